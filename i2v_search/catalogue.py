@@ -1,0 +1,67 @@
+"""Finds live rows of a feature store by path and by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.store import FeatureStore
+
+
+class Catalogue:
+    """Look-ups by path and by content: two sorted arrays of 64-bit hashes, 32 bytes a row, made when first
+    needed.
+
+    A hash only proposes rows; the path or the whole SHA-256 decides.
+
+    Args:
+        store: the feature store.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        self._store = store
+
+    def find_path(self, path: str) -> int | None:
+        """Position of the live row with a path."""
+        for position in _matches(self._paths, _path_key(path)):
+            if self._store.path(position) == path:
+                return position
+        return None
+
+    def find_content(self, sha256: str) -> list[int]:
+        """Positions of the live rows whose file has this SHA-256 (hex), rising."""
+        digest = np.frombuffer(bytes.fromhex(sha256), np.uint8)
+        proposed = _matches(self._contents, np.uint64(digest[:8].view(np.uint64)[0]))
+        digests = self._store.column("sha256", np.array(proposed, np.int64))
+        return [row for row, other in zip(proposed, digests, strict=True) if np.array_equal(other, digest)]
+
+    @cached_property
+    def _paths(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        keys = np.fromiter(map(_path_key, self._store.paths()), np.uint64, self._store.rows)
+        return _sorted(keys[self._store.live], self._store.live)
+
+    @cached_property
+    def _contents(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        digests = self._store.column("sha256", self._store.live).reshape(-1, 32)
+        return _sorted(np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1), self._store.live)
+
+
+def _path_key(path: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "little"))
+
+
+def _sorted(
+    keys: NDArray[np.uint64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    order = np.argsort(keys, kind="stable")
+    return keys[order], rows[order]
+
+
+def _matches(table: tuple[NDArray[np.uint64], NDArray[np.int64]], key: np.uint64) -> list[int]:
+    keys, rows = table
+    first, last = np.searchsorted(keys, key, "left"), np.searchsorted(keys, key, "right")
+    return [int(row) for row in rows[first:last]]

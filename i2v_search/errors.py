@@ -1,0 +1,81 @@
+"""Every error the library raises on purpose.
+
+The tree::
+
+    I2VSearchError
+    ├── ImageError               an image cannot be read (path, reason)
+    ├── SourceError              a folder, glob or archive of images cannot be read
+    ├── RecipeError              a recipe file is not valid
+    ├── EncoderError             an encoder is unknown or its weights cannot be used
+    │   └── EncoderMismatchError the collection was made by another encoder
+    ├── QueryError               a query asks for something that does not exist
+    ├── MorphError               no path of images exists
+    └── CollectionError          a collection cannot be opened, read or written
+        ├── CollectionNotFoundError
+        ├── CollectionLockedError    another process is writing
+        ├── CollectionDamagedError   a file is missing, corrupt or not what it claims to be
+        └── IndexStaleError          the index does not describe the feature store; rebuild it
+
+A message says what happened, the value seen against the value expected, and what to do about it.
+"""
+
+
+class I2VSearchError(Exception):
+    """Base class: catch this to catch everything i2v-search raises on purpose."""
+
+
+class ImageError(I2VSearchError):
+    """An image cannot be read; `path` names it and `reason` says why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str]]:
+        """Survive the trip between processes: `Exception` alone would lose the second argument."""
+        return type(self), (self.path, self.reason)
+
+
+class SourceError(I2VSearchError):
+    """A folder, glob or archive of images does not exist or cannot be listed."""
+
+
+class RecipeError(I2VSearchError):
+    """A recipe file is not valid."""
+
+
+class EncoderError(I2VSearchError):
+    """An encoder is unknown, or its weights are missing or unusable."""
+
+
+class EncoderMismatchError(EncoderError):
+    """A collection was made by an encoder other than the one at hand."""
+
+
+class QueryError(I2VSearchError):
+    """A query names an image, tag or option that does not exist."""
+
+
+class MorphError(I2VSearchError):
+    """No path of images connects the two ends as asked."""
+
+
+class CollectionError(I2VSearchError):
+    """A collection cannot be opened, read or written."""
+
+
+class CollectionNotFoundError(CollectionError):
+    """There is no collection at that path."""
+
+
+class CollectionLockedError(CollectionError):
+    """Another process is writing to the collection."""
+
+
+class CollectionDamagedError(CollectionError):
+    """A file of the collection is missing, corrupt or not what it claims to be."""
+
+
+class IndexStaleError(CollectionError):
+    """The index is missing or older than the feature store."""

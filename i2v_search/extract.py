@@ -1,0 +1,305 @@
+"""Extraction: images -> decode workers -> batches -> encoder -> feature store.
+
+Decoding runs in threads, a bounded number of images ahead of the forward pass, so that both keep the cores
+busy and memory does not grow with the number of images. Rows are written in the order of the images, and a
+vector does not depend on its batch: a build that was killed and resumed gives the same rows as one that was
+not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.catalogue import Catalogue
+from i2v_search.encoders.base import Encoder, Encoding
+from i2v_search.errors import ImageError
+from i2v_search.images import decode_image
+from i2v_search.parts import ImageRecord
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.sidecar import read_sidecars
+from i2v_search.sources import Skipped, Source, SourceImage, count_images, iter_images
+from i2v_search.store import FeatureStore, StoreWriter, unit_float16
+from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
+
+#: Batches that may be decoded ahead of the forward pass.
+LOOK_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction did, in images.
+
+    Attributes:
+        encoded: went through the encoder.
+        copied: had the same content as another image and share its vector.
+        moved: were found under a new path and keep their id and vector.
+        refreshed: were touched or given other tags, with the same content.
+        unchanged: needed nothing.
+        removed: are no longer in the sources.
+        skipped: could not be read, each with its reason.
+        seconds: wall time.
+    """
+
+    encoded: int = 0
+    copied: int = 0
+    moved: int = 0
+    refreshed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        skipped = [{"path": item.path, "reason": item.reason} for item in self.skipped]
+        return {**vars(self), "skipped": skipped}
+
+
+def extract(
+    writer: StoreWriter,
+    sources: Sequence[Source],
+    encoder: Encoder,
+    *,
+    sync: bool = True,
+    strict: bool = False,
+    report: Report = silent,
+) -> Extraction:
+    """Bring a feature store up to date with the images of some sources.
+
+    Args:
+        writer: of the feature store; not finished here.
+        sources: folders, files, globs and archives (`i2v_search.sources`).
+        encoder: the encoder of the collection.
+        sync: remove images that are gone from the folders and archives among the sources.
+        strict: raise on the first image that cannot be read, instead of reporting it.
+        report: told about progress.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ImageError: an image cannot be read, with `strict`.
+        SourceError: a source does not exist or holds no image.
+        OSError: the disk is full or fails; committed rows stay.
+    """
+    return _Extractor(writer, encoder, Path(writer.manifest.image_root), strict=strict).run(
+        sources, sync, report
+    )
+
+
+@dataclass
+class _Entry:
+    """An image on its way into the store: with pixels still to be encoded, or with a row to copy."""
+
+    record: ImageRecord
+    image_id: int | None
+    pixels: NDArray[Any] | None
+    copy_of: int | None = None
+
+
+@dataclass
+class _Counts:
+    encoded: int = 0
+    copied: int = 0
+    moved: int = 0
+    refreshed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class _Extractor:
+    def __init__(self, writer: StoreWriter, encoder: Encoder, root: Path, *, strict: bool) -> None:
+        self.writer, self.encoder, self.root, self.strict = writer, encoder, root, strict
+        self.store = FeatureStore(writer.directory, writer.manifest)
+        self.catalogue = Catalogue(self.store)
+        self.seen = np.zeros(self.store.rows, bool)
+        self.counts = _Counts()
+        self.tags: Mapping[str, tuple[Tag, ...]] = {}
+
+    def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
+        started = time.perf_counter()
+        report(Progress("counting images", 0, None))
+        total = count_images(sources)
+        scopes = _scopes(sources, self.root)
+        folders = [Path(source).resolve() for source in sources if Path(source).is_dir()]
+        self.tags = read_sidecars(folders, self.root)
+        pending: list[_Entry] = []
+        for done, outcome in enumerate(self._decoded(sources), start=1):
+            match outcome:
+                case Skipped():
+                    self._skip(outcome)
+                case _Entry():
+                    pending.append(self._settle(outcome))
+                    if (
+                        sum(entry.pixels is not None for entry in pending) >= self.encoder.batch_size
+                        or len(pending) >= 256
+                    ):
+                        self._write(pending)
+                        pending = []
+                case None:
+                    self.counts.unchanged += 1
+            report(Progress("extracting", done, max(total, done)))
+        self._write(pending)
+        if sync:
+            self._remove_missing(scopes)
+        skipped = tuple(self.counts.skipped)
+        return Extraction(**{**vars(self.counts), "skipped": skipped}, seconds=time.perf_counter() - started)
+
+    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | None]:
+        """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
+        ahead: deque[Future[_Entry | Skipped | None]] = deque()
+        limit = LOOK_AHEAD * self.encoder.batch_size
+        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as workers:
+            try:
+                for item in iter_images(sources, self.root):
+                    ahead.append(workers.submit(self._read, item))
+                    if len(ahead) > limit:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | None:
+        """In a worker: find out whether an image is new and, if so, decode it."""
+        if isinstance(item, Skipped):
+            return item
+        position = self.catalogue.find_path(item.path)
+        tags = self.tags.get(item.path, ())
+        if position is not None:
+            self.seen[position] = True
+            if self._unchanged(position, item, tags):
+                return None
+        try:
+            content = item.read()
+            sha256 = hashlib.sha256(content).hexdigest()
+            record = ImageRecord(item.path, sha256, item.size, item.mtime_ns, 0, 0, tags)
+            image_id = None if position is None else int(self.store.ids[position])
+            same = self.catalogue.find_content(sha256)
+            if same:
+                copied = position if position in same else same[0]
+                return _Entry(self._with_content_of(copied, record), image_id, None, copied)
+            decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
+        except ImageError as error:
+            return Skipped(item.path, error.reason)
+        record = replace(record, width=decoded.width, height=decoded.height)
+        return _Entry(record, image_id, self.encoder.prepare(decoded.pixels))
+
+    def _unchanged(self, position: int, item: SourceImage, tags: tuple[Tag, ...]) -> bool:
+        at = np.array([position])
+        if (int(self.store.column("size", at)[0]), int(self.store.column("mtime_ns", at)[0])) != (
+            item.size,
+            item.mtime_ns,
+        ):
+            return False
+        if not self.tags:
+            return True
+        given = {tag.name for tag in self.store.record(position).tags if tag.probability == 1}
+        return {tag.name for tag in tags} <= given
+
+    def _with_content_of(self, position: int, record: ImageRecord) -> ImageRecord:
+        other = self.store.record(position)
+        return replace(record, width=other.width, height=other.height, tags=_merged(other.tags, record.tags))
+
+    def _settle(self, entry: _Entry) -> _Entry:
+        """In order: decide whether a copied row is a moved image, a touched one or a second copy."""
+        if entry.copy_of is None:
+            self.counts.encoded += 1
+            return entry
+        if entry.image_id is not None:
+            same = int(self.store.ids[entry.copy_of]) == entry.image_id
+            self.counts.refreshed += same
+            self.counts.copied += not same
+            return entry
+        position = entry.copy_of
+        if not self.seen[position] and not _is_there(self.root, self.store.path(position)):
+            self.seen[position] = True
+            self.counts.moved += 1
+            return replace(entry, image_id=int(self.store.ids[position]))
+        self.counts.copied += 1
+        return entry
+
+    def _write(self, entries: Sequence[_Entry]) -> None:
+        if not entries:
+            return
+        rows = np.empty((len(entries), self.store.dimension), np.float16)
+        norms = np.empty(len(entries), np.float32)
+        records = [entry.record for entry in entries]
+        fresh = [number for number, entry in enumerate(entries) if entry.pixels is not None]
+        if fresh:
+            encoding = self.encoder.encode(np.stack([entries[number].pixels for number in fresh]))  # type: ignore[misc]
+            rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
+            for line, number in enumerate(fresh):
+                head = _head_tags(self.encoder.vocabulary, encoding, line)
+                records[number] = replace(records[number], tags=_merged(head, records[number].tags))
+        copies = [number for number, entry in enumerate(entries) if entry.pixels is None]
+        if copies:
+            positions = np.array([entries[number].copy_of for number in copies], np.int64)
+            rows[copies], norms[copies] = self.store.take_float16(positions), self.store.norms(positions)
+        self.writer.append(records, rows, norms, [entry.image_id for entry in entries])
+
+    def _skip(self, skipped: Skipped) -> None:
+        if self.strict:
+            raise ImageError(skipped.path, skipped.reason)
+        self.counts.skipped.append(skipped)
+
+    def _remove_missing(self, scopes: Sequence[str]) -> None:
+        """Remove live rows inside the sources that were not met, unless what holds them could not be read."""
+        unread = [(f"{item.path}/", f"{item.path}!/") for item in self.counts.skipped]
+        prefixes = tuple(prefix for pair in unread for prefix in pair)
+        missing = [int(position) for position in self.store.live if not self.seen[position]]
+        gone = []
+        for position in missing:
+            path = self.store.path(position)
+            if any(_inside(path, scope) for scope in scopes) and not path.startswith(prefixes):
+                gone.append(position)
+        self.counts.removed = len(gone)
+        self.writer.remove(gone)
+
+
+def _scopes(sources: Sequence[Source], root: Path) -> list[str]:
+    """Stored-path prefixes of the folders and archives among the sources: what a sync may remove from."""
+    scopes = []
+    for source in sources:
+        path = Path(source).resolve()
+        if path.is_dir() or path.is_file():
+            stored = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+            scopes.append("" if stored == "." else stored)
+    return scopes
+
+
+def _inside(path: str, scope: str) -> bool:
+    return (scope == "" and not path.startswith("/")) or path.startswith((f"{scope}/", f"{scope}!/"))
+
+
+def _is_there(root: Path, stored: str) -> bool:
+    """Whether the file (or the archive) of a stored path still exists."""
+    return (root / stored.split("!/", 1)[0]).exists()
+
+
+def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:
+    """Tags of both; the second's win."""
+    return tuple({(tag.name, tag.category): tag for tag in (*first, *second)}.values())
+
+
+def _head_tags(vocabulary: Vocabulary | None, encoding: Encoding, row: int) -> tuple[Tag, ...]:
+    """Tags of an encoder's head worth keeping: all ratings, and whatever reaches `TAG_FLOOR`."""
+    if vocabulary is None or encoding.tags is None:
+        return ()
+    probabilities = encoding.tags[row]
+    ratings = np.array([category == "rating" for category in vocabulary.categories])
+    kept = np.flatnonzero((probabilities >= TAG_FLOOR) | ratings)
+    return tuple(Tag(vocabulary.names[i], float(probabilities[i]), vocabulary.categories[i]) for i in kept)

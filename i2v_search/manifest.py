@@ -1,0 +1,160 @@
+"""``collection.json``: what a collection is made of; the one file whose replacement commits a change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
+from i2v_search.files import write_atomically
+
+FILE_NAME = "collection.json"
+FORMAT_VERSION = 1
+
+SimilarityName: TypeAlias = Literal["cosine", "centred", "l2", "hamming"]
+
+_FileName = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)
+_Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
+_Count = Field(ge=0, le=2**62)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class EncoderRecord(_Model):
+    """The encoder whose vectors the collection holds; see `i2v_search.encoders.EncoderInfo`."""
+
+    id: str
+    weights_sha256: str = _Sha256
+    preprocessing: str
+    dimension: int = Field(ge=1, le=65_536)
+
+
+class PartRecord(_Model):
+    """One feature file. `sha256` is None while the file is open for writing: its own row count then holds."""
+
+    name: str = _FileName
+    rows: int = _Count
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+class FileRecord(_Model):
+    """A derived file and the SHA-256 of its content."""
+
+    name: str = _FileName
+    sha256: str = _Sha256
+
+
+class IndexRecord(_Model):
+    """The index and what it was built from.
+
+    Attributes:
+        generation: generation of the feature store it describes.
+        rows: rows of the feature store (live or not) at that time.
+        live_rows: rows it can find.
+        settings: the plan, for people and for `info`.
+        recall_at_10: measured against exact search at build; 1.0 for exact indexes.
+        files: by role.
+    """
+
+    generation: int = _Count
+    rows: int = _Count
+    live_rows: int = _Count
+    similarity: SimilarityName
+    kind: Literal["exact", "pca"]
+    dimensions: int = Field(ge=1, le=65_536)
+    candidates: int = _Count
+    recall_at_10: float = Field(ge=0, le=1)
+    files: dict[Literal["arrays", "faiss", "graph"], FileRecord]
+
+
+class Manifest(_Model):
+    """The content of ``collection.json``.
+
+    Attributes:
+        generation: counts committed changes of the feature store.
+        next_id: the id the next new image gets; ids are never given twice.
+        next_file: number in the name of the next derived file; such names are never used twice.
+        image_root: absolute path that image paths are relative to.
+    """
+
+    format: Literal[1] = 1
+    encoder: EncoderRecord
+    similarity: SimilarityName
+    image_root: str
+    generation: int = Field(default=0, ge=0, le=2**62)
+    next_id: int = Field(default=0, ge=0, le=2**62)
+    next_file: int = Field(default=0, ge=0, le=2**62)
+    parts: tuple[PartRecord, ...] = ()
+    tombstones: FileRecord | None = None
+    index: IndexRecord | None = None
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read the manifest of the collection in `directory`.
+
+        Raises:
+            CollectionNotFoundError: there is none.
+            CollectionDamagedError: it is not valid, was changed by something else, or is of a newer format.
+        """
+        path = directory / FILE_NAME
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise CollectionNotFoundError(
+                f"no collection at {directory}; make one with: "
+                f"i2v-search build FOLDER --collection {directory}"
+            ) from None
+        try:
+            document = json.loads(content)
+            version, checksum = document.get("format"), document.pop("checksum", None)
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise CollectionDamagedError(
+                f"{path} is not a JSON object ({error}); restore it from a backup"
+            ) from error
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise CollectionDamagedError(
+                f"{path} has format {version}, this i2v-search reads up to {FORMAT_VERSION}; "
+                "upgrade i2v-search"
+            )
+        if checksum != _checksum(document):
+            raise CollectionDamagedError(
+                f"{path} does not match its checksum: it was changed outside i2v-search; "
+                "restore it from a backup"
+            )
+        try:
+            # JSON mode: tuples arrive as lists.
+            return cls.model_validate_json(json.dumps(document))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise CollectionDamagedError(f"{path} is not valid at {place}: {first['msg']}") from error
+
+    def save(self, directory: Path) -> None:
+        """Replace the manifest of the collection in `directory`, atomically."""
+        document = self.model_dump(mode="json")
+        document["checksum"] = _checksum(document)
+        write_atomically(directory / FILE_NAME, json.dumps(document, indent=1).encode())
+
+    def file_names(self) -> set[str]:
+        """Every file the manifest refers to."""
+        names = {part.name for part in self.parts}
+        if self.tombstones:
+            names.add(self.tombstones.name)
+        if self.index:
+            names.update(file.name for file in self.index.files.values())
+        return names
+
+    def updated(self, **changes: Any) -> Self:
+        """A copy with `changes` applied."""
+        return self.model_copy(update=changes)
+
+
+def _checksum(document: dict[str, Any]) -> str:
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

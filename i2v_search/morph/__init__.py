@@ -1,0 +1,28 @@
+"""Morphs over unit rows: the k-NN graph, the methods that find a path, and the numbers that judge it."""
+
+from i2v_search.morph.graph import Bridge, KnnGraph, Network, build_graph, connect, nearest, symmetric_csr
+from i2v_search.morph.paths import METHODS, End, Method, MorphPath, MorphSpace, geodesic, line
+from i2v_search.morph.quality import MorphQuality, measure
+from i2v_search.morph.rows import ArrayRows, Rows, Search
+
+__all__ = [
+    "METHODS",
+    "ArrayRows",
+    "Bridge",
+    "End",
+    "KnnGraph",
+    "Method",
+    "MorphPath",
+    "MorphQuality",
+    "MorphSpace",
+    "Network",
+    "Rows",
+    "Search",
+    "build_graph",
+    "connect",
+    "geodesic",
+    "line",
+    "measure",
+    "nearest",
+    "symmetric_csr",
+]

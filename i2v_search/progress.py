@@ -1,0 +1,29 @@
+"""How long work reports where it is: the library calls a function, the command line draws a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a long job.
+
+    Attributes:
+        stage: what is being done, in two or three words.
+        done: units finished.
+        total: units in all, or None while unknown.
+    """
+
+    stage: str
+    done: int
+    total: int | None
+
+
+Report: TypeAlias = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """The default: say nothing."""

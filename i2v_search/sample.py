@@ -1,0 +1,61 @@
+"""The sample collection that comes with the package: public-domain drawings from Openclipart 0.18.
+
+`scripts/make_sample.py` made it; `data/sample/tags.jsonl` says of every picture what it shows and where it
+comes from.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SampleImage:
+    """One picture of the sample.
+
+    `path` is the WebP file (longest side 320 px, on white) and `category` its folder. `tags` are lower-case
+    words: the category, then what is drawn, then broader subjects. `source` is the file in Openclipart,
+    `licence` what that file states of itself.
+    """
+
+    path: Path
+    category: str
+    title: str
+    author: str
+    tags: tuple[str, ...]
+    licence: str
+    source: str
+
+
+def sample_directory() -> Path:
+    """Return the folder of the sample pictures, one subfolder per category.
+
+    >>> sorted(folder.name for folder in sample_directory().iterdir() if folder.is_dir())[0]
+    'birds'
+    """
+    return Path(str(files("i2v_search"))) / "data" / "sample"
+
+
+def sample_images() -> tuple[SampleImage, ...]:
+    """Return every picture of the sample with its tags, in the order of the paths; no image is opened.
+
+    >>> image = sample_images()[0]
+    >>> image.category, image.tags[0], image.licence
+    ('birds', 'birds', 'Public domain')
+    """
+    directory = sample_directory()
+    lines = (directory / "tags.jsonl").read_text(encoding="utf-8").splitlines()
+    records = sorted((json.loads(line) for line in lines), key=lambda record: str(record["path"]))
+    return tuple(
+        SampleImage(
+            path=directory / record["path"],
+            category=record["path"].partition("/")[0],
+            title=record["title"],
+            author=record["author"],
+            tags=tuple(record["tags"]),
+            licence=record["licence"],
+            source=record["source"],
+        )
+        for record in records
+    )

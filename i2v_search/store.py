@@ -1,0 +1,425 @@
+"""The feature store: vectors and what is known of each image, in HDF5 parts under one manifest.
+
+Positions count rows over all parts, dead ones included; they are internal. Ids belong to images and never
+change. A later row with the same id supersedes an earlier one, and tombstones mark rows that were removed;
+what is left is live.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from i2v_search.errors import CollectionDamagedError, CollectionLockedError
+from i2v_search.files import file_sha256, write_atomically
+from i2v_search.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
+from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
+
+LOCK_NAME = "writer.lock"
+COMMIT_ROWS = 256
+_OWN_FILE = re.compile(r"features-\d{5,}\.h5|(tombstones|search|graph)-\d{5,}\.(npy|h5|faiss)|\..+\.tmp")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something `verify` found wrong: the file, what is wrong, and the rows that are lost if it can say."""
+
+    file: str
+    problem: str
+    rows: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {"file": self.file, "problem": self.problem, "rows": list(self.rows)}
+
+
+class FeatureStore:
+    """A collection's feature store, open for reading.
+
+    Any number of readers may be open while one writer appends; a reader keeps seeing the rows that were
+    committed when it opened.
+
+    Args:
+        directory: the collection.
+        manifest: as read from it; None reads it.
+
+    Raises:
+        CollectionNotFoundError: there is no collection.
+        CollectionDamagedError: a part is missing or not what it claims to be.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest | None = None) -> None:
+        self.directory = directory
+        self.manifest = manifest or Manifest.load(directory)
+        self.dimension = self.manifest.encoder.dimension
+        self.parts = [self._open_part(record) for record in self.manifest.parts]
+        self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
+        self.rows = int(self._starts[-1])
+
+    def _open_part(self, record: PartRecord) -> Part:
+        part = Part(self.directory / record.name, self.dimension)
+        if part.rows < record.rows or (record.sha256 and part.rows != record.rows):
+            raise CollectionDamagedError(
+                f"{part.path} holds {part.rows} rows, {FILE_NAME} says {record.rows}; run i2v-search verify"
+            )
+        return part
+
+    def __len__(self) -> int:
+        """Number of live rows."""
+        return len(self.live)
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """(rows,) int64: the id of every row, dead ones included."""
+        return self._column("id")
+
+    @cached_property
+    def live(self) -> NDArray[np.int64]:
+        """(n,) int64: positions of live rows, rising."""
+        alive = np.ones(self.rows, bool)
+        ids = self.ids
+        if len(ids) and not np.all(np.diff(ids) > 0):
+            # numpy keeps the first of equal values: look from the back, so that the last row of an id wins.
+            _, last = np.unique(ids[::-1], return_index=True)
+            alive[:] = False
+            alive[self.rows - 1 - last] = True
+        alive[self._tombstones()] = False
+        return np.flatnonzero(alive)
+
+    def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read unit vectors.
+
+        Args:
+            positions: (m,) int64, any order.
+
+        Returns:
+            (m, d) float32, unit rows up to float16 rounding.
+        """
+        return self._gather("vectors", positions).astype(np.float32)
+
+    def take_float16(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Read unit vectors as they are stored, (m, d) float16."""
+        return self._gather("vectors", positions)
+
+    def norms(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m,) float32: lengths of the vectors before they were normalised."""
+        return self._gather("norms", positions)
+
+    def column(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """Values of one per-row dataset of `i2v_search.parts` at `positions`."""
+        return self._gather(name, positions)
+
+    def record(self, position: int) -> ImageRecord:
+        """What is known of the image at a position."""
+        number = int(np.searchsorted(self._starts, position, "right")) - 1
+        return self.parts[number].record(position - int(self._starts[number]))
+
+    def path(self, position: int) -> str:
+        """Path of the image at a position, relative to the image root."""
+        number = int(np.searchsorted(self._starts, position, "right")) - 1
+        return self.parts[number].image_path(position - int(self._starts[number]))
+
+    def paths(self) -> Iterator[str]:
+        """Paths of all rows in order of position, dead ones included."""
+        for part in self.parts:
+            yield from part.image_paths()
+
+    def position_of_id(self, image_id: int) -> int | None:
+        """Position of the live row with an id."""
+        found = np.flatnonzero(self.ids[self.live] == image_id)
+        return int(self.live[found[0]]) if len(found) else None
+
+    def rows_with_tag(self, name: str, threshold: float) -> NDArray[np.int64]:
+        """Positions of rows that carry a tag with at least this probability, rising, dead ones included."""
+        found = []
+        for start, part in zip(self._starts, self.parts, strict=False):
+            numbers = [number for number, tag in enumerate(part.vocabulary) if tag.name == name]
+            if numbers:
+                rows, entries, probabilities = part.all_tag_entries()
+                found.append(
+                    start + np.unique(rows[np.isin(entries, numbers) & (probabilities >= threshold)])
+                )
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def tag_counts(self) -> dict[str, int]:
+        """How many live rows carry each tag."""
+        alive = np.zeros(self.rows, bool)
+        alive[self.live] = True
+        counts: dict[str, int] = {}
+        for start, part in zip(self._starts, self.parts, strict=False):
+            rows, entries, _ = part.all_tag_entries()
+            totals = np.bincount(entries[alive[start + rows]], minlength=part.vocabulary_size)
+            for tag, total in zip(part.vocabulary, totals.tolist(), strict=True):
+                if total:
+                    counts[tag.name] = counts.get(tag.name, 0) + total
+        return counts
+
+    def verify(self) -> list[Damage]:
+        """Compare every file with its checksum and, where one differs, every row with its own."""
+        damages = []
+        for record, part in zip(self.manifest.parts, self.parts, strict=True):
+            if record.sha256 is None:
+                rows = part.damaged_rows()
+                problem = f"{len(rows)} damaged rows" if rows else ""
+            elif file_sha256(part.path) != record.sha256:
+                rows = part.damaged_rows()
+                problem = f"the content differs from its checksum; {len(rows)} rows are damaged"
+            else:
+                continue
+            if problem:
+                damages.append(Damage(record.name, problem, tuple(rows)))
+        tombstones = self.manifest.tombstones
+        if tombstones and file_sha256(self.directory / tombstones.name) != tombstones.sha256:
+            damages.append(Damage(tombstones.name, "the content differs from its checksum"))
+        return damages
+
+    def _column(self, name: str) -> NDArray[Any]:
+        return np.concatenate([part[name] for part in self.parts]) if self.parts else np.empty(0, np.int64)
+
+    def _gather(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
+        numbers = np.searchsorted(self._starts, positions, "right") - 1
+        first = self.parts[0][name] if self.parts else np.empty((0, self.dimension))
+        values = np.empty((len(positions), *first.shape[1:]), first.dtype)
+        for number in np.unique(numbers):
+            chosen = numbers == number
+            values[chosen] = self.parts[number][name][positions[chosen] - self._starts[number]]
+        return values
+
+    def _tombstones(self) -> NDArray[np.int64]:
+        record = self.manifest.tombstones
+        if record is None:
+            return np.empty(0, np.int64)
+        try:
+            positions = np.load(io.BytesIO((self.directory / record.name).read_bytes()), allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise CollectionDamagedError(
+                f"{self.directory / record.name} cannot be read ({error}); run i2v-search verify"
+            ) from error
+        if (
+            positions.dtype != np.int64
+            or positions.ndim != 1
+            or (len(positions) and not 0 <= positions.min() <= positions.max() < self.rows)
+        ):
+            raise CollectionDamagedError(
+                f"{self.directory / record.name} is not a list of rows; run i2v-search verify"
+            )
+        return np.asarray(positions, np.int64)
+
+
+class WriterLock:
+    """The right to change a collection: one process at a time, released by the system when the process dies.
+
+    Raises:
+        CollectionLockedError: another process holds it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(directory / LOCK_NAME, timeout=0)
+        self._directory = directory
+
+    def __enter__(self) -> Self:
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise CollectionLockedError(
+                f"another process is writing to {self._directory}; wait for it to finish, then run this again"
+            ) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+
+class StoreWriter:
+    """Appends to a feature store; the caller holds the `WriterLock`.
+
+    Every `COMMIT_ROWS` rows are committed: they survive a kill. `finish` closes the last part, writes
+    tombstones and commits a new generation. After a kill the next writer goes on behind the last committed
+    row.
+
+    Args:
+        directory: the collection.
+        manifest: its manifest, which must exist on disk already.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self._dimension = manifest.encoder.dimension
+        self._capacity = Capacity.for_dimension(self._dimension)
+        self._part: PartWriter | None = None
+        self._uncommitted = 0
+        self._changed = bool(manifest.parts) and manifest.parts[-1].sha256 is None
+        remove_strangers(directory, manifest)
+        store = FeatureStore(directory, manifest)
+        self._rows = store.rows
+        self._dead = set(store._tombstones().tolist())
+        self._next_id = max(manifest.next_id, int(store.ids.max()) + 1 if store.rows else 0)
+
+    def append(
+        self,
+        records: Sequence[ImageRecord],
+        unit_rows: NDArray[np.float16],
+        norms: NDArray[np.float32],
+        ids: Sequence[int | None],
+    ) -> list[int]:
+        """Add rows.
+
+        Args:
+            records: n records.
+            unit_rows: (n, d) float16, from `unit_float16` or copied from another row.
+            norms: (n,) float32, likewise.
+            ids: the id of each row, None for a new one.
+
+        Returns:
+            The ids given, in order.
+
+        Raises:
+            OSError: the disk is full or fails; committed rows stay.
+        """
+        numbers = []
+        for image_id in ids:
+            numbers.append(self._next_id if image_id is None else image_id)
+            self._next_id += image_id is None
+        start = 0
+        while start < len(records):
+            writer = self._part or self._open_last_part()
+            count = writer.fits(records[start:])
+            if count == 0:
+                self._seal()
+                self._start_part()
+                continue
+            chosen = slice(start, start + count)
+            writer.append(records[chosen], numbers[chosen], unit_rows[chosen], norms[chosen])
+            start += count
+            self._uncommitted += count
+            self._rows += count
+        self._changed = True
+        if self._uncommitted >= COMMIT_ROWS:
+            self.commit()
+        return numbers
+
+    def remove(self, positions: Sequence[int]) -> None:
+        """Mark rows as removed; takes effect with `finish`."""
+        self._changed = self._changed or not self._dead.issuperset(positions)
+        self._dead.update(positions)
+
+    def commit(self) -> None:
+        """Make every appended row survive a kill."""
+        if self._part is not None and self._uncommitted:
+            self._part.commit()
+        self._uncommitted = 0
+
+    def finish(self) -> Manifest:
+        """Close the store's last part and commit everything as a new generation; returns the new manifest."""
+        if not self._changed:
+            return self.manifest
+        if self._part is None and self.manifest.parts and self.manifest.parts[-1].sha256 is None:
+            self._open_last_part()
+        self._seal()
+        tombstones, next_file = self.manifest.tombstones, self.manifest.next_file
+        if self._dead:
+            name = f"tombstones-{next_file:05d}.npy"
+            buffer = io.BytesIO()
+            np.save(buffer, np.array(sorted(self._dead), np.int64), allow_pickle=False)
+            write_atomically(self.directory / name, buffer.getvalue())
+            tombstones = FileRecord(name=name, sha256=file_sha256(self.directory / name))
+            next_file += 1
+        self._save(
+            tombstones=tombstones,
+            next_file=next_file,
+            next_id=self._next_id,
+            generation=self.manifest.generation + 1,
+        )
+        remove_strangers(self.directory, self.manifest)
+        return self.manifest
+
+    def close(self) -> None:
+        """Release the file without finishing: what is committed stays, the next writer goes on from there."""
+        if self._part is not None:
+            self.commit()
+            self._part.close()
+            self._part = None
+
+    def _open_last_part(self) -> PartWriter:
+        """Open the last part for appending, giving it room again where it was closed; or start the first."""
+        parts = self.manifest.parts
+        if not parts:
+            return self._start_part()
+        last, path = parts[-1], self.directory / parts[-1].name
+        if last.sha256 is not None:
+            if last.rows >= self._capacity.rows:
+                return self._start_part()
+            self._save(parts=(*parts[:-1], last.model_copy(update={"sha256": None})))
+        if Part(path, self._dimension).capacity != self._capacity:
+            PartWriter.resize(path, self._dimension, self._roomy(path))
+        self._part = PartWriter(path, self._dimension)
+        return self._part
+
+    def _roomy(self, path: Path) -> Capacity:
+        """The usual capacity, or the part's own where that is larger."""
+        own, usual = Part(path, self._dimension).capacity, self._capacity
+        return Capacity(*(max(a, b) for a, b in zip(vars(own).values(), vars(usual).values(), strict=True)))
+
+    def _start_part(self) -> PartWriter:
+        number = self.manifest.next_file
+        name = f"features-{number:05d}.h5"
+        PartWriter.create(self.directory / name, self._dimension, self._capacity)
+        self._save(parts=(*self.manifest.parts, PartRecord(name=name, rows=0)), next_file=number + 1)
+        self._part = PartWriter(self.directory / name, self._dimension)
+        return self._part
+
+    def _seal(self) -> None:
+        """Cut the open part to its rows and record its checksum."""
+        if self._part is None:
+            return
+        self.commit()
+        path, rows = self._part.path, self._part.rows
+        self._part.close()
+        self._part = None
+        PartWriter.resize(path, self._dimension)
+        sealed = PartRecord(name=path.name, rows=rows, sha256=file_sha256(path))
+        self._save(parts=(*self.manifest.parts[:-1], sealed), next_id=self._next_id)
+
+    def _save(self, **changes: Any) -> None:
+        self.manifest = self.manifest.updated(**changes)
+        self.manifest.save(self.directory)
+
+
+def unit_float16(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+    """Normalise vectors for storage: the one place where the feature store's rows get unit length.
+
+    Args:
+        vectors: (n, d) float32.
+
+    Returns:
+        (n, d) float16 unit rows and (n,) float32 norms. A zero vector stays zero.
+
+    Example:
+        >>> rows, norms = unit_float16(np.array([[3.0, 4.0]], np.float32))
+        >>> rows.tolist(), norms.tolist()
+        ([[0.60009765625, 0.7998046875]], [5.0])
+    """
+    norms = np.linalg.norm(vectors, axis=1).astype(np.float32)
+    return (vectors / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]).astype(np.float16), norms
+
+
+def remove_strangers(directory: Path, manifest: Manifest) -> None:
+    """Delete files an interrupted writer left behind: ours by name, but not in the manifest."""
+    keep = manifest.file_names()
+    for path in directory.iterdir():
+        if path.name not in keep and _OWN_FILE.fullmatch(path.name):
+            path.unlink(missing_ok=True)
