@@ -37,7 +37,15 @@ def read_arrays(directory: Path, record: FileRecord) -> dict[str, NDArray[Any]]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             return {name: _read_dataset(file, name, path) for name in file}
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:
         raise CollectionDamagedError(
             f"{path} cannot be read ({error}); rebuild it: i2v-search index"
         ) from error
@@ -63,6 +71,8 @@ def _read_dataset(file: h5py.File, name: str, path: Path) -> NDArray[Any]:
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise CollectionDamagedError(f"{path} has a link {name!r} that leads elsewhere; refused")
     dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise CollectionDamagedError(f"{path}: {name} is not an array; refused")
     settings = dataset.id.get_create_plist()
     plain = not (dataset.is_virtual or settings.get_external_count() or settings.get_nfilters())
     if not plain or dataset.dtype.kind not in "fiu" or dataset.nbytes > min(MAX_BYTES, path.stat().st_size):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arrays import check_file, read_arrays, write_arrays
+from i2v_search.arrays import check_file
 from i2v_search.catalogue import Catalogue
-from i2v_search.encoders import Device, Encoder, load_encoder
+from i2v_search.choices import Device, IndexKind, MorphMethod, SimilarityName
+from i2v_search.encoders import Encoder, load_encoder
 from i2v_search.errors import (
     CollectionDamagedError,
     CollectionNotFoundError,
@@ -25,140 +25,20 @@ from i2v_search.errors import (
 )
 from i2v_search.extract import Extraction, extract
 from i2v_search.index import VectorIndex, current_index
-from i2v_search.manifest import EncoderRecord, Manifest, SimilarityName
-from i2v_search.morph import (
-    METHODS,
-    KnnGraph,
-    MorphQuality,
-    MorphSpace,
-    Network,
-    build_graph,
-    connect,
-    measure,
-    symmetric_csr,
-)
-from i2v_search.planner import IndexKind, IndexPlan, plan_index
-from i2v_search.progress import Progress, Report, silent
+from i2v_search.manifest import EncoderRecord, Manifest
+from i2v_search.morph import METHODS, MorphSpace, Network, measure
+from i2v_search.planner import PCA_DIMENSIONS, IndexPlan, plan_index
+from i2v_search.progress import Report, silent
 from i2v_search.query import Example, Filter, Query, QueryImage, Resolved, Resolver, examples_of
-from i2v_search.rows import UnitRows
+from i2v_search.recipe import Recipe
+from i2v_search.results import CollectionInfo, Hit, Morph, SearchResult, Stop
+from i2v_search.rows import UnitRows, load_network, save_graph
 from i2v_search.sources import Source, image_root, open_stored
 from i2v_search.store import Damage, FeatureStore, StoreWriter, WriterLock, remove_strangers
 
 DEFAULT_DIRECTORY = Path("index/default")
 #: Up to this many images the graph for morphs is built with the index.
 GRAPH_ROWS = 50_000
-GRAPH_NEIGHBOURS = 15
-
-MorphMethod: TypeAlias = Literal["geodesic", "line"]
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One search result.
-
-    Attributes:
-        rank: 1 for the best.
-        id: the image's number in the collection; never changes.
-        path: relative to the collection's image root.
-        score: similarity in [-1, 1]; 1 means the same vector.
-        tags: tags it shares with the positive examples of the query.
-    """
-
-    rank: int
-    id: int
-    path: str
-    score: float
-    tags: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {**asdict(self), "path": printable(self.path), "tags": list(self.tags)}
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """The answer to a query: hits, best first, and the time the search took."""
-
-    hits: tuple[Hit, ...]
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {"hits": [hit.to_dict() for hit in self.hits], "seconds": self.seconds}
-
-
-@dataclass(frozen=True)
-class Stop:
-    """One image of a morph; `id` is None for an end from outside the collection."""
-
-    id: int | None
-    path: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {"id": self.id, "path": printable(self.path)}
-
-
-@dataclass(frozen=True)
-class Morph:
-    """A path of real images from A to B.
-
-    Attributes:
-        stops: A, the intermediates, B.
-        method: the name of the method that found it.
-        quality: how gradual it is.
-        gaps: how many times it crosses between parts of the collection that nothing connects.
-        seconds: time to find it.
-    """
-
-    stops: tuple[Stop, ...]
-    method: str
-    quality: MorphQuality
-    gaps: int
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {
-            "stops": [stop.to_dict() for stop in self.stops],
-            "method": self.method,
-            "quality": self.quality.to_dict(),
-            "gaps": self.gaps,
-            "seconds": self.seconds,
-        }
-
-
-@dataclass(frozen=True)
-class CollectionInfo:
-    """What `info` tells.
-
-    Attributes:
-        directory: of the collection.
-        image_root: that image paths are relative to.
-        images: live images.
-        dead_rows: rows that only take space.
-        dimension: of a vector.
-        encoder: its id.
-        similarity: its name.
-        index: kind, scanned dimensions, re-ranked candidates, recall@10; None without a current index.
-        bytes: on disk, by file.
-        tags: number of different tags.
-    """
-
-    directory: str
-    image_root: str
-    images: int
-    dead_rows: int
-    dimension: int
-    encoder: str
-    similarity: str
-    index: dict[str, Any] | None
-    bytes: dict[str, int]
-    tags: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 class Collection:
@@ -258,6 +138,38 @@ class Collection:
         return collection
 
     @classmethod
+    def from_recipe(cls, recipe: Recipe | str | os.PathLike[str], *, report: Report = silent) -> Self:
+        """Build a collection as a recipe says.
+
+        Args:
+            recipe: the recipe or its file.
+            report: told about progress.
+
+        Raises:
+            RecipeError: the file is not a valid recipe.
+        """
+        loaded = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+        collection = cls.extract(
+            loaded.collection,
+            loaded.images.sources,
+            encoder=loaded.encoder.name,
+            similarity=loaded.similarity.name,
+            strict=loaded.images.strict,
+            device=loaded.encoder.device,
+            threads=loaded.encoder.threads,
+            report=report,
+        )
+        collection.index(
+            similarity=loaded.similarity.name,
+            kind=loaded.index.kind,
+            pca_dimensions=loaded.pca.dimensions,
+            recall_target=loaded.index.recall,
+            graph=loaded.index.graph,
+            report=report,
+        )
+        return collection
+
+    @classmethod
     def extract(
         cls,
         directory: str | os.PathLike[str],
@@ -343,6 +255,7 @@ class Collection:
         *,
         similarity: SimilarityName | None = None,
         kind: IndexKind = "auto",
+        pca_dimensions: int = PCA_DIMENSIONS,
         recall_target: float = 0.99,
         graph: bool | None = None,
         report: Report = silent,
@@ -352,6 +265,7 @@ class Collection:
         Args:
             similarity: how vectors are compared from now on; None keeps the collection's own.
             kind: of index; ``"auto"`` chooses by size.
+            pca_dimensions: how many principal components an approximate index scans.
             recall_target: recall@10 that an approximate index must reach, measured against exact search.
             graph: whether to build the graph; None builds it up to `GRAPH_ROWS` images.
             report: told about progress.
@@ -365,7 +279,9 @@ class Collection:
         with WriterLock(self.directory):
             self._load()
             name = similarity or self._manifest.similarity
-            plan = plan_index(len(self.store), self.store.dimension, name, kind=kind)
+            plan = plan_index(
+                len(self.store), self.store.dimension, name, kind=kind, pca_dimensions=pca_dimensions
+            )
             with_graph = len(self.store) <= GRAPH_ROWS if graph is None else graph
             if self._index_is(name, plan, with_graph):
                 return plan
@@ -373,14 +289,8 @@ class Collection:
             number = self._manifest.next_file
             record = built.save(number, plan)
             if with_graph and len(self.store) > 1:
-                report(Progress("connecting", 0, None))
-                nearest = build_graph(UnitRows(built), GRAPH_NEIGHBOURS)
-                arrays = {"neighbours": nearest.neighbours, "squared": nearest.squared}
-                files = {
-                    **record.files,
-                    "graph": write_arrays(self.directory / f"graph-{number:05d}.h5", arrays),
-                }
-                record = record.model_copy(update={"files": files})
+                saved = save_graph(UnitRows(built), self.directory / f"graph-{number:05d}.h5", report)
+                record = record.model_copy(update={"files": {**record.files, "graph": saved}})
             manifest = self._manifest.updated(similarity=name, index=record, next_file=number + 1)
             manifest.save(self.directory)
             remove_strangers(self.directory, manifest)
@@ -474,7 +384,11 @@ class Collection:
             vector if end.position is None else int(np.searchsorted(self.store.live, end.position))
             for end, vector in zip(ends, vectors, strict=True)
         ]
-        space = MorphSpace(self._unit_rows, self._network if method == "geodesic" else None)
+        space = MorphSpace(
+            self._unit_rows,
+            self._network if method == "geodesic" else None,
+            None if index.similarity.euclidean else self._unit_rows.search,
+        )
         allowed = Filter.parse(tags, paths).allowed(self.store)
         path = METHODS[method](space, targets[0], targets[1], steps, allowed=allowed)  # type: ignore[arg-type]
         rows = np.array(path.rows, np.int64)
@@ -526,9 +440,19 @@ class Collection:
             QueryError: the collection holds no such image.
             ImageError: its file is gone or cannot be read.
         """
-        return open_stored(
-            Path(self._manifest.image_root), self.store.path(self._position(image)), allow_outside=True
-        )
+        return open_stored(Path(self._manifest.image_root), self.stored_path(image), allow_outside=True)
+
+    def stored_path(self, image: int | str) -> str:
+        """Path of an image relative to the image root.
+
+        Raises:
+            QueryError: the collection holds no such image.
+        """
+        return self.store.path(self._position(image))
+
+    def file_path(self, image: int | str) -> bytes:
+        """Absolute path of an image's file in the file system's own bytes."""
+        return os.fsencode(Path(self._manifest.image_root) / self.stored_path(image))
 
     def vectors(self, images: Sequence[int | str] | None = None) -> NDArray[np.float32]:
         """Feature vectors as the encoder gave them, up to float16 rounding.
@@ -596,9 +520,7 @@ class Collection:
                 f"the graph of {len(self.store)} images has not been built; run: "
                 f"i2v-search index --graph --collection {self.directory}"
             )
-        arrays = read_arrays(self.directory, file)
-        graph = KnnGraph(arrays["neighbours"], arrays["squared"])
-        return connect(self._unit_rows, Network(symmetric_csr(graph)))
+        return load_network(self._unit_rows, self.directory, file)
 
     def _reindex(self, report: Report) -> None:
         record = self._manifest.index
@@ -648,15 +570,6 @@ class Collection:
 
     def _end(self, end: Resolved) -> Stop:
         return Stop(None, end.label) if end.position is None else self._stop(end.position)
-
-
-def printable(path: str) -> str:
-    """A stored path for people and JSON: bytes that are not UTF-8 become ``\\xNN``.
-
-    >>> printable("a\\udcff.png")
-    'a\\\\xff.png'
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _existing_manifest(directory: Path) -> Manifest | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,12 +29,14 @@ from i2v_search.images import decode_image
 from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import read_sidecars
-from i2v_search.sources import Skipped, Source, SourceImage, count_images, iter_images
+from i2v_search.sources import ARCHIVE_SEPARATOR, Skipped, Source, SourceImage, count_images, iter_images
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
 
 #: Batches that may be decoded ahead of the forward pass.
 LOOK_AHEAD = 2
+#: Bytes of a stored path; only a member of a hostile archive has more.
+MAX_PATH = 16 * 2**10
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ class _Entry:
 
     record: ImageRecord
     image_id: int | None
-    pixels: NDArray[Any] | None
+    pixels: NDArray[Any] | None = None
+    same: Sequence[int] = ()
     copy_of: int | None = None
 
 
@@ -130,11 +134,10 @@ class _Extractor:
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
         started = time.perf_counter()
-        report(Progress("counting images", 0, None))
         total = count_images(sources)
         scopes = _scopes(sources, self.root)
-        folders = [Path(source).resolve() for source in sources if Path(source).is_dir()]
-        self.tags = read_sidecars(folders, self.root)
+        folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
+        self.tags = read_sidecars(dict.fromkeys([self.root, *folders]), self.root)
         pending: list[_Entry] = []
         for done, outcome in enumerate(self._decoded(sources), start=1):
             match outcome:
@@ -175,9 +178,14 @@ class _Extractor:
 
     def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | None:
         """In a worker: find out whether an image is new and, if so, decode it."""
-        if isinstance(item, Skipped):
-            return item
         position = self.catalogue.find_path(item.path)
+        if isinstance(item, Skipped):
+            if position is not None:
+                # It is there, if unreadable: what is known of it stays.
+                self.seen[position] = True
+            return item
+        if len(os.fsencode(item.path)) > MAX_PATH:
+            return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes")
         tags = self.tags.get(item.path, ())
         if position is not None:
             self.seen[position] = True
@@ -186,12 +194,11 @@ class _Extractor:
         try:
             content = item.read()
             sha256 = hashlib.sha256(content).hexdigest()
-            record = ImageRecord(item.path, sha256, item.size, item.mtime_ns, 0, 0, tags)
+            record = ImageRecord(item.path, sha256, item.size, _storable(item.mtime_ns), 0, 0, tags)
             image_id = None if position is None else int(self.store.ids[position])
             same = self.catalogue.find_content(sha256)
             if same:
-                copied = position if position in same else same[0]
-                return _Entry(self._with_content_of(copied, record), image_id, None, copied)
+                return _Entry(record, image_id, same=same, copy_of=position if position in same else None)
             decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
         except ImageError as error:
             return Skipped(item.path, error.reason)
@@ -202,7 +209,7 @@ class _Extractor:
         at = np.array([position])
         if (int(self.store.column("size", at)[0]), int(self.store.column("mtime_ns", at)[0])) != (
             item.size,
-            item.mtime_ns,
+            _storable(item.mtime_ns),
         ):
             return False
         if not self.tags:
@@ -210,27 +217,35 @@ class _Extractor:
         given = {tag.name for tag in self.store.record(position).tags if tag.probability == 1}
         return {tag.name for tag in tags} <= given
 
-    def _with_content_of(self, position: int, record: ImageRecord) -> ImageRecord:
-        other = self.store.record(position)
-        return replace(record, width=other.width, height=other.height, tags=_merged(other.tags, record.tags))
-
     def _settle(self, entry: _Entry) -> _Entry:
-        """In order: decide whether a copied row is a moved image, a touched one or a second copy."""
-        if entry.copy_of is None:
+        """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
+        if entry.pixels is not None:
             self.counts.encoded += 1
             return entry
-        if entry.image_id is not None:
-            same = int(self.store.ids[entry.copy_of]) == entry.image_id
-            self.counts.refreshed += same
-            self.counts.copied += not same
-            return entry
-        position = entry.copy_of
-        if not self.seen[position] and not _is_there(self.root, self.store.path(position)):
-            self.seen[position] = True
-            self.counts.moved += 1
-            return replace(entry, image_id=int(self.store.ids[position]))
+        if entry.copy_of is not None:
+            self.counts.refreshed += 1
+            return self._copy(entry, entry.copy_of, self.store.record(entry.copy_of).tags)
+        for position in entry.same if entry.image_id is None else ():
+            if not self.seen[position] and not _is_there(self.root, self.store.path(position)):
+                self.seen[position] = True
+                self.counts.moved += 1
+                moved = replace(entry, image_id=int(self.store.ids[position]))
+                return self._copy(moved, position, self.store.record(position).tags)
         self.counts.copied += 1
-        return entry
+        # What a person said of the other image stays with it.
+        return self._copy(entry, entry.same[0], self._of_head(self.store.record(entry.same[0]).tags))
+
+    def _copy(self, entry: _Entry, position: int, tags: Sequence[Tag]) -> _Entry:
+        other = self.store.record(position)
+        merged = _merged(tags, entry.record.tags)
+        record = replace(entry.record, width=other.width, height=other.height, tags=merged)
+        return replace(entry, record=record, copy_of=position)
+
+    def _of_head(self, tags: Sequence[Tag]) -> list[Tag]:
+        """Those of `tags` that the encoder's head can have given."""
+        vocabulary = self.encoder.vocabulary
+        known = set(zip(vocabulary.names, vocabulary.categories, strict=True)) if vocabulary else set()
+        return [tag for tag in tags if (tag.name, tag.category) in known]
 
     def _write(self, entries: Sequence[_Entry]) -> None:
         if not entries:
@@ -264,7 +279,7 @@ class _Extractor:
         gone = []
         for position in missing:
             path = self.store.path(position)
-            if any(_inside(path, scope) for scope in scopes) and not path.startswith(prefixes):
+            if any(_inside(path, scope, self.root) for scope in scopes) and not path.startswith(prefixes):
                 gone.append(position)
         self.counts.removed = len(gone)
         self.writer.remove(gone)
@@ -281,13 +296,39 @@ def _scopes(sources: Sequence[Source], root: Path) -> list[str]:
     return scopes
 
 
-def _inside(path: str, scope: str) -> bool:
-    return (scope == "" and not path.startswith("/")) or path.startswith((f"{scope}/", f"{scope}!/"))
+def _inside(path: str, scope: str, root: Path) -> bool:
+    """Whether a source looks for the image; a folder does not look into the archives it holds."""
+    archive = _archive_of(path, root)
+    if archive is not None:
+        return archive == scope
+    return (scope == "" and not path.startswith("/")) or path.startswith(f"{scope}/")
+
+
+def _archive_of(path: str, root: Path) -> str | None:
+    """The archive, still there, that a stored path leads into."""
+    for separator in re.finditer(re.escape(ARCHIVE_SEPARATOR), path):
+        archive = path[: separator.start()]
+        if os.path.isfile(root / archive):  # noqa: PTH113 - False, where Path raises
+            return archive
+    return None
 
 
 def _is_there(root: Path, stored: str) -> bool:
-    """Whether the file (or the archive) of a stored path still exists."""
-    return (root / stored.split("!/", 1)[0]).exists()
+    """Whether the file (or the archive) of a stored path still exists, as far as can be seen."""
+    if _archive_of(stored, root) is not None:
+        return True
+    try:
+        (root / stored).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _storable(mtime_ns: int) -> int:
+    """A file's time as far as 64 bits go: file systems know later years than 2262."""
+    return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:

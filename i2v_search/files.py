@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
+from stat import S_ISREG
 
 
 @contextmanager
@@ -53,7 +56,20 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading, but no pipe or device: a stranger's collection may hold one and block.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, lower-case hex, read in blocks."""
-    with path.open("rb") as file:
+    """SHA-256 of a regular file's content, lower-case hex, read in blocks."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

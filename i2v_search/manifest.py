@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
-from i2v_search.files import write_atomically
+from i2v_search.files import open_regular, write_atomically
 
 FILE_NAME = "collection.json"
 FORMAT_VERSION = 1
-
-SimilarityName: TypeAlias = Literal["cosine", "centred", "l2", "hamming"]
+#: A collection of 100 million rows needs some 2 MiB.
+MAX_BYTES = 64 * 2**20
 
 _FileName = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)
 _Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
@@ -104,12 +105,17 @@ class Manifest(_Model):
         """
         path = directory / FILE_NAME
         try:
-            content = path.read_bytes()
+            with open_regular(path) as file:
+                content = file.read(MAX_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             raise CollectionNotFoundError(
                 f"no collection at {directory}; make one with: "
                 f"i2v-search build FOLDER --collection {directory}"
             ) from None
+        except OSError as error:
+            raise CollectionDamagedError(f"{path} cannot be read ({error.strerror})") from error
+        if len(content) > MAX_BYTES:
+            raise CollectionDamagedError(f"{path} is larger than {MAX_BYTES} bytes; refused")
         try:
             document = json.loads(content)
             version, checksum = document.get("format"), document.pop("checksum", None)
@@ -127,9 +133,13 @@ class Manifest(_Model):
                 f"{path} does not match its checksum: it was changed outside i2v-search; "
                 "restore it from a backup"
             )
+        root = document.get("image_root")
+        if isinstance(root, str):
+            # pydantic's JSON parser refuses the surrogates that stand for bytes that are not UTF-8.
+            document["image_root"] = root.encode("utf-8", "replace").decode()
         try:
             # JSON mode: tuples arrive as lists.
-            return cls.model_validate_json(json.dumps(document))
+            return cls.model_validate_json(json.dumps(document)).updated(image_root=root)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

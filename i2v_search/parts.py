@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import replacing
+from i2v_search.files import open_regular, replacing
 from i2v_search.tags import CATEGORIES, Tag
 
 FORMAT = "i2v-search features 1"
@@ -47,6 +47,17 @@ PART_BYTES = 64 * 2**20
 MAX_ROWS = 2**31
 MAX_DIMENSION = 65_536
 _GROUPS = ("path", "vocabulary", "tags")
+#: What h5py raises at damaged files; found by damaging them (tests/test_attacks.py goes on looking).
+_HDF5_ERRORS = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
@@ -125,15 +136,13 @@ class Part:
     def __init__(self, path: Path, dimension: int) -> None:
         self.path = path
         self.dimension = dimension
-        self.offsets, self.capacity = _inspect(path, dimension)
-        self._maps: dict[str, NDArray[Any]] = {}
-        for name, (dtype, shape) in _layout(self.capacity, dimension).items():
-            # numpy refuses to map nothing at all.
-            self._maps[name] = (
-                np.memmap(path, dtype, "r", self.offsets[name], shape)
-                if np.prod(shape)
-                else np.empty(shape, dtype)
-            )
+        self.offsets, self.capacity, content = _map(path, dimension)
+        # Views of one map: a map of each dataset would keep 17 file descriptors a part.
+        self._maps: dict[str, NDArray[Any]] = {
+            name: np.ndarray(shape, dtype, content, self.offsets[name])
+            for name, (dtype, shape) in _layout(self.capacity, dimension).items()
+        }
+        # Rows first: a writer raises them last, so their tags are in the vocabulary that is read next.
         self.rows, self.vocabulary_size = (int(count) for count in self._maps["committed"])
         self._check_counts()
 
@@ -219,7 +228,7 @@ class Part:
             ("vocabulary/end", self.vocabulary_size, self.capacity.vocabulary_bytes),
         ):
             values = np.asarray(self._maps[ends][:count])
-            if count and (values[0] < 0 or values[-1] > limit or np.any(np.diff(values) < 0)):
+            if count and (values[0] < 0 or values[-1] > limit or np.any(values[1:] < values[:-1])):
                 raise CollectionDamagedError(
                     f"{self.path}: {ends} is not a rising list up to {limit}; run i2v-search verify"
                 )
@@ -355,7 +364,9 @@ class PartWriter:
     def commit(self) -> None:
         """Make the appended rows count: they survive a kill from here on, and a power cut."""
         os.fsync(self._file.fileno())
-        self._write("committed", 0, np.array([self.rows, len(self._vocabulary)], "<i8"))
+        self._write("committed", 1, np.array([len(self._vocabulary)], "<i8"))
+        self._write("committed", 0, np.array([self.rows], "<i8"))
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; rows that were not committed are forgotten."""
@@ -413,6 +424,20 @@ def _create(path: Path, dimension: int, capacity: Capacity) -> None:
         file["committed"][...] = 0
 
 
+def _map(path: Path, dimension: int) -> tuple[dict[str, int], Capacity, NDArray[np.uint8]]:
+    """Check a feature file and map it whole; look again where a writer put another in its place meanwhile."""
+    try:
+        while True:
+            with open_regular(path) as file:
+                offsets, capacity = _inspect(path, dimension)
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return offsets, capacity, np.memmap(file, np.uint8, "r")
+    except FileNotFoundError:
+        raise CollectionDamagedError(f"{path} is missing; restore it from a backup") from None
+    except OSError as error:
+        raise CollectionDamagedError(f"{path} cannot be read ({error})") from error
+
+
 def _inspect(path: Path, dimension: int) -> tuple[dict[str, int], Capacity]:
     """Check a feature file's structure without reading its data; return the byte offset of each dataset."""
     try:
@@ -423,9 +448,7 @@ def _inspect(path: Path, dimension: int) -> tuple[dict[str, int], Capacity]:
             offsets = {
                 name: _check_dataset(file, name, *layout[name], path=path, size=size) for name in layout
             }
-    except FileNotFoundError:
-        raise CollectionDamagedError(f"{path} is missing; restore it from a backup") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except _HDF5_ERRORS as error:
         raise CollectionDamagedError(
             f"{path} is not a readable HDF5 file ({error}); run i2v-search verify"
         ) from error
@@ -437,6 +460,8 @@ def _read_capacity(file: h5py.File, path: Path) -> Capacity:
     found = set()
     for group in ("", *(f"{name}/" for name in _GROUPS)):
         parent = file[group] if group else file
+        if not isinstance(parent, h5py.Group):
+            raise CollectionDamagedError(f"{path}: {group} is not a group")
         for name in parent:
             if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
                 raise CollectionDamagedError(

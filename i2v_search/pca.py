@@ -60,13 +60,18 @@ def fit_pca(
         >>> fit_pca([rows[:250], rows[250:]], 2).components.shape
         (2, 8)
     """
-    count, total, moment = 0, np.zeros(0), np.zeros((0, 0))
+    count, total, moment, shift = 0, np.zeros(0), np.zeros((0, 0)), np.zeros(0, np.float32)
     for block in blocks:
+        if not len(block):
+            continue
         if not count:
             total, moment = np.zeros(block.shape[1]), np.zeros((block.shape[1],) * 2)
+            # Far from the origin the square of the mean would drown the variance in float32.
+            shift = (block.mean(axis=0, dtype=np.float64) * centre).astype(np.float32)
         count += len(block)
-        total += block.sum(axis=0, dtype=np.float64)
-        moment += block.T @ block
+        shifted = block - shift
+        total += shifted.sum(axis=0, dtype=np.float64)
+        moment += shifted.T @ shifted
     if not count or not 1 <= n_components <= len(total):
         raise ValueError(f"cannot fit {n_components} components to {count} rows of {len(total)} dimensions")
     mean = total / count if centre else np.zeros_like(total)
@@ -75,7 +80,7 @@ def fit_pca(
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_components)])
     trace = max(float(np.trace(covariance)), np.finfo(np.float64).tiny)
     return PrincipalComponents(
-        mean.astype(np.float32),
+        (mean + shift).astype(np.float32),
         np.ascontiguousarray((vectors * signs).T, np.float32),
         (np.maximum(variances, 0) / trace).astype(np.float32),
     )

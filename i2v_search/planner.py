@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from i2v_search.manifest import SimilarityName
-
-IndexKind: TypeAlias = Literal["auto", "exact", "pca"]
+from i2v_search.choices import IndexKind, SimilarityName
 
 #: A flat scan of this many bytes takes a few milliseconds at the memory bandwidth of a laptop.
 EXACT_BYTES = 64 * 2**20
@@ -41,7 +39,12 @@ class IndexPlan:
 
 
 def plan_index(
-    rows: int, dimension: int, similarity: SimilarityName, *, kind: IndexKind = "auto"
+    rows: int,
+    dimension: int,
+    similarity: SimilarityName,
+    *,
+    kind: IndexKind = "auto",
+    pca_dimensions: int = PCA_DIMENSIONS,
 ) -> IndexPlan:
     """Choose an index.
 
@@ -50,6 +53,7 @@ def plan_index(
         dimension: of a vector.
         similarity: of the collection.
         kind: ``"auto"`` chooses by size; a named kind is followed where it makes sense.
+        pca_dimensions: how many principal components a ``"pca"`` index scans.
 
     Returns:
         The plan.
@@ -63,12 +67,12 @@ def plan_index(
     if similarity == "hamming":
         scanned = rows * -(-dimension // 8)
         return IndexPlan("exact", dimension, 0, scanned, f"{dimension}-bit codes are scanned whole")
-    full, reduced = rows * dimension * 4, rows * PCA_DIMENSIONS * 4
-    if dimension <= PCA_DIMENSIONS or rows <= PCA_DIMENSIONS:
+    full, reduced = rows * dimension * 4, rows * pca_dimensions * 4
+    if min(dimension, rows) <= pca_dimensions:
         reason = f"{rows} rows of {dimension} dimensions: nothing to gain from fewer dimensions"
         return IndexPlan("exact", dimension, 0, full, reason)
     if kind == "exact" or (kind == "auto" and full <= EXACT_BYTES):
         reason = "asked for" if kind == "exact" else f"all vectors fit {EXACT_BYTES >> 20} MiB"
         return IndexPlan("exact", dimension, 0, full, reason)
     reason = "asked for" if kind == "pca" else f"all vectors would take {full >> 20} MiB a query"
-    return IndexPlan("pca", PCA_DIMENSIONS, CANDIDATES, reduced, reason)
+    return IndexPlan("pca", pca_dimensions, CANDIDATES, reduced, reason)

@@ -23,7 +23,7 @@ _FIRST = (13, 148, 136)
 _LAST = (225, 82, 40)
 
 _SMOOTH = 4
-# The built-in face is Latin only. Others are looked up by file name where each system keeps its fonts.
+# The built-in face knows little beyond ASCII. Others are looked up by file name where the system keeps fonts.
 _OTHER_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "YuGothM.ttc",
@@ -331,49 +331,54 @@ def _fit_text(text: str, size: int, room: int) -> tuple[str, FreeTypeFont]:
 
 
 def _cut(text: str, length: int) -> str:
-    """The first `length` characters and an ellipsis; a letter is never parted from its accents."""
+    """At most the first `length` characters and an ellipsis; a letter is never parted from its accents."""
     while 0 < length < len(text) and (
         unicodedata.combining(text[length]) or "\u200d" in text[length - 1 : length + 1]
     ):
         length -= 1
-    return text[:length].rstrip() + "…"
+    return text[:length].rstrip(" ._-") + "…"
 
 
+@lru_cache(maxsize=32)
 def _built_in(size: int) -> FreeTypeFont:
-    return _load_font(None, size)
-
-
-@lru_cache(maxsize=64)
-def _load_font(name: str | None, size: int) -> FreeTypeFont:
-    """A font by file name (OSError where the system has none), or Pillow's own."""
-    if name is not None:
-        return ImageFont.truetype(name, size)
     font = ImageFont.load_default(size)
     if not isinstance(font, FreeTypeFont):
         raise I2VSearchError("this build of Pillow has no FreeType support; install Pillow from PyPI")
     return font
 
 
+@lru_cache(maxsize=64)
+def _installed(name: str, size: int) -> FreeTypeFont | None:
+    """A font of this system by file name, None where it has none."""
+    try:
+        return ImageFont.truetype(name, size)
+    except OSError:
+        return None
+
+
 def _font_for(text: str, size: int) -> FreeTypeFont:
-    """The first font with a glyph for every character, or else the built-in one."""
+    """The built-in font, or the installed one that has a glyph for more of the characters."""
     characters = frozenset(text)
-    if all(_has_glyph(None, character) for character in characters):
-        return _built_in(size)
-    best, most = None, sum(_has_glyph(None, character) for character in characters)
+    best, most = _built_in(size), _covered(None, characters)
     for name in _OTHER_FONTS:
-        found = sum(_has_glyph(name, character) for character in characters)
-        if found > most:
-            best, most = name, found
-    return _load_font(best, size)
+        if most == len(characters):
+            break
+        font, found = _installed(name, size), _covered(name, characters)
+        if font is not None and found > most:
+            best, most = font, found
+    return best
+
+
+def _covered(name: str | None, characters: frozenset[str]) -> int:
+    return sum(_has_glyph(name, character) for character in characters)
 
 
 @lru_cache(maxsize=4096)
 def _has_glyph(name: str | None, character: str) -> bool:
     if character.isspace() or unicodedata.category(character) in {"Mn", "Cf"}:
         return True
-    try:
-        font = _load_font(name, 16)
-    except OSError:
+    font = _built_in(16) if name is None else _installed(name, 16)
+    if font is None:
         return False
     glyph, missing = font.getmask(character), font.getmask("\U0010ffff")
     return (glyph.size, bytes(glyph)) != (missing.size, bytes(missing))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -40,6 +41,9 @@ class Example:
     weight: float = 1.0
 
 
+#: Weight of an image that results should be unlike: Rocchio feedback weighs negatives less.
+UNLIKE_WEIGHT = -0.5
+
 Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
 
 
@@ -68,7 +72,7 @@ class Filter:
             "-" * name.strip().startswith("-") + normalise_tag(name.strip().removeprefix("-"))
             for name in names
         )
-        patterns = (paths,) if isinstance(paths, str) else tuple(paths)
+        patterns = tuple(filter(None, (paths,) if isinstance(paths, str) else paths))
         return cls(tuple(name for name in spelled if name.strip("-")), patterns)
 
     def allowed(self, store: FeatureStore) -> NDArray[np.bool_] | None:
@@ -82,10 +86,10 @@ class Filter:
         allowed = np.ones(store.rows, bool)
         for name in self.tags:
             rows = store.rows_with_tag(name.removeprefix("-"), TAG_THRESHOLD)
-            if not len(rows) and not name.startswith("-"):
-                raise QueryError(_unknown_tag(name, store))
             marked = np.zeros(store.rows, bool)
             marked[rows] = True
+            if not name.startswith("-") and not marked[store.live].any():
+                raise QueryError(_unknown_tag(name, store))
             allowed &= ~marked if name.startswith("-") else marked
         if self.paths:
             pattern = re.compile("|".join(fnmatch.translate(path) for path in self.paths))
@@ -171,22 +175,27 @@ class Resolver:
         return Resolved(record.path, position, sha256=record.sha256)
 
     def _path(self, text: str) -> Resolved:
-        for stored in dict.fromkeys((text, self._stored_form(text))):
+        missing = f"{text!r} is neither an id nor a path in the collection nor a file"
+        try:
+            forms = dict.fromkeys((text, self._stored_form(text)))
+        except ValueError:  # a NUL, or a character that no file name can have
+            raise QueryError(missing) from None
+        for stored in forms:
             position = self._catalogue.find_path(stored)
             if position is not None and not self._differs(position, text):
                 return self._row(position)
-        if not Path(text).exists():
-            raise QueryError(f"{text!r} is neither an id nor a path in the collection nor a file")
+        if not os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+            raise QueryError(missing)
         return self._content(read_regular_file(text), text)
 
     def _stored_form(self, text: str) -> str:
-        path = Path(text).resolve()
+        path = Path(os.path.realpath(text))  # Path.resolve raises at a loop of links
         return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else path.as_posix()
 
     def _differs(self, position: int, text: str) -> bool:
         """Whether a file was changed since the collection read it: its stored vector is out of date."""
         record = self._store.record(position)
-        file = Path(text).resolve()
+        file = Path(text)
         if self._stored_form(text) != record.path or not file.is_file():
             return False
         status = file.stat()
@@ -204,24 +213,30 @@ class Resolver:
         return np.asarray(encode_images(self._encoder(), [pixels]).vectors[0])
 
     def _vector(self, vector: NDArray[np.float32]) -> Resolved:
-        if vector.shape != (self._store.dimension,) or not np.all(np.isfinite(vector)):
+        with np.errstate(over="ignore"):
+            values = vector.astype(np.float32) if vector.dtype.kind in "fiu" else np.full(1, np.nan)
+        if values.shape != (self._store.dimension,) or not np.all(np.isfinite(values)):
             raise QueryError(
-                f"a query vector must be ({self._store.dimension},) finite numbers, got {vector.shape}"
+                f"a query vector must be ({self._store.dimension},) finite numbers, "
+                f"got {vector.shape} {vector.dtype}"
             )
-        return Resolved("vector", vector=vector.astype(np.float32))
+        return Resolved("vector", vector=np.asarray(values, np.float32))
 
 
 def examples_of(query: Query) -> list[Example]:
     """Write a query as examples with weights.
 
     Raises:
-        QueryError: there is none, or all weights are zero or negative for a single example.
+        QueryError: there is none, every weight is 0, or one is not a finite number.
     """
-    if isinstance(query, str | os.PathLike | bytes | int | Image.Image | np.ndarray | Example):
+    if isinstance(query, str | os.PathLike | bytes | int | np.integer | Image.Image | np.ndarray | Example):
         items: Sequence[QueryImage | Example] = [query]
     else:
         items = query
     examples = [item if isinstance(item, Example) else Example(item) for item in items]
+    for example in examples:
+        if not math.isfinite(example.weight):
+            raise QueryError(f"the weight of an example must be a finite number, not {example.weight}")
     if not any(example.weight for example in examples):
         raise QueryError("a query needs at least one example with a weight other than 0")
     return examples
@@ -233,6 +248,8 @@ def _unknown_tag(name: str, store: FeatureStore) -> str:
     known = store.tag_counts()
     if not known:
         return f"no image has tag {name!r}: this collection has no tags (its encoder gives none)"
+    if name in known:
+        return f"no image of the collection has tag {name!r} with a probability of {TAG_THRESHOLD} or more"
     close = get_close_matches(name, known, 3)
     hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ""
     return f"no image of the collection has tag {name!r}{hint}"

@@ -1,14 +1,22 @@
-"""The live rows of an index as `i2v_search.morph` wants them: unit rows, read when needed."""
+"""The live rows of an index as `i2v_search.morph` wants them, and the file that keeps their graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.arrays import read_arrays, write_arrays
+from i2v_search.errors import CollectionDamagedError, MorphError
 from i2v_search.index import VectorIndex
+from i2v_search.manifest import FileRecord
+from i2v_search.morph import KnnGraph, Network, build_graph, connect, symmetric_csr
+from i2v_search.progress import Progress, Report
 from i2v_search.similarity import unit
+
+GRAPH_NEIGHBOURS = 15
 
 
 class UnitRows:
@@ -25,6 +33,11 @@ class UnitRows:
         """Number of rows."""
         return len(self._index.store)
 
+    @property
+    def approximate(self) -> bool:
+        """Whether the index finds neighbours faster than an exact scan, and compares by inner product."""
+        return self._index.candidates > 0 and not self._index.similarity.euclidean
+
     def take(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m,) int64 -> (m, d) float32 unit rows."""
         return self.unit(self._index.rows_of(numbers))
@@ -34,9 +47,51 @@ class UnitRows:
         for start in range(0, len(self), size):
             yield start, self.take(np.arange(start, min(start + size, len(self))))
 
+    def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Satisfies `i2v_search.morph.Search` where the index compares by inner product, not for l2."""
+        scores, rows = self._index.search(queries, k)
+        return np.asarray(2 - 2 * scores, np.float32), rows
+
     @staticmethod
     def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit rows; a row of length zero, which is like nothing, becomes the first axis."""
         scaled = unit(rows)
         scaled[~np.any(scaled, axis=1), 0] = 1
         return scaled
+
+
+def save_graph(rows: UnitRows, path: Path, report: Report) -> FileRecord:
+    """Build the k-NN graph of all rows and keep it in a file: ``neighbours`` (n, k) int32, ``squared`` float32.
+
+    The exact scan serves small collections; where the index is approximate, it finds the neighbours.
+    """
+    total = len(rows)
+    search = rows.search if rows.approximate else None
+    graph = build_graph(
+        rows,
+        GRAPH_NEIGHBOURS,
+        search=search,
+        progress=lambda done: report(Progress("connecting", done, total)),
+    )
+    return write_arrays(path, {"neighbours": graph.neighbours, "squared": graph.squared})
+
+
+def load_network(rows: UnitRows, directory: Path, record: FileRecord) -> Network:
+    """Read a graph that `save_graph` kept, its parts joined by their closest pairs.
+
+    Raises:
+        CollectionDamagedError: the file is missing, changed, or not the graph of these rows.
+    """
+    arrays = read_arrays(directory, record)
+    try:
+        graph = KnnGraph(arrays["neighbours"], arrays["squared"])
+    except (KeyError, MorphError) as error:
+        raise CollectionDamagedError(
+            f"{directory / record.name} is not a graph ({error}); rebuild it: i2v-search index"
+        ) from error
+    if len(graph.neighbours) != len(rows):
+        raise CollectionDamagedError(
+            f"{directory / record.name} has {len(graph.neighbours)} rows, expected {len(rows)}; "
+            "rebuild it: i2v-search index"
+        )
+    return connect(rows, Network(symmetric_csr(graph)))

@@ -16,6 +16,7 @@ from i2v_search.tags import CATEGORIES, Tag, normalise_tag
 
 FILE_NAME = "tags.jsonl"
 MAX_LINE = 2**20
+MAX_TAGS = 4096
 
 
 def read_sidecars(folders: Iterable[Path], root: Path) -> dict[str, tuple[Tag, ...]]:
@@ -44,13 +45,16 @@ def read_sidecars(folders: Iterable[Path], root: Path) -> dict[str, tuple[Tag, .
             else f"{folder.as_posix()}/"
         )
         prefix = "" if prefix == "./" else prefix
-        with file.open("rb") as lines:
-            number = 0
-            while line := lines.readline(MAX_LINE):
-                number += 1
-                if line.strip():
-                    path, given = _parse(line, f"{file}, line {number}")
-                    tags[prefix + path] = given
+        try:
+            with file.open("rb") as lines:
+                number = 0
+                while line := lines.readline(MAX_LINE):
+                    number += 1
+                    if line.strip():
+                        path, given = _parse(line, f"{file}, line {number}")
+                        tags[prefix + path] = given
+        except OSError as error:
+            raise SourceError(f"{file} cannot be read ({error.strerror})") from error
     return tags
 
 
@@ -63,9 +67,13 @@ def _parse(line: bytes, place: str) -> tuple[str, tuple[Tag, ...]]:
         raise SourceError(f'{place}: expected a JSON object with "path" and "tags" ({error!r})') from error
     if not isinstance(path, str) or not isinstance(names, list) or not isinstance(categories, dict):
         raise SourceError(f'{place}: "path" must be a string, "tags" a list, "categories" an object')
+    if len(names) > MAX_TAGS:
+        raise SourceError(f"{place}: {len(names)} tags for one image, at most {MAX_TAGS} are taken")
     tags: dict[str, Tag] = {}
     for name in names:
         category = categories.get(name, "general") if isinstance(name, str) else None
+        if isinstance(name, str) and not _is_unicode(name):
+            raise SourceError(f"{place}: tag {name!r} is not valid Unicode")
         if category not in CATEGORIES:
             raise SourceError(
                 f"{place}: tag {name!r} has category {category!r}; one of {', '.join(CATEGORIES)}"
@@ -74,3 +82,8 @@ def _parse(line: bytes, place: str) -> tuple[str, tuple[Tag, ...]]:
         if spelled:
             tags[spelled] = Tag(spelled, 1.0, category)
     return path, tuple(tags.values())
+
+
+def _is_unicode(name: str) -> bool:
+    """JSON can spell half a surrogate pair, which no text holds."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -22,10 +22,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.manifest import SimilarityName
+from i2v_search.choices import SimilarityName
 from i2v_search.store import FeatureStore
 
 BLOCK_BYTES = 32 * 2**20
+#: Unit rows whose mean is this long are all the same up to float16 rounding (a single one always is):
+#: centred on it, nothing would be left to compare.
+ALL_ALIKE = 1 - 1e-6
+#: Below this share of |x|^2 + |y|^2 a squared distance is computed again without cancellation.
+_CANCELLED = 0.01
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,13 @@ class Similarity:
     @classmethod
     def fit(cls, name: SimilarityName, store: FeatureStore) -> Similarity:
         """Compute what the similarity needs from the live rows, in bounded memory."""
-        total = np.zeros(store.dimension)
-        # A single row is its own mean: centred on it, nothing would be left to compare.
-        if name in {"centred", "hamming"} and len(store) > 1:
+        mean = np.zeros(store.dimension)
+        if name in {"centred", "hamming"}:
             for block in position_blocks(store):
-                total += store.take(block).sum(axis=0, dtype=np.float64)
-        return cls(name, (total / max(1, len(store))).astype(np.float32))
+                mean += unit(store.take(block)).sum(axis=0, dtype=np.float64) / len(store)
+        if np.linalg.norm(mean) > ALL_ALIKE:
+            mean[:] = 0
+        return cls(name, mean.astype(np.float32))
 
     @property
     def euclidean(self) -> bool:
@@ -82,7 +88,10 @@ class Similarity:
         products = queries @ rows.T
         if not self.euclidean:
             return np.asarray(np.clip(products, -1, 1))
-        squared = (queries**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1) - 2 * products
+        lengths = (queries**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1)
+        squared = lengths - 2 * products
+        for number, near in enumerate(squared < _CANCELLED * lengths):
+            squared[number, near] = ((rows[near] - queries[number]) ** 2).sum(axis=1)
         return self.score_distances(squared)
 
     def score_distances(self, squared: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ all is an error (`SourceError`), raised before the first picture is yielded.
 
 import bz2
 import calendar
+import contextlib
 import fnmatch
 import functools
 import glob
@@ -446,19 +447,28 @@ def _part_matches(part: str, name: str) -> bool:
     return (not _hidden(name) or _hidden(part)) and fnmatch.fnmatchcase(name, part)
 
 
+_Identity: TypeAlias = tuple[int, int]
+"""Device and inode: what a folder is, whatever it is called."""
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino
+
+
 @dataclass
 class _Level:
     """One directory on the way down: what is left of it, and how far the glob had got on entering it."""
 
     entries: Iterator[os.DirEntry[str]]
-    identity: tuple[int, int]
+    identity: _Identity
     states: frozenset[int]
     as_folder: bool
 
 
 def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[_Item]:
     """Walk in depth with a list, not by recursion: a directory tree may be deeper than Python's stack."""
-    followed: set[tuple[int, int]] = set()
+    above = _identities_above(top)
+    followed: set[_Identity] = set()
     levels: list[_Level] = []
 
     def enter(path: str, states: frozenset[int], as_folder: bool) -> _Passed | None:
@@ -468,7 +478,7 @@ def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[_Item]:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
             return _Passed(path, f"folder cannot be listed: {_why(error)}")
-        levels.append(_Level(iter(entries), (status.st_dev, status.st_ino), states, as_folder))
+        levels.append(_Level(iter(entries), _identity(status), states, as_folder))
         return None
 
     if problem := enter(top, _start(parts), as_folder=not parts):
@@ -492,12 +502,20 @@ def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[_Item]:
                 is_archive = isinstance(item, _Found) and _archive_extension(entry.name) is not None
                 yield from _walk_archive(entry.path) if is_archive else (item,)
             continue
-        if entry.is_symlink() and (problem := _refuse_link(entry, levels, followed)):
+        if entry.is_symlink() and (problem := _refuse_link(entry, above, levels, followed)):
             yield problem
             continue
         as_folder = level.as_folder or (matched and len(states) == 1)
         if problem := enter(entry.path, states, as_folder):
             yield problem
+
+
+def _identities_above(folder: str) -> set[_Identity]:
+    identities = set()
+    for upper in Path(folder).parents:
+        with contextlib.suppress(OSError):
+            identities.add(_identity(upper.stat()))
+    return identities
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
@@ -508,15 +526,15 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 
 
 def _refuse_link(
-    entry: os.DirEntry[str], above: list[_Level], followed: set[tuple[int, int]]
+    entry: os.DirEntry[str], above: set[_Identity], levels: list[_Level], followed: set[_Identity]
 ) -> _Passed | None:
     """Follow every linked folder once, so that links among folders cannot multiply them without end."""
     try:
         status = entry.stat()
     except OSError as error:
         return _Passed(entry.path, _why(error))
-    identity = (status.st_dev, status.st_ino)
-    if any(identity == level.identity for level in above):
+    identity = _identity(status)
+    if identity in above or any(identity == level.identity for level in levels):
         return _Passed(entry.path, "a symbolic link to a folder above it")
     if identity in followed:
         return _Passed(entry.path, "a symbolic link to a folder that another link has led to")
@@ -606,7 +624,7 @@ class _Zip:
             with self._lock:  # ZipFile counts its open members without one; reading them is safe
                 member = self.zip.open(info)
             try:
-                return read_bounded(cast(BinaryIO, member), label)
+                return read_bounded(cast(BinaryIO, member), label, MAX_BYTES)
             finally:
                 with self._lock:
                     member.close()
@@ -713,7 +731,7 @@ def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Conten
     if member is None or info.size > MAX_BYTES:
         return _failing(f"{info.size} bytes is over the limit of {MAX_BYTES} bytes")
     try:
-        data = read_bounded(cast(BinaryIO, member), info.name)
+        data = read_bounded(cast(BinaryIO, member), info.name, MAX_BYTES)
     except ImageError as error:
         return _failing(error.reason)
     except _ARCHIVE_ERRORS as error:

@@ -7,6 +7,7 @@ what is left is live.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -20,13 +21,15 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from i2v_search.errors import CollectionDamagedError, CollectionLockedError
-from i2v_search.files import file_sha256, write_atomically
+from i2v_search.errors import CollectionDamagedError, CollectionError, CollectionLockedError
+from i2v_search.files import file_sha256, open_regular, write_atomically
 from i2v_search.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 
 LOCK_NAME = "writer.lock"
 COMMIT_ROWS = 256
+#: Of a .npy file that holds one row of numbers.
+_HEADER_BYTES = 128
 _OWN_FILE = re.compile(r"features-\d{5,}\.h5|(tombstones|search|graph)-\d{5,}\.(npy|h5|faiss)|\..+\.tmp")
 
 
@@ -60,18 +63,33 @@ class FeatureStore:
 
     def __init__(self, directory: Path, manifest: Manifest | None = None) -> None:
         self.directory = directory
-        self.manifest = manifest or Manifest.load(directory)
-        self.dimension = self.manifest.encoder.dimension
-        self.parts = [self._open_part(record) for record in self.manifest.parts]
-        self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
-        self.rows = int(self._starts[-1])
+        self._open(manifest or Manifest.load(directory), retry=manifest is None)
+
+    def _open(self, manifest: Manifest, *, retry: bool) -> None:
+        self.manifest = manifest
+        self.dimension = manifest.encoder.dimension
+        try:
+            self.parts = [self._open_part(record) for record in manifest.parts]
+            self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
+            self.rows = int(self._starts[-1])
+            #: Positions of the rows that were removed. Read now: the next writer replaces the file.
+            self.removed = self._read_tombstones()
+        except CollectionDamagedError:
+            newer = Manifest.load(self.directory) if retry else manifest
+            if newer == manifest:
+                raise
+            # A writer finished since the manifest was read, and the files it names are gone.
+            self._open(newer, retry=True)
 
     def _open_part(self, record: PartRecord) -> Part:
         part = Part(self.directory / record.name, self.dimension)
-        if part.rows < record.rows or (record.sha256 and part.rows != record.rows):
+        if part.rows < record.rows:
             raise CollectionDamagedError(
                 f"{part.path} holds {part.rows} rows, {FILE_NAME} says {record.rows}; run i2v-search verify"
             )
+        if record.sha256 is not None:
+            # More rows: a writer has begun to append since the manifest was read.
+            part.rows = record.rows
         return part
 
     def __len__(self) -> int:
@@ -93,7 +111,7 @@ class FeatureStore:
             _, last = np.unique(ids[::-1], return_index=True)
             alive[:] = False
             alive[self.rows - 1 - last] = True
-        alive[self._tombstones()] = False
+        alive[self.removed] = False
         return np.flatnonzero(alive)
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -168,19 +186,18 @@ class FeatureStore:
         """Compare every file with its checksum and, where one differs, every row with its own."""
         damages = []
         for record, part in zip(self.manifest.parts, self.parts, strict=True):
-            if record.sha256 is None:
-                rows = part.damaged_rows()
-                problem = f"{len(rows)} damaged rows" if rows else ""
-            elif file_sha256(part.path) != record.sha256:
-                rows = part.damaged_rows()
-                problem = f"the content differs from its checksum; {len(rows)} rows are damaged"
-            else:
-                continue
-            if problem:
-                damages.append(Damage(record.name, problem, tuple(rows)))
+            difference = _difference(part.path, record.sha256)
+            if record.sha256 is None or difference:
+                rows = tuple(part.damaged_rows())
+                counted = f"{len(rows)} rows are damaged" if rows or difference else ""
+                if problem := "; ".join(filter(None, [difference, counted])):
+                    damages.append(Damage(record.name, problem, rows))
         tombstones = self.manifest.tombstones
-        if tombstones and file_sha256(self.directory / tombstones.name) != tombstones.sha256:
-            damages.append(Damage(tombstones.name, "the content differs from its checksum"))
+        if tombstones and (difference := _difference(self.directory / tombstones.name, tombstones.sha256)):
+            damages.append(Damage(tombstones.name, difference))
+        if damages and Manifest.load(self.directory) != self.manifest:
+            # A writer has changed the files meanwhile: they belong to the manifest of now.
+            return FeatureStore(self.directory).verify()
         return damages
 
     def _column(self, name: str) -> NDArray[Any]:
@@ -195,25 +212,26 @@ class FeatureStore:
             values[chosen] = self.parts[number][name][positions[chosen] - self._starts[number]]
         return values
 
-    def _tombstones(self) -> NDArray[np.int64]:
+    def _read_tombstones(self) -> NDArray[np.int64]:
         record = self.manifest.tombstones
         if record is None:
             return np.empty(0, np.int64)
+        path = self.directory / record.name
         try:
-            positions = np.load(io.BytesIO((self.directory / record.name).read_bytes()), allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            with open_regular(path) as file:
+                content = file.read(_HEADER_BYTES + 8 * self.rows + 1)
+        except OSError as error:
             raise CollectionDamagedError(
-                f"{self.directory / record.name} cannot be read ({error}); run i2v-search verify"
+                f"{path} cannot be read ({error.strerror}); restore it from a backup"
             ) from error
-        if (
-            positions.dtype != np.int64
-            or positions.ndim != 1
-            or (len(positions) and not 0 <= positions.min() <= positions.max() < self.rows)
+        if hashlib.sha256(content).hexdigest() != record.sha256:
+            raise CollectionDamagedError(f"{path} differs from its checksum; restore it from a backup")
+        positions = np.frombuffer(content[_HEADER_BYTES:][: 8 * self.rows], "<i8").astype(np.int64)
+        if content != _tombstone_file(positions) or (
+            len(positions) and not 0 <= positions.min() <= positions.max() < self.rows
         ):
-            raise CollectionDamagedError(
-                f"{self.directory / record.name} is not a list of rows; run i2v-search verify"
-            )
-        return np.asarray(positions, np.int64)
+            raise CollectionDamagedError(f"{path} is not a list of rows; restore it from a backup")
+        return positions
 
 
 class WriterLock:
@@ -266,7 +284,7 @@ class StoreWriter:
         remove_strangers(directory, manifest)
         store = FeatureStore(directory, manifest)
         self._rows = store.rows
-        self._dead = set(store._tombstones().tolist())
+        self._dead = set(store.removed.tolist())
         self._next_id = max(manifest.next_id, int(store.ids.max()) + 1 if store.rows else 0)
 
     def append(
@@ -299,6 +317,10 @@ class StoreWriter:
             writer = self._part or self._open_last_part()
             count = writer.fits(records[start:])
             if count == 0:
+                if writer.rows == 0:
+                    raise CollectionError(
+                        f"{records[start].path[:200]}: its path or its tags are larger than a feature file"
+                    )
                 self._seal()
                 self._start_part()
                 continue
@@ -333,9 +355,7 @@ class StoreWriter:
         tombstones, next_file = self.manifest.tombstones, self.manifest.next_file
         if self._dead:
             name = f"tombstones-{next_file:05d}.npy"
-            buffer = io.BytesIO()
-            np.save(buffer, np.array(sorted(self._dead), np.int64), allow_pickle=False)
-            write_atomically(self.directory / name, buffer.getvalue())
+            write_atomically(self.directory / name, _tombstone_file(np.array(sorted(self._dead), np.int64)))
             tombstones = FileRecord(name=name, sha256=file_sha256(self.directory / name))
             next_file += 1
         self._save(
@@ -350,9 +370,12 @@ class StoreWriter:
     def close(self) -> None:
         """Release the file without finishing: what is committed stays, the next writer goes on from there."""
         if self._part is not None:
-            self.commit()
-            self._part.close()
-            self._part = None
+            part = self._part
+            try:
+                self.commit()
+            finally:
+                self._part = None
+                part.close()
 
     def _open_last_part(self) -> PartWriter:
         """Open the last part for appending, giving it room again where it was closed; or start the first."""
@@ -399,6 +422,22 @@ class StoreWriter:
         self.manifest.save(self.directory)
 
 
+def _difference(path: Path, sha256: str | None) -> str:
+    """How a file differs from its checksum, in words; empty where it does not, or is still being written."""
+    if sha256 is None:
+        return ""
+    try:
+        return "" if file_sha256(path) == sha256 else "the content differs from its checksum"
+    except OSError as error:
+        return f"the file cannot be read ({error.strerror})"
+
+
+def _tombstone_file(positions: NDArray[np.int64]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, positions.astype("<i8"), allow_pickle=False)
+    return buffer.getvalue()
+
+
 def unit_float16(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     """Normalise vectors for storage: the one place where the feature store's rows get unit length.
 
@@ -413,8 +452,10 @@ def unit_float16(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDA
         >>> rows.tolist(), norms.tolist()
         ([[0.60009765625, 0.7998046875]], [5.0])
     """
-    norms = np.linalg.norm(vectors, axis=1).astype(np.float32)
-    return (vectors / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]).astype(np.float16), norms
+    # In float64 no square overflows or vanishes.
+    exact = vectors.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1)
+    return (exact / np.where(norms > 0, norms, 1)[:, None]).astype(np.float16), norms.astype(np.float32)
 
 
 def remove_strangers(directory: Path, manifest: Manifest) -> None:

@@ -9,10 +9,8 @@ from i2v_search.encoders.base import (
     load_encoder,
     register_encoder,
 )
-from i2v_search.encoders.runtime import Device
 
 __all__ = [
-    "Device",
     "Encoder",
     "EncoderInfo",
     "Encoding",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.encoders.runtime import Device
+from i2v_search.choices import Device
 from i2v_search.errors import EncoderError
 from i2v_search.tags import Vocabulary
 
@@ -140,7 +140,10 @@ def _find_factory(name: str) -> Factory | None:
     if name in _FACTORIES:
         return _FACTORIES[name]
     for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        factory: Factory = point.load()
+        try:
+            factory: Factory = point.load()
+        except (ImportError, AttributeError) as error:
+            raise EncoderError(f"encoder {name!r} cannot be loaded from {point.value}: {error}") from error
         return factory
     return None
 

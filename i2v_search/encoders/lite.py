@@ -21,16 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.network import Layer, Network, same_pads
-from i2v_search.encoders.runtime import Device, open_runtime
+from i2v_search.encoders.runtime import open_runtime
 from i2v_search.errors import EncoderError
 from i2v_search.files import file_sha256
 from i2v_search.tags import Vocabulary
 
 SIZE = 224
 DIMENSION = 1280
-PREPROCESSING = "rgb-224-stretch-bicubic-127-128"
+PREPROCESSING = "rgb-224-pad-white-bicubic-127-128"
 # Stage by stage: kernel, stride, expansion, repeats.
 STAGES = ((3, 1, 1, 1), (3, 2, 6, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4), (3, 1, 6, 1))
 BATCH_NORM_EPSILON = 1e-3
@@ -62,8 +63,13 @@ class LiteEncoder:
         )
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Stretch an RGB image to (224, 224, 3) uint8."""
-        return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+        """Fit an RGB image into (224, 224, 3) uint8, centred on white; its aspect ratio is kept."""
+        scale = SIZE / max(image.size)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        square = Image.new("RGB", (SIZE, SIZE), "white")
+        fitted = image.resize((width, height), Image.Resampling.BICUBIC)
+        square.paste(fitted, ((SIZE - width) // 2, (SIZE - height) // 2))
+        return np.asarray(square)
 
     def encode(self, batch: NDArray[np.uint8]) -> Encoding:
         """Encode prepared images, (n, 224, 224, 3) uint8, as (n, 1280) float32 vectors of any length."""

@@ -11,17 +11,16 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from i2v_search.choices import Device
 from i2v_search.encoders.network import Network, Weights, onnx_model, torch_module
 from i2v_search.errors import EncoderError
 from i2v_search.files import write_atomically
-
-Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class Runtime(Protocol):

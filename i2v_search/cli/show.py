@@ -1,0 +1,190 @@
+"""What commands print: tables for people, JSON for programs, progress bars on the error stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from i2v_search.progress import Progress, Report
+
+if TYPE_CHECKING:
+    from i2v_search.collection import Collection
+    from i2v_search.extract import Extraction
+    from i2v_search.results import CollectionInfo, Morph, SearchResult
+    from i2v_search.store import Damage
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+SHOWN_SKIPPED = 20
+
+
+def as_json(document: Any) -> None:
+    """Print a document for programs."""
+    out.print_json(json.dumps(document, ensure_ascii=True), indent=2)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Bars with rate and time left on the error stream, one for each stage of a job."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=err) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total)
+            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+
+        yield report
+        for task in bars.tasks:
+            if task.total is None:
+                bars.update(task.id, total=task.completed)
+
+
+def hits(result: SearchResult) -> None:
+    """Print search results as a table."""
+    from i2v_search.results import printable
+
+    if not result.hits:
+        out.print("No image qualifies. Try fewer filters or a lower --min-score.")
+        return
+    longest = max(len(printable(hit.path)) for hit in result.hits)
+    table = Table(box=None, header_style="bold")
+    for heading in ("rank", "score", "id"):
+        table.add_column(heading, justify="right")
+    table.add_column("path", overflow="fold", min_width=min(longest, out.width - 26))
+    table.add_column("shared tags", overflow="ellipsis", no_wrap=True)
+    for hit in result.hits:
+        shared = ", ".join(hit.tags)
+        table.add_row(
+            str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(printable(hit.path)), escape(shared)
+        )
+    out.print(table)
+    out.print(f"[dim]{len(result.hits)} hits in {result.seconds * 1000:.1f} ms[/dim]")
+
+
+def morph(found: Morph) -> None:
+    """Print a morph as a table with its quality."""
+    from i2v_search.results import printable
+
+    table = Table(box=None, header_style="bold")
+    for heading in ("", "id"):
+        table.add_column(heading, justify="right")
+    table.add_column("path", overflow="fold")
+    table.add_column("hop", justify="right")
+    last = len(found.stops) - 1
+    for number, stop in enumerate(found.stops):
+        place = "A" if number == 0 else "B" if number == last else str(number)
+        hop = f"{found.quality.hops[number - 1]:.3f}" if number else ""
+        table.add_row(place, "" if stop.id is None else str(stop.id), escape(printable(stop.path)), hop)
+    out.print(table)
+    quality = found.quality
+    detour = "-" if quality.detour is None else f"{quality.detour:.2f}"
+    out.print(
+        f"[dim]{found.method} in {found.seconds * 1000:.0f} ms; "
+        f"largest hop {quality.largest_hop_ratio:.2f} x the mean, "
+        f"detour {detour}, {quality.monotonicity:.0%} of hops lead towards B, {quality.repeats} repeats[/dim]"
+    )
+    if found.gaps:
+        out.print(
+            f"[yellow]The path crosses {found.gaps} gaps that nothing in the collection fills.[/yellow]"
+        )
+
+
+def changes(collection: Collection) -> None:
+    """Print what a build or an extraction did, with every image that was skipped."""
+    done = collection.changes
+    if done is None:
+        return
+    counted = [f"{done.encoded} encoded"]
+    for name in ("copied", "moved", "refreshed", "unchanged", "removed"):
+        if getattr(done, name):
+            counted.append(f"{getattr(done, name)} {name}")
+    out.print(f"{len(collection)} images in {escape(str(collection.directory))}: {', '.join(counted)}")
+    skipped(done)
+
+
+def skipped(done: Extraction) -> None:
+    """Print the images that could not be read, the first `SHOWN_SKIPPED` with their reasons."""
+    from i2v_search.results import printable
+
+    if not done.skipped:
+        return
+    out.print(f"[yellow]{len(done.skipped)} skipped:[/yellow]")
+    for item in done.skipped[:SHOWN_SKIPPED]:
+        out.print(f"  {escape(printable(item.path))}: {escape(item.reason)}", style="yellow", soft_wrap=True)
+    if len(done.skipped) > SHOWN_SKIPPED:
+        out.print(
+            f"  ... and {len(done.skipped) - SHOWN_SKIPPED} more; --json lists them all", style="yellow"
+        )
+
+
+def info(facts: CollectionInfo) -> None:
+    """Print facts about a collection."""
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    rows = {
+        "collection": facts.directory,
+        "images": f"{facts.images:,} from {facts.image_root}",
+        "vectors": f"{facts.dimension}-d by encoder {facts.encoder}",
+        "similarity": facts.similarity,
+        "index": _index_line(facts),
+        "tags": f"{facts.tags:,}" if facts.tags else "none (the encoder gives none)",
+        "disk": f"{sum(facts.bytes.values()) / 1e6:,.1f} MB in {len(facts.bytes)} files",
+    }
+    if facts.dead_rows:
+        rows["dead rows"] = f"{facts.dead_rows:,}"
+    for name, value in rows.items():
+        table.add_row(name, escape(value))
+    out.print(table)
+
+
+def _index_line(facts: CollectionInfo) -> str:
+    if facts.index is None:
+        return "missing or out of date; run: i2v-search index"
+    index = facts.index
+    if index["kind"] == "exact":
+        return "exact"
+    return (
+        f"PCA to {index['dimensions']}, best {index['candidates']} re-ranked in full, "
+        f"recall@10 {index['recall_at_10']:.3f}"
+    )
+
+
+def damages(found: tuple[Damage, ...], collection: Collection) -> None:
+    """Print what `verify` found."""
+    if not found:
+        out.print(f"{len(collection)} images: every file matches its checksum.")
+    for damage in found:
+        out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}", soft_wrap=True)

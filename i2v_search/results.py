@@ -1,0 +1,127 @@
+"""What a collection answers: small frozen dataclasses, each with `to_dict` for JSON."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from i2v_search.morph import MorphQuality
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One search result.
+
+    Attributes:
+        rank: 1 for the best.
+        id: the image's number in the collection; never changes.
+        path: relative to the collection's image root.
+        score: similarity in [-1, 1]; 1 means the same vector.
+        tags: tags it shares with the positive examples of the query.
+    """
+
+    rank: int
+    id: int
+    path: str
+    score: float
+    tags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {**asdict(self), "path": printable(self.path), "tags": list(self.tags)}
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer to a query: hits, best first, and the time the search took."""
+
+    hits: tuple[Hit, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {"hits": [hit.to_dict() for hit in self.hits], "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One image of a morph; `id` is None for an end from outside the collection."""
+
+    id: int | None
+    path: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {"id": self.id, "path": printable(self.path)}
+
+
+@dataclass(frozen=True)
+class Morph:
+    """A path of real images from A to B.
+
+    Attributes:
+        stops: A, the intermediates, B.
+        method: the name of the method that found it.
+        quality: how gradual it is.
+        gaps: how many times it crosses between parts of the collection that nothing connects.
+        seconds: time to find it.
+    """
+
+    stops: tuple[Stop, ...]
+    method: str
+    quality: MorphQuality
+    gaps: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {
+            "stops": [stop.to_dict() for stop in self.stops],
+            "method": self.method,
+            "quality": self.quality.to_dict(),
+            "gaps": self.gaps,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """What `info` tells.
+
+    Attributes:
+        directory: of the collection.
+        image_root: that image paths are relative to.
+        images: live images.
+        dead_rows: rows that only take space.
+        dimension: of a vector.
+        encoder: its id.
+        similarity: its name.
+        index: kind, scanned dimensions, re-ranked candidates, recall@10; None without a current index.
+        bytes: on disk, by file.
+        tags: number of different tags.
+    """
+
+    directory: str
+    image_root: str
+    images: int
+    dead_rows: int
+    dimension: int
+    encoder: str
+    similarity: str
+    index: dict[str, Any] | None
+    bytes: dict[str, int]
+    tags: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
+
+
+def printable(path: str) -> str:
+    """A stored path for people and JSON: bytes that are not UTF-8 become ``\\xNN``.
+
+    >>> printable("a\\udcff.png")
+    'a\\\\xff.png'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

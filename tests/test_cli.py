@@ -1,0 +1,229 @@
+"""The command line as a user meets it: real processes, real files, messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from i2v_search.sample import sample_directory
+
+COMMANDS = ["build", "extract", "index", "add", "remove", "search", "morph", "info", "verify", "demo"]
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from i2v_search.cli.app import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "140", "NO_COLOR": "1"},
+        timeout=120,
+        check=False,
+    )
+
+
+def run_json(*arguments: str | Path, cwd: Path | None = None) -> Any:
+    done = run(*arguments, "--json", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection of the sample's birds and cats in the default place of a working directory."""
+    folder = tmp_path_factory.mktemp("cli")
+    done = run("build", sample_directory() / "birds", sample_directory() / "cats-and-dogs", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "40 images in index/default: 40 encoded" in done.stdout
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: i2v-search {command}" in done.stdout
+
+
+def test_help_loads_no_heavy_module() -> None:
+    script = (
+        "import sys\nsys.argv = ['i2v-search', '--help']\nfrom i2v_search.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
+        "heavy = {'torch', 'faiss', 'onnxruntime', 'onnx', 'h5py', 'numpy', 'PIL', 'scipy', 'pydantic'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_search_by_id_loads_neither_encoder_nor_torch(built: Path) -> None:
+    script = (
+        "import sys\nfrom i2v_search import Collection\n"
+        "print(len(Collection.open('index/default').search(0).hits))\n"
+        "print(sorted({'torch', 'onnxruntime', 'onnx'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=built
+    )
+    assert done.stdout.split() == ["10", "[]"]
+
+
+def test_search_finds_a_file_of_the_collection_and_shows_a_table(built: Path) -> None:
+    done = run("search", sample_directory() / "birds" / "hen-01.webp", cwd=built)
+    assert done.returncode == 0
+    assert "10 hits in" in done.stdout
+    assert "birds/" in done.stdout
+    assert "hen-01.webp" not in done.stdout
+
+
+def test_search_answers_json_with_scores_in_falling_order(built: Path) -> None:
+    hits = run_json("search", "birds/hen-01.webp", "--top", "5", "--include-query", cwd=built)["hits"]
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
+    assert hits[0]["path"] == "birds/hen-01.webp"
+    assert hits[0]["score"] == pytest.approx(1, abs=1e-3)
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_search_filters_by_tag_and_path(built: Path) -> None:
+    hits = run_json("search", "0", "--tags", "birds, -penguin", "--top", "50", cwd=built)["hits"]
+    assert hits
+    assert all(hit["path"].startswith("birds/") and "penguin" not in hit["path"] for hit in hits)
+    hits = run_json("search", "0", "--path", "cats*", "--top", "50", cwd=built)["hits"]
+    assert len(hits) == len(list((sample_directory() / "cats-and-dogs").iterdir()))
+
+
+def test_search_takes_unlike_examples_and_weights(built: Path) -> None:
+    plain = run_json("search", "0", "1", cwd=built)["hits"]
+    weighed = run_json("search", "0", "1", "--weights", "1,0.1", "--not", "25", cwd=built)["hits"]
+    assert [hit["id"] for hit in plain] != [hit["id"] for hit in weighed]
+    assert 25 not in [hit["id"] for hit in weighed]
+    done = run("search", "0", "--weights", "1,2", cwd=built)
+    assert done.returncode == 2
+    assert "--weights has 2 numbers for 1 queries" in done.stderr
+
+
+def test_paths_only_prints_files_that_exist(built: Path) -> None:
+    lines = run("search", "0", "--paths-only", cwd=built).stdout.splitlines()
+    assert len(lines) == 10
+    assert all(Path(line).is_file() for line in lines)
+
+
+def test_search_and_morph_write_pictures(built: Path) -> None:
+    assert run("search", "0", "--sheet", "out/sheet.png", cwd=built).returncode == 0
+    assert run("morph", "0", "30", "--strip", "out/strip.webp", cwd=built).returncode == 0
+    with Image.open(built / "out" / "sheet.png") as sheet, Image.open(built / "out" / "strip.webp") as strip:
+        assert sheet.width > 1000
+        assert strip.width > 1000
+    done = run("search", "0", "--sheet", "out/sheet.odd", cwd=built)
+    assert done.returncode == 2
+    assert "end the name in .png, .jpg or .webp" in done.stderr
+
+
+def test_morph_has_exactly_the_steps_asked_for_and_no_repeats(built: Path) -> None:
+    for steps in (0, 1, 4, 9):
+        found = run_json("morph", "0", "30", "--steps", str(steps), cwd=built)
+        ids = [stop["id"] for stop in found["stops"]]
+        assert len(ids) == len(set(ids)) == steps + 2
+        assert (ids[0], ids[-1]) == (0, 30)
+    assert "hops lead" in run("morph", "0", "30", "--method", "line", cwd=built).stdout
+
+
+def test_morph_between_files_outside_the_collection(built: Path) -> None:
+    a, b = (sample_directory() / name for name in ("fruit/bananas-gerald-g-01.webp", "dinosaurs"))
+    outside = next(b.iterdir())
+    first = next((sample_directory() / "fruit").iterdir())
+    assert a.parent.is_dir()
+    found = run_json("morph", first, outside, cwd=built)
+    assert [stop["id"] for stop in found["stops"]].count(None) == 2
+
+
+def test_add_remove_info_verify(tmp_path: Path) -> None:
+    birds, collection = sample_directory() / "birds", tmp_path / "c"
+    assert run_json("build", birds, "-c", collection)["changes"]["encoded"] == 22
+    assert run_json("build", birds, "-c", collection)["changes"]["unchanged"] == 22
+    done = run_json("add", sample_directory() / "dinosaurs", "-c", collection)
+    assert (done["changes"]["encoded"], done["info"]["images"]) == (14, 36)
+    assert run_json("remove", "0", "hen-01.webp", "-c", collection) == {"removed": 2, "images": 34}
+    assert run_json("info", "-c", collection)["images"] == 34
+    assert "34 images: every file matches its checksum" in run("verify", "-c", collection).stdout
+    part = next(collection.glob("features-*.h5"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    done_verify = run("verify", "-c", collection)
+    assert done_verify.returncode == 1
+    assert part.name in done_verify.stdout
+
+
+def test_extract_leaves_the_index_to_index(tmp_path: Path) -> None:
+    collection = tmp_path / "c"
+    assert run("extract", sample_directory() / "birds", "-c", collection).returncode == 0
+    done = run("search", "0", "-c", collection)
+    assert done.returncode == 1
+    assert f"run: i2v-search index --collection {collection}" in done.stderr
+    assert run_json("index", "-c", collection)["plan"]["kind"] == "exact"
+    assert run("search", "0", "-c", collection).returncode == 0
+    assert "similarity" in run("index", "-c", collection, "--similarity", "hamming").stdout
+    assert run_json("info", "-c", collection)["index"]["similarity"] == "hamming"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["search", "0", "-c", "nowhere"], 1, "no collection at nowhere; make one with: i2v-search build"),
+        (["search", "99999"], 2, "no image of the collection has id 99999"),
+        (["search", "nothing.png"], 2, "neither an id nor a path in the collection nor a file"),
+        (["search", "0", "--tags", "birdz"], 2, "did you mean 'bird"),
+        (["morph", "0", "0"], 1, "same"),
+        (["morph", "0", "1", "--steps", "500"], 1, "500"),
+        (["build"], 2, "give either IMAGES or --recipe FILE"),
+        (["build", "nowhere"], 1, "nowhere"),
+        (["build", "--recipe", "none.toml"], 2, "no recipe at none.toml"),
+        (["remove", "77777"], 2, "holds no image '77777'"),
+        (["add", "empty.png"], 1, "empty.png"),
+        (["search", "0", "--top", "0"], 2, "--top"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_errors_say_what_to_do_in_one_line(
+    built: Path, arguments: list[str], code: int, message: str
+) -> None:
+    done = run(*arguments, cwd=built)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_skipped_images_are_reported_and_strict_stops(tmp_path: Path) -> None:
+    folder = tmp_path / "art"
+    folder.mkdir()
+    Image.new("RGB", (50, 50), "red").save(folder / "good.png")
+    (folder / "bad.png").write_bytes(b"not an image")
+    done = run("build", folder, "-c", tmp_path / "c")
+    assert done.returncode == 0
+    assert "1 skipped" in done.stdout
+    assert "bad.png: " in done.stdout
+    strict = run("build", folder, "-c", tmp_path / "d", "--strict")
+    assert strict.returncode == 1
+    assert "bad.png" in strict.stderr
+
+
+def test_the_demo_runs_twice_and_reuses_what_it_built(tmp_path: Path) -> None:
+    first = run("demo", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "encoded" in first.stdout
+    assert "i2v-search build ~/Pictures/art" in first.stdout
+    for name in ("contact-sheet.png", "morph-strip.png"):
+        with Image.open(tmp_path / "demo" / name) as picture:
+            assert picture.width > 1000
+    second = run("demo", cwd=tmp_path)
+    assert " 0 encoded" in second.stdout
+    assert "unchanged" in second.stdout
