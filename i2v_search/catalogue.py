@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cached_property
 
 import numpy as np
@@ -51,7 +50,7 @@ class Catalogue:
 
 
 def _path_key(path: str) -> np.uint64:
-    return np.uint64(int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "little"))
+    return np.uint64(int.from_bytes(hashlib.blake2b(path.encode(errors="surrogatepass"), digest_size=8).digest(), "little"))
 
 
 def _sorted(

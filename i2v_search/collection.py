@@ -12,33 +12,30 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arrays import check_file
+from i2v_search.building import (
+    GRAPH_ROWS,
+    build_index,
+    extract_features,
+    find_image,
+    remove_rows,
+    resolve_encoder,
+)
 from i2v_search.catalogue import Catalogue
 from i2v_search.choices import Device, IndexKind, MorphMethod, SimilarityName
-from i2v_search.encoders import Encoder, load_encoder
-from i2v_search.errors import (
-    CollectionDamagedError,
-    CollectionNotFoundError,
-    EncoderMismatchError,
-    MorphError,
-    QueryError,
-)
-from i2v_search.extract import Extraction, extract
-from i2v_search.index import VectorIndex, current_index
-from i2v_search.manifest import EncoderRecord, Manifest
+from i2v_search.encoders import Encoder
+from i2v_search.errors import MorphError, QueryError
+from i2v_search.extract import Extraction
+from i2v_search.index import VectorIndex, current_index, is_current, verify_index
+from i2v_search.manifest import Manifest
 from i2v_search.morph import METHODS, MorphSpace, Network, measure
-from i2v_search.planner import PCA_DIMENSIONS, IndexPlan, plan_index
+from i2v_search.planner import PCA_DIMENSIONS, IndexPlan
 from i2v_search.progress import Report, silent
 from i2v_search.query import Example, Filter, Query, QueryImage, Resolved, Resolver, examples_of
 from i2v_search.recipe import Recipe
 from i2v_search.results import CollectionInfo, Hit, Morph, SearchResult, Stop
-from i2v_search.rows import UnitRows, load_network, save_graph
-from i2v_search.sources import Source, image_root, open_stored
-from i2v_search.store import Damage, FeatureStore, StoreWriter, WriterLock, remove_strangers
-
-DEFAULT_DIRECTORY = Path("index/default")
-#: Up to this many images the graph for morphs is built with the index.
-GRAPH_ROWS = 50_000
+from i2v_search.rows import UnitRows, load_network
+from i2v_search.sources import Source, open_stored
+from i2v_search.store import Damage, FeatureStore
 
 
 class Collection:
@@ -187,28 +184,18 @@ class Collection:
 
         Args and errors are those of `build`; without `sync` nothing is removed.
         """
-        path = Path(directory)
-        with WriterLock(path):
-            manifest = _existing_manifest(path)
-            loaded = _resolve_encoder(encoder, manifest, device, threads)
-            if manifest is None:
-                manifest = Manifest(
-                    encoder=EncoderRecord(**loaded.info.to_dict()),
-                    similarity=similarity or "centred",
-                    image_root=str(image_root(images)),
-                )
-                manifest.save(path)
-            elif not Path(manifest.image_root).is_dir():
-                # The folder moved: paths are relative, so they hold under its new place.
-                manifest = manifest.updated(image_root=str(image_root(images)))
-                manifest.save(path)
-            writer = StoreWriter(path, manifest)
-            try:
-                changes = extract(writer, images, loaded, sync=sync, strict=strict, report=report)
-                writer.finish()
-            finally:
-                writer.close()
-        collection = cls(path, device=device, threads=threads)
+        loaded, changes = extract_features(
+            Path(directory),
+            images,
+            encoder=encoder,
+            similarity=similarity,
+            sync=sync,
+            strict=strict,
+            device=device,
+            threads=threads,
+            report=report,
+        )
+        collection = cls(Path(directory), device=device, threads=threads)
         collection._encoder, collection.changes = loaded, changes
         return collection
 
@@ -238,15 +225,7 @@ class Collection:
         Raises:
             QueryError: the collection holds no such image; nothing is removed then.
         """
-        with WriterLock(self.directory):
-            self._load()
-            positions = {self._position(image) for image in images}
-            writer = StoreWriter(self.directory, self._manifest)
-            try:
-                writer.remove(sorted(positions))
-                writer.finish()
-            finally:
-                writer.close()
+        positions = remove_rows(self.directory, images)
         self._reindex(report)
         return len(positions)
 
@@ -267,7 +246,7 @@ class Collection:
             kind: of index; ``"auto"`` chooses by size.
             pca_dimensions: how many principal components an approximate index scans.
             recall_target: recall@10 that an approximate index must reach, measured against exact search.
-            graph: whether to build the graph; None builds it up to `GRAPH_ROWS` images.
+            graph: whether to build the graph; None builds it up to `i2v_search.building.GRAPH_ROWS` images.
             report: told about progress.
 
         Returns:
@@ -276,24 +255,15 @@ class Collection:
         Raises:
             CollectionLockedError: another process is writing.
         """
-        with WriterLock(self.directory):
-            self._load()
-            name = similarity or self._manifest.similarity
-            plan = plan_index(
-                len(self.store), self.store.dimension, name, kind=kind, pca_dimensions=pca_dimensions
-            )
-            with_graph = len(self.store) <= GRAPH_ROWS if graph is None else graph
-            if self._index_is(name, plan, with_graph):
-                return plan
-            built = VectorIndex.build(self.store, name, plan, recall_target=recall_target, report=report)
-            number = self._manifest.next_file
-            record = built.save(number, plan)
-            if with_graph and len(self.store) > 1:
-                saved = save_graph(UnitRows(built), self.directory / f"graph-{number:05d}.h5", report)
-                record = record.model_copy(update={"files": {**record.files, "graph": saved}})
-            manifest = self._manifest.updated(similarity=name, index=record, next_file=number + 1)
-            manifest.save(self.directory)
-            remove_strangers(self.directory, manifest)
+        plan = build_index(
+            self.directory,
+            similarity=similarity,
+            kind=kind,
+            pca_dimensions=pca_dimensions,
+            recall_target=recall_target,
+            graph=graph,
+            report=report,
+        )
         self._load()
         return plan
 
@@ -414,7 +384,9 @@ class Collection:
             similarity=self._manifest.similarity,
             index=record.model_dump(mode="json", exclude={"files"}) if record and self.is_current else None,
             bytes={
-                name: (self.directory / name).stat().st_size for name in sorted(self._manifest.file_names())
+                name: (self.directory / name).stat().st_size
+                for name in sorted(self._manifest.file_names())
+                if (self.directory / name).exists()
             },
             tags=len(self.store.tag_counts()),
         )
@@ -425,13 +397,7 @@ class Collection:
         Returns:
             What is damaged; nothing if all is well.
         """
-        damages = self.store.verify()
-        for file in (self._manifest.index.files if self._manifest.index else {}).values():
-            try:
-                check_file(self.directory / file.name, file.sha256)
-            except CollectionDamagedError as error:
-                damages.append(Damage(file.name, str(error)))
-        return tuple(damages)
+        return (*self.store.verify(), *verify_index(self.store))
 
     def image_bytes(self, image: int | str) -> bytes:
         """The file of an image of the collection, by id or stored path.
@@ -476,9 +442,7 @@ class Collection:
     @property
     def is_current(self) -> bool:
         """Whether the index describes the feature store as it is."""
-        record = self._manifest.index
-        rows = (self._manifest.generation, self.store.rows, len(self.store))
-        return record is not None and (record.generation, record.rows, record.live_rows) == rows
+        return is_current(self.store)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -492,7 +456,7 @@ class Collection:
             EncoderMismatchError: the installed encoder is not the one that made the vectors.
         """
         if self._encoder is None:
-            self._encoder = _resolve_encoder(None, self._manifest, self._device, self._threads)
+            self._encoder = resolve_encoder(None, self._manifest, self._device, self._threads)
         return self._encoder
 
     def _load(self) -> None:
@@ -514,6 +478,11 @@ class Collection:
 
     @cached_property
     def _network(self) -> Network:
+        if len(self.store) < 2:
+            raise MorphError(
+                f"a geodesic walks over the images of the collection, which has {len(self.store)}; "
+                "add more, or use method 'line'"
+            )
         file = current_index(self.store).files.get("graph")
         if file is None:
             raise MorphError(
@@ -528,29 +497,13 @@ class Collection:
         kind: IndexKind = record.kind if record and record.kind == "pca" else "auto"
         self.index(
             kind=kind,
+            pca_dimensions=record.dimensions if record and record.kind == "pca" else PCA_DIMENSIONS,
             graph="graph" in record.files if record and len(self.store) > GRAPH_ROWS else None,
             report=report,
         )
 
-    def _index_is(self, similarity: SimilarityName, plan: IndexPlan, with_graph: bool) -> bool:
-        record = self._manifest.index
-        return (
-            record is not None
-            and self.is_current
-            and (record.similarity, record.kind, record.dimensions)
-            == (similarity, plan.kind, plan.dimensions)
-            and ("graph" in record.files or not with_graph or len(self.store) < 2)
-        )
-
     def _position(self, image: int | str) -> int:
-        position = (
-            self.store.position_of_id(image) if isinstance(image, int) else self._catalogue.find_path(image)
-        )
-        if position is None and isinstance(image, str) and image.isascii() and image.isdigit():
-            position = self.store.position_of_id(int(image))
-        if position is None:
-            raise QueryError(f"the collection {self.directory} holds no image {image!r}")
-        return position
+        return find_image(self.store, self._catalogue, image)
 
     def _same_content(self, found: Sequence[Resolved]) -> set[int]:
         hashes = {item.sha256 for item in found if item.sha256 is not None}
@@ -570,28 +523,3 @@ class Collection:
 
     def _end(self, end: Resolved) -> Stop:
         return Stop(None, end.label) if end.position is None else self._stop(end.position)
-
-
-def _existing_manifest(directory: Path) -> Manifest | None:
-    try:
-        return Manifest.load(directory)
-    except CollectionNotFoundError:
-        return None
-
-
-def _resolve_encoder(
-    encoder: str | Encoder | None, manifest: Manifest | None, device: Device, threads: int | None
-) -> Encoder:
-    """Load the encoder asked for, or the collection's own; refuse one whose vectors are of another kind."""
-    name = encoder or (manifest.encoder.id if manifest else "lite")
-    loaded = load_encoder(name, device=device, threads=threads) if isinstance(name, str) else name
-    if manifest is not None and loaded.info.to_dict() != manifest.encoder.model_dump():
-        theirs, ours = manifest.encoder.model_dump(), loaded.info.to_dict()
-        differing = [
-            f"{key} {ours[key]!r} instead of {theirs[key]!r}" for key in ours if ours[key] != theirs[key]
-        ]
-        raise EncoderMismatchError(
-            f"this collection was made by another encoder: {'; '.join(differing)}; use its encoder "
-            f"({theirs['id']}), or build a new collection with --collection"
-        )
-    return loaded

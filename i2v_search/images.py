@@ -59,6 +59,9 @@ MAX_SIDE: Final = 65_535
 MAX_SCANS: Final = 200
 """A progressive JPEG has about ten scans; each costs a pass over the whole picture, however few its bytes."""
 
+MAX_EXIF_BLOCKS: Final = 200
+"""A JPEG has one; a camera that writes more than 64 KB of it continues in a few more."""
+
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image
 
 # Every format is named here, in the order tried. Left out on purpose: EPS, PDF and WMF (they run an
@@ -321,7 +324,7 @@ def _open(data: bytes, label: str, max_pixels: int) -> ImageFile.ImageFile:
         if format_name == "ICO":
             _check_icon(data, label, max_pixels)
         if format_name == "JPEG":
-            _check_scans(data, label)
+            _check_repeats(data, label)
         try:
             # Not Image.open: it tries formats by its own list and warns, or stops, at its own pixel limit.
             image = opener(io.BytesIO(data), "")
@@ -371,8 +374,14 @@ def _check_icon(data: bytes, label: str, max_pixels: int) -> None:
 _JPEG_MARKER: Final = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
 
 
-def _check_scans(data: bytes, label: str) -> None:
-    """Refuse a JPEG with absurdly many scans: a few bytes each, and every one visits all of the picture."""
+def _check_repeats(data: bytes, label: str) -> None:
+    """Refuse a JPEG that repeats what costs more with every repeat.
+
+    A scan takes a few bytes and visits all of the picture; an EXIF block makes Pillow copy all those before it
+    (50 MB of them: 20 s).
+    """
+    if data.count(b"Exif\0\0") > MAX_EXIF_BLOCKS:
+        raise ImageError(label, f"a JPEG with more than {MAX_EXIF_BLOCKS} EXIF blocks")
     if data.count(b"\xff\xda") <= MAX_SCANS:
         return
     position, scans = 2, 0

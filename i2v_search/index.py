@@ -26,7 +26,7 @@ from i2v_search.pca import PrincipalComponents, fit_pca
 from i2v_search.planner import IndexPlan
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import Similarity, position_blocks
-from i2v_search.store import FeatureStore
+from i2v_search.store import Damage, FeatureStore
 
 # The stubs of faiss describe its C++ constructors, not the Python ones that take keywords and arrays.
 _faiss: Any = faiss
@@ -259,6 +259,23 @@ class VectorIndex:
             self.candidates = min(2 * self.candidates, limit)
 
 
+def verify_index(store: FeatureStore) -> list[Damage]:
+    """Compare the index's files with their checksums; what differs or is missing."""
+    damages = []
+    for file in (store.manifest.index.files if store.manifest.index else {}).values():
+        try:
+            check_file(store.directory / file.name, file.sha256)
+        except CollectionDamagedError as error:
+            damages.append(Damage(file.name, str(error)))
+    return damages
+
+
+def is_current(store: FeatureStore) -> bool:
+    """Whether there is an index and it describes the feature store as it is."""
+    record, rows = store.manifest.index, (store.manifest.generation, store.rows, len(store))
+    return record is not None and (record.generation, record.rows, record.live_rows) == rows
+
+
 def current_index(store: FeatureStore) -> IndexRecord:
     """The manifest's index if it describes the store as it is.
 
@@ -268,11 +285,7 @@ def current_index(store: FeatureStore) -> IndexRecord:
     record, fix = store.manifest.index, f"run: i2v-search index --collection {store.directory}"
     if record is None:
         raise IndexStaleError(f"the collection {store.directory} has no index; {fix}")
-    if (record.generation, record.rows, record.live_rows) != (
-        store.manifest.generation,
-        store.rows,
-        len(store),
-    ):
+    if not is_current(store):
         raise IndexStaleError(
             f"the index of {store.directory} knows {record.live_rows} images of generation "
             f"{record.generation}, the feature store has {len(store)} of generation "

@@ -61,7 +61,7 @@ class UnitRows:
 
 
 def save_graph(rows: UnitRows, path: Path, report: Report) -> FileRecord:
-    """Build the k-NN graph of all rows and keep it in a file: ``neighbours`` (n, k) int32, ``squared`` float32.
+    """Build the k-NN graph and keep it in a file: ``neighbours`` (n, k) int32, ``squared`` float32.
 
     The exact scan serves small collections; where the index is approximate, it finds the neighbours.
     """

@@ -142,9 +142,9 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, AttributeError) as error:
         raise EncoderError(f"{path}: not a readable checkpoint ({error})") from error
-    arrays = {name: tensor.numpy() for name, tensor in state.items()}
     weights: dict[str, NDArray[Any]] = {}
     for layer in lite_network().layers:
         if layer.kind == "conv":

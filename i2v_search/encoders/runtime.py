@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -20,7 +21,7 @@ from platformdirs import user_cache_path
 from i2v_search.choices import Device
 from i2v_search.encoders.network import Network, Weights, onnx_model, torch_module
 from i2v_search.errors import EncoderError
-from i2v_search.files import write_atomically
+from i2v_search.files import file_sha256, write_atomically
 
 
 class Runtime(Protocol):
@@ -67,10 +68,10 @@ def resolve_device(device: Device) -> Literal["cpu", "cuda", "mps"]:
         return "cpu"
     import torch
 
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available: dict[str, bool] = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
-    if not available[device]:
+    if not available.get(device):
         raise EncoderError(
             f"device {device!r} is not available to torch {torch.__version__}; use --device cpu"
         )
@@ -124,10 +125,15 @@ class TorchRuntime:
 def _cached_model(network: Network, read_weights: Callable[[], Weights], key: str) -> bytes | Path:
     """The serialized graph: from the cache, or built and put there where the cache can be written."""
     description = hashlib.sha256(repr(network).encode()).hexdigest()
-    path = user_cache_path("i2v-search") / f"{network.name}-{key[:16]}-{description[:16]}.onnx"
-    if path.is_file():
-        return path
+    directory = user_cache_path("i2v-search")
+    prefix = f"{network.name}-{key[:16]}-{description[:16]}"
+    # The name ends in the hash of the content: a file that was cut or changed is built again.
+    for path in directory.glob(f"{prefix}-*.onnx"):
+        with suppress(OSError):
+            if path.name == f"{prefix}-{file_sha256(path)[:16]}.onnx":
+                return path
     model = onnx_model(network, read_weights())
+    path = directory / f"{prefix}-{hashlib.sha256(model).hexdigest()[:16]}.onnx"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -44,10 +45,12 @@ class TorchNetwork(nn.Module):
         return tuple(values[name] for name in self.network.outputs)
 
     def _run(self, layer: Layer, inputs: list[Tensor]) -> Tensor:
-        if layer.kind in WEIGHTED:
+        if any(layer.pads):
             top, left, bottom, right = layer.pads
-            padded = F.pad(inputs[0], (left, right, top, bottom)) if any(layer.pads) else inputs[0]
-            return cast(Tensor, self.get_submodule(layer.name)(padded))
+            filling = -math.inf if layer.kind == "max_pool" else 0.0
+            inputs = [F.pad(inputs[0], (left, right, top, bottom), value=filling)]
+        if layer.kind in WEIGHTED:
+            return cast(Tensor, self.get_submodule(layer.name)(inputs[0]))
         if layer.kind == "max_pool":
             return F.max_pool2d(inputs[0], layer.kernel, layer.stride)
         return _FUNCTIONS[layer.kind](*inputs)
