@@ -4,8 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from i2v_search import i2v
+    from i2v_search.choices import Engine
     from i2v_search.collection import Collection
-    from i2v_search.encoders import Encoder, EncoderInfo, Encoding, load_encoder, register_encoder
+    from i2v_search.encoders import (
+        Encoder,
+        EncoderInfo,
+        Encoding,
+        Tagger,
+        load_encoder,
+        load_tagger,
+        register_encoder,
+    )
     from i2v_search.errors import I2VSearchError
     from i2v_search.extract import Extraction
     from i2v_search.images import load_image
@@ -18,7 +28,8 @@ if TYPE_CHECKING:
     from i2v_search.sample import SampleImage, sample_directory, sample_images
     from i2v_search.sources import Skipped
     from i2v_search.store import Damage
-    from i2v_search.tags import Tag
+    from i2v_search.tagging import TaggedImage, tag_images
+    from i2v_search.tags import ImageTags, Tag
 
 # Where each public name lives. They are imported when first used: the package itself costs nothing to import.
 _HOMES = {
@@ -28,10 +39,12 @@ _HOMES = {
     "Encoder": "encoders",
     "EncoderInfo": "encoders",
     "Encoding": "encoders",
+    "Engine": "choices",
     "Example": "query",
     "Extraction": "extract",
     "Hit": "results",
     "I2VSearchError": "errors",
+    "ImageTags": "tags",
     "Morph": "results",
     "MorphQuality": "morph",
     "Progress": "progress",
@@ -41,13 +54,17 @@ _HOMES = {
     "Skipped": "sources",
     "Stop": "results",
     "Tag": "tags",
+    "TaggedImage": "tagging",
+    "Tagger": "encoders",
     "load_encoder": "encoders",
     "load_image": "images",
+    "load_tagger": "encoders",
     "morph_picture": "pictures",
     "register_encoder": "encoders",
     "sample_directory": "sample",
     "sample_images": "sample",
     "search_picture": "pictures",
+    "tag_images": "tagging",
 }
 
 __all__ = [
@@ -57,10 +74,12 @@ __all__ = [
     "Encoder",
     "EncoderInfo",
     "Encoding",
+    "Engine",
     "Example",
     "Extraction",
     "Hit",
     "I2VSearchError",
+    "ImageTags",
     "Morph",
     "MorphQuality",
     "Progress",
@@ -70,17 +89,24 @@ __all__ = [
     "Skipped",
     "Stop",
     "Tag",
+    "TaggedImage",
+    "Tagger",
+    "i2v",
     "load_encoder",
     "load_image",
+    "load_tagger",
     "morph_picture",
     "register_encoder",
     "sample_directory",
     "sample_images",
     "search_picture",
+    "tag_images",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "i2v":
+        return import_module(f"{__name__}.i2v")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,28 +1,118 @@
-"""Small named arrays in one HDF5 file: the derived files of a collection (means, principal components,
-graphs)."""
+"""Named arrays in one HDF5 file: the files of a collection.
+
+Every array is contiguous, uncompressed and allocated whole when the file is made, so its bytes lie at one
+place that never changes. That place is written down in the file's *user block*, the first 4,096 bytes, which
+HDF5 leaves to a file's owner (HDF5 File Format Specification, section II.A): a mark, a CRC-32 and the length
+of a JSON object with the file's kind, its size and ``[type, shape, offset]`` of each array. We read by the
+user block and never by the HDF5 library: one changed byte can make that library crash or loop for minutes,
+and files come from strangers. To h5py and everything else that reads HDF5, the file is an ordinary one.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+import os
+import struct
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import file_sha256, replacing
+from i2v_search.files import file_sha256, open_regular, replacing
 from i2v_search.manifest import FileRecord
 
-MAX_BYTES = 2**40
+KIND = "i2v-search arrays 1"
+USER_BLOCK = 4096
+_TYPES = ("|u1", "<i4", "<u4", "<i8", "<f2", "<f4", "<f8")
+_MAGIC = b"i2v-search\n"
+_PREFIX = struct.Struct(f"<{len(_MAGIC)}sII")
+
+#: Type and shape of each array, by name; ``group/name`` is in a group.
+Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """An open file of arrays.
+
+    Attributes:
+        kind: what the file says it is.
+        arrays: by name; read-only views of one memory map.
+        offsets: where in the file each begins, bytes.
+    """
+
+    kind: str
+    arrays: dict[str, NDArray[Any]]
+    offsets: dict[str, int]
+
+
+def create_arrays(path: Path, kind: str, layout: Layout) -> dict[str, int]:
+    """Make a file with space for arrays, sparse on disk and full of zeros.
+
+    Args:
+        path: of the new file.
+        kind: what the file is.
+        layout: type and shape of each array.
+
+    Returns:
+        Where in the file each array begins, bytes.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    try:
+        offsets = _create_hdf5(path, kind, layout)
+    except RuntimeError as error:  # what h5py makes of a disk that is full when the file is closed
+        raise OSError(f"cannot write {path}: {error}") from error
+    with path.open("rb+") as block:
+        block.write(_user_block(kind, layout, offsets, path.stat().st_size))
+    return offsets
+
+
+def open_arrays(path: Path) -> ArrayFile:
+    """Map a file of arrays.
+
+    Raises:
+        CollectionDamagedError: it is missing, or not a file that `create_arrays` made.
+    """
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            kind, places = _parse_user_block(file.read(USER_BLOCK), size)
+            content = np.memmap(file, np.uint8, "r")
+        # Views of one map: a map of each array would keep a file descriptor each.
+        arrays = {
+            name: np.ndarray(shape, dtype, content, offset) for name, (dtype, shape, offset) in places.items()
+        }
+    except FileNotFoundError:
+        raise CollectionDamagedError(f"{path} is missing; restore it from a backup") from None
+    except (OSError, ValueError) as error:
+        raise CollectionDamagedError(f"{path} cannot be read ({error}); run i2v-search verify") from error
+    return ArrayFile(kind, arrays, {name: offset for name, (_, _, offset) in places.items()})
+
+
+def write_at(file: BinaryIO | Any, offset: int, values: NDArray[Any]) -> None:
+    """Write an array's bytes at a place of an unbuffered file."""
+    file.seek(offset)
+    content: memoryview = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+    while content:
+        content = content[file.write(content) :]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> FileRecord:
     """Write named arrays atomically; returns the file's name and checksum."""
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver=("earliest", "v108")) as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values)
+    layout = {name: (values.dtype.newbyteorder("<").str, values.shape) for name, values in arrays.items()}
+    with replacing(path) as temporary:
+        offsets = create_arrays(temporary, KIND, layout)
+        with temporary.open("rb+", buffering=0) as file:
+            for name, values in arrays.items():
+                write_at(file, offsets[name], values.astype(layout[name][0], copy=False))
     return FileRecord(name=path.name, sha256=file_sha256(path))
 
 
@@ -30,25 +120,16 @@ def read_arrays(directory: Path, record: FileRecord) -> dict[str, NDArray[Any]]:
     """Read every array of a derived file after checking its checksum.
 
     Raises:
-        CollectionDamagedError: the file is missing, differs from its checksum, or stores data outside itself.
+        CollectionDamagedError: the file is missing, differs from its checksum, or is not a file of arrays.
     """
     path = directory / record.name
     check_file(path, record.sha256)
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            return {name: _read_dataset(file, name, path) for name in file}
-    except (
-        OSError,
-        RuntimeError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-    ) as error:
+    opened = open_arrays(path)
+    if opened.kind != KIND:
         raise CollectionDamagedError(
-            f"{path} cannot be read ({error}); rebuild it: i2v-search index"
-        ) from error
+            f"{path} is {opened.kind!r}, expected {KIND!r}; rebuild it: i2v-search index"
+        )
+    return {name: values.copy() for name, values in opened.arrays.items()}
 
 
 def check_file(path: Path, sha256: str) -> None:
@@ -67,14 +148,62 @@ def check_file(path: Path, sha256: str) -> None:
         raise CollectionDamagedError(f"{path} differs from its checksum; rebuild it: i2v-search index")
 
 
-def _read_dataset(file: h5py.File, name: str, path: Path) -> NDArray[Any]:
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise CollectionDamagedError(f"{path} has a link {name!r} that leads elsewhere; refused")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise CollectionDamagedError(f"{path}: {name} is not an array; refused")
-    settings = dataset.id.get_create_plist()
-    plain = not (dataset.is_virtual or settings.get_external_count() or settings.get_nfilters())
-    if not plain or dataset.dtype.kind not in "fiu" or dataset.nbytes > min(MAX_BYTES, path.stat().st_size):
-        raise CollectionDamagedError(f"{path}: {name} is not a plain array inside the file; refused")
-    return np.asarray(dataset[...])
+def _create_hdf5(path: Path, kind: str, layout: Layout) -> dict[str, int]:
+    import h5py
+
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_layout(h5py.h5d.CONTIGUOUS)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    offsets = {}
+    with h5py.File(path, "w", libver=("earliest", "v108"), userblock_size=USER_BLOCK) as file:
+        file.attrs["format"] = kind
+        for group in sorted({name.rpartition("/")[0] for name in layout} - {""}):
+            file.create_group(group)
+        for name, (dtype, shape) in layout.items():
+            space, number = h5py.h5s.create_simple(shape), h5py.h5t.py_create(np.dtype(dtype))
+            dataset = h5py.h5d.create(file.id, name.encode(), number, space, settings)
+            offsets[name] = int(dataset.get_offset()) if math.prod(shape) else USER_BLOCK
+    return offsets
+
+
+def _user_block(kind: str, layout: Layout, offsets: Mapping[str, int], size: int) -> bytes:
+    places = {name: [dtype, shape, offsets[name]] for name, (dtype, shape) in layout.items()}
+    unknown = {dtype for dtype, _ in layout.values()} - set(_TYPES)
+    document = json.dumps({"kind": kind, "size": size, "arrays": places}, separators=(",", ":")).encode()
+    if unknown or _PREFIX.size + len(document) > USER_BLOCK:
+        raise ValueError(f"cannot describe {len(places)} arrays of types {unknown or set(_TYPES)}")
+    return _PREFIX.pack(_MAGIC, zlib.crc32(document), len(document)) + document
+
+
+def _parse_user_block(block: bytes, size: int) -> tuple[str, dict[str, tuple[str, tuple[int, ...], int]]]:
+    if len(block) < USER_BLOCK:
+        raise ValueError("it is empty or truncated")
+    magic, checksum, length = _PREFIX.unpack_from(block)
+    document = block[_PREFIX.size : _PREFIX.size + length]
+    if magic != _MAGIC:
+        raise ValueError("not a file of i2v-search")
+    if zlib.crc32(document) != checksum:
+        raise ValueError("its user block is damaged")
+    try:
+        described = json.loads(document)
+        kind, expected, arrays = described["kind"], described["size"], described["arrays"]
+        places = {name: (dtype, tuple(shape), offset) for name, (dtype, shape, offset) in arrays.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"its user block describes no arrays: {error!r}") from error
+    if size != expected:
+        raise ValueError(f"truncated: {size} bytes, expected {expected!r}")
+    for name, place in places.items():
+        _check_place(name, place, size)
+    return kind, places
+
+
+def _check_place(name: str, place: tuple[Any, tuple[Any, ...], Any], size: int) -> None:
+    """Refuse an array that does not lie inside the file."""
+    dtype, shape, offset = place
+    numbers = (*shape, offset)
+    if dtype not in _TYPES or len(shape) > 2 or not all(type(n) is int and 0 <= n < 2**48 for n in numbers):
+        raise ValueError(f"{name} is {dtype!r} of shape {shape} at {offset!r}; refused")
+    end = offset + math.prod(shape) * np.dtype(dtype).itemsize
+    if offset < USER_BLOCK or end > size:
+        raise ValueError(f"{name} ends at {end}, the file at {size}")

@@ -50,7 +50,9 @@ class Catalogue:
 
 
 def _path_key(path: str) -> np.uint64:
-    return np.uint64(int.from_bytes(hashlib.blake2b(path.encode(errors="surrogatepass"), digest_size=8).digest(), "little"))
+    return np.uint64(
+        int.from_bytes(hashlib.blake2b(path.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+    )
 
 
 def _sorted(

@@ -1,5 +1,6 @@
 """The words users choose from, in Python, on the command line and in recipes."""
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 #: How two vectors are compared: `i2v_search.similarity`.
@@ -8,5 +9,32 @@ SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 IndexKind: TypeAlias = Literal["auto", "exact", "pca"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["geodesic", "line"]
-#: Where an encoder runs: `i2v_search.encoders`.
+#: Where an encoder runs.
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+#: In which numbers a GPU computes.
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+#: How tags are chosen: one threshold for all, or each tag's own for the best F0.5, F1 or F2.
+Rule: TypeAlias = Literal["constant", "f0.5", "f1", "f2"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How encoders run.
+
+    Attributes:
+        device: ``"auto"`` takes a GPU where torch sees one, else the CPU.
+        threads: CPU threads of the forward pass; None takes every core.
+        batch_size: images a forward pass; None takes what runs best.
+        precision: of a GPU; ``"auto"`` is bfloat16 where CUDA has it. A CPU computes in float32.
+        compile: let torch compile the network; slow to start, faster after.
+
+    Example:
+        >>> Engine(device="cpu", threads=2).precision
+        'auto'
+    """
+
+    device: Device = "auto"
+    threads: int | None = None
+    batch_size: int | None = None
+    precision: Precision = "auto"
+    compile: bool = False

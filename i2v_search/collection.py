@@ -21,9 +21,9 @@ from i2v_search.building import (
     resolve_encoder,
 )
 from i2v_search.catalogue import Catalogue
-from i2v_search.choices import Device, IndexKind, MorphMethod, SimilarityName
-from i2v_search.encoders import Encoder
-from i2v_search.errors import MorphError, QueryError
+from i2v_search.choices import Engine, IndexKind, MorphMethod, SimilarityName
+from i2v_search.encoders import Encoder, TaggedEncoder
+from i2v_search.errors import CollectionDamagedError, MorphError, QueryError
 from i2v_search.extract import Extraction
 from i2v_search.index import VectorIndex, current_index, is_current, verify_index
 from i2v_search.manifest import Manifest
@@ -55,29 +55,26 @@ class Collection:
         ([1, 2, 3], True)
     """
 
-    def __init__(self, directory: Path, *, device: Device = "auto", threads: int | None = None) -> None:
+    def __init__(self, directory: Path, *, engine: Engine = Engine()) -> None:
         self.directory = directory
         self.changes: Extraction | None = None
-        self._device, self._threads = device, threads
+        self._engine = engine
         self._encoder: Encoder | None = None
         self._load()
 
     @classmethod
-    def open(
-        cls, directory: str | os.PathLike[str], *, device: Device = "auto", threads: int | None = None
-    ) -> Self:
+    def open(cls, directory: str | os.PathLike[str], *, engine: Engine = Engine()) -> Self:
         """Open a collection for searching.
 
         Args:
             directory: where it was built.
-            device: for encoding query images; the encoder is loaded when first needed.
-            threads: CPU threads of the encoder.
+            engine: where query images are encoded; the encoder is loaded when first needed.
 
         Raises:
             CollectionNotFoundError: there is none.
             CollectionDamagedError: a file is missing or not what it claims to be.
         """
-        return cls(Path(directory), device=device, threads=threads)
+        return cls(Path(directory), engine=engine)
 
     @classmethod
     def build(
@@ -90,8 +87,8 @@ class Collection:
         kind: IndexKind = "auto",
         recall_target: float = 0.99,
         strict: bool = False,
-        device: Device = "auto",
-        threads: int | None = None,
+        tagger: str | None = None,
+        engine: Engine = Engine(),
         report: Report = silent,
     ) -> Self:
         """Make a collection, or bring one up to date: extract, then index.
@@ -108,8 +105,8 @@ class Collection:
             kind: of index; ``"auto"`` chooses by size.
             recall_target: recall@10 that an approximate index must reach.
             strict: raise on the first image that cannot be read.
-            device: for the encoder.
-            threads: CPU threads of the encoder.
+            tagger: name of an imported tagger whose tags are stored; None takes the collection's own, if any.
+            engine: where and how they run.
             report: told about progress.
 
         Returns:
@@ -127,8 +124,8 @@ class Collection:
             encoder=encoder,
             similarity=similarity,
             strict=strict,
-            device=device,
-            threads=threads,
+            tagger=tagger,
+            engine=engine,
             report=report,
         )
         collection.index(similarity=similarity, kind=kind, recall_target=recall_target, report=report)
@@ -152,8 +149,8 @@ class Collection:
             encoder=loaded.encoder.name,
             similarity=loaded.similarity.name,
             strict=loaded.images.strict,
-            device=loaded.encoder.device,
-            threads=loaded.encoder.threads,
+            tagger=loaded.encoder.tagger,
+            engine=loaded.encoder.engine(),
             report=report,
         )
         collection.index(
@@ -176,8 +173,8 @@ class Collection:
         similarity: SimilarityName | None = None,
         sync: bool = True,
         strict: bool = False,
-        device: Device = "auto",
-        threads: int | None = None,
+        tagger: str | None = None,
+        engine: Engine = Engine(),
         report: Report = silent,
     ) -> Self:
         """The first half of `build`: bring the feature store up to date, and leave the index as it is.
@@ -191,12 +188,13 @@ class Collection:
             similarity=similarity,
             sync=sync,
             strict=strict,
-            device=device,
-            threads=threads,
+            tagger=tagger,
+            engine=engine,
             report=report,
         )
-        collection = cls(Path(directory), device=device, threads=threads)
-        collection._encoder, collection.changes = loaded, changes
+        collection = cls(Path(directory), engine=engine)
+        collection._encoder = loaded.encoder if isinstance(loaded, TaggedEncoder) else loaded
+        collection.changes = changes
         return collection
 
     def add(self, images: Sequence[Source], *, strict: bool = False, report: Report = silent) -> Extraction:
@@ -207,8 +205,7 @@ class Collection:
             encoder=self.encoder,
             sync=False,
             strict=strict,
-            device=self._device,
-            threads=self._threads,
+            engine=self._engine,
             report=report,
         )
         assert updated.changes is not None  # noqa: S101 - extract always says what it did
@@ -275,6 +272,8 @@ class Collection:
         min_score: float = -1.0,
         tags: str | Sequence[str] = (),
         paths: str | Sequence[str] = (),
+        rating: str | None = None,
+        max_explicit: float | None = None,
         exclude_query: bool = True,
     ) -> SearchResult:
         """Find the images most like the query.
@@ -286,6 +285,8 @@ class Collection:
             min_score: leave out hits below it.
             tags: every hit has these, ``"smile, -glasses"``; exact.
             paths: glob patterns, one of which every hit's path matches; exact.
+            rating: every hit's most probable rating, ``"safe"`` for instance.
+            max_explicit: the most that the rating ``explicit`` of a hit may have.
             exclude_query: leave out the examples themselves and files with the same content.
 
         Returns:
@@ -303,7 +304,7 @@ class Collection:
         found = [self._resolver.resolve(example.image) for example in examples]
         vectors = np.stack([item.embed(self.store, index.similarity) for item in found])
         weights = np.array([example.weight for example in examples], np.float32)
-        allowed = Filter.parse(tags, paths).allowed(self.store)
+        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
         own = self._same_content(found) if exclude_query else set()
         scores, rows = index.search(index.similarity.combine(vectors, weights), top + len(own), allowed)
         shared = self._tags_of(found, examples)
@@ -323,6 +324,8 @@ class Collection:
         method: MorphMethod = "geodesic",
         tags: str | Sequence[str] = (),
         paths: str | Sequence[str] = (),
+        rating: str | None = None,
+        max_explicit: float | None = None,
     ) -> Morph:
         """Walk from A to B over real images that gradually connect them.
 
@@ -334,6 +337,8 @@ class Collection:
                 straight way.
             tags: every intermediate has these; see `search`.
             paths: every intermediate's path matches one of these.
+            rating: see `search`.
+            max_explicit: see `search`.
 
         Returns:
             The path with its quality.
@@ -359,7 +364,7 @@ class Collection:
             self._network if method == "geodesic" else None,
             None if index.similarity.euclidean else self._unit_rows.search,
         )
-        allowed = Filter.parse(tags, paths).allowed(self.store)
+        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
         path = METHODS[method](space, targets[0], targets[1], steps, allowed=allowed)  # type: ignore[arg-type]
         rows = np.array(path.rows, np.int64)
         between = self._unit_rows.take(rows) if len(rows) else np.empty((0, self.store.dimension), np.float32)
@@ -456,12 +461,12 @@ class Collection:
             EncoderMismatchError: the installed encoder is not the one that made the vectors.
         """
         if self._encoder is None:
-            self._encoder = resolve_encoder(None, self._manifest, self._device, self._threads)
+            self._encoder = resolve_encoder(None, self._manifest, self._engine)
         return self._encoder
 
     def _load(self) -> None:
-        self._manifest = Manifest.load(self.directory)
-        self.store = FeatureStore(self.directory, self._manifest)
+        self.store = FeatureStore(self.directory)
+        self._manifest = self.store.manifest
         self._catalogue = Catalogue(self.store)
         root = Path(self._manifest.image_root)
         self._resolver = Resolver(self.store, self._catalogue, root, lambda: self.encoder)
@@ -470,7 +475,14 @@ class Collection:
 
     @cached_property
     def _vector_index(self) -> VectorIndex:
-        return VectorIndex.load(self.store)
+        try:
+            return VectorIndex.load(self.store)
+        except CollectionDamagedError:
+            # Another process may have replaced the index since this one opened the collection.
+            if Manifest.load(self.directory) == self._manifest:
+                raise
+            self._load()
+            return VectorIndex.load(self.store)
 
     @cached_property
     def _unit_rows(self) -> UnitRows:

@@ -7,7 +7,9 @@ The tree::
     ├── SourceError              a folder, glob or archive of images cannot be read
     ├── RecipeError              a recipe file is not valid
     ├── EncoderError             an encoder is unknown or its weights cannot be used
-    │   └── EncoderMismatchError the collection was made by another encoder
+    │   ├── EncoderMismatchError the collection was made by another encoder
+    │   └── WeightsError         a weights file is damaged, refused or of a foreign network
+    ├── TagError                 a tag list, a threshold file or a rule for tags cannot be used
     ├── QueryError               a query asks for something that does not exist
     ├── MorphError               no path of images exists
     └── CollectionError          a collection cannot be opened, read or written
@@ -51,6 +53,14 @@ class EncoderError(I2VSearchError):
 
 class EncoderMismatchError(EncoderError):
     """A collection was made by an encoder other than the one at hand."""
+
+
+class TagError(I2VSearchError):
+    """A tag list, a threshold file or a rule for choosing tags cannot be used."""
+
+
+class WeightsError(EncoderError):
+    """A file of weights is damaged, refused, or holds another network than the one asked for."""
 
 
 class QueryError(I2VSearchError):

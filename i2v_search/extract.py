@@ -12,20 +12,18 @@ import hashlib
 import os
 import re
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from i2v_search.catalogue import Catalogue
 from i2v_search.encoders.base import Encoder, Encoding
-from i2v_search.errors import ImageError
+from i2v_search.errors import EncoderError, ImageError
 from i2v_search.images import decode_image
+from i2v_search.lookahead import map_ahead
 from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import read_sidecars
@@ -103,11 +101,11 @@ def extract(
 
 @dataclass
 class _Entry:
-    """An image on its way into the store: with pixels still to be encoded, or with a row to copy."""
+    """An image on its way into the store: prepared but not yet encoded, or with a row to copy."""
 
     record: ImageRecord
     image_id: int | None
-    pixels: NDArray[Any] | None = None
+    prepared: Any = None
     same: Sequence[int] = ()
     copy_of: int | None = None
 
@@ -146,7 +144,7 @@ class _Extractor:
                 case _Entry():
                     pending.append(self._settle(outcome))
                     if (
-                        sum(entry.pixels is not None for entry in pending) >= self.encoder.batch_size
+                        sum(entry.prepared is not None for entry in pending) >= self.encoder.batch_size
                         or len(pending) >= 256
                     ):
                         self._write(pending)
@@ -162,19 +160,8 @@ class _Extractor:
 
     def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | None]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
-        ahead: deque[Future[_Entry | Skipped | None]] = deque()
         limit = LOOK_AHEAD * self.encoder.batch_size
-        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as workers:
-            try:
-                for item in iter_images(sources, self.root):
-                    ahead.append(workers.submit(self._read, item))
-                    if len(ahead) > limit:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+        return map_ahead(self._read, iter_images(sources, self.root), limit)
 
     def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | None:
         """In a worker: find out whether an image is new and, if so, decode it."""
@@ -219,7 +206,7 @@ class _Extractor:
 
     def _settle(self, entry: _Entry) -> _Entry:
         """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
-        if entry.pixels is not None:
+        if entry.prepared is not None:
             self.counts.encoded += 1
             return entry
         if entry.copy_of is not None:
@@ -253,14 +240,16 @@ class _Extractor:
         rows = np.empty((len(entries), self.store.dimension), np.float16)
         norms = np.empty(len(entries), np.float32)
         records = [entry.record for entry in entries]
-        fresh = [number for number, entry in enumerate(entries) if entry.pixels is not None]
+        fresh = [number for number, entry in enumerate(entries) if entry.prepared is not None]
         if fresh:
-            encoding = self.encoder.encode(np.stack([entries[number].pixels for number in fresh]))  # type: ignore[misc]
+            encoding = self.encoder.encode([entries[number].prepared for number in fresh])
+            if not np.all(np.isfinite(encoding.vectors)):
+                raise EncoderError(f"encoder {self.encoder.info.id!r} gave a vector that is not finite")
             rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
             for line, number in enumerate(fresh):
                 head = _head_tags(self.encoder.vocabulary, encoding, line)
                 records[number] = replace(records[number], tags=_merged(head, records[number].tags))
-        copies = [number for number, entry in enumerate(entries) if entry.pixels is None]
+        copies = [number for number, entry in enumerate(entries) if entry.prepared is None]
         if copies:
             positions = np.array([entries[number].copy_of for number in copies], np.int64)
             rows[copies], norms[copies] = self.store.take_float16(positions), self.store.norms(positions)
@@ -301,7 +290,7 @@ def _inside(path: str, scope: str, root: Path) -> bool:
     archive = _archive_of(path, root)
     if archive is not None:
         return archive == scope
-    return (scope == "" and not path.startswith("/")) or path.startswith(f"{scope}/")
+    return path.startswith(f"{scope}/") if scope else not PurePath(path).is_absolute()
 
 
 def _archive_of(path: str, root: Path) -> str | None:

@@ -377,8 +377,8 @@ _JPEG_MARKER: Final = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
 def _check_repeats(data: bytes, label: str) -> None:
     """Refuse a JPEG that repeats what costs more with every repeat.
 
-    A scan takes a few bytes and visits all of the picture; an EXIF block makes Pillow copy all those before it
-    (50 MB of them: 20 s).
+    A scan takes a few bytes and visits all of the picture; an EXIF block makes Pillow copy all those before
+    it (50 MB of them: 20 s).
     """
     if data.count(b"Exif\0\0") > MAX_EXIF_BLOCKS:
         raise ImageError(label, f"a JPEG with more than {MAX_EXIF_BLOCKS} EXIF blocks")
@@ -494,9 +494,7 @@ def _over_white(image: PIL.Image.Image) -> PIL.Image.Image:
     key = image.info.get("transparency")
     if image.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
         image = image.copy()
-        image.info["transparency"] = tuple(
-            value >> 8 for value in key
-        )  # of 16-bit samples the high byte was kept
+        image.info["transparency"] = tuple(value >> 8 for value in key)  # Pillow kept the high bytes
     try:
         layered = image.convert("RGBA")
     except (ValueError, TypeError, OverflowError):  # a transparency entry that fits no pixel of this mode

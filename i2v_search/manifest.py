@@ -78,6 +78,7 @@ class Manifest(_Model):
     """The content of ``collection.json``.
 
     Attributes:
+        tagger: what gave the tags, where that was not the encoder; its dimension is their number.
         generation: counts committed changes of the feature store.
         next_id: the id the next new image gets; ids are never given twice.
         next_file: number in the name of the next derived file; such names are never used twice.
@@ -86,6 +87,7 @@ class Manifest(_Model):
 
     format: Literal[1] = 1
     encoder: EncoderRecord
+    tagger: EncoderRecord | None = None
     similarity: SimilarityName
     image_root: str
     generation: int = Field(default=0, ge=0, le=2**62)

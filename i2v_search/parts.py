@@ -1,8 +1,8 @@
 """One HDF5 feature file: fixed space for a number of rows, filled from the front.
 
 Every dataset is contiguous, uncompressed and allocated whole when the file is made (sparse on disk), so an
-append writes raw bytes at known offsets and changes no HDF5 structure: a process killed at any moment leaves
-a valid file. Rows count only once ``committed`` says so. Readers map the same bytes.
+append writes raw bytes at known offsets (`i2v_search.arrays`) and changes no HDF5 structure: a process killed
+at any moment leaves a valid file. Rows count only once ``committed`` says so. Readers map the same bytes.
 
 Datasets, for ``rows`` rows of ``d`` dimensions (little-endian):
 
@@ -34,30 +34,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.arrays import ArrayFile, create_arrays, open_arrays, write_at
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import open_regular, replacing
+from i2v_search.files import replacing
 from i2v_search.tags import CATEGORIES, Tag
 
 FORMAT = "i2v-search features 1"
 PART_BYTES = 64 * 2**20
-MAX_ROWS = 2**31
-MAX_DIMENSION = 65_536
-_GROUPS = ("path", "vocabulary", "tags")
-#: What h5py raises at damaged files; found by damaging them (tests/test_attacks.py goes on looking).
-_HDF5_ERRORS = (
-    OSError,
-    RuntimeError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    MemoryError,
-)
 
 
 @dataclass(frozen=True)
@@ -128,20 +114,14 @@ class Part:
     """A feature file opened for reading; its arrays are memory maps cut to the committed rows.
 
     Raises:
-        CollectionDamagedError: the file is not a feature file of this dimension, or uses an HDF5 feature that
-            a feature file never has (links out of the file, virtual or external storage, filters, absurd
-            shapes).
+        CollectionDamagedError: the file is not a feature file of this dimension, or contradicts itself.
     """
 
     def __init__(self, path: Path, dimension: int) -> None:
         self.path = path
         self.dimension = dimension
-        self.offsets, self.capacity, content = _map(path, dimension)
-        # Views of one map: a map of each dataset would keep 17 file descriptors a part.
-        self._maps: dict[str, NDArray[Any]] = {
-            name: np.ndarray(shape, dtype, content, self.offsets[name])
-            for name, (dtype, shape) in _layout(self.capacity, dimension).items()
-        }
+        opened, self.capacity = _open(path, dimension)
+        self.offsets, self._maps = opened.offsets, opened.arrays
         # Rows first: a writer raises them last, so their tags are in the vocabulary that is read next.
         self.rows, self.vocabulary_size = (int(count) for count in self._maps["committed"])
         self._check_counts()
@@ -266,7 +246,7 @@ class PartWriter:
     def create(path: Path, dimension: int, capacity: Capacity) -> None:
         """Make an empty feature file, atomically."""
         with replacing(path) as temporary:
-            _create(temporary, dimension, capacity)
+            create_arrays(temporary, FORMAT, _layout(capacity, dimension))
 
     @staticmethod
     def resize(path: Path, dimension: int, capacity: Capacity | None = None) -> None:
@@ -277,12 +257,11 @@ class PartWriter:
             names = int(part._maps["vocabulary/end"][part.vocabulary_size - 1]) if part.vocabulary_size else 0
             capacity = Capacity(part.rows, paths, part.vocabulary_size, names, tags)
         with replacing(path) as temporary:
-            _create(temporary, dimension, capacity)
-            offsets, _ = _inspect(temporary, dimension)
+            offsets = create_arrays(temporary, FORMAT, _layout(capacity, dimension))
             with temporary.open("rb+", buffering=0) as file:
                 for name, (_, shape) in _layout(capacity, dimension).items():
                     source = part._maps[name]
-                    _write_at(file, offsets[name], source[: min(len(source), shape[0])])
+                    write_at(file, offsets[name], source[: min(len(source), shape[0])])
 
     def fits(self, records: Sequence[ImageRecord]) -> int:
         """How many of `records`, from the first, still fit."""
@@ -395,117 +374,31 @@ class PartWriter:
     def _write(self, name: str, row: int, values: NDArray[Any]) -> None:
         dtype, shape = _layout(self.capacity, self.dimension)[name]
         width = np.dtype(dtype).itemsize * int(np.prod(shape[1:]))
-        _write_at(self._file, self._offsets[name] + row * width, values.astype(dtype, copy=False))
-
-
-def _write_at(file: Any, offset: int, values: NDArray[Any]) -> None:
-    file.seek(offset)
-    content = memoryview(np.ascontiguousarray(values).tobytes())
-    while content:
-        content = content[file.write(content) :]
+        write_at(self._file, self._offsets[name] + row * width, values.astype(dtype, copy=False))
 
 
 def _crc32(pieces: Sequence[bytes]) -> int:
     return zlib.crc32(b"".join(pieces))
 
 
-def _create(path: Path, dimension: int, capacity: Capacity) -> None:
-    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    settings.set_layout(h5py.h5d.CONTIGUOUS)
-    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    with h5py.File(path, "w", libver=("earliest", "v108")) as file:
-        file.attrs["format"] = FORMAT
-        for group in _GROUPS:
-            file.create_group(group)
-        for name, (dtype, shape) in _layout(capacity, dimension).items():
-            space, kind = h5py.h5s.create_simple(shape), h5py.h5t.py_create(np.dtype(dtype))
-            h5py.h5d.create(file.id, name.encode(), kind, space, settings)
-        file["committed"][...] = 0
-
-
-def _map(path: Path, dimension: int) -> tuple[dict[str, int], Capacity, NDArray[np.uint8]]:
-    """Check a feature file and map it whole; look again where a writer put another in its place meanwhile."""
-    try:
-        while True:
-            with open_regular(path) as file:
-                offsets, capacity = _inspect(path, dimension)
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    return offsets, capacity, np.memmap(file, np.uint8, "r")
-    except FileNotFoundError:
-        raise CollectionDamagedError(f"{path} is missing; restore it from a backup") from None
-    except OSError as error:
-        raise CollectionDamagedError(f"{path} cannot be read ({error})") from error
-
-
-def _inspect(path: Path, dimension: int) -> tuple[dict[str, int], Capacity]:
-    """Check a feature file's structure without reading its data; return the byte offset of each dataset."""
-    try:
-        size = path.stat().st_size
-        with h5py.File(path, "r", locking=False) as file:
-            capacity = _read_capacity(file, path)
-            layout = _layout(capacity, dimension)
-            offsets = {
-                name: _check_dataset(file, name, *layout[name], path=path, size=size) for name in layout
-            }
-    except _HDF5_ERRORS as error:
+def _open(path: Path, dimension: int) -> tuple[ArrayFile, Capacity]:
+    """Map a feature file after comparing it with the layout that its capacity asks for."""
+    opened = open_arrays(path)
+    arrays = opened.arrays
+    if opened.kind != FORMAT or arrays.keys() != _layout(Capacity(0, 0, 0, 0, 0), 0).keys():
         raise CollectionDamagedError(
-            f"{path} is not a readable HDF5 file ({error}); run i2v-search verify"
-        ) from error
-    return offsets, capacity
-
-
-def _read_capacity(file: h5py.File, path: Path) -> Capacity:
-    expected = {*_GROUPS, *(name for name in _layout(Capacity(0, 0, 0, 0, 0), 1))}
-    found = set()
-    for group in ("", *(f"{name}/" for name in _GROUPS)):
-        parent = file[group] if group else file
-        if not isinstance(parent, h5py.Group):
-            raise CollectionDamagedError(f"{path}: {group} is not a group")
-        for name in parent:
-            if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
-                raise CollectionDamagedError(
-                    f"{path} has a link {group}{name!r} that leads elsewhere; refused"
-                )
-            found.add(f"{group}{name}")
-    if found != expected or file.attrs.get("format") != FORMAT:
-        odd = sorted(found ^ expected)[:3]
-        raise CollectionDamagedError(
-            f"{path} is not an i2v-search feature file (unexpected or missing: {odd})"
+            f"{path} is {str(opened.kind)[:50]!r}, expected {FORMAT!r}; run i2v-search verify"
         )
-    lengths = (
-        file["id"].shape[0],
-        file["path/bytes"].shape[0],
-        file["vocabulary/end"].shape[0],
-        file["vocabulary/bytes"].shape[0],
-        file["tags/number"].shape[0],
+    capacity = Capacity(
+        *(
+            arrays[name].size
+            for name in ("id", "path/bytes", "vocabulary/end", "vocabulary/bytes", "tags/number")
+        )
     )
-    return Capacity(*lengths)
-
-
-def _check_dataset(
-    file: h5py.File, name: str, dtype: str, shape: tuple[int, ...], *, path: Path, size: int
-) -> int:
-    dataset = file[name]
-    settings = dataset.id.get_create_plist()
-    if dataset.shape != shape or dataset.dtype != np.dtype(dtype):
-        raise CollectionDamagedError(
-            f"{path}: {name} is {dataset.shape} {dataset.dtype}, expected {shape} {np.dtype(dtype)}"
-        )
-    if shape[0] > max(MAX_ROWS, 2**40 // max(1, np.dtype(dtype).itemsize)):
-        raise CollectionDamagedError(f"{path}: {name} claims {shape[0]} rows; refused")
-    if (
-        settings.get_layout() != h5py.h5d.CONTIGUOUS
-        or settings.get_external_count()
-        or settings.get_nfilters()
-        or dataset.is_virtual
-    ):
-        raise CollectionDamagedError(f"{path}: {name} is not stored plainly inside the file; refused")
-    if not np.prod(shape):
-        return 0
-    offset = dataset.id.get_offset()
-    if offset is None or offset + int(np.prod(shape)) * np.dtype(dtype).itemsize > size:
-        raise CollectionDamagedError(
-            f"{path} is truncated: {name} reaches beyond its end; run i2v-search verify"
-        )
-    return int(offset)
+    for name, (dtype, shape) in _layout(capacity, dimension).items():
+        if (arrays[name].dtype, arrays[name].shape) != (np.dtype(dtype), shape):
+            raise CollectionDamagedError(
+                f"{path}: {name} is {arrays[name].shape} {arrays[name].dtype}, "
+                f"expected {shape} {np.dtype(dtype)}; run i2v-search verify"
+            )
+    return opened, capacity

@@ -55,17 +55,28 @@ class Filter:
         tags: names an image must have (probability at least `TAG_THRESHOLD`); a leading ``-`` means it must
             not.
         paths: glob patterns (``birds/*``), one of which its stored path must match; ``*`` also matches ``/``.
+        rating: its most probable rating, ``"safe"`` for instance.
+        max_explicit: the most that its rating ``explicit`` may have. With either of the two, an image without
+            ratings does not qualify.
     """
 
     tags: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    rating: str | None = None
+    max_explicit: float | None = None
 
     @classmethod
-    def parse(cls, tags: str | Sequence[str] = (), paths: str | Sequence[str] = ()) -> Filter:
+    def parse(
+        cls,
+        tags: str | Sequence[str] = (),
+        paths: str | Sequence[str] = (),
+        rating: str | None = None,
+        max_explicit: float | None = None,
+    ) -> Filter:
         """Read filters as people write them: tags separated by commas, one or several patterns.
 
         >>> Filter.parse("Long_Hair, -glasses", "birds/*")
-        Filter(tags=('long hair', '-glasses'), paths=('birds/*',))
+        Filter(tags=('long hair', '-glasses'), paths=('birds/*',), rating=None, max_explicit=None)
         """
         names = tags.split(",") if isinstance(tags, str) else tags
         spelled = (
@@ -73,7 +84,7 @@ class Filter:
             for name in names
         )
         patterns = tuple(filter(None, (paths,) if isinstance(paths, str) else paths))
-        return cls(tuple(name for name in spelled if name.strip("-")), patterns)
+        return cls(tuple(name for name in spelled if name.strip("-")), patterns, rating, max_explicit)
 
     def allowed(self, store: FeatureStore) -> NDArray[np.bool_] | None:
         """(n,) bool over the live rows, True where a row meets every condition; None if there are none.
@@ -81,7 +92,7 @@ class Filter:
         Raises:
             QueryError: no image of the collection has one of the tags.
         """
-        if not self.tags and not self.paths:
+        if self == Filter():
             return None
         allowed = np.ones(store.rows, bool)
         for name in self.tags:
@@ -96,7 +107,24 @@ class Filter:
             allowed &= np.fromiter(
                 (pattern.match(path) is not None for path in store.paths()), bool, store.rows
             )
+        if self.rating is not None or self.max_explicit is not None:
+            allowed &= self._rated(store)
         return allowed[store.live]
+
+    def _rated(self, store: FeatureStore) -> NDArray[np.bool_]:
+        """(rows,) bool: where the ratings are as asked."""
+        ratings = store.ratings()
+        allowed = np.ones(store.rows, bool)
+        for name in (self.rating, None if self.max_explicit is None else "explicit"):
+            if name is not None and name not in ratings:
+                known = f"its ratings are {', '.join(sorted(ratings))}" if ratings else "it has no ratings"
+                raise QueryError(f"no image of the collection has rating {name!r}: {known}")
+        if self.rating is not None:
+            best = np.fmax.reduce(list(ratings.values()))
+            allowed &= ratings[self.rating] == best
+        if self.max_explicit is not None:
+            allowed &= ratings["explicit"] <= self.max_explicit
+        return allowed
 
 
 @dataclass(frozen=True)

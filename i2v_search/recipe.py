@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from i2v_search.choices import Device, IndexKind, SimilarityName
+from i2v_search.choices import Device, Engine, IndexKind, Precision, SimilarityName
 from i2v_search.errors import RecipeError
 from i2v_search.planner import PCA_DIMENSIONS
 
@@ -32,7 +32,14 @@ class EncoderTable(_Table):
 
     name: str = "lite"
     device: Device = "auto"
+    tagger: str | None = None
     threads: int | None = Field(default=None, ge=1, le=1024)
+    batch_size: int | None = Field(default=None, ge=1, le=65_536)
+    precision: Precision = "auto"
+
+    def engine(self) -> Engine:
+        """Where and how the encoder runs."""
+        return Engine(self.device, self.threads, self.batch_size, self.precision)
 
 
 class SimilarityTable(_Table):

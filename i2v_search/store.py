@@ -169,6 +169,18 @@ class FeatureStore:
                 )
         return np.concatenate(found) if found else np.empty(0, np.int64)
 
+    def ratings(self) -> dict[str, NDArray[np.float32]]:
+        """Probability of every rating tag, (rows,) float32 by name; NaN where a row has none."""
+        ratings: dict[str, NDArray[np.float32]] = {}
+        for start, part in zip(self._starts, self.parts, strict=False):
+            rows, entries, probabilities = part.all_tag_entries()
+            for number, tag in enumerate(part.vocabulary):
+                if tag.category == "rating":
+                    values = ratings.setdefault(tag.name, np.full(self.rows, np.nan, np.float32))
+                    chosen = entries == number
+                    values[start + rows[chosen]] = probabilities[chosen]
+        return ratings
+
     def tag_counts(self) -> dict[str, int]:
         """How many live rows carry each tag."""
         alive = np.zeros(self.rows, bool)
@@ -226,7 +238,8 @@ class FeatureStore:
             ) from error
         if hashlib.sha256(content).hexdigest() != record.sha256:
             raise CollectionDamagedError(f"{path} differs from its checksum; restore it from a backup")
-        positions = np.frombuffer(content[_HEADER_BYTES:][: 8 * self.rows], "<i8").astype(np.int64)
+        count = max(0, len(content) - _HEADER_BYTES) // 8
+        positions = np.frombuffer(content[-8 * count :] if count else b"", "<i8").astype(np.int64)
         if content != _tombstone_file(positions) or (
             len(positions) and not 0 <= positions.min() <= positions.max() < self.rows
         ):
@@ -308,10 +321,7 @@ class StoreWriter:
         Raises:
             OSError: the disk is full or fails; committed rows stay.
         """
-        numbers = []
-        for image_id in ids:
-            numbers.append(self._next_id if image_id is None else image_id)
-            self._next_id += image_id is None
+        numbers: list[int] = []
         start = 0
         while start < len(records):
             writer = self._part or self._open_last_part()
@@ -325,6 +335,10 @@ class StoreWriter:
                 self._start_part()
                 continue
             chosen = slice(start, start + count)
+            # Not before they are written: a part that is closed on the way records the next id.
+            for image_id in ids[chosen]:
+                numbers.append(self._next_id if image_id is None else image_id)
+                self._next_id += image_id is None
             writer.append(records[chosen], numbers[chosen], unit_rows[chosen], norms[chosen])
             start += count
             self._uncommitted += count

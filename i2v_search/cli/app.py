@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.choices import Device, IndexKind, MorphMethod, SimilarityName
+from i2v_search.choices import Device, Engine, IndexKind, MorphMethod, Precision, SimilarityName
+from i2v_search.cli.models import models_app
+from i2v_search.cli.tag import tag
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
@@ -47,12 +49,28 @@ DeviceOption = Annotated[Device, typer.Option("--device", help="Where the encode
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of the encoder; default: all cores.")
 ]
+TaggerOption = Annotated[
+    str | None, typer.Option("--tagger", help="Imported tagger whose tags are stored; see models.")
+]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Images a forward pass; default: what runs best.")
+]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Numbers a GPU computes in.")]
 TagsOption = Annotated[
     str, typer.Option("--tags", help="Tags every result has, for example: 'smile, -glasses'.")
+]
+RatingOption = Annotated[
+    str | None, typer.Option("--rating", help="Most probable rating of every result, for example safe.")
+]
+ExplicitOption = Annotated[
+    float | None, typer.Option("--max-explicit", min=0, max=1, help="Most that 'explicit' may have.")
 ]
 PathsOption = Annotated[
     list[str] | None, typer.Option("--path", help="Glob pattern of paths, for example 'birds/*'; repeatable.")
 ]
+
+app.add_typer(models_app)
+app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 
 DEFAULT = Path("index/default")
 
@@ -67,8 +85,11 @@ def build(
     kind: KindOption = "auto",
     recall: RecallOption = 0.99,
     strict: StrictOption = False,
+    tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    batch_size: BatchOption = None,
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Make a collection from images, or bring one up to date: extract, then index.
@@ -93,8 +114,8 @@ def build(
                 kind=kind,
                 recall_target=recall,
                 strict=strict,
-                device=device,
-                threads=threads,
+                tagger=tagger,
+                engine=Engine(device, threads, batch_size, precision),
                 report=report,
             )
     _show_changes(built, json=json)
@@ -106,8 +127,11 @@ def extract(
     collection: CollectionOption = DEFAULT,
     encoder: EncoderOption = None,
     strict: StrictOption = False,
+    tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    batch_size: BatchOption = None,
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Only the first half of build: compute vectors, leave the index as it is."""
@@ -120,8 +144,8 @@ def extract(
             images,
             encoder=encoder,
             strict=strict,
-            device=device,
-            threads=threads,
+            tagger=tagger,
+            engine=Engine(device, threads, batch_size, precision),
             report=report,
         )
     _show_changes(extracted, json=json)
@@ -199,6 +223,8 @@ def search(
     min_score: Annotated[float, typer.Option(min=-1, max=1, help="Leave out results below.")] = -1.0,
     tags: TagsOption = "",
     path: PathsOption = None,
+    rating: RatingOption = None,
+    max_explicit: ExplicitOption = None,
     include_query: Annotated[
         bool, typer.Option("--include-query", help="Keep the query itself and its exact copies.")
     ] = False,
@@ -218,6 +244,8 @@ def search(
         min_score=min_score,
         tags=tags,
         paths=path or (),
+        rating=rating,
+        max_explicit=max_explicit,
         exclude_query=not include_query,
     )
     if sheet is not None:
@@ -244,6 +272,8 @@ def morph(
     ] = "geodesic",
     tags: TagsOption = "",
     path: PathsOption = None,
+    rating: RatingOption = None,
+    max_explicit: ExplicitOption = None,
     strip: Annotated[Path | None, typer.Option(help="Write a morph strip (PNG, JPEG, WebP).")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -251,7 +281,16 @@ def morph(
     from i2v_search.cli import show
 
     opened = _open(collection)
-    found = opened.morph(a, b, steps=steps, method=method, tags=tags, paths=path or ())
+    found = opened.morph(
+        a,
+        b,
+        steps=steps,
+        method=method,
+        tags=tags,
+        paths=path or (),
+        rating=rating,
+        max_explicit=max_explicit,
+    )
     if strip is not None:
         from i2v_search.pictures import morph_picture
 

@@ -26,9 +26,11 @@ from i2v_search.progress import Progress, Report
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
-    from i2v_search.extract import Extraction
+    from i2v_search.encoders.models import ModelCard
     from i2v_search.results import CollectionInfo, Morph, SearchResult
+    from i2v_search.sources import Skipped
     from i2v_search.store import Damage
+    from i2v_search.tagging import TaggedImage
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -131,22 +133,65 @@ def changes(collection: Collection) -> None:
         if getattr(done, name):
             counted.append(f"{getattr(done, name)} {name}")
     out.print(f"{len(collection)} images in {escape(str(collection.directory))}: {', '.join(counted)}")
-    skipped(done)
+    skipped(done.skipped)
 
 
-def skipped(done: Extraction) -> None:
+def skipped(items: tuple[Skipped, ...], console: Console = out) -> None:
     """Print the images that could not be read, the first `SHOWN_SKIPPED` with their reasons."""
     from i2v_search.results import printable
 
-    if not done.skipped:
+    if not items:
         return
-    out.print(f"[yellow]{len(done.skipped)} skipped:[/yellow]")
-    for item in done.skipped[:SHOWN_SKIPPED]:
-        out.print(f"  {escape(printable(item.path))}: {escape(item.reason)}", style="yellow", soft_wrap=True)
-    if len(done.skipped) > SHOWN_SKIPPED:
-        out.print(
-            f"  ... and {len(done.skipped) - SHOWN_SKIPPED} more; --json lists them all", style="yellow"
-        )
+    console.print(f"[yellow]{len(items)} skipped:[/yellow]")
+    for item in items[:SHOWN_SKIPPED]:
+        line = f"  {escape(printable(item.path))}: {escape(item.reason)}"
+        console.print(line, style="yellow", soft_wrap=True)
+    if len(items) > SHOWN_SKIPPED:
+        console.print(f"  ... and {len(items) - SHOWN_SKIPPED} more", style="yellow")
+
+
+def tags(item: TaggedImage) -> None:
+    """Print the tags of one image, a line for each category."""
+    from i2v_search.results import printable
+
+    out.print(f"[bold]{escape(printable(item.path))}[/bold]", soft_wrap=True)
+    for category, found in item.tags.to_dict().items():
+        listed = ", ".join(f"{name} {probability:.2f}" for name, probability in found)
+        out.print(f"  {category:<10} {escape(listed) or '-'}", soft_wrap=True)
+
+
+def model(card: ModelCard) -> None:
+    """Print what an imported model is."""
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    gives = [f"{card.dimension}-d vectors"] if card.dimension else []
+    gives += [f"{card.tags} tags"] if card.tags else []
+    uses = [f"--encoder {card.name}"] if card.dimension else []
+    uses += [f"--tagger {card.name}"] if card.tags else []
+    for name, value in (
+        ("model", card.name),
+        ("kind", card.kind),
+        ("gives", ", ".join(gives)),
+        ("use it with", " or ".join(uses)),
+        ("from", card.source),
+        ("SHA-256", card.source_sha256),
+        ("input", card.preprocessing),
+    ):
+        table.add_row(name, escape(value))
+    out.print(table)
+
+
+def models(cards: list[ModelCard]) -> None:
+    """Print the imported models as a table."""
+    if not cards:
+        out.print("No model is imported. Import one with: i2v-search models import FILE")
+        return
+    table = Table("model", "kind", "vectors", "tags", "from", box=None, header_style="bold")
+    for card in cards:
+        numbers = (str(number) if number else "" for number in (card.dimension, card.tags))
+        table.add_row(card.name, card.kind, *numbers, escape(card.source))
+    out.print(table)
 
 
 def info(facts: CollectionInfo) -> None:

@@ -1,21 +1,16 @@
-"""What an encoder is, and the registry that finds one by name."""
+"""What an encoder and a tagger are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Device
-from i2v_search.errors import EncoderError
 from i2v_search.tags import Vocabulary
-
-ENTRY_POINT_GROUP = "i2v_search.encoders"
 
 
 @dataclass(frozen=True)
@@ -68,84 +63,60 @@ class Encoder(Protocol):
     #: The tags of the head, in the order of `Encoding.tags`; None without one.
     vocabulary: Vocabulary | None
 
-    def prepare(self, image: Image.Image) -> NDArray[Any]:
-        """Turn an RGB image into one input of `encode`, a fixed shape; thread-safe."""
+    def prepare(self, image: Image.Image) -> Any:
+        """Turn an RGB image into one input of `encode`; thread-safe."""
         ...
 
-    def encode(self, batch: NDArray[Any]) -> Encoding:
-        """Encode prepared images stacked along axis 0."""
+    def encode(self, inputs: Sequence[Any]) -> Encoding:
+        """Encode prepared images: one row for each, in order."""
         ...
 
 
-Factory: TypeAlias = Callable[..., Encoder]
+@runtime_checkable
+class Tagger(Protocol):
+    """Says which tags an image has; split like an `Encoder`."""
 
-_FACTORIES: dict[str, Factory] = {}
+    info: EncoderInfo
+    shrink_to: int | None
+    batch_size: int
+    vocabulary: Vocabulary
 
+    def prepare(self, image: Image.Image) -> Any:
+        """Turn an RGB image into one input of `tag`; thread-safe."""
+        ...
 
-def register_encoder(name: str, factory: Factory) -> None:
-    """Make an encoder known to `load_encoder` for this process.
-
-    A package registers its own for good with an entry point of the group ``i2v_search.encoders``, whose
-    object is such a factory.
-
-    Args:
-        name: what users write after ``--encoder``.
-        factory: called as ``factory(device=..., threads=...)``.
-
-    Raises:
-        EncoderError: the name is taken.
-    """
-    if name in encoder_names():
-        raise EncoderError(f"encoder {name!r} is registered already; choose another name")
-    _FACTORIES[name] = factory
+    def tag(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
+        """Probabilities of every tag, (n, len(vocabulary)) float32."""
+        ...
 
 
-def encoder_names() -> list[str]:
-    """Names that `load_encoder` knows, sorted."""
-    plugged = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
-    return sorted(plugged | set(_FACTORIES) | {"lite"})
-
-
-def load_encoder(name: str = "lite", *, device: Device = "auto", threads: int | None = None) -> Encoder:
-    """Load an encoder by name.
+class TaggedEncoder:
+    """An encoder whose tags come from a tagger; satisfies `Encoder`.
 
     Args:
-        name: one of `encoder_names()`.
-        device: where the forward pass runs; ``"auto"`` takes a GPU where torch sees one, else the CPU.
-        threads: CPU threads of the forward pass; None takes every core.
-
-    Returns:
-        A ready encoder.
-
-    Raises:
-        EncoderError: there is no such encoder, or its weights cannot be loaded.
-
-    Example:
-        >>> from PIL import Image
-        >>> encoder = load_encoder("lite")
-        >>> encode_images(encoder, [Image.new("RGB", (320, 200), "teal")]).vectors.shape
-        (1, 1280)
+        encoder: gives the vectors.
+        tagger: gives the tags.
     """
-    factory = _find_factory(name)
-    if factory is None:
-        raise EncoderError(f"no encoder is called {name!r}; known: {', '.join(encoder_names())}")
-    return factory(device=device, threads=threads)
 
+    def __init__(self, encoder: Encoder, tagger: Tagger) -> None:
+        self.info = encoder.info
+        self.tagger = tagger
+        self.batch_size = encoder.batch_size
+        self.vocabulary: Vocabulary | None = tagger.vocabulary
+        limits = (encoder.shrink_to, tagger.shrink_to)
+        self.shrink_to: int | None = None if None in limits else max(size for size in limits if size)
+        self.encoder = encoder
+        self._same_input = encoder.info.preprocessing == tagger.info.preprocessing
 
-def _find_factory(name: str) -> Factory | None:
-    if name == "lite":
-        from i2v_search.encoders.lite import LiteEncoder
+    def prepare(self, image: Image.Image) -> tuple[Any, Any]:
+        """The input of the encoder and that of the tagger; the same object where they agree."""
+        prepared = self.encoder.prepare(image)
+        return prepared, prepared if self._same_input else self.tagger.prepare(image)
 
-        return LiteEncoder
-    if name in _FACTORIES:
-        return _FACTORIES[name]
-    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        try:
-            factory: Factory = point.load()
-        except (ImportError, AttributeError) as error:
-            raise EncoderError(f"encoder {name!r} cannot be loaded from {point.value}: {error}") from error
-        return factory
-    return None
+    def encode(self, inputs: Sequence[tuple[Any, Any]]) -> Encoding:
+        """See `Encoder.encode`."""
+        vectors = self.encoder.encode([first for first, _ in inputs]).vectors
+        return Encoding(vectors, self.tagger.tag([second for _, second in inputs]))
 
 
 def encode_images(encoder: Encoder, images: Iterable[Image.Image]) -> Encoding:
@@ -158,4 +129,4 @@ def encode_images(encoder: Encoder, images: Iterable[Image.Image]) -> Encoding:
     Returns:
         Their encoding, one row per image in order.
     """
-    return encoder.encode(np.stack([encoder.prepare(image) for image in images]))
+    return encoder.encode([encoder.prepare(image) for image in images])

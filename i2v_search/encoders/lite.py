@@ -12,7 +12,7 @@ the raw features on four sets (docs/decisions/0002-default-encoder.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Device
+from i2v_search.choices import Engine
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.network import Layer, Network, same_pads
 from i2v_search.encoders.runtime import open_runtime
@@ -41,8 +41,7 @@ class LiteEncoder:
     """EfficientNet-Lite0 features; satisfies `i2v_search.encoders.Encoder`.
 
     Args:
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        threads: CPU threads of the forward pass; None lets the engine take every core.
+        engine: where and how it runs.
 
     Raises:
         EncoderError: the weights package is missing or its file is damaged.
@@ -52,15 +51,13 @@ class LiteEncoder:
     batch_size = 8
     vocabulary: Vocabulary | None = None
 
-    def __init__(self, *, device: Device = "auto", threads: int | None = None) -> None:
+    def __init__(self, engine: Engine = Engine()) -> None:
         path = weights_path()
         sha256 = file_sha256(path)
         self.info = EncoderInfo(
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
-        self._runtime = open_runtime(
-            lite_network(), lambda: read_weights(path), key=sha256, device=device, threads=threads
-        )
+        self._runtime = open_runtime(lite_network(), lambda: read_weights(path), key=sha256, engine=engine)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Fit an RGB image into (224, 224, 3) uint8, centred on white; its aspect ratio is kept."""
@@ -71,9 +68,9 @@ class LiteEncoder:
         square.paste(fitted, ((SIZE - width) // 2, (SIZE - height) // 2))
         return np.asarray(square)
 
-    def encode(self, batch: NDArray[np.uint8]) -> Encoding:
-        """Encode prepared images, (n, 224, 224, 3) uint8, as (n, 1280) float32 vectors of any length."""
-        pixels = (batch.astype(np.float32) - 127.0) / 128.0
+    def encode(self, inputs: Sequence[NDArray[np.uint8]]) -> Encoding:
+        """Encode n prepared images, each (224, 224, 3) uint8, as (n, 1280) float32 vectors."""
+        pixels = (np.stack(inputs).astype(np.float32) - 127.0) / 128.0
         (pooled,) = self._runtime.run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
         return Encoding(vectors=np.sign(pooled) * np.sqrt(np.abs(pooled)))
 

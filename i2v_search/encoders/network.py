@@ -8,7 +8,7 @@ training). Both read the same weight names, ``LAYER.weight`` and ``LAYER.bias``,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal["conv", "relu", "relu6", "max_pool", "mean", "add", "f
 WEIGHTED: frozenset[str] = frozenset({"conv", "linear"})
 ONNX_OPSET = 17
 ONNX_IR_VERSION = 8
+PIECE_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,26 @@ def require_weights(network: Network, weights: Weights) -> None:
         )
 
 
-def onnx_model(network: Network, weights: Weights) -> bytes:
-    """Serialize the network with its weights as an ONNX model.
+@dataclass(frozen=True)
+class ExternalWeights:
+    """A file beside the graph that holds the weights, which ONNX Runtime then maps instead of copying.
+
+    Attributes:
+        file_name: in the graph's folder.
+        offsets: byte offset of each float32 weight in the file.
+    """
+
+    file_name: str
+    offsets: Mapping[str, int]
+
+
+def onnx_model(network: Network, weights: Weights, external: ExternalWeights | None = None) -> bytes:
+    """Serialize the network as an ONNX model.
 
     Args:
         network: the layers.
         weights: float32 arrays by name.
+        external: where the same weights lie; None puts them into the model.
 
     Returns:
         The protobuf bytes. The batch axis is dynamic.
@@ -102,21 +117,15 @@ def onnx_model(network: Network, weights: Weights) -> bytes:
     Raises:
         EncoderError: a weight is missing.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     require_weights(network, weights)
-    nodes = [_onnx_node(layer, weights) for layer in network.layers]
-    initializers = [
-        numpy_helper.from_array(np.array(0, np.float32), "relu6.low"),
-        numpy_helper.from_array(np.array(6, np.float32), "relu6.high"),
-    ]
-    initializers += [
-        numpy_helper.from_array(np.ascontiguousarray(weights[name], dtype=np.float32), name)
-        for name in network.parameter_names()
-    ]
+    builder = _OnnxBuilder(weights, external)
+    for layer in network.layers:
+        builder.add(layer)
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, network.size, network.size])
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in network.outputs]
-    graph = helper.make_graph(nodes, network.name, [image], outputs, initializers)
+    graph = helper.make_graph(builder.nodes, network.name, [image], outputs, builder.initializers)
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", ONNX_OPSET)],
@@ -127,36 +136,97 @@ def onnx_model(network: Network, weights: Weights) -> bytes:
     return serialized
 
 
-def _onnx_node(layer: Layer, weights: Weights) -> Any:
-    from onnx import helper
+class _OnnxBuilder:
+    """Collects the nodes and initializers of a graph."""
 
-    inputs = list(layer.inputs)
-    if layer.kind in WEIGHTED:
-        inputs += [f"{layer.name}.weight", f"{layer.name}.bias"]
-    attributes: dict[str, Any]
-    window: dict[str, Any] = {
-        "kernel_shape": [layer.kernel] * 2,
-        "strides": [layer.stride] * 2,
-        "pads": list(layer.pads),
-    }
-    match layer.kind:
-        case "conv":
-            group = weights[f"{layer.name}.weight"].shape[0] if layer.depthwise else 1
-            operator, attributes = "Conv", {**window, "group": group}
-        case "max_pool":
-            operator, attributes = "MaxPool", window
-        case "linear":
-            operator, attributes = "Gemm", {"transB": 1}
-        case "mean":
-            operator, attributes = "ReduceMean", {"axes": [2, 3], "keepdims": 0}
-        case "relu6":
-            # Clip takes its bounds as inputs; a Constant pair per layer would hide the fusion with Conv, so
-            # they are initializers shared by name (see `onnx_model`).
-            operator, attributes = "Clip", {}
-            inputs += ["relu6.low", "relu6.high"]
-        case "relu" | "add" | "flatten" | "sigmoid":
-            operator, attributes = layer.kind.capitalize(), {}
-    return helper.make_node(operator, inputs, [layer.name], name=layer.name, **attributes)
+    def __init__(self, weights: Weights, external: ExternalWeights | None) -> None:
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self._weights, self._external = weights, external
+
+    def add(self, layer: Layer) -> None:
+        window: dict[str, Any] = {
+            "kernel_shape": [layer.kernel] * 2,
+            "strides": [layer.stride] * 2,
+            "pads": list(layer.pads),
+        }
+        match layer.kind:
+            case "conv":
+                weight, bias = (self._parameter(layer, part) for part in ("weight", "bias"))
+                out = self._weights[weight].shape[0]
+                group = out if layer.depthwise else 1
+                self._node("Conv", layer, [*layer.inputs, weight, bias], group=group, **window)
+            case "linear":
+                self._linear(layer)
+            case "max_pool":
+                self._node("MaxPool", layer, layer.inputs, **window)
+            case "mean":
+                self._node("ReduceMean", layer, layer.inputs, axes=[2, 3], keepdims=0)
+            case "relu6":
+                self._node("Clip", layer, [*layer.inputs, self._constant(0), self._constant(6)])
+            case "relu" | "add" | "flatten" | "sigmoid":
+                self._node(layer.kind.capitalize(), layer, layer.inputs)
+
+    def _linear(self, layer: Layer) -> None:
+        """A matrix product, in pieces of at most `PIECE_BYTES` where its weights are outside the graph.
+
+        ONNX Runtime reorders the weights of a product when it loads them and lets go of the original only
+        then: in one piece, the largest layer would be in memory twice.
+        """
+        name = f"{layer.name}.weight"
+        rows, columns = self._weights[name].shape
+        size = rows if self._external is None else max(1, PIECE_BYTES // (4 * columns))
+        if size >= rows:
+            weight, bias = (self._parameter(layer, part) for part in ("weight", "bias"))
+            self._node("Gemm", layer, [*layer.inputs, weight, bias], transB=1)
+            return
+        pieces = []
+        for start in range(0, rows, size):
+            parts = [
+                self._parameter(layer, part, start, min(start + size, rows)) for part in ("weight", "bias")
+            ]
+            pieces.append(f"{layer.name}.{start}")
+            self._node("Gemm", layer, [*layer.inputs, *parts], output=pieces[-1], transB=1)
+        self._node("Concat", layer, pieces, axis=1)
+
+    def _node(
+        self, operator: str, layer: Layer, inputs: Sequence[str], output: str | None = None, **attributes: Any
+    ) -> None:
+        from onnx import helper
+
+        output = output or layer.name
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
+
+    def _parameter(self, layer: Layer, part: str, start: int = 0, stop: int | None = None) -> str:
+        """Make rows of a weight an initializer; returns its name."""
+        from onnx import TensorProto, numpy_helper
+
+        weight = f"{layer.name}.{part}"
+        rows = self._weights[weight][start:stop]
+        name = weight if stop is None else f"{weight}.{start}"
+        if self._external is None:
+            values = np.ascontiguousarray(rows, dtype=np.float32)
+            self.initializers.append(numpy_helper.from_array(values, name))
+            return name
+        row_bytes = 4 * int(np.prod(rows.shape[1:]))
+        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=rows.shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (
+            ("location", self._external.file_name),
+            ("offset", self._external.offsets[weight] + start * row_bytes),
+            ("length", len(rows) * row_bytes),
+        ):
+            tensor.external_data.add(key=key, value=str(value))
+        self.initializers.append(tensor)
+        return name
+
+    def _constant(self, value: float) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant.{value}"
+        if all(tensor.name != name for tensor in self.initializers):
+            self.initializers.append(numpy_helper.from_array(np.array(value, np.float32), name))
+        return name
 
 
 def torch_module(network: Network, weights: Weights) -> torch.nn.Module:

@@ -1,7 +1,8 @@
 """Where a `Network` runs: ONNX Runtime on the CPU, torch on a GPU.
 
 ONNX Runtime is 1.6 to 3 times as fast as torch eager on CPU for these networks, and starts without importing
-torch: the serialized graph is kept in the user's cache directory under the hash of the weights and of the
+torch: the graph and its weights are kept in the user's cache directory under the hash of the weights and of
+    the
 network's description.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-from i2v_search.choices import Device
-from i2v_search.encoders.network import Network, Weights, onnx_model, torch_module
+from i2v_search.choices import Device, Engine, Precision
+from i2v_search.encoders.network import ExternalWeights, Network, Weights, onnx_model, torch_module
+from i2v_search.encoders.tensors import tensor_offsets, write_tensors
 from i2v_search.errors import EncoderError
-from i2v_search.files import file_sha256, write_atomically
+from i2v_search.files import file_sha256
+
+GRAPH, WEIGHTS = "model.onnx", "weights.safetensors"
 
 
 class Runtime(Protocol):
@@ -33,12 +38,7 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    network: Network,
-    read_weights: Callable[[], Weights],
-    *,
-    key: str,
-    device: Device = "auto",
-    threads: int | None = None,
+    network: Network, read_weights: Callable[[], Weights], *, key: str, engine: Engine
 ) -> Runtime:
     """Choose an engine and load the network into it.
 
@@ -46,16 +46,15 @@ def open_runtime(
         network: the layers.
         read_weights: called only where the graph is not in the cache.
         key: SHA-256 of the weights; names the cache entry.
-        device: see `i2v_search.load_encoder`.
-        threads: CPU threads of the forward pass; None takes every core.
+        engine: where and how it runs.
 
     Raises:
         EncoderError: the device is not there.
     """
-    resolved = resolve_device(device)
-    if resolved == "cpu":
-        return OnnxRuntime(_cached_model(network, read_weights, key), threads=threads)
-    return TorchRuntime(network, read_weights(), resolved)
+    device = resolve_device(engine.device)
+    if device == "cpu":
+        return OnnxRuntime(_cached_graph(network, read_weights, key), threads=engine.threads)
+    return TorchRuntime(network, read_weights(), device, engine)
 
 
 def resolve_device(device: Device) -> Literal["cpu", "cuda", "mps"]:
@@ -84,19 +83,34 @@ def _may_have_gpu() -> bool:
     return nvidia or os.uname().sysname == "Darwin"
 
 
+def onnx_session(model: bytes | Path, *, threads: int | None = None) -> Any:
+    """An ONNX Runtime session on the CPU.
+
+    Raises:
+        EncoderError: the model cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    # Threads that spin while they wait would take the cores from the decoders.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    source = model if isinstance(model, bytes) else os.fspath(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # Its errors share no base class but Exception; all mean the same here.
+        if type(error).__module__.startswith("onnxruntime"):
+            raise EncoderError(f"ONNX Runtime cannot load the model: {error}") from error
+        raise
+
+
 class OnnxRuntime:
     """ONNX Runtime on the CPU."""
 
     def __init__(self, model: bytes | Path, *, threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        # Threads that spin while they wait would take the cores from the decoders.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        source = model if isinstance(model, bytes) else os.fspath(model)
-        self._session: Any = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        self._session = onnx_session(model, threads=threads)
 
     def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """See `Runtime.run`."""
@@ -104,39 +118,85 @@ class OnnxRuntime:
 
 
 class TorchRuntime:
-    """torch on a GPU (or on the CPU, as the oracle of the tests), channels last, float32."""
+    """torch on a GPU (or on the CPU, as the oracle of the tests), channels last, in the engine's
+    precision."""
 
-    def __init__(self, network: Network, weights: Weights, device: str) -> None:
+    def __init__(self, network: Network, weights: Weights, device: str, engine: Engine = Engine()) -> None:
         import torch
 
         self._torch = torch
         self._device = device
+        self._dtype = _torch_dtype(device, engine.precision)
         module: Any = torch_module(network, weights)
-        self._module: Any = module.to(device, memory_format=torch.channels_last)
+        module = module.to(device, memory_format=torch.channels_last)
+        self._module: Any = torch.compile(module) if engine.compile else module
 
     def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """See `Runtime.run`."""
         torch = self._torch
-        with torch.inference_mode():
+        lower = self._dtype is not None
+        with torch.inference_mode(), torch.autocast(self._device, dtype=self._dtype, enabled=lower):
             tensor = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
             return tuple(output.float().cpu().numpy() for output in self._module(tensor))
 
 
-def _cached_model(network: Network, read_weights: Callable[[], Weights], key: str) -> bytes | Path:
-    """The serialized graph: from the cache, or built and put there where the cache can be written."""
+def _torch_dtype(device: str, precision: Precision) -> Any:
+    """The lower precision to compute in, None for float32."""
+    import torch
+
+    if precision == "auto":
+        return torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else None
+    return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+
+
+def write_graph(folder: Path, network: Network, weights: Weights) -> Path:
+    """Write a network as a graph that refers to a file of weights beside it, which is mapped, not copied.
+
+    Returns:
+        The graph's path.
+    """
+    write_tensors(folder / WEIGHTS, weights, {"format": "i2v-search", "network": network.name})
+    offsets = {name: offset for name, (offset, _) in tensor_offsets(folder / WEIGHTS).items()}
+    graph = folder / GRAPH
+    graph.write_bytes(onnx_model(network, weights, ExternalWeights(WEIGHTS, offsets)))
+    return graph
+
+
+def _cached_graph(network: Network, read_weights: Callable[[], Weights], key: str) -> bytes | Path:
+    """The graph: from the user's cache, or made and put there where the cache can be written."""
     description = hashlib.sha256(repr(network).encode()).hexdigest()
-    directory = user_cache_path("i2v-search")
+    cache = user_cache_path("i2v-search")
     prefix = f"{network.name}-{key[:16]}-{description[:16]}"
-    # The name ends in the hash of the content: a file that was cut or changed is built again.
-    for path in directory.glob(f"{prefix}-*.onnx"):
-        with suppress(OSError):
-            if path.name == f"{prefix}-{file_sha256(path)[:16]}.onnx":
-                return path
-    model = onnx_model(network, read_weights())
-    path = directory / f"{prefix}-{hashlib.sha256(model).hexdigest()[:16]}.onnx"
+    # The folder's name ends in the hash of the weights: one that was cut or changed is made again.
+    for folder in cache.glob(f"{prefix}-*"):
+        if _is_whole(folder):
+            return folder / GRAPH
+    weights = {name: values for name, values in read_weights().items() if name in network.parameter_names()}
+    temporary = cache / f".{prefix}.{os.getpid()}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, model)
+        temporary.mkdir(parents=True, exist_ok=True)
+        write_graph(temporary, network, weights)
+        folder = cache / f"{prefix}-{_graph_hash(temporary)}"
+        try:
+            temporary.rename(folder)
+        except OSError:
+            # It is there: damaged, or another process was first.
+            if not _is_whole(folder):
+                shutil.rmtree(folder)
+                temporary.rename(folder)
     except OSError:
-        return model
-    return path
+        return onnx_model(network, weights)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder / GRAPH
+
+
+def _is_whole(folder: Path) -> bool:
+    with suppress(OSError):
+        return folder.name.endswith(f"-{_graph_hash(folder)}")
+    return False
+
+
+def _graph_hash(folder: Path) -> str:
+    both = file_sha256(folder / GRAPH) + file_sha256(folder / WEIGHTS)
+    return hashlib.sha256(both.encode()).hexdigest()[:16]

@@ -18,8 +18,7 @@ class Rows(Protocol):
     """n feature vectors of d dimensions, in memory or on disk.
 
     Every row must have length 1 in float32: distances are chords, squared chord = 2 - 2 <x, y>, in [0, 4].
-        Rows
-    kept as float16 must be normalised again after conversion.
+    Rows kept as float16 must be normalised again after conversion.
     """
 
     def __len__(self) -> int:

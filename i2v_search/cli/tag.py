@@ -1,0 +1,83 @@
+"""``i2v-search tag``: what images show, in words."""
+
+from __future__ import annotations
+
+import csv
+import json as json_module
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2v_search.choices import Device, Engine, Rule
+
+if TYPE_CHECKING:
+    from i2v_search.tagging import TaggedImage
+
+
+def tag(
+    images: Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")],
+    tagger: Annotated[
+        str | None, typer.Option("--tagger", help="Imported tagger; default: the only one.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Tags above this probability.")] = 0.25,
+    rule: Annotated[
+        Rule, typer.Option(help="One threshold, or each tag's own for the best F score.")
+    ] = "constant",
+    top: Annotated[
+        int | None, typer.Option("--top", "-k", min=1, help="The best of each category instead.")
+    ] = None,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Write IMAGE.txt with the tags beside each file.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    csv_: Annotated[bool, typer.Option("--csv", help="Print CSV: path, category, tag, probability.")] = False,
+    device: Annotated[Device, typer.Option("--device", help="Where the tagger runs.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of the tagger.")
+    ] = None,
+) -> None:
+    """Tag images: general, character, copyright, rating."""
+    from i2v_search.cli import show
+    from i2v_search.encoders import load_tagger
+    from i2v_search.sources import Skipped, image_root
+    from i2v_search.tagging import tag_images
+
+    if json and csv_:
+        raise typer.BadParameter("choose one of --json and --csv")
+    loaded = load_tagger(tagger, Engine(device, threads))
+    root, skipped = image_root(images), []
+    write = _write_json if json else _write_csv if csv_ else show.tags
+    if csv_:
+        csv.writer(sys.stdout).writerow(["path", "category", "tag", "probability"])
+    for item in tag_images(images, loaded, threshold=threshold, rule=rule, top=top):
+        if isinstance(item, Skipped):
+            skipped.append(item)
+            continue
+        write(item)
+        if sidecar:
+            _write_sidecar(root, item)
+    show.skipped(tuple(skipped), show.err)
+
+
+def _write_json(item: TaggedImage) -> None:
+    from i2v_search.results import printable
+
+    sys.stdout.write(json_module.dumps({"path": printable(item.path), **item.tags.to_dict()}) + "\n")
+
+
+def _write_csv(item: TaggedImage) -> None:
+    from i2v_search.results import printable
+
+    rows = csv.writer(sys.stdout)
+    for category, tags in item.tags.to_dict().items():
+        rows.writerows((printable(item.path), category, name, f"{value:.4f}") for name, value in tags)
+
+
+def _write_sidecar(root: Path, item: TaggedImage) -> None:
+    from i2v_search.sources import ARCHIVE_SEPARATOR
+    from i2v_search.tags import caption
+
+    if ARCHIVE_SEPARATOR not in item.path:
+        (root / item.path).with_suffix(".txt").write_text(caption(item.tags) + "\n", encoding="utf-8")

@@ -1,0 +1,236 @@
+"""Models that a user imported: a folder each in the user's data directory.
+
+    NAME/model.json            what it is: `ModelCard`
+    NAME/weights.safetensors   Illustration2Vec weights, named as in `encoders.illustration2vec`
+    NAME/model.onnx            the graph; that of Illustration2Vec refers to the weights beside it
+    NAME/tags.json             the vocabulary of a tag head, with thresholds.npy where there are any
+    NAME/mean.npy              an image mean, where the published channel means are not used
+
+The directory is ``$I2V_SEARCH_MODELS``, or ``models`` in the user's data directory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from i2v_search.encoders.base import EncoderInfo
+from i2v_search.encoders.runtime import GRAPH, WEIGHTS
+from i2v_search.errors import EncoderError
+from i2v_search.files import file_sha256, sync_directory
+from i2v_search.tag_files import read_vocabulary
+from i2v_search.tags import Vocabulary
+
+CARD, TAGS, THRESHOLDS, MEAN = "model.json", "tags.json", "thresholds.npy", "mean.npy"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_BUILT_IN = frozenset({"lite"})
+
+
+class OnnxDescription(BaseModel):
+    """How an image becomes the input of a foreign ONNX model, and what its outputs are.
+
+    A pixel value v in 0..255 becomes ``(v / scale - mean) / std``.
+
+    Attributes:
+        size: side of the square input in pixels.
+        layout: ``"NCHW"`` or ``"NHWC"``.
+        channels: ``"RGB"`` or ``"BGR"``; also the order of `mean` and `std`.
+        scale: 1 keeps 0..255, 255 gives 0..1.
+        mean: of each channel.
+        std: of each channel.
+        resize: ``"stretch"`` to the square, ``"pad"`` on white, or ``"crop"`` the centre.
+        output: name of the output that is the feature vector; None for a model that only tags.
+        tag_output: name of the output that holds the tags; None for a model that only encodes.
+        logits: whether the tag output still needs a sigmoid.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(ge=8, le=4096)
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    channels: Literal["RGB", "BGR"] = "RGB"
+    scale: float = Field(default=1.0, gt=0)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    resize: Literal["stretch", "pad", "crop"] = "stretch"
+    output: str | None = None
+    tag_output: str | None = None
+    logits: bool = False
+
+
+class ModelCard(BaseModel):
+    """What an imported model is.
+
+    Attributes:
+        name: what users write after ``--encoder`` or ``--tagger``.
+        kind: how it runs.
+        source: name of the file it came from, and its SHA-256.
+        weights_sha256: of the file that is run.
+        preprocessing: names the way an image becomes its input.
+        dimension: of its feature vector; None where it gives none.
+        tags: how many tags it gives; None where it gives none.
+        onnx: the input of a foreign ONNX model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=_NAME.pattern)
+    kind: Literal["i2v-feature", "i2v-tag", "onnx"]
+    source: str
+    source_sha256: str
+    weights_sha256: str
+    preprocessing: str
+    dimension: int | None = Field(default=None, ge=1, le=65_536)
+    tags: int | None = Field(default=None, ge=1, le=1_000_000)
+    onnx: OnnxDescription | None = None
+
+    @property
+    def runs(self) -> str:
+        """Name of the file whose content makes the model what it is."""
+        return GRAPH if self.kind == "onnx" else WEIGHTS
+
+    def info(self, dimension: int) -> EncoderInfo:
+        """What a collection records of it."""
+        return EncoderInfo(self.name, self.weights_sha256, self.preprocessing, dimension)
+
+
+def models_directory() -> Path:
+    """Where imported models are kept."""
+    chosen = os.environ.get("I2V_SEARCH_MODELS")
+    return Path(chosen) if chosen else user_data_path("i2v-search") / "models"
+
+
+def installed_models() -> list[ModelCard]:
+    """Cards of all imported models, by name.
+
+    Raises:
+        EncoderError: a card is not valid.
+    """
+    directory = models_directory()
+    names = sorted(path.parent.name for path in directory.glob(f"*/{CARD}") if path.parent.name[0] != ".")
+    return [card for name in names if (card := find_model(name)) is not None]
+
+
+def find_model(name: str) -> ModelCard | None:
+    """Card of an imported model, None if there is none of that name.
+
+    Raises:
+        EncoderError: its card is not valid.
+    """
+    if not _NAME.fullmatch(name):
+        return None
+    path = models_directory() / name / CARD
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        raise EncoderError(
+            f"{path} is not a valid model card; run: i2v-search models remove {name}"
+        ) from error
+
+
+def remove_model(name: str) -> None:
+    """Delete an imported model.
+
+    Raises:
+        EncoderError: there is no such model.
+    """
+    folder = models_directory() / name
+    if not _NAME.fullmatch(name) or not (folder / CARD).exists():
+        raise EncoderError(f"no imported model is called {name!r}; i2v-search models list shows them")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def new_model(name: str) -> Iterator[Path]:
+    """A folder to put a model's files into; it takes the model's name only when everything is written.
+
+    Raises:
+        EncoderError: the name is not usable, or taken.
+    """
+    if not _NAME.fullmatch(name) or name in _BUILT_IN:
+        raise EncoderError(
+            f"{name!r} cannot be a model's name: use a-z, 0-9, '.', '_' and '-', and not 'lite'"
+        )
+    directory = models_directory()
+    if (directory / name).exists():
+        raise EncoderError(
+            f"a model called {name!r} is there already; choose --name, or run: "
+            f"i2v-search models remove {name}"
+        )
+    temporary = directory / f".{name}.{os.getpid()}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        temporary.rename(directory / name)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_directory(directory)
+
+
+def check_model(card: ModelCard) -> Path:
+    """Compare the file that a model runs with its checksum; returns the model's folder.
+
+    Raises:
+        EncoderError: it differs or is missing.
+    """
+    folder = models_directory() / card.name
+    try:
+        actual = file_sha256(folder / card.runs)
+    except OSError as error:
+        raise EncoderError(f"model {card.name!r} cannot be read: {error}; import it again") from error
+    if actual != card.weights_sha256:
+        raise EncoderError(
+            f"{folder / card.runs} differs from its checksum; run: i2v-search models remove {card.name}, "
+            "then import it again"
+        )
+    return folder
+
+
+def write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
+    """Keep a vocabulary and its thresholds in a model's folder."""
+    (folder / TAGS).write_text(json.dumps(vocabulary.to_list()), encoding="utf-8")
+    if vocabulary.thresholds is not None:
+        np.save(folder / THRESHOLDS, vocabulary.thresholds, allow_pickle=False)
+
+
+def load_vocabulary(folder: Path, count: int) -> Vocabulary:
+    """Read what `write_vocabulary` kept.
+
+    Raises:
+        TagError: the file does not hold `count` tags.
+    """
+    vocabulary = read_vocabulary(folder / TAGS, count=count)
+    thresholds = load_array(folder / THRESHOLDS)
+    return vocabulary if thresholds is None else vocabulary.with_thresholds(thresholds)
+
+
+def load_array(path: Path) -> NDArray[np.float32] | None:
+    """Read a small array of a model's folder, None where there is none.
+
+    Raises:
+        EncoderError: the file is not an array of numbers.
+    """
+    try:
+        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        return np.asarray(array, np.float32)
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError, EOFError, TypeError) as error:
+        raise EncoderError(f"{path} is not an array ({error}); import the model again") from error

@@ -1,0 +1,72 @@
+"""Open an imported model as an encoder or a tagger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from i2v_search.choices import Engine
+from i2v_search.encoders.base import Encoder, Tagger
+from i2v_search.encoders.i2v_input import network_mean
+from i2v_search.encoders.illustration2vec import FeatureModel, Head, TagModel, i2v_network
+from i2v_search.encoders.models import (
+    MEAN,
+    ModelCard,
+    check_model,
+    find_model,
+    load_array,
+    load_vocabulary,
+)
+from i2v_search.encoders.onnx import OnnxModel
+from i2v_search.encoders.runtime import GRAPH, WEIGHTS, OnnxRuntime, Runtime, TorchRuntime, resolve_device
+from i2v_search.encoders.tensors import map_tensors
+from i2v_search.errors import EncoderError
+
+
+def open_encoder(name: str, engine: Engine) -> Encoder:
+    """Open an imported model for its feature vectors.
+
+    Raises:
+        EncoderError: there is no such model, it gives no vectors, or its files were changed.
+    """
+    card, folder = _checked(name)
+    if card.dimension is None:
+        raise EncoderError(f"model {name!r} gives no feature vectors")
+    if card.onnx is not None:
+        vocabulary = load_vocabulary(folder, card.tags) if card.tags else None
+        return OnnxModel(
+            card.info(card.dimension), folder / GRAPH, card.onnx, vocabulary, threads=engine.threads
+        )
+    mean = load_array(folder / MEAN)
+    runtime = _runtime("feature", folder, engine)
+    return FeatureModel(card.info(card.dimension), runtime, network_mean() if mean is None else mean)
+
+
+def open_tagger(name: str, engine: Engine) -> Tagger:
+    """Open an imported model for its tags.
+
+    Raises:
+        EncoderError: there is no such model, it gives no tags, or its files were changed.
+    """
+    card, folder = _checked(name)
+    if card.tags is None:
+        raise EncoderError(f"model {name!r} gives no tags")
+    info, vocabulary = card.info(card.tags), load_vocabulary(folder, card.tags)
+    if card.onnx is not None:
+        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, threads=engine.threads)  # type: ignore[return-value]
+    mean = load_array(folder / MEAN)
+    runtime = _runtime("tag", folder, engine)
+    return TagModel(info, runtime, network_mean() if mean is None else mean, vocabulary)
+
+
+def _checked(name: str) -> tuple[ModelCard, Path]:
+    card = find_model(name)
+    if card is None:
+        raise EncoderError(f"no imported model is called {name!r}; i2v-search models list shows them")
+    return card, check_model(card)
+
+
+def _runtime(head: Head, folder: Path, engine: Engine) -> Runtime:
+    device = resolve_device(engine.device)
+    if device == "cpu":
+        return OnnxRuntime(folder / GRAPH, threads=engine.threads)
+    return TorchRuntime(i2v_network(head), map_tensors(folder / WEIGHTS), device, engine)

@@ -1,0 +1,131 @@
+"""Finds encoders and taggers by name: built in, registered, plugged in, or imported by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import TypeAlias
+
+from i2v_search.choices import Engine
+from i2v_search.encoders.base import Encoder, Tagger
+from i2v_search.encoders.models import find_model, installed_models
+from i2v_search.errors import EncoderError
+
+ENTRY_POINT_GROUP = "i2v_search.encoders"
+
+Factory: TypeAlias = Callable[[Engine], Encoder]
+
+_FACTORIES: dict[str, Factory] = {}
+
+
+def register_encoder(name: str, factory: Factory) -> None:
+    """Make an encoder known to `load_encoder` for this process.
+
+    A package registers its own for good with an entry point of the group ``i2v_search.encoders``, whose
+    object is such a factory.
+
+    Args:
+        name: what users write after ``--encoder``.
+        factory: makes the encoder for an `Engine`; it may ignore what it cannot choose.
+
+    Raises:
+        EncoderError: the name is taken.
+    """
+    if name in encoder_names():
+        raise EncoderError(f"encoder {name!r} is registered already; choose another name")
+    _FACTORIES[name] = factory
+
+
+def encoder_names() -> list[str]:
+    """Names that `load_encoder` knows, sorted."""
+    plugged = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    imported = {card.name for card in installed_models() if card.dimension}
+    return sorted(plugged | imported | set(_FACTORIES) | {"lite"})
+
+
+def tagger_names() -> list[str]:
+    """Names that `load_tagger` knows, sorted."""
+    return [card.name for card in installed_models() if card.tags]
+
+
+def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
+    """Load an encoder by name.
+
+    Args:
+        name: one of `encoder_names()`.
+        engine: where and how it runs.
+
+    Returns:
+        A ready encoder.
+
+    Raises:
+        EncoderError: there is no such encoder, or its weights cannot be loaded.
+
+    Example:
+        >>> from PIL import Image
+        >>> from i2v_search.encoders import encode_images
+        >>> encoder = load_encoder("lite")
+        >>> encode_images(encoder, [Image.new("RGB", (320, 200), "teal")]).vectors.shape
+        (1, 1280)
+    """
+    encoder = _find_factory(name)(engine)
+    if engine.batch_size is not None:
+        encoder.batch_size = engine.batch_size
+    return encoder
+
+
+def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
+    """Load a tagger by name.
+
+    Args:
+        name: one of `tagger_names()`; None takes the only one there is.
+        engine: where and how it runs.
+
+    Raises:
+        EncoderError: there is no such tagger, or more than one to choose from.
+    """
+    known = tagger_names()
+    if name is None and len(known) == 1:
+        name = known[0]
+    if name is None or name not in known:
+        asked = (
+            "no tagger is imported"
+            if not known
+            else "choose a tagger"
+            if name is None
+            else f"no tagger is called {name!r}"
+        )
+        listed = f"; known: {', '.join(known)}" if known else ""
+        raise EncoderError(f"{asked}{listed}; import one with: i2v-search models import FILE --tags LIST")
+    from i2v_search.encoders.opening import open_tagger
+
+    tagger = open_tagger(name, engine)
+    if engine.batch_size is not None:
+        tagger.batch_size = engine.batch_size
+    return tagger
+
+
+def _find_factory(name: str) -> Factory:
+    if name == "lite":
+        from i2v_search.encoders.lite import LiteEncoder
+
+        return LiteEncoder
+    if name in _FACTORIES:
+        return _FACTORIES[name]
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        try:
+            factory: Factory = point.load()
+        except (ImportError, AttributeError) as error:
+            raise EncoderError(f"encoder {name!r} cannot be loaded from {point.value}: {error}") from error
+        return factory
+    card = find_model(name)
+    if card is None:
+        raise EncoderError(f"no encoder is called {name!r}; known: {', '.join(encoder_names())}")
+    if card.dimension is None:
+        raise EncoderError(
+            f"{name!r} is a tag model: it gives no feature vectors. Use it with --tagger {name}, and "
+            "import the feature model (illust2vec_ver200.caffemodel) for --encoder"
+        )
+    from i2v_search.encoders.opening import open_encoder
+
+    return lambda engine: open_encoder(name, engine)

@@ -1,0 +1,54 @@
+"""Options and fixtures of the whole test suite."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from grids import GridEncoder
+
+from i2v_search.choices import Engine
+from i2v_search.collection import Collection
+from i2v_search.encoders import registry
+from i2v_search.sample import sample_images
+
+# Scripts that tests run in processes of their own, not modules to look for examples in.
+collect_ignore = ["damaged_store.py", "small_build.py"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kill-rounds", type=int, default=6, help="how often tests/test_kill.py kills a build (default 6)"
+    )
+
+
+@pytest.fixture
+def kill_rounds(request: pytest.FixtureRequest) -> int:
+    """How often to kill a build, from ``--kill-rounds``."""
+    rounds = request.config.getoption("--kill-rounds")
+    assert isinstance(rounds, int)
+    return rounds
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[GridEncoder]:
+    """Make encoder ``grid`` known for one test; the list grows by every one that is loaded by name."""
+    encoders: list[GridEncoder] = []
+
+    def factory(_: Engine) -> GridEncoder:
+        encoders.append(GridEncoder())
+        return encoders[-1]
+
+    monkeypatch.setitem(registry._FACTORIES, "grid", factory)
+    return encoders
+
+
+@pytest.fixture(scope="session")
+def sample_collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """About a hundred pictures of the bundled sample under the embedded encoder; to be read only."""
+    counts = Counter(image.path.parent for image in sample_images())
+    folders: list[Path] = []
+    while sum(counts[folder] for folder in folders) < 100:
+        folders.append(list(counts)[len(folders)])
+    return Collection.build(
+        tmp_path_factory.mktemp("sample"), folders, engine=Engine(device="cpu", threads=1)
+    )

@@ -1,0 +1,42 @@
+"""Builds a collection with tiny parts and frequent commits, in a process that tests kill or starve.
+
+Arguments: the collection, the folder of images, the name of the encoder (``grid`` or ``lite``). Says
+``ready`` once everything is imported, ``done`` at the end, and ``OSError`` where the disk was full.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from grids import GridEncoder
+
+from i2v_search import Collection, load_encoder, store
+from i2v_search.choices import Engine
+from i2v_search.parts import Capacity
+
+TINY = Capacity(rows=6, path_bytes=400, vocabulary=8, vocabulary_bytes=64, tag_entries=12)
+
+
+def make_parts_tiny(set_attribute: Callable[[Any, str, object], None] = setattr) -> None:
+    """Make parts roll over after six rows and commit after three, so that every moment of a build is met."""
+    set_attribute(Capacity, "for_dimension", classmethod(lambda cls, dimension: TINY))
+    set_attribute(store, "COMMIT_ROWS", 3)
+    set_attribute(GridEncoder, "batch_size", 2)
+
+
+def main() -> None:
+    """Build once."""
+    directory, images, name = sys.argv[1:]
+    make_parts_tiny()
+    encoder = GridEncoder() if name == "grid" else load_encoder(name, Engine(threads=1))
+    print("ready", flush=True)
+    try:
+        Collection.build(directory, [Path(images)], encoder=encoder)
+        print("done", flush=True)
+    except OSError as error:
+        print(f"OSError {error}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

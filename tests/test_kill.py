@@ -1,0 +1,138 @@
+"""A build that is killed loses nothing that was committed, and the next ends as if undisturbed.
+
+``pytest tests/test_kill.py --kill-rounds 50`` kills more often.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grids import GridEncoder, draw, draw_folder, touch
+from small_build import make_parts_tiny
+
+from i2v_search import Collection, load_encoder
+from i2v_search.choices import Engine
+from i2v_search.encoders import Encoder
+from i2v_search.errors import CollectionNotFoundError
+from i2v_search.parts import ImageRecord
+from i2v_search.store import FeatureStore
+
+Rows = dict[int, tuple[ImageRecord, bytes, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_parts_tiny(monkeypatch.setattr)
+
+
+def live_rows(directory: Path) -> Rows:
+    """Everything a collection knows, by id."""
+    store = FeatureStore(directory)
+    assert store.verify() == []
+    return {
+        int(store.ids[at]): (
+            store.record(at),
+            store.take_float16(np.array([at])).tobytes(),
+            store.norms(np.array([at])).tobytes(),
+        )
+        for at in store.live.tolist()
+    }
+
+
+def build_and_kill(directory: Path, images: Path, after: float | None, encoder: str = "grid") -> float:
+    """Build in another process and kill it some seconds after its start; returns how long it lived."""
+    script = os.fspath(Path(__file__).with_name("small_build.py"))
+    command = [sys.executable, script, os.fspath(directory), os.fspath(images), encoder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        started = time.perf_counter()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(after)
+        process.kill()
+        said = process.stdout.read()
+    assert said in ({"", "done\n"} if after is not None else {"done\n"})
+    return time.perf_counter() - started
+
+
+def rows_after_kill(directory: Path) -> Rows:
+    try:
+        return live_rows(directory)
+    except CollectionNotFoundError:
+        return {}  # killed before anything was written
+
+
+def change_images(images: Path, generator: random.Random, number: int) -> None:
+    """What people do to a folder between two builds."""
+    paths = sorted(images.rglob("*.png"))
+    removed, moved, copied, changed, touched = generator.sample(paths, 5)
+    removed.unlink()
+    (images / f"sub{number}").mkdir(exist_ok=True)
+    moved.rename(images / f"sub{number}" / moved.name)
+    shutil.copy(copied, images / f"copy-{number}.png")
+    draw(changed, 10_000 + number)
+    touch(touched)
+    draw_folder(images, generator.randint(1, 6), first=1000 * (number + 1))
+    tagged = generator.choice(sorted(images.glob("*.png"))).name
+    (images / "tags.jsonl").write_text(f'{{"path": "{tagged}", "tags": ["tag {number % 3}"]}}\n')
+
+
+def assert_equal_to_undisturbed(killed: Path, twin: Path) -> None:
+    assert live_rows(killed) == live_rows(twin)
+    ours, theirs = Collection.open(killed), Collection.open(twin)
+    assert ours.is_current
+    assert ours.verify() == ()
+    assert ours.search(ours.ids[0], top=5).hits == theirs.search(theirs.ids[0], top=5).hits
+    left_over = {path.name for path in killed.iterdir()} - {"collection.json", "writer.lock"}
+    assert left_over == ours.store.manifest.file_names()
+
+
+def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path, kill_rounds: int) -> None:
+    images, killed, twin = draw_folder(tmp_path / "images", 24), tmp_path / "killed", tmp_path / "twin"
+    duration = build_and_kill(tmp_path / "timed", images, after=None)
+    for number in range(kill_rounds):
+        generator = random.Random(number)
+        if number % 3 == 0:
+            shutil.rmtree(killed, ignore_errors=True)
+            shutil.rmtree(twin, ignore_errors=True)
+        else:
+            change_images(images, generator, number)
+        observed: Rows = {}
+        for _ in range(generator.randint(1, 2)):
+            build_and_kill(killed, images, after=generator.uniform(0, duration))
+            rows = rows_after_kill(killed)
+            for image_id in observed.keys() - rows.keys():
+                assert not (images / observed[image_id][0].path).exists()
+            observed = rows
+        Collection.build(killed, [images], encoder=GridEncoder())
+        Collection.build(twin, [images], encoder=GridEncoder())
+        after = live_rows(killed)
+        ids = {(row[0].path, row[0].sha256): image_id for image_id, row in after.items()}
+        for image_id, row in observed.items():
+            assert ids.get((row[0].path, row[0].sha256), image_id) == image_id
+        assert_equal_to_undisturbed(killed, twin)
+
+
+def test_a_killed_build_with_the_real_encoder_ends_bit_for_bit_the_same(
+    tmp_path: Path, kill_rounds: int
+) -> None:
+    images, killed, twin = draw_folder(tmp_path / "images", 20), tmp_path / "killed", tmp_path / "twin"
+    encoder: Encoder = load_encoder("lite", Engine(threads=1))
+    started = time.perf_counter()
+    Collection.build(twin, [images], encoder=encoder)
+    duration = time.perf_counter() - started
+    for number in range(max(1, kill_rounds // 10)):
+        shutil.rmtree(killed, ignore_errors=True)
+        build_and_kill(killed, images, random.Random(number).uniform(0, duration), "lite")
+        before = rows_after_kill(killed)
+        Collection.build(killed, [images], encoder=encoder)
+        after = live_rows(killed)
+        assert all(after[image_id] == row for image_id, row in before.items())
+        assert_equal_to_undisturbed(killed, twin)

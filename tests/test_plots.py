@@ -1,0 +1,201 @@
+"""Contact sheets and morph strips: every picture in its place, captions that always fit, clear refusals."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from i2v_search import plots
+from i2v_search.errors import I2VSearchError
+from i2v_search.plots import Tile, contact_sheet, morph_strip
+
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255), (128, 64, 0)]
+HIGHLIGHT, FIRST, LAST = (79, 70, 229), (13, 148, 136), (225, 82, 40)
+
+
+def tile(number: int, size: tuple[int, int] = (64, 64), **options: bool | float) -> Tile:
+    return Tile(Image.new("RGB", size, COLOURS[number]), f"{number}.png", **options)  # type: ignore[arg-type]
+
+
+def where(picture: Image.Image, colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    return np.asarray((np.asarray(picture) == colour).all(axis=2))
+
+
+def box(picture: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of everything of exactly this colour."""
+    rows, columns = where(picture, colour).nonzero()
+    assert len(rows), f"no pixel is {colour}"
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+def text_below(picture: Image.Image, number: int) -> int:
+    """Width of the dark text below a tile's picture."""
+    left, _, right, bottom = box(picture, COLOURS[number])
+    caption = np.asarray(picture.convert("L"))[bottom + 8 : bottom + 32, left - 10 : right + 10]
+    columns = np.flatnonzero((caption < 100).any(axis=0))
+    return int(columns[-1] - columns[0] + 1)
+
+
+def test_each_picture_stands_in_its_row_and_column() -> None:
+    sheet = contact_sheet([tile(i) for i in range(7)], columns=3, tile_size=120)
+    boxes = [box(sheet, COLOURS[i]) for i in range(7)]
+    assert all((right - left, bottom - top) == (120, 120) for left, top, right, bottom in boxes)
+    lefts, tops = [b[0] for b in boxes], [b[1] for b in boxes]
+    assert lefts[:3] == lefts[3:6]
+    assert lefts[6] == lefts[0]
+    assert tops[0] == tops[1] == tops[2] < tops[3] == tops[4] == tops[5] < tops[6]
+    assert lefts[2] - lefts[1] == lefts[1] - lefts[0]
+    assert tops[6] - tops[3] == tops[3] - tops[0]
+    assert lefts[0] == sheet.width - boxes[2][2]
+    assert sheet.mode == "RGB"
+    assert sheet.getpixel((0, 0)) == sheet.getpixel((sheet.width - 1, sheet.height - 1)) == (255, 255, 255)
+
+
+def test_a_sheet_is_no_wider_than_its_tiles_and_a_title_makes_it_taller() -> None:
+    one, five = contact_sheet([tile(0)]), contact_sheet([tile(i) for i in range(5)])
+    assert one.width < five.width / 3
+    assert one.height == five.height
+    titled = contact_sheet([tile(0)], title="Hits")
+    assert titled.width == one.width
+    assert titled.height > one.height
+    assert (np.asarray(titled.convert("L"))[: titled.height - one.height] < 100).any()
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"), [((300, 100), (120, 40)), ((50, 200), (30, 120)), ((9, 9), (120, 120))]
+)
+def test_pictures_are_fitted_and_centred_not_stretched(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+    square = box(contact_sheet([tile(0)], tile_size=120), COLOURS[0])
+    left, top, right, bottom = box(contact_sheet([tile(0, size)], tile_size=120), COLOURS[0])
+    assert (right - left, bottom - top) == drawn
+    assert (left + right, top + bottom) == (square[0] + square[2], square[1] + square[3])
+
+
+@pytest.mark.parametrize("size", [(6000, 5000), (20_000, 1), (1, 20_000)])
+def test_huge_and_thin_pictures_are_reduced(size: tuple[int, int]) -> None:
+    reduced = contact_sheet([tile(0, size)], tile_size=120)
+    assert reduced.size == contact_sheet([tile(0)], tile_size=120).size
+    left, top, right, bottom = box(reduced, COLOURS[0])
+    assert max(right - left, bottom - top) == 120
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "YCbCr"])
+def test_any_mode_is_drawn(mode: str) -> None:
+    drawn = contact_sheet([Tile(Image.new(mode, (30, 30)), "x")], tile_size=64)
+    assert drawn.mode == "RGB"
+
+
+def test_transparency_is_shown_over_white() -> None:
+    glass = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
+    glass.paste((0, 0, 255, 255), (0, 0, 64, 32))
+    drawn = contact_sheet([Tile(glass, "x")], tile_size=128)
+    left, top, right, bottom = box(drawn, (0, 0, 255))
+    assert bottom - top == pytest.approx(64, abs=3)
+    assert drawn.getpixel(((left + right) // 2, bottom + 30)) == (255, 255, 255)
+
+
+def test_a_long_caption_is_cut_to_the_card_and_leaves_room_for_the_score() -> None:
+    long = Tile(Image.new("RGB", (9, 9), COLOURS[0]), "M" * 500)
+    sheet = contact_sheet([long, tile(1)], tile_size=100)
+    assert 80 < text_below(sheet, 0) <= 100
+    scored = Tile(long.image, long.caption, score=0.5)
+    assert text_below(contact_sheet([scored], tile_size=100), 0) < text_below(sheet, 0) - 15
+
+
+def test_a_cut_caption_ends_with_one_ellipsis() -> None:
+    text, font = plots._fit_text("a_long_name_of_a_file.png", 14, 100)
+    assert text.endswith("…")
+    assert text[:-1] == "a_long_name_of_a_file.png"[: len(text) - 1]
+    assert text[-2].isalnum()
+    assert font.getlength(text) <= 100
+    assert font.getlength(text) > 80
+    assert plots._fit_text("short.png", 14, 100)[0] == "short.png"
+    assert plots._fit_text("anything", 14, 0)[0] == "…"
+
+
+def test_a_cut_never_parts_a_letter_from_its_accent() -> None:
+    accented = "e\u0301" * 40
+    for room in range(20, 120, 3):
+        text, _ = plots._fit_text(accented, 14, room)
+        assert text[:-1] == "e\u0301" * (len(text) // 2)
+
+
+def test_captions_of_any_text_are_drawn_on_one_line() -> None:
+    assert plots._fit_text("bad\udcff\ud800.png", 14, 500)[0] == "bad\ufffd\ufffd.png"
+    assert plots._fit_text("two\nlines\tand\x00more\x1b[31m", 14, 500)[0] == "two lines and more [31m"
+    captions = ["", " ", "カモメのイラスト.png", "Жар-птица", "👩‍👩‍👧.png", "\udcff", "\u202eabc", "a\nb"]
+    blank = contact_sheet([tile(0)] * len(captions))
+    tiles = [Tile(Image.new("RGB", (9, 9)), caption, score=-1.0) for caption in captions]
+    assert contact_sheet(tiles).size == blank.size
+
+
+def test_a_font_that_has_the_letters_is_preferred() -> None:
+    assert plots._font_for("plain_name-01.png…", 14).getname() == plots._built_in(14).getname()
+    assert not plots._has_glyph(None, "Ж")
+    if plots._installed("DejaVuSans.ttf", 14) is not None:
+        assert plots._font_for("Жар", 14).getname() != plots._built_in(14).getname()
+
+
+def test_only_the_highlighted_tile_is_framed() -> None:
+    plain = contact_sheet([tile(0), tile(1)])
+    assert not where(plain, HIGHLIGHT).any()
+    framed = contact_sheet([tile(0), tile(1, highlight=True)])
+    left, top, right, bottom = box(framed, HIGHLIGHT)
+    inner = box(framed, COLOURS[1])
+    assert left < inner[0] < inner[2] < right
+    assert top < inner[1] < inner[3] < bottom
+    assert left > box(framed, COLOURS[0])[2]
+    assert framed.size == plain.size
+
+
+def test_a_strip_is_one_even_row_with_both_ends_framed() -> None:
+    strip = morph_strip([tile(i) for i in range(5)], tile_size=100)
+    boxes = [box(strip, COLOURS[i]) for i in range(5)]
+    assert len({b[1] for b in boxes}) == 1
+    assert len({after[0] - before[0] for before, after in pairwise(boxes)}) == 1
+    for colour, end in ((FIRST, boxes[0]), (LAST, boxes[4])):
+        left, top, right, bottom = box(strip, colour)
+        assert left < end[0] < end[2] < right
+        assert top < end[1] < end[3] < bottom
+        assert right - left < 150
+    assert strip.width - boxes[4][2] == boxes[0][0]
+
+
+def test_arrows_stand_between_all_tiles_and_hops_above_them() -> None:
+    tiles = [tile(i) for i in range(4)]
+    bare, labelled = morph_strip(tiles), morph_strip(tiles, hops=[0.1, 0.25, 1.5])
+    assert bare.size == labelled.size
+    boxes = [box(bare, COLOURS[i]) for i in range(4)]
+    changed = (np.asarray(bare) != np.asarray(labelled)).any(axis=2)
+    for before, after in pairwise(boxes):
+        middle = (before[1] + before[3]) // 2
+        gap = slice(before[2] + 20, after[0] - 20)
+        assert (np.asarray(bare.convert("L"))[middle - 2 : middle + 2, gap] < 200).any()
+        assert changed[middle - 40 : middle - 8, gap].any()
+        assert not changed[middle - 2 :, gap].any()
+    assert not changed[:, boxes[1][0] : boxes[1][2]].any()
+
+
+def test_an_intermediate_may_be_highlighted() -> None:
+    strip = morph_strip([tile(0), tile(1, highlight=True), tile(2)])
+    assert box(strip, COLOURS[0])[2] < box(strip, HIGHLIGHT)[0] < box(strip, COLOURS[1])[0]
+
+
+def test_everything_grows_with_the_tile_size() -> None:
+    small, large = (contact_sheet([tile(0)] * 2, tile_size=size).width for size in (200, 400))
+    assert large == 2 * small
+
+
+def test_impossible_pictures_are_refused() -> None:
+    with pytest.raises(I2VSearchError, match="at least one tile, got none"):
+        contact_sheet([])
+    with pytest.raises(I2VSearchError, match="at least one column, got 0"):
+        contact_sheet([tile(0)], columns=0)
+    with pytest.raises(I2VSearchError, match="at least 32 pixels, got 8"):
+        contact_sheet([tile(0)], tile_size=8)
+    with pytest.raises(I2VSearchError, match="two ends, got 1 tiles"):
+        morph_strip([tile(0)])
+    with pytest.raises(I2VSearchError, match="3 tiles have 2 hops between them, got 3"):
+        morph_strip([tile(0)] * 3, hops=[1, 2, 3])

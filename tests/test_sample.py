@@ -1,0 +1,112 @@
+"""The bundled sample: enough real pictures, described one to one, small, and free to use."""
+
+import doctest
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from PIL import Image
+
+from i2v_search import sample
+from i2v_search.sample import SampleImage, sample_directory, sample_images
+
+IMAGES = sample_images()
+KEYS = {"path", "title", "author", "tags", "source", "licence"}
+
+
+def test_there_are_at_least_400_pictures_in_25_categories_of_at_least_8() -> None:
+    sizes = Counter(image.category for image in IMAGES)
+    assert len(IMAGES) >= 400
+    assert len(sizes) >= 25
+    assert min(sizes.values()) >= 8
+
+
+def test_no_category_dwarfs_the_others() -> None:
+    assert max(Counter(image.category for image in IMAGES).values()) <= 25
+
+
+def test_the_whole_sample_takes_at_most_8_megabytes() -> None:
+    assert sum(path.stat().st_size for path in sample_directory().rglob("*") if path.is_file()) <= 8_000_000
+
+
+def test_every_picture_opens_as_webp_of_at_most_320_pixels() -> None:
+    for image in IMAGES:
+        with Image.open(image.path) as picture:
+            picture.load()
+            assert picture.format == "WEBP", image.path
+            assert 100 < max(picture.size) <= 320, image.path
+            assert len(set(picture.convert("L").tobytes())) > 1, f"{image.path} is blank"
+
+
+def test_the_descriptions_match_the_files_one_to_one() -> None:
+    described = [image.path for image in IMAGES]
+    assert len(set(described)) == len(described)
+    assert set(described) == set(sample_directory().rglob("*.webp"))
+
+
+def test_nothing_but_pictures_and_their_descriptions_is_shipped() -> None:
+    others = [path for path in sample_directory().rglob("*") if path.is_file() and path.suffix != ".webp"]
+    assert others == [sample_directory() / "tags.jsonl"]
+
+
+def test_every_line_of_tags_jsonl_is_complete() -> None:
+    for line in (sample_directory() / "tags.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        assert set(record) == KEYS
+        assert all(record.values()), record
+
+
+def test_tags_are_distinct_lower_case_words_that_begin_with_the_category() -> None:
+    for image in IMAGES:
+        assert image.tags[0] == image.category == image.path.parent.name
+        assert len(set(image.tags)) == len(image.tags) >= 2, image
+        assert all(re.fullmatch(r"[a-z][a-z-]*[a-z]", tag) for tag in image.tags), image
+
+
+def test_every_picture_is_in_the_public_domain_and_says_where_it_comes_from() -> None:
+    assert {image.licence for image in IMAGES} <= {"Public domain", "CC0-1.0"}
+    assert all(re.fullmatch(r"Openclipart 0\.18, \S+\.svg", image.source) for image in IMAGES)
+    assert len({image.source for image in IMAGES}) == len(IMAGES)
+
+
+def test_no_author_is_given_with_a_mail_address() -> None:
+    assert not [image for image in IMAGES if "@" in image.author]
+
+
+def test_file_names_are_ascii_slugs() -> None:
+    names = (path.relative_to(sample_directory()).as_posix() for path in sample_directory().rglob("*.webp"))
+    assert not [name for name in names if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+\.webp", name)]
+
+
+def test_no_two_pictures_are_the_same_file() -> None:
+    def digest(image: SampleImage) -> str:
+        return hashlib.sha256(image.path.read_bytes()).hexdigest()
+
+    assert len({digest(image) for image in IMAGES}) == len(IMAGES)
+
+
+def test_pictures_come_in_the_order_of_their_paths() -> None:
+    paths = [image.path.relative_to(sample_directory()).as_posix() for image in IMAGES]
+    assert paths == sorted(paths)
+
+
+def test_importing_the_module_loads_no_heavy_library() -> None:
+    code = (
+        "import importlib.util, sys; "
+        f"spec = importlib.util.spec_from_file_location('sample', {str(Path(sample.__file__))!r}); "
+        "module = importlib.util.module_from_spec(spec); sys.modules['sample'] = module; "
+        "spec.loader.exec_module(module); "
+        "print(sorted({'PIL', 'numpy', 'torch', 'faiss', 'h5py'} & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"
+
+
+def test_the_examples_of_the_docstrings_hold() -> None:
+    result = doctest.testmod(sample)
+    assert result.attempted >= 3
+    assert result.failed == 0
