@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -38,7 +39,7 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    network: Network, read_weights: Callable[[], Weights], *, key: str, engine: Engine
+    network: Network, read_weights: Callable[[], Weights], *, key: str, engine: Engine, by_image: bool = False
 ) -> Runtime:
     """Choose an engine and load the network into it.
 
@@ -47,13 +48,15 @@ def open_runtime(
         read_weights: called only where the graph is not in the cache.
         key: SHA-256 of the weights; names the cache entry.
         engine: where and how it runs.
+        by_image: see `OnnxRuntime`.
 
     Raises:
         EncoderError: the device is not there.
     """
     device = resolve_device(engine.device)
     if device == "cpu":
-        return OnnxRuntime(_cached_graph(network, read_weights, key), threads=engine.threads)
+        graph = _cached_graph(network, read_weights, key)
+        return OnnxRuntime(graph, threads=engine.threads, by_image=by_image)
     return TorchRuntime(network, read_weights(), device, engine)
 
 
@@ -107,13 +110,30 @@ def onnx_session(model: bytes | Path, *, threads: int | None = None) -> Any:
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU."""
+    """ONNX Runtime on the CPU.
 
-    def __init__(self, model: bytes | Path, *, threads: int | None = None) -> None:
-        self._session = onnx_session(model, threads=threads)
+    Args:
+        model: the serialized graph or its file.
+        threads: how many work; None takes every core.
+        by_image: give each thread images of its own instead of sharing every layer of a batch among them. A small
+            network gains a sixth, and its threads no longer wait for each other where decoders take a core away;
+            a large one would read its weights for every image.
+    """
+
+    def __init__(
+        self, model: bytes | Path, *, threads: int | None = None, by_image: bool = False
+    ) -> None:
+        self._session = onnx_session(model, threads=1 if by_image else threads)
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "encode") if by_image else None
 
     def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """See `Runtime.run`."""
+        if self._pool is None or len(images) == 1:
+            return self._run(images)
+        outputs = self._pool.map(self._run, np.split(images, len(images)))
+        return tuple(np.concatenate(columns) for columns in zip(*outputs, strict=True))
+
+    def _run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         return tuple(self._session.run(None, {"image": images}))
 
 
