@@ -27,7 +27,10 @@ from i2v_search.encoders.runtime import onnx_session
 from i2v_search.images import load_image
 from i2v_search.lookahead import map_ahead
 from i2v_search.sample import sample_images
-from tests.caffe_files import full_size, write_caffemodel
+
+# The writer of full-size weight files is the tests' own.
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+from caffe_files import full_size, write_caffemodel
 
 PACKAGES = ("onnxruntime", "torch", "numpy", "scikit-image")
 FLOP_AN_IMAGE = 17.7e9
@@ -189,11 +192,13 @@ def _encode_files(model: FeatureModel, files: list[Path]) -> None:
 
 
 def _as_in_2015(file: Path, mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Open and resize one image as the original's users did."""
+    """Open and resize one image as the original did: scikit-image, on values scaled to 0..1 and back."""
     from skimage.transform import resize
 
-    pixels = np.asarray(Image.open(file).convert("RGB"))
-    resized = resize(pixels, (224, 224), order=1, mode="constant", anti_aliasing=False, preserve_range=True)
+    pixels = np.asarray(Image.open(file).convert("RGB")).astype(np.float32)
+    low, high = pixels.min(), pixels.max()
+    scaled = resize((pixels - low) / (high - low), (224, 224), order=1, mode="constant", anti_aliasing=False)
+    resized = scaled * (high - low) + low
     return np.ascontiguousarray((resized[..., ::-1].transpose(2, 0, 1) - mean)[None], np.float32)
 
 

@@ -1,4 +1,5 @@
-"""Seeded Illustration2Vec networks, and writers of Caffe's files for them, apart from the readers under test."""
+"""Seeded Illustration2Vec networks, and writers of Caffe's files for them, apart from the readers under
+test."""
 
 from __future__ import annotations
 

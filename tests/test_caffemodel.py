@@ -1,6 +1,7 @@
-"""Caffe's binary files are read without Caffe: both syntaxes, every way to write data, and what is refused."""
+"""Caffe's binary files are read without Caffe: both syntaxes, all ways to write data, what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -161,7 +162,7 @@ def test_unpacked_runs_that_change_their_tag_are_told_apart(tmp_path: Path) -> N
     values = np.arange(40, dtype=np.float32)
     pieces = [varint(5 << 3 | 5) + value.tobytes() for value in values]
     pieces.insert(21, varint(6 << 3 | 5) + BIAS[:1].tobytes())
-    content = nested(7, nested(1, [varint(40)])) + [b"".join(pieces)]
+    content = [*nested(7, nested(1, [varint(40)])), b"".join(pieces)]
     found = read_caffemodel(write(tmp_path / "net", *layer("c", "ReLU", [content])))
     assert np.array_equal(found["c.weight"], values)
 
@@ -193,7 +194,7 @@ def test_a_binaryproto_is_read_as_an_image(tmp_path: Path, style: str) -> None:
 def test_an_npy_mean_is_read_whatever_its_layout(
     tmp_path: Path, dtype: type, order: str, shape: tuple[int, ...]
 ) -> None:
-    mean = np.random.default_rng(4).uniform(0, 255, shape).astype(dtype)
+    mean: NDArray[Any] = np.random.default_rng(4).uniform(0, 255, shape).astype(dtype)
     np.save(tmp_path / "mean", np.asarray(mean, order=order))  # type: ignore[call-overload]
     found = read_mean(tmp_path / "mean.npy")
     assert found.dtype == np.float32

@@ -1,7 +1,6 @@
 """safetensors files: the safetensors library reads ours and we read its, and nothing that is not whole."""
 
 import json
-import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -126,7 +125,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"'b', \(0,\) of float32, cannot be stored"):
         write_tensors(file, {"a": np.zeros(3, np.float32), "b": np.zeros(0, np.float32)}, {})
     assert file.read_bytes() == before
-    assert os.listdir(tmp_path) == ["w"]
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
 
 
 @pytest.mark.parametrize("name", ["", "__metadata__"])

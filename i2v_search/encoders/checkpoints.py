@@ -93,7 +93,8 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
 
     Returns:
         Read-only float32 arrays by canonical name, in the order of `LAYERS`; views of the mapped file where
-        it holds plain float32 (they need not be aligned). `check_architecture` says whether they make a network.
+        it holds plain float32 (they need not be aligned). `check_architecture` says whether they make a
+        network.
 
     Raises:
         WeightsError: the file cannot be read, is damaged or refused, or holds an array that is none of the

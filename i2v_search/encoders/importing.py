@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from i2v_search.encoders.caffemodel import read_mean
 from i2v_search.encoders.checkpoints import check_architecture, heads, read_weights
@@ -77,13 +76,12 @@ def import_weights(
     check_architecture(weights)
     if companions.prototxt is not None:
         check_prototxt(companions.prototxt, weights)
-    mean = network_mean() if companions.mean is None else network_mean(read_mean(companions.mean))
     found = heads(weights)
     base = (name or default_name(file)).removesuffix(TAGS_SUFFIX if name is None else "\0")
     cards = []
     for head in found:
         suffix = TAGS_SUFFIX if head == "tag" and (name is None or len(found) > 1) else ""
-        cards.append(_import_head(file, weights, head, base + suffix, companions, mean))
+        cards.append(_import_head(file, weights, head, base + suffix, companions))
     return tuple(cards)
 
 
@@ -144,9 +142,8 @@ def import_onnx(
     return card
 
 
-def _import_head(
-    file: Path, weights: Weights, head: Head, name: str, companions: Companions, mean: NDArray[np.float32]
-) -> ModelCard:
+def _import_head(file: Path, weights: Weights, head: Head, name: str, companions: Companions) -> ModelCard:
+    mean = network_mean() if companions.mean is None else network_mean(read_mean(companions.mean))
     network = i2v_network(head)
     chosen = {parameter: weights[parameter] for parameter in network.parameter_names()}
     outputs = chosen[network.parameter_names()[-1]].shape[0]

@@ -57,7 +57,9 @@ class LiteEncoder:
         self.info = EncoderInfo(
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
-        self._runtime = open_runtime(lite_network(), lambda: read_weights(path), key=sha256, engine=engine, by_image=True)
+        self._runtime = open_runtime(
+            lite_network(), lambda: read_weights(path), key=sha256, engine=engine, by_image=True
+        )
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Fit an RGB image into (224, 224, 3) uint8, centred on white; its aspect ratio is kept."""

@@ -208,8 +208,10 @@ def _match(layer: LayerSettings, source: str, waiting: list[_Step], path: Path) 
     """Find and compare the step that a layer is; takes it from `waiting` and returns its name."""
     after = [step for step in waiting if step.source == source]
     if not after:
+        places = [f"it after {step.source}" for step in waiting if step.name == layer.name]
         raise WeightsError(
-            f"{path}: layer {layer.name!r} ({layer.type}) comes after {source}; the weights have none"
+            f"{path}: layer {layer.name!r} ({layer.type}) comes after {source}; "
+            f"the weights have {places[0] if places else 'none there'}"
         )
     step = next((step for step in after if step.name == layer.name), after[0])
     if layer.type != step.type:

@@ -115,14 +115,12 @@ class OnnxRuntime:
     Args:
         model: the serialized graph or its file.
         threads: how many work; None takes every core.
-        by_image: give each thread images of its own instead of sharing every layer of a batch among them. A small
-            network gains a sixth, and its threads no longer wait for each other where decoders take a core away;
-            a large one would read its weights for every image.
+        by_image: give each thread images of its own instead of sharing every layer of a batch among them. A
+            small network gains a fifth, because its threads no longer wait for each other where decoders take
+            a core away; a large one would read its weights for every image.
     """
 
-    def __init__(
-        self, model: bytes | Path, *, threads: int | None = None, by_image: bool = False
-    ) -> None:
+    def __init__(self, model: bytes | Path, *, threads: int | None = None, by_image: bool = False) -> None:
         self._session = onnx_session(model, threads=1 if by_image else threads)
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "encode") if by_image else None
 
