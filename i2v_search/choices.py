@@ -24,7 +24,7 @@ class Engine:
     Attributes:
         device: ``"auto"`` takes a GPU where torch sees one, else the CPU.
         threads: CPU threads of the forward pass; None takes every core.
-        batch_size: images a forward pass; None takes what runs best.
+        batch_size: images a forward pass; None takes what runs best, measured on a GPU.
         precision: of a GPU; ``"auto"`` is bfloat16 where CUDA has it. A CPU computes in float32.
         compile: let torch compile the network; slow to start, faster after.
 

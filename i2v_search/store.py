@@ -123,7 +123,7 @@ class FeatureStore:
         Returns:
             (m, d) float32, unit rows up to float16 rounding.
         """
-        return self._gather("vectors", positions).astype(np.float32)
+        return widen(self._gather("vectors", positions))
 
     def take_float16(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
         """Read unit vectors as they are stored, (m, d) float16."""
@@ -450,6 +450,19 @@ def _tombstone_file(positions: NDArray[np.int64]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, positions.astype("<i8"), allow_pickle=False)
     return buffer.getvalue()
+
+
+# Every float16 value as float32, by its bits.
+_FLOAT32 = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
+
+
+def widen(values: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Convert float16 to float32 by a table, several times as fast as NumPy does.
+
+    >>> widen(np.array([0.5, -2.0], np.float16))
+    array([ 0.5, -2. ], dtype=float32)
+    """
+    return np.asarray(_FLOAT32[values.view(np.uint16)])
 
 
 def unit_float16(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.float32]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from i2v_search.encoders.checkpoints import read_weights
 from i2v_search.encoders.i2v_input import network_mean, resize_to_input, to_network_input
 from i2v_search.encoders.illustration2vec import Head, binary_code, i2v_network
 from i2v_search.encoders.network import onnx_model
-from i2v_search.encoders.runtime import OnnxRuntime, TorchRuntime, write_graph
+from i2v_search.encoders.runtime import OnnxRuntime, TorchRuntime, fastest_batch, write_graph
 
 OUTPUT = {"feature": "encode1", "tag": "prob"}
 # OpenCV reads neither doubles nor halves.
@@ -82,6 +83,23 @@ def test_bfloat16_keeps_the_direction_of_a_vector() -> None:
     cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
     assert cosine.min() > 0.999
     assert not np.array_equal(full, half)
+
+
+def test_the_batch_grows_while_it_gains_and_fits() -> None:
+    def seconds(size: int) -> float:
+        return 1.0 if size <= 64 else size / 64
+
+    spent = [0.0]
+
+    def run(size: int, limit: int) -> None:
+        if size > limit:
+            raise RuntimeError("CUDA out of memory")
+        spent[0] += seconds(size)
+
+    for limit, best in ((10_000, 64), (32, 32), (8, 8)):
+        assert fastest_batch(partial(run, limit=limit), clock=lambda: spent[0]) == best
+    runtime = TorchRuntime(i2v_network("feature"), seeded("feature"), "cpu")
+    assert runtime.best_batch(8) == 8
 
 
 def test_a_vector_does_not_depend_on_its_batch() -> None:

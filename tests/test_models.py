@@ -272,6 +272,28 @@ def test_the_pytorch_port_reads_a_state_dict_and_refuses_a_pickled_module(data: 
         i2v.make_i2v_with_pytorch(None, str(data / "module.pth"))
 
 
+# --- eight bits
+
+
+def test_an_int8_copy_is_an_encoder_of_its_own_with_its_recall(both: None, data: Path) -> None:
+    art = [sample_directory() / name for name in ("birds", "cats-and-dogs")]
+    shown = run("models", "quantize", "i2v-v2", *art, "--json")
+    made = json.loads(shown)
+    assert made["images"] == 40
+    assert 0.5 < made["recall_at_10"] <= 1
+    assert made["cosine"] > 0.95
+    card = find_model("i2v-v2-int8")
+    assert card is not None
+    assert card.precision == "int8"
+    assert card.weights_sha256 != find_model("i2v-v2").weights_sha256  # type: ignore[union-attr]
+    collection = Collection.build(data / "c", art[:1], encoder="i2v-v2-int8")
+    with pytest.raises(EncoderMismatchError, match="'i2v-v2' instead of 'i2v-v2-int8'"):
+        Collection.build(data / "c", art[:1], encoder="i2v-v2")
+    assert collection.info().dimension == 64
+    with pytest.raises(EncoderError, match="not an imported float32 feature model"):
+        run_error("models", "quantize", "i2v-v2-tags", *art)
+
+
 # --- any other ONNX model
 
 
@@ -383,6 +405,12 @@ def run(*arguments: str | Path) -> str:
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, (done.output, done.exception)
     return done.stdout
+
+
+def run_error(*arguments: str | Path) -> None:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exception is not None
+    raise done.exception
 
 
 def test_models_and_tag_on_the_command_line(data: Path) -> None:

@@ -170,6 +170,7 @@ def test_the_other_model_is_refused(tmp_path: Path) -> None:
         ("layer { name: } }", "expected a value, found '}'"),
         ('layer { name: "a }', "expected a name, a number, quoted text or a bracket"),
         ("layer { > ", "expected a field's name"),
+        ("# comment\n@", "line 1: expected a name, a number"),
         ("}", "expected a field's name or 'the end of the file', found '}'"),
         ("a {" * 100, "at most 32 messages inside one another"),
         (

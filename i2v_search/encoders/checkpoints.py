@@ -55,6 +55,9 @@ def _layouts() -> dict[str, str]:
 
 
 _LAYOUTS = _layouts()
+_TORCH_MAGIC = bytes.fromhex(
+    "6cfc9c46f9206aa85019"
+)  # what torch.save began with before it wrote zip archives
 _REFUSED = {
     b"\x89HDF": "an HDF5 file; its weights are read from .caffemodel, .npz, .pth, .safetensors or .onnx",
     NPY_MAGIC: "a single NumPy array; expected a file of all the weights",
@@ -137,8 +140,13 @@ def detect_format(path: Path) -> Format:
         return "safetensors"
     if start.startswith(b"PK\x03\x04"):
         return _detect_archive(path)
-    if start.startswith(b"\x80"):
+    if _TORCH_MAGIC in start:
         return "torch"
+    if start.startswith(b"\x80"):
+        raise WeightsError(
+            f"{path} is a pickled Python object: loading it could run any code that is in the file, so it is "
+            "refused. In the program that made it: torch.save(model.state_dict(), 'weights.pth')"
+        )
     return _detect_message(data, path)
 
 
@@ -181,29 +189,30 @@ def _detect_message(data: FileMap, path: Path) -> Format:
 
 
 def _canonical(arrays: Mapping[str, NDArray[Any]], path: Path) -> dict[str, NDArray[np.float32]]:
-    names = {name: _strip(name, arrays) for name in arrays}
+    wrapper = _common_prefix(list(arrays))
     found: dict[str, NDArray[np.float32]] = {}
-    for name, stripped in names.items():
-        layer, _, part = stripped.replace("/", ".").rpartition(".")
+    for name, array in arrays.items():
+        layer, _, part = name.removeprefix(wrapper).replace("/", ".").rpartition(".")
         if layer not in _LAYOUTS or part not in _PARTS:
             raise WeightsError(
-                f"{path} holds {name!r}, {arrays[name].shape}, which is no layer of Illustration2Vec's: this "
+                f"{path} holds {name!r}, {array.shape}, which is no layer of Illustration2Vec's: this "
                 "is a foreign network"
             )
         canonical = f"{_LAYOUTS[layer]}.{_PARTS[part]}"
         if canonical in found:
             raise WeightsError(f"{path} holds {canonical} twice, the second time as {name!r}")
-        found[canonical] = _as_float32(arrays[name], f"{path}: {name!r}")
+        found[canonical] = _as_float32(array, f"{path}: {name!r}")
     order = [f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")]
     return {name: found[name] for name in order if name in found}
 
 
-def _strip(name: str, names: Mapping[str, object]) -> str:
+def _common_prefix(names: list[str]) -> str:
+    """What wraps the network, where every name starts with it: ``"module."``, ``"model.module."``, ..."""
+    found = ""
     for prefix in _PREFIXES * 2:
-        if all(other.startswith(prefix) for other in names):
-            names = {other.removeprefix(prefix): None for other in names}
-            name = name.removeprefix(prefix)
-    return name
+        if all(name.startswith(found + prefix) for name in names):
+            found += prefix
+    return found
 
 
 def _as_float32(array: NDArray[Any], place: str) -> NDArray[np.float32]:

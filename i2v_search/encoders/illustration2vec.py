@@ -68,11 +68,13 @@ class _Illustration2Vec:
     """What both models share: the input. `mean` is that of `network_mean`."""
 
     shrink_to: int | None = None
-    batch_size = 8
 
-    def __init__(self, info: EncoderInfo, runtime: Runtime, mean: NDArray[np.float32]) -> None:
+    def __init__(
+        self, info: EncoderInfo, runtime: Runtime, mean: NDArray[np.float32], batch_size: int | None = None
+    ) -> None:
         self.info = info
         self._runtime, self._mean = runtime, mean
+        self.batch_size = batch_size or runtime.best_batch(8)
 
     def prepare(self, image: Image.Image) -> NDArray[np.float32]:
         """Stretch an RGB image of any size to (224, 224, 3) float32, exactly as the 2015 code did."""
@@ -97,9 +99,14 @@ class TagModel(_Illustration2Vec):
     """The tag model; satisfies `i2v_search.encoders.Tagger`."""
 
     def __init__(
-        self, info: EncoderInfo, runtime: Runtime, mean: NDArray[np.float32], vocabulary: Vocabulary
+        self,
+        info: EncoderInfo,
+        runtime: Runtime,
+        mean: NDArray[np.float32],
+        vocabulary: Vocabulary,
+        batch_size: int | None = None,
     ) -> None:
-        super().__init__(info, runtime, mean)
+        super().__init__(info, runtime, mean, batch_size)
         self.vocabulary = vocabulary
 
     def tag(self, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

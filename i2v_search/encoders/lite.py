@@ -48,7 +48,6 @@ class LiteEncoder:
     """
 
     shrink_to: int | None = SIZE
-    batch_size = 8
     vocabulary: Vocabulary | None = None
 
     def __init__(self, engine: Engine = Engine()) -> None:
@@ -60,6 +59,7 @@ class LiteEncoder:
         self._runtime = open_runtime(
             lite_network(), lambda: read_weights(path), key=sha256, engine=engine, by_image=True
         )
+        self.batch_size = engine.batch_size or self._runtime.best_batch(8)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Fit an RGB image into (224, 224, 3) uint8, centred on white; its aspect ratio is kept."""

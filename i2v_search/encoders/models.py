@@ -76,6 +76,7 @@ class ModelCard(BaseModel):
     Attributes:
         name: what users write after ``--encoder`` or ``--tagger``.
         kind: how it runs.
+        precision: of its weights; an int8 graph holds them itself.
         source: name of the file it came from, and its SHA-256.
         weights_sha256: of the file that is run.
         preprocessing: names the way an image becomes its input.
@@ -89,6 +90,7 @@ class ModelCard(BaseModel):
     format: Literal[1] = 1
     name: str = Field(pattern=_NAME.pattern)
     kind: Literal["i2v-feature", "i2v-tag", "onnx"]
+    precision: Literal["float32", "int8"] = "float32"
     source: str
     source_sha256: str
     weights_sha256: str
@@ -100,7 +102,7 @@ class ModelCard(BaseModel):
     @property
     def runs(self) -> str:
         """Name of the file whose content makes the model what it is."""
-        return GRAPH if self.kind == "onnx" else WEIGHTS
+        return GRAPH if self.kind == "onnx" or self.precision == "int8" else WEIGHTS
 
     def info(self, dimension: int) -> EncoderInfo:
         """What a collection records of it."""

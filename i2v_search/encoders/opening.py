@@ -37,8 +37,10 @@ def open_encoder(name: str, engine: Engine) -> Encoder:
             card.info(card.dimension), folder / GRAPH, card.onnx, vocabulary, threads=engine.threads
         )
     mean = load_array(folder / MEAN)
-    runtime = _runtime("feature", folder, engine)
-    return FeatureModel(card.info(card.dimension), runtime, network_mean() if mean is None else mean)
+    runtime = _runtime("feature", card, folder, engine)
+    return FeatureModel(
+        card.info(card.dimension), runtime, network_mean() if mean is None else mean, engine.batch_size
+    )
 
 
 def open_tagger(name: str, engine: Engine) -> Tagger:
@@ -54,8 +56,8 @@ def open_tagger(name: str, engine: Engine) -> Tagger:
     if card.onnx is not None:
         return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, threads=engine.threads)  # type: ignore[return-value]
     mean = load_array(folder / MEAN)
-    runtime = _runtime("tag", folder, engine)
-    return TagModel(info, runtime, network_mean() if mean is None else mean, vocabulary)
+    runtime = _runtime("tag", card, folder, engine)
+    return TagModel(info, runtime, network_mean() if mean is None else mean, vocabulary, engine.batch_size)
 
 
 def _checked(name: str) -> tuple[ModelCard, Path]:
@@ -65,8 +67,8 @@ def _checked(name: str) -> tuple[ModelCard, Path]:
     return card, check_model(card)
 
 
-def _runtime(head: Head, folder: Path, engine: Engine) -> Runtime:
+def _runtime(head: Head, card: ModelCard, folder: Path, engine: Engine) -> Runtime:
     device = resolve_device(engine.device)
-    if device == "cpu":
+    if device == "cpu" or card.precision == "int8":
         return OnnxRuntime(folder / GRAPH, threads=engine.threads)
     return TorchRuntime(i2v_network(head), map_tensors(folder / WEIGHTS), device, engine)

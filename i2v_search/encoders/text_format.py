@@ -15,7 +15,7 @@ from i2v_search.errors import WeightsError
 
 MAX_DEPTH = 32
 _TOKEN = re.compile(
-    r"""(?:[\s]|\#[^\n]*)*
+    r"""(?>(?:\s+|\#[^\n]*)*)
     (?:(?P<name>[A-Za-z_][\w.]*)
       |(?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)f?)
       |(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')

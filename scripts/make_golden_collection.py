@@ -1,0 +1,66 @@
+"""Make ``tests/data/format-N``: a small collection of today's format, which later versions must still open.
+
+Run it once when the format changes, commit the result, and never change it again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from i2v_search.index import VectorIndex
+from i2v_search.manifest import FORMAT_VERSION, EncoderRecord, Manifest
+from i2v_search.parts import ImageRecord
+from i2v_search.planner import plan_index
+from i2v_search.progress import silent
+from i2v_search.rows import UnitRows, save_graph
+from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
+from i2v_search.tags import Tag
+
+ROWS, DIMENSION = 12, 8
+
+
+def main(target: Path) -> None:
+    """Write twelve rows, one superseded, one removed, with tags of three categories and a name not UTF-8."""
+    encoder = EncoderRecord(id="golden", weights_sha256="0" * 64, preprocessing="none", dimension=DIMENSION)
+    manifest = Manifest(encoder=encoder, similarity="centred", image_root="/golden/images")
+    vectors = np.random.default_rng(1).normal(size=(ROWS + 1, DIMENSION)).astype(np.float32)
+    rows, norms = unit_float16(vectors)
+    records = [_record(number) for number in range(ROWS)]
+    with WriterLock(target):
+        manifest.save(target)
+        writer = StoreWriter(target, manifest)
+        writer.append(records, rows[:ROWS], norms[:ROWS], [None] * ROWS)
+        writer.append([_record(3)], rows[ROWS:], norms[ROWS:], [3])
+        writer.remove([5])
+        manifest = writer.finish()
+        store = FeatureStore(target, manifest)
+        plan = plan_index(len(store), DIMENSION, "centred")
+        index = VectorIndex.build(store, "centred", plan)
+        number = manifest.next_file
+        record = index.save(number, plan)
+        graph = save_graph(UnitRows(index), target / f"graph-{number:05d}.h5", silent)
+        record = record.model_copy(update={"files": {**record.files, "graph": graph}})
+        manifest.updated(index=record, next_file=number + 1).save(target)
+    (target / "writer.lock").unlink(missing_ok=True)
+
+
+def _record(number: int) -> ImageRecord:
+    tags = (
+        Tag("smile", 0.5),
+        Tag(f"character {number % 3}", 1.0, "character"),
+        Tag("safe", 0.9, "rating"),
+    )
+    name = "caf\udce9" if number == 7 else f"image {number}"
+    return ImageRecord(f"folder/{name}.png", f"{number:064x}", 100 + number, 10**18 + number, 64, 48, tags)
+
+
+if __name__ == "__main__":
+    folder = Path(__file__).parent.parent / "tests" / "data" / f"format-{FORMAT_VERSION}"
+    if folder.exists():
+        sys.exit(f"{folder} is there; formats that were released never change")
+    main(folder)
+    for part in folder.iterdir():
+        print(part.name, part.stat().st_size)
