@@ -217,7 +217,7 @@ class FeatureStore:
 
     def _gather(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
         numbers = np.searchsorted(self._starts, positions, "right") - 1
-        first = self.parts[0][name] if self.parts else np.empty((0, self.dimension))
+        first = self.parts[0][name] if self.parts else np.empty((0, self.dimension), np.float16)
         values = np.empty((len(positions), *first.shape[1:]), first.dtype)
         for number in np.unique(numbers):
             chosen = numbers == number

@@ -52,6 +52,11 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert f"Example: i2v-search {command}" in done.stdout
 
 
+def test_the_version_is_printed() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "i2v-search")
+
+
 def test_help_loads_no_heavy_module() -> None:
     script = (
         "import sys\nsys.argv = ['i2v-search', '--help']\nfrom i2v_search.cli.app import main\n"

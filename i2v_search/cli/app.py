@@ -75,6 +75,23 @@ app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 DEFAULT = Path("index/default")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"i2v-search {version('i2v-search')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find illustrations that look like an illustration, and walk from one to another."""
+
+
 @app.command(epilog="Example: i2v-search build ~/art --collection index/art")
 def build(
     images: ImagesArgument = None,

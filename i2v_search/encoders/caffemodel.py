@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.filemap import FileMap, float32_copy, map_file
+from i2v_search.encoders.filemap import float32_copy, map_file
 from i2v_search.encoders.npy import NPY_MAGIC, npy_array
 from i2v_search.encoders.protobuf import Field, WireReader
 from i2v_search.errors import WeightsError
@@ -65,12 +65,7 @@ def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
         >>> read_caffemodel(file)["a.weight"]
         array([[1.5]], dtype=float32)
     """
-    return read_network(map_file(path), path)
-
-
-def read_network(data: FileMap, path: Path) -> dict[str, NDArray[np.float32]]:
-    """`read_caffemodel` of a file that is mapped already."""
-    reader = WireReader(data, path)
+    reader = WireReader(map_file(path), path)
     weights: dict[str, NDArray[np.float32]] = {}
     for field in reader.fields():
         if field.number in {_NET_LAYER, _NET_V1_LAYERS}:

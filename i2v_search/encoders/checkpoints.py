@@ -16,12 +16,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.caffemodel import read_network
+from i2v_search.encoders.caffemodel import read_caffemodel
 from i2v_search.encoders.filemap import FileMap, float32_copy, map_file
 from i2v_search.encoders.illustration2vec import TRUNK, Head
 from i2v_search.encoders.network import Weights
-from i2v_search.encoders.npy import NPY_MAGIC, ZIP_ERRORS, read_npz
-from i2v_search.encoders.onnx_weights import read_graph
+from i2v_search.encoders.npy import NPY_MAGIC, ZIP_ERRORS, brief, read_npz
+from i2v_search.encoders.onnx_weights import read_onnx
 from i2v_search.encoders.protobuf import LENGTH, VARINT, WireReader
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.encoders.torch_checkpoint import read_torch
@@ -110,12 +110,11 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
         >>> {name: array.shape for name, array in read_weights(file).items()}
         {'conv1_1.weight': (4, 3, 3, 3)}
     """
-    data = map_file(path)
     match detect_format(path):
         case "caffemodel":
-            arrays: Mapping[str, NDArray[Any]] = read_network(data, path)
+            arrays: Mapping[str, NDArray[Any]] = read_caffemodel(path)
         case "onnx":
-            arrays = read_graph(data, path)
+            arrays = read_onnx(path)
         case "safetensors":
             arrays = map_tensors(path)
         case "npz":
@@ -155,7 +154,7 @@ def _detect_archive(path: Path) -> Format:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except ZIP_ERRORS as error:
-        raise WeightsError(f"{path}: damaged or cut zip archive ({error})") from error
+        raise WeightsError(f"{path}: damaged or cut zip archive ({brief(error)})") from error
     if any(name.endswith("data.pkl") for name in names):
         return "torch"
     if names and all(name.endswith(".npy") for name in names):
@@ -235,22 +234,6 @@ def heads(weights: Weights) -> tuple[Head, ...]:
     """
     layers: dict[Head, str] = {"feature": "encode1", "tag": "conv6_4"}
     return tuple(head for head, layer in layers.items() if f"{layer}.weight" in weights)
-
-
-def require_head(weights: Weights, head: Head, source: str = "these weights") -> None:
-    """Check that weights can do what is asked of them.
-
-    Raises:
-        WeightsError: it is the other model; the message says which file is needed.
-    """
-    held = heads(weights)
-    if head not in held:
-        needs = "illust2vec_ver200.caffemodel" if head == "feature" else "illust2vec_tag_ver200.caffemodel"
-        task = "feature vectors" if head == "feature" else "tags"
-        raise WeightsError(
-            f"{source} is the {' and '.join(held) or 'bare'} model, {task} need the {head} model: its "
-            f"original file is {needs}"
-        )
 
 
 def check_architecture(weights: Weights, source: str = "these weights") -> Architecture:

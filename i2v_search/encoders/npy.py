@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -25,6 +26,7 @@ NPY_MAGIC = b"\x93NUMPY"
 ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
     EOFError,
     OSError,
     ValueError,
@@ -92,7 +94,12 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 for member in members
             }
     except ZIP_ERRORS as error:
-        raise WeightsError(f"{path}: damaged .npz archive ({error})") from error
+        raise WeightsError(f"{path}: damaged .npz archive ({brief(error)})") from error
+
+
+def brief(error: Exception) -> str:
+    """What an error says in one short line; those of `zipfile` may quote a whole file."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: str) -> NDArray[Any]:

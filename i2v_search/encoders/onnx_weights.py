@@ -78,12 +78,7 @@ def read_onnx(path: Path) -> dict[str, NDArray[np.float32]]:
     Raises:
         WeightsError: the file is damaged, or the graph is another network.
     """
-    return read_graph(map_file(path), path)
-
-
-def read_graph(data: FileMap, path: Path) -> dict[str, NDArray[np.float32]]:
-    """`read_onnx` of a file that is mapped already."""
-    reader = WireReader(data, path)
+    reader = WireReader(map_file(path), path)
     nodes: list[_Node] = []
     tensors = _Tensors(reader)
     for top in reader.fields():

@@ -120,7 +120,10 @@ def _find_factory(name: str) -> Factory:
         return factory
     card = find_model(name)
     if card is None:
-        raise EncoderError(f"no encoder is called {name!r}; known: {', '.join(encoder_names())}")
+        raise EncoderError(
+            f"no encoder is called {name!r}; known: {', '.join(encoder_names())}; "
+            "import a model file with: i2v-search models import FILE"
+        )
     if card.dimension is None:
         raise EncoderError(
             f"{name!r} is a tag model: it gives no feature vectors. Use it with --tagger {name}, and "

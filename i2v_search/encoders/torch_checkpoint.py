@@ -5,8 +5,8 @@ torch is imported here only when such a file is read; torch 2.x, ``torch.load(we
 
 from __future__ import annotations
 
-import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,26 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.npy import ZIP_ERRORS
+from i2v_search.encoders.npy import ZIP_ERRORS, brief
 from i2v_search.errors import WeightsError
 
 MAX_PICKLE = 2**22
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
-_LOAD_ERRORS = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    ImportError,
-    MemoryError,
-)
 
 
 def read_torch(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -64,8 +50,11 @@ def read_torch(path: Path) -> dict[str, NDArray[np.float32]]:
     import torch
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except _LOAD_ERRORS as error:
+        with warnings.catch_warnings():
+            # torch warns of any version of pickle but its own before it reads or refuses the file.
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except Exception as error:  # its unpickler and its archive reader raise whatever they trip over
         raise _load_error(path, error) from error
     state = _state_dict(loaded, path)
     limit = path.stat().st_size
@@ -78,23 +67,23 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except ZIP_ERRORS as error:
-        raise WeightsError(f"{path}: damaged torch archive ({error})") from error
+        raise WeightsError(f"{path}: damaged torch archive ({brief(error)})") from error
+    if any("/code/" in member.filename for member in members):
+        raise WeightsError(
+            f"{path} is a TorchScript program, which would have to be run; refused. Where it was made, save "
+            "the weights alone: torch.save(module.state_dict(), 'weights.pth')"
+        )
     size = path.stat().st_size
     if any(member.compress_type for member in members) or sum(member.file_size for member in members) > size:
         raise WeightsError(f"{path}: expected a torch archive without compression; this one would expand")
     pickles = [member for member in members if member.filename.endswith("data.pkl")]
     if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
         raise WeightsError(f"{path}: expected one data.pkl of at most {MAX_PICKLE} bytes in a torch archive")
-    if any("/code/" in member.filename for member in members):
-        raise WeightsError(
-            f"{path} is a TorchScript program, which would have to be run; refused. Where it was made, save "
-            "the weights alone: torch.save(module.state_dict(), 'weights.pth')"
-        )
 
 
-def _load_error(path: Path, error: BaseException) -> WeightsError:
+def _load_error(path: Path, error: Exception) -> WeightsError:
     text = str(error)
-    found = re.search(r"(?:GLOBAL|Unsupported global:?|class) ([\w.]+)", text)
+    found = re.search(r"\bGLOBAL ([\w.]+)", text)
     if "lobal" in text or "nsupported class" in text:
         name = f" {found[1]}" if found else ""
         return WeightsError(
@@ -102,9 +91,7 @@ def _load_error(path: Path, error: BaseException) -> WeightsError:
             "that is in the file, so it is refused. In the program that made it: "
             "torch.save(model.state_dict(), 'weights.pth')"
         )
-    return WeightsError(
-        f"{path}: damaged torch file ({' '.join(text.split())[:200] or type(error).__name__})"
-    )
+    return WeightsError(f"{path}: damaged torch file ({brief(error)})")
 
 
 def _state_dict(loaded: Any, path: Path) -> dict[str, Any]:
