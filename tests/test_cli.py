@@ -196,6 +196,7 @@ def test_extract_leaves_the_index_to_index(tmp_path: Path) -> None:
         (["add", "empty.png"], 1, "empty.png"),
         (["search", "0", "--top", "0"], 2, "--top"),
         (["nonsense"], 2, "No such command"),
+        (["build", ".", "--batch-size", "many"], 2, "--batch-size is a number from 1 on, or auto"),
     ],
 )
 def test_errors_say_what_to_do_in_one_line(

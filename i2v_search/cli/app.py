@@ -53,7 +53,7 @@ TaggerOption = Annotated[
     str | None, typer.Option("--tagger", help="Imported tagger whose tags are stored; see models.")
 ]
 BatchOption = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Images a forward pass; default: what runs best.")
+    str, typer.Option("--batch-size", help="Images a forward pass, or auto: what runs best.")
 ]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Numbers a GPU computes in.")]
 TagsOption = Annotated[
@@ -105,7 +105,7 @@ def build(
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
-    batch_size: BatchOption = None,
+    batch_size: BatchOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
@@ -132,7 +132,7 @@ def build(
                 recall_target=recall,
                 strict=strict,
                 tagger=tagger,
-                engine=Engine(device, threads, batch_size, precision),
+                engine=Engine(device, threads, _batch_size(batch_size), precision),
                 report=report,
             )
     _show_changes(built, json=json)
@@ -147,7 +147,7 @@ def extract(
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
-    batch_size: BatchOption = None,
+    batch_size: BatchOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
@@ -162,7 +162,7 @@ def extract(
             encoder=encoder,
             strict=strict,
             tagger=tagger,
-            engine=Engine(device, threads, batch_size, precision),
+            engine=Engine(device, threads, _batch_size(batch_size), precision),
             report=report,
         )
     _show_changes(extracted, json=json)
@@ -387,6 +387,14 @@ def _open(directory: Path) -> Collection:
     from i2v_search.collection import Collection
 
     return Collection.open(directory)
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"--batch-size is a number from 1 on, or auto, not {text!r}")
+    return int(text)
 
 
 def _examples(queries: list[str], weights: str, unlike: list[str]) -> list[Any]:
