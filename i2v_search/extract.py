@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from i2v_search.archives import ARCHIVE_SEPARATOR
 from i2v_search.catalogue import Catalogue
 from i2v_search.encoders.base import Encoder, Encoding
 from i2v_search.errors import EncoderError, ImageError
@@ -27,7 +28,7 @@ from i2v_search.lookahead import map_ahead
 from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import read_sidecars
-from i2v_search.sources import ARCHIVE_SEPARATOR, Skipped, Source, SourceImage, count_images, iter_images
+from i2v_search.sources import Skipped, Source, SourceImage, count_images, iter_images
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
 

@@ -18,60 +18,35 @@ Bad data is a value here: a `Skipped` says what was passed over and why. Only a 
 all is an error (`SourceError`), raised before the first picture is yielded.
 """
 
-import bz2
-import calendar
 import contextlib
 import fnmatch
 import functools
 import glob
-import gzip
-import lzma
-import math
 import os
 import re
 import stat
-import struct
-import tarfile
-import threading
-import weakref
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias, cast
+from typing import TypeAlias
 
-from i2v_search.errors import ImageError, SourceError
-from i2v_search.images import (
-    EXTENSIONS,
-    MAX_BYTES,
-    describe_special,
-    open_regular_file,
-    read_bounded,
-    read_regular_file,
+from i2v_search.archives import (
+    ARCHIVE_SEPARATOR,
+    Content,
+    Found,
+    Item,
+    Passed,
+    archive_extension,
+    has_image_name,
+    is_hidden,
+    read_member,
+    walk_archive,
+    why,
 )
+from i2v_search.errors import ImageError, SourceError
+from i2v_search.images import EXTENSIONS, MAX_BYTES, describe_special, read_regular_file
 
 Source: TypeAlias = str | os.PathLike[str]
-
-ARCHIVE_SEPARATOR: Final = "!/"
-_DECOMPRESSORS: Final[dict[str, Callable[[BinaryIO], BinaryIO]]] = {
-    "tar": lambda file: file,
-    "gz": lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
-    "bz2": lambda file: cast(BinaryIO, bz2.BZ2File(file)),
-    "xz": lambda file: cast(BinaryIO, lzma.LZMAFile(file)),  # noqa: SIM115 - the caller closes it
-}
-_TAR_EXTENSIONS: Final = {
-    **{".tar": "tar", ".tar.gz": "gz", ".tgz": "gz", ".tar.bz2": "bz2", ".tbz2": "bz2"},
-    **{".tar.xz": "xz", ".txz": "xz"},
-}
-_ZIP_EXTENSIONS: Final = (".zip", ".cbz")
-_MAX_TAR_READ: Final = 2**20
-"""The most that is read from a tar at once: a header may claim gigabytes of attributes before its member."""
-
-_ARCHIVE_ERRORS: Final = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError),
-    *(MemoryError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
-)
 
 
 @dataclass(frozen=True)
@@ -152,7 +127,7 @@ def count_images(sources: Sequence[Source]) -> int:
     """
     parsed = _parse(sources)
     return sum(
-        isinstance(found, _Found)
+        isinstance(found, Found)
         for number, source in enumerate(parsed)
         for found in source.walk()
         if not _given_before(found, parsed[:number])
@@ -187,10 +162,10 @@ def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
         return read_regular_file(whole, path)
     for separator in re.finditer(re.escape(ARCHIVE_SEPARATOR), path):
         archive = path[: separator.start()]
-        if _archive_extension(archive) is not None:
+        if archive_extension(archive) is not None:
             located = _inside(root, archive, path, allow_outside)
             if os.path.isfile(located):  # noqa: PTH113
-                return _read_member(located, path[separator.end() :], path)
+                return read_member(located, path[separator.end() :], path)
     raise ImageError(path, "no such file")
 
 
@@ -208,31 +183,6 @@ def _inside(root: Path, path: str, label: str, allow_outside: bool) -> Path:
 # What the kinds of sources have in common: absolute paths inside, stored paths only at the very end.
 
 
-_Content: TypeAlias = Callable[[str], bytes]
-"""Gives a member's bytes; its argument is what errors call the member."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A candidate, by absolute path (or the path of its archive, and the member's name)."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    member: str | None = None
-    prepare: Callable[[], _Content] | None = None  # for a member: to be called while the walk stands at it
-
-
-@dataclass(frozen=True)
-class _Passed:
-    path: str
-    reason: str
-    member: str | None = None
-
-
-_Item: TypeAlias = _Found | _Passed
-
-
 @dataclass(frozen=True)
 class _File:
     path: str
@@ -244,7 +194,7 @@ class _File:
     def covers(self, path: str) -> bool:
         return path == self.path
 
-    def walk(self) -> Iterator[_Item]:
+    def walk(self) -> Iterator[Item]:
         yield _look_at(self.path)
 
     def nothing_found(self) -> str:
@@ -253,8 +203,8 @@ class _File:
 
 @dataclass(frozen=True)
 class _Archive(_File):
-    def walk(self) -> Iterator[_Item]:
-        return _walk_archive(self.path)
+    def walk(self) -> Iterator[Item]:
+        return walk_archive(self.path)
 
     def nothing_found(self) -> str:
         return f"{self.path} holds no picture: looked for members ending in {_extensions_text()}"
@@ -270,9 +220,9 @@ class _Folder:
 
     def covers(self, path: str) -> bool:
         inner = _below(path, self.path)
-        return bool(inner) and _has_image_name(inner[-1]) and not any(_hidden(part) for part in inner)
+        return bool(inner) and has_image_name(inner[-1]) and not any(is_hidden(part) for part in inner)
 
-    def walk(self) -> Iterator[_Item]:
+    def walk(self) -> Iterator[Item]:
         return _walk_folder(self.path, ())
 
     def nothing_found(self) -> str:
@@ -300,7 +250,7 @@ class _Glob:
                 return _Folder(str(Path(self.prefix, *inner[: depth + 1]))).covers(path)
         return len(self.parts) in states
 
-    def walk(self) -> Iterator[_Item]:
+    def walk(self) -> Iterator[Item]:
         return _walk_folder(self.prefix, self.parts)
 
     def nothing_found(self) -> str:
@@ -332,12 +282,12 @@ def _parse_one(source: str) -> _AnySource:
         try:
             os.scandir(folder).close()
         except OSError as error:
-            raise SourceError(f"{source!r} cannot be listed: {_why(error)}") from error
+            raise SourceError(f"{source!r} cannot be listed: {why(error)}") from error
         return _Folder(folder)
     if not stat.S_ISREG(mode):
         raise SourceError(f"{source!r} is {describe_special(mode)}, not a folder or file")
     located = str(path.parent.resolve() / path.name)  # the name as given, even when it is a link
-    return _File(located) if _archive_extension(located) is None else _Archive(located)
+    return _File(located) if archive_extension(located) is None else _Archive(located)
 
 
 def _parse_glob(pattern: str) -> _Glob:
@@ -362,19 +312,19 @@ def _stream(parsed: list[_AnySource], root: Path) -> Iterator[SourceImage | Skip
             path = _stored(item.path, root)
             if item.member is not None:
                 path += ARCHIVE_SEPARATOR + item.member
-            if isinstance(item, _Passed):
+            if isinstance(item, Passed):
                 yield Skipped(path, item.reason)
             else:
                 content = item.prepare() if item.prepare else _file_content(item.path)
                 yield SourceImage(path, item.size, item.mtime_ns, functools.partial(content, path))
 
 
-def _given_before(item: _Item, earlier: Sequence[_AnySource]) -> bool:
+def _given_before(item: Item, earlier: Sequence[_AnySource]) -> bool:
     """Tell by the path alone whether an earlier source gave it: no set of seen paths has to be kept."""
     return any(source.covers(item.path) for source in earlier)
 
 
-def _file_content(location: str) -> _Content:
+def _file_content(location: str) -> Content:
     return lambda label: read_regular_file(location, label, MAX_BYTES)
 
 
@@ -389,28 +339,8 @@ def _below(path: str, folder: str) -> list[str]:
     return path.removeprefix(start).split(os.sep) if path.startswith(start) else []  # noqa: PTH206
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".")
-
-
-def _has_image_name(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122
-
-
 def _extensions_text() -> str:
     return " ".join(sorted(EXTENSIONS))
-
-
-def _archive_extension(path: str) -> str | None:
-    lower = path.lower()
-    return next((ending for ending in (*_ZIP_EXTENSIONS, *_TAR_EXTENSIONS) if lower.endswith(ending)), None)
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, PermissionError):
-        return "permission denied"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split())[:200] or type(error).__name__
 
 
 # Folders and globs: one walk. A glob is a set of positions in its parts, moved on by every name on the way
@@ -436,7 +366,7 @@ def _advance(parts: tuple[str, ...], states: frozenset[int], name: str) -> froze
         if state == len(parts):
             continue
         if parts[state] == "**":
-            if not _hidden(name):
+            if not is_hidden(name):
                 moved.add(state)
         elif _part_matches(parts[state], name):
             moved.add(state + 1)
@@ -444,7 +374,7 @@ def _advance(parts: tuple[str, ...], states: frozenset[int], name: str) -> froze
 
 
 def _part_matches(part: str, name: str) -> bool:
-    return (not _hidden(name) or _hidden(part)) and fnmatch.fnmatchcase(name, part)
+    return (not is_hidden(name) or is_hidden(part)) and fnmatch.fnmatchcase(name, part)
 
 
 _Identity: TypeAlias = tuple[int, int]
@@ -465,19 +395,19 @@ class _Level:
     as_folder: bool
 
 
-def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[_Item]:
+def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[Item]:
     """Walk in depth with a list, not by recursion: a directory tree may be deeper than Python's stack."""
     above = _identities_above(top)
     followed: set[_Identity] = set()
     levels: list[_Level] = []
 
-    def enter(path: str, states: frozenset[int], as_folder: bool) -> _Passed | None:
+    def enter(path: str, states: frozenset[int], as_folder: bool) -> Passed | None:
         try:
             status = os.stat(path)  # noqa: PTH116
             with os.scandir(path) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            return _Passed(path, f"folder cannot be listed: {_why(error)}")
+            return Passed(path, f"folder cannot be listed: {why(error)}")
         levels.append(_Level(iter(entries), _identity(status), states, as_folder))
         return None
 
@@ -490,17 +420,17 @@ def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[_Item]:
             levels.pop()
             continue
         states = level.states if level.as_folder else _advance(parts, level.states, entry.name)
-        if (level.as_folder and _hidden(entry.name)) or not states:
+        if (level.as_folder and is_hidden(entry.name)) or not states:
             continue
         matched = len(parts) in states
         if not _is_directory(entry):
             if level.as_folder:
-                if _has_image_name(entry.name):
+                if has_image_name(entry.name):
                     yield _look_at(entry.path)
             elif matched:
                 item = _look_at(entry.path)
-                is_archive = isinstance(item, _Found) and _archive_extension(entry.name) is not None
-                yield from _walk_archive(entry.path) if is_archive else (item,)
+                is_archive = isinstance(item, Found) and archive_extension(entry.name) is not None
+                yield from walk_archive(entry.path) if is_archive else (item,)
             continue
         if entry.is_symlink() and (problem := _refuse_link(entry, above, levels, followed)):
             yield problem
@@ -527,231 +457,27 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 
 def _refuse_link(
     entry: os.DirEntry[str], above: set[_Identity], levels: list[_Level], followed: set[_Identity]
-) -> _Passed | None:
+) -> Passed | None:
     """Follow every linked folder once, so that links among folders cannot multiply them without end."""
     try:
         status = entry.stat()
     except OSError as error:
-        return _Passed(entry.path, _why(error))
+        return Passed(entry.path, why(error))
     identity = _identity(status)
     if identity in above or any(identity == level.identity for level in levels):
-        return _Passed(entry.path, "a symbolic link to a folder above it")
+        return Passed(entry.path, "a symbolic link to a folder above it")
     if identity in followed:
-        return _Passed(entry.path, "a symbolic link to a folder that another link has led to")
+        return Passed(entry.path, "a symbolic link to a folder that another link has led to")
     followed.add(identity)
     return None
 
 
-def _look_at(path: str) -> _Item:
+def _look_at(path: str) -> Item:
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
         broken = isinstance(error, FileNotFoundError) and os.path.islink(path)  # noqa: PTH114
-        return _Passed(path, "a broken symbolic link" if broken else _why(error))
+        return Passed(path, "a broken symbolic link" if broken else why(error))
     if not stat.S_ISREG(status.st_mode):
-        return _Passed(path, f"{describe_special(status.st_mode)}, not a file")
-    return _Found(path, status.st_size, status.st_mtime_ns)
-
-
-# Archives
-
-
-def _walk_archive(path: str) -> Iterator[_Item]:
-    walk = _walk_zip if _archive_extension(path) in _ZIP_EXTENSIONS else _walk_tar
-    try:
-        yield from walk(path)
-    except ImageError as error:
-        yield _Passed(path, error.reason)
-    except _ARCHIVE_ERRORS as error:
-        yield _Passed(path, f"damaged archive: {_why(error)}")
-
-
-def _member_name(name: str) -> str:
-    """Drop the `./` that tar puts in front; what is left is the name that gets stored."""
-    return "/".join(part for part in name.split("/") if part != ".")
-
-
-def _unsafe_name(name: str) -> str | None:
-    if name.startswith("/") or re.match(r"[A-Za-z]:[\\/]|\\\\", name):
-        return "the member's name is absolute"
-    if ".." in re.split(r"[/\\]", name):
-        return "the member's name leads out of the archive"
-    if "\0" in name or not name:
-        return "the member's name is not a name"
-    return None
-
-
-def _is_candidate(name: str) -> bool:
-    return _has_image_name(name) and not any(_hidden(part) for part in name.split("/") if part != "..")
-
-
-def _walk_zip(path: str) -> Iterator[_Item]:
-    archive = _Zip(path)
-    for info in archive.zip.infolist():
-        name = _member_name(info.filename)
-        if info.is_dir() or not _is_candidate(name):
-            continue
-        if problem := _unsafe_name(name) or _zip_problem(archive.zip, info):
-            yield _Passed(path, problem, name)
-        else:
-            content = functools.partial(archive.read, info)
-            yield _Found(path, info.file_size, _zip_time(info), name, functools.partial(_just, content))
-
-
-def _just(content: _Content) -> _Content:
-    return content
-
-
-class _Zip:
-    """A zip that stays open as long as anyone holds one of its members, which several threads may read at
-    once.
-    """
-
-    def __init__(self, path: str) -> None:
-        file = open_regular_file(path)
-        try:
-            self.zip = zipfile.ZipFile(file)
-        except BaseException:
-            file.close()
-            raise
-        self._lock = threading.Lock()
-        weakref.finalize(self, file.close)
-
-    def read(self, info: zipfile.ZipInfo, label: str) -> bytes:
-        if info.file_size > MAX_BYTES:
-            raise ImageError(label, f"{info.file_size} bytes is over the limit of {MAX_BYTES} bytes")
-        try:
-            with self._lock:  # ZipFile counts its open members without one; reading them is safe
-                member = self.zip.open(info)
-            try:
-                return read_bounded(cast(BinaryIO, member), label, MAX_BYTES)
-            finally:
-                with self._lock:
-                    member.close()
-        except _ARCHIVE_ERRORS as error:
-            raise ImageError(label, f"damaged in its archive: {_why(error)}") from error
-
-
-def _zip_problem(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
-    if info.flag_bits & 0x1:
-        return "encrypted"
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind and kind != stat.S_IFREG:
-        return f"{describe_special(kind)}, not a file"
-    if archive.NameToInfo.get(info.filename) is not info:
-        return "a later member has the same name"
-    return None
-
-
-def _zip_time(info: zipfile.ZipInfo) -> int:
-    year, month, day, hour, minute, second = info.date_time
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return 0
-    return calendar.timegm((year, month, day, hour, minute, second)) * 10**9
-
-
-class _ForwardReader:
-    """What `tarfile` reads from: forwards only, and never much at once.
-
-    Both are what a hostile archive would use: a header of attributes claiming gigabytes, and a negative size
-    that sends the reader back to where it was.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._position = 0
-        self.last_block = b""
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MAX_TAR_READ:
-            raise tarfile.ReadError("a header that claims to be absurdly large")
-        blocks: list[bytes] = []
-        while size and (block := self._stream.read(size)):
-            size -= len(block)
-            self._position += len(block)
-            blocks.append(block)
-        self.last_block = b"".join(blocks)
-        return self.last_block
-
-    def seek(self, position: int) -> None:
-        if position < self._position:
-            raise tarfile.ReadError("a member that overlaps the one before")
-        while self._position < position and self.read(min(position - self._position, _MAX_TAR_READ)):
-            pass
-
-
-def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    extension = _archive_extension(path)
-    if extension is None:
-        raise tarfile.ReadError("not the name of an archive")
-    with open_regular_file(path) as file, _DECOMPRESSORS[_TAR_EXTENSIONS[extension]](file) as stream:
-        reader = _ForwardReader(stream)
-        fileobj = cast(BinaryIO, reader)
-        with tarfile.open(fileobj=fileobj, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
-            while (member := archive.next()) is not None:
-                vars(archive)["members"] = []  # tarfile would keep every header it has seen
-                yield archive, member
-        if reader.last_block.strip(b"\0"):  # tarfile takes a header that is none for the end of the archive
-            raise tarfile.ReadError("a header in the middle is not one")
-
-
-def _walk_tar(path: str) -> Iterator[_Item]:
-    seen: set[int] = set()
-    for archive, info in _tar_members(path):
-        name = _member_name(info.name)
-        if info.isdir() or not _is_candidate(name):
-            continue
-        if problem := _unsafe_name(name) or _tar_problem(info):
-            yield _Passed(path, problem, name)
-        elif (key := hash(name)) in seen:
-            yield _Passed(path, "an earlier member has the same name", name)
-        else:
-            seen.add(key)
-            prepare = functools.partial(_read_tar_member, archive, info)
-            yield _Found(path, info.size, _tar_time(info), name, prepare)
-
-
-def _tar_problem(info: tarfile.TarInfo) -> str | None:
-    if info.issym() or info.islnk():
-        return "a link, not a file"
-    return None if info.isreg() else "a device or pipe, not a file"
-
-
-def _tar_time(info: tarfile.TarInfo) -> int:
-    seconds = info.mtime if math.isfinite(info.mtime) else 0
-    return int(seconds * 10**9) if abs(seconds) < 2**33 else 0
-
-
-def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Content:
-    """Read a member while the stream stands at it; what goes wrong comes out when its bytes are asked for."""
-    member = archive.extractfile(info)
-    if member is None or info.size > MAX_BYTES:
-        return _failing(f"{info.size} bytes is over the limit of {MAX_BYTES} bytes")
-    try:
-        data = read_bounded(cast(BinaryIO, member), info.name, MAX_BYTES)
-    except ImageError as error:
-        return _failing(error.reason)
-    except _ARCHIVE_ERRORS as error:
-        return _failing(f"damaged in its archive: {_why(error)}")
-    return lambda _label: data
-
-
-def _failing(reason: str) -> _Content:
-    def read(label: str) -> bytes:
-        raise ImageError(label, reason)
-
-    return read
-
-
-def _read_member(archive: Path, member: str, label: str) -> bytes:
-    if _unsafe_name(member):
-        raise ImageError(label, f"refused: {_unsafe_name(member)}")
-    for item in _walk_archive(str(archive)):
-        if item.member == member and isinstance(item, _Found) and item.prepare is not None:
-            return item.prepare()(label)
-        if item.member in {member, None} and isinstance(item, _Passed):
-            raise ImageError(label, item.reason)
-    raise ImageError(label, "no such member in the archive")
+        return Passed(path, f"{describe_special(status.st_mode)}, not a file")
+    return Found(path, status.st_size, status.st_mtime_ns)

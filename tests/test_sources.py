@@ -18,7 +18,7 @@ from hostile import encode, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search import sources as sources_module
+from i2v_search import archives
 from i2v_search.errors import ImageError, SourceError
 from i2v_search.sources import Skipped, SourceImage, count_images, image_root, iter_images, open_stored
 
@@ -372,7 +372,7 @@ def test_encrypted_members_and_links_are_skipped(tmp_path: Path) -> None:
 def test_member_that_unpacks_beyond_the_limit_is_an_image_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources_module, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 10_000)
     bomb = bytes(1_000_000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.png", bomb)

@@ -76,7 +76,7 @@ def _write_csv(item: TaggedImage) -> None:
 
 
 def _write_sidecar(root: Path, item: TaggedImage) -> None:
-    from i2v_search.sources import ARCHIVE_SEPARATOR
+    from i2v_search.archives import ARCHIVE_SEPARATOR
     from i2v_search.tags import caption
 
     if ARCHIVE_SEPARATOR not in item.path:
