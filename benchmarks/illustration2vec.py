@@ -1,6 +1,6 @@
 """Illustration2Vec at full size, with seeded weights: import, memory, and the speed of the forward pass.
 
-Parts: ``import``, ``speed``. The weights are written to a temporary
+Parts: ``import``, ``speed``, ``int8``. The weights are written to a temporary
 directory (2 GB) first.
 """
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.timing import interleave, run_parts, table
-from i2v_search.encoders import EncoderInfo
+from i2v_search.choices import Engine
+from i2v_search.encoders import EncoderInfo, load_encoder
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
 from i2v_search.encoders.illustration2vec import FeatureModel
+from i2v_search.encoders.importing import import_weights
+from i2v_search.encoders.quantizing import quantize_model
 from i2v_search.encoders.runtime import onnx_session
 from i2v_search.images import load_image
 from i2v_search.lookahead import map_ahead
@@ -210,7 +214,42 @@ def _files(folder: Path, count: int) -> list[Path]:
     return files
 
 
-PARTS: dict[str, Any] = {"import": measure_import, "speed": measure_speed}
+def measure_int8(command: str) -> str:
+    """An 8-bit copy against the original: forward pass and recall, on weights that nobody trained."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["I2V_SEARCH_MODELS"] = f"{folder}/models"
+        file = write_caffemodel(Path(folder) / "full.caffemodel", full_size("feature"))
+        import_weights(file, name="full")
+        art = sorted({sample.path.parent for sample in sample_images()})[:4]
+        made = quantize_model("full", art)
+        encoders = [load_encoder(name, Engine(device="cpu")) for name in ("full", "full-int8")]
+        prepared = [encoders[0].prepare(load_image(sample.path)) for sample in sample_images()[:BATCH]]
+        full, rough = (partial(encoder.encode, prepared) for encoder in encoders)
+        rounds = interleave({"float32": full, "int8": rough}, ROUNDS)
+        size = (Path(folder) / "models" / "full-int8" / "model.onnx").stat().st_size
+    rows = [
+        [
+            "float32",
+            rounds.rate("float32", BATCH).show(),
+            rounds.ratio("float32", "int8").show(),
+            "1",
+            command,
+        ],
+        ["int8", rounds.rate("int8", BATCH).show(), "1 (1..1)", f"{made.recall_at_10:.3f}", command],
+    ]
+    header = ["weights", "images/s", "time over int8", f"recall@10 on {made.images} images", "command"]
+    closing = (
+        f"The copy takes {size / 1e6:.0f} MB; mean cosine of the vectors {made.cosine:.4f}. "
+        "The weights are seeded noise: measure trained ones with `i2v-search models quantize`."
+    )
+    return f"{table(header, rows)}\n\n{closing}"
+
+
+PARTS: dict[str, Any] = {
+    "import": measure_import,
+    "speed": measure_speed,
+    "int8": measure_int8,
+}
 
 if __name__ == "__main__":
     run_parts("illustration2vec", PACKAGES, PARTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -134,15 +135,20 @@ def _quantize(weights: Path, target: Path, batches: _Batches) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch) / GRAPH
         whole.write_bytes(onnx_model(i2v_network("feature"), map_tensors(weights)))
-        quantization.quantize_static(
-            str(whole),
-            str(target),
-            batches,
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-        )
+        # It warns, on the root logger, about graphs that an exporter made; this one needs no preparation.
+        logging.disable(logging.WARNING)
+        try:
+            quantization.quantize_static(
+                str(whole),
+                str(target),
+                batches,
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _prepared(encoder: Encoder, sources: Sequence[Source]) -> list[Any]:
