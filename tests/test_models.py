@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -239,6 +240,32 @@ def test_the_original_api_gives_the_original_shapes(data: Path) -> None:
     assert dict(found["rating"])["safe"] == pytest.approx(chosen["safe"])
     with pytest.raises(EncoderError, match=r"no layer 'encode1'.*illust2vec_ver200\.caffemodel"):
         illust2vec.extract_feature([img])
+
+
+def test_the_example_of_the_original_readme_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    example = readme[readme.index("from i2v_search import i2v  # was") :].partition("```")[0]
+    names = [f"tag {i}" for i in range(TAGS - 5)]
+    names = ["1girl", "blue eyes", *names, "safe", "questionable", "explicit"]
+    Path("tag_list.json").write_text(json.dumps(names))
+    for name, head, file in (
+        ("illust2vec_tag", "tag", "illust2vec_tag_ver200"),
+        ("illust2vec", "feature", "illust2vec_ver200"),
+    ):
+        caffemodel(data / f"{file}.caffemodel", head)
+        weights = SeededWeights(shapes(head, dimension=64, tags=TAGS))
+        Path(f"{name}.prototxt").write_text(prototxt(weights))
+    Path("images").mkdir()
+    photo(Path("images/miku.jpg"))
+    found: list[Any] = []
+    answers = re.compile(r"^(illust2vec\.(?:estimate|extract)\w+\(.*\))(?:  #.*)?$", re.MULTILINE)
+    exec(answers.sub(r"found.append(\1)", example), {"found": found})
+    plausible, specific, feature, code = found
+    assert set(plausible[0]) == {"general", "character", "copyright", "rating"}
+    assert set(specific[0]) == {"1girl", "blue eyes", "safe"}
+    assert feature.shape == (1, 64)
+    assert code.shape == (1, 8)
 
 
 def test_the_original_api_extracts_features_and_codes(data: Path) -> None:
