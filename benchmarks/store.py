@@ -118,7 +118,7 @@ def take_part(command: str) -> str:
             }
             for kind, data in datasets.items():
                 if amount < 1000 or "gzip" not in kind:
-                    readers[f"h5py {kind}, row by row"] = partial(_row_by_row, data)
+                    readers[f"h5py {kind}"] = partial(_by_h5py, data)
             calls = {name: partial(on_next, reader) for name, reader in readers.items()}
             timings = interleave(calls, rounds, least=0.02)
             for name in calls:
@@ -192,9 +192,16 @@ def _stored() -> Iterator[tuple[FeatureStore, Any, dict[str, Any]]]:
             yield store, np.load(Path(name) / "rows.npy", mmap_mode="r"), datasets
 
 
-def _row_by_row(data: Any, positions: NDArray[np.int64]) -> NDArray[np.float16]:
-    """h5py's own fancy index is slower than this, and wants rising positions."""
-    return np.stack([data[position] for position in positions])
+def _by_h5py(data: Any, positions: NDArray[np.int64]) -> NDArray[np.float16]:
+    """The faster of h5py's two ways: its own fancy index, which wants rising positions, or row by row."""
+    values = np.empty((len(positions), DIMENSION), np.float16)
+    if data.chunks is None and len(positions) > 1:
+        order = np.argsort(positions)
+        values[order] = data[positions[order]]
+    else:
+        for row, position in enumerate(positions):
+            values[row] = data[position]
+    return values
 
 
 if __name__ == "__main__":
