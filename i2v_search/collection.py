@@ -526,9 +526,9 @@ class Collection:
         return {tag.name for at in liked if at is not None for tag in self.store.record(at).tags}
 
     def _hit(self, rank: int, position: int, score: float, shared: set[str]) -> Hit:
-        record = self.store.record(position)
-        common = tuple(tag.name for tag in record.tags if tag.name in shared)
-        return Hit(rank, int(self.store.ids[position]), record.path, score, common)
+        tags = self.store.record(position).tags if shared else ()
+        common = tuple(tag.name for tag in tags if tag.name in shared)
+        return Hit(rank, int(self.store.ids[position]), self.store.path(position), score, common)
 
     def _stop(self, position: int) -> Stop:
         return Stop(int(self.store.ids[position]), self.store.path(position))

@@ -12,8 +12,9 @@ import hashlib
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -111,24 +112,14 @@ class _Entry:
     copy_of: int | None = None
 
 
-@dataclass
-class _Counts:
-    encoded: int = 0
-    copied: int = 0
-    moved: int = 0
-    refreshed: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-
-
 class _Extractor:
     def __init__(self, writer: StoreWriter, encoder: Encoder, root: Path, *, strict: bool) -> None:
         self.writer, self.encoder, self.root, self.strict = writer, encoder, root, strict
         self.store = FeatureStore(writer.directory, writer.manifest)
         self.catalogue = Catalogue(self.store)
         self.seen = np.zeros(self.store.rows, bool)
-        self.counts = _Counts()
+        self.counts: Counter[str] = Counter()
+        self.skipped: list[Skipped] = []
         self.tags: Mapping[str, tuple[Tag, ...]] = {}
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
@@ -151,13 +142,13 @@ class _Extractor:
                         self._write(pending)
                         pending = []
                 case None:
-                    self.counts.unchanged += 1
+                    self.counts["unchanged"] += 1
             report(Progress("extracting", done, max(total, done)))
         self._write(pending)
         if sync:
             self._remove_missing(scopes)
-        skipped = tuple(self.counts.skipped)
-        return Extraction(**{**vars(self.counts), "skipped": skipped}, seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Extraction(**self.counts, skipped=tuple(self.skipped), seconds=seconds)
 
     def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | None]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
@@ -208,18 +199,18 @@ class _Extractor:
     def _settle(self, entry: _Entry) -> _Entry:
         """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
         if entry.prepared is not None:
-            self.counts.encoded += 1
+            self.counts["encoded"] += 1
             return entry
         if entry.copy_of is not None:
-            self.counts.refreshed += 1
+            self.counts["refreshed"] += 1
             return self._copy(entry, entry.copy_of, self.store.record(entry.copy_of).tags)
         for position in entry.same if entry.image_id is None else ():
             if not self.seen[position] and not _is_there(self.root, self.store.path(position)):
                 self.seen[position] = True
-                self.counts.moved += 1
+                self.counts["moved"] += 1
                 moved = replace(entry, image_id=int(self.store.ids[position]))
                 return self._copy(moved, position, self.store.record(position).tags)
-        self.counts.copied += 1
+        self.counts["copied"] += 1
         # What a person said of the other image stays with it.
         return self._copy(entry, entry.same[0], self._of_head(self.store.record(entry.same[0]).tags))
 
@@ -259,11 +250,11 @@ class _Extractor:
     def _skip(self, skipped: Skipped) -> None:
         if self.strict:
             raise ImageError(skipped.path, skipped.reason)
-        self.counts.skipped.append(skipped)
+        self.skipped.append(skipped)
 
     def _remove_missing(self, scopes: Sequence[str]) -> None:
         """Remove live rows inside the sources that were not met, unless what holds them could not be read."""
-        unread = [(f"{item.path}/", f"{item.path}!/") for item in self.counts.skipped]
+        unread = [(f"{item.path}/", f"{item.path}!/") for item in self.skipped]
         prefixes = tuple(prefix for pair in unread for prefix in pair)
         missing = [int(position) for position in self.store.live if not self.seen[position]]
         gone = []
@@ -271,7 +262,7 @@ class _Extractor:
             path = self.store.path(position)
             if any(_inside(path, scope, self.root) for scope in scopes) and not path.startswith(prefixes):
                 gone.append(position)
-        self.counts.removed = len(gone)
+        self.counts["removed"] = len(gone)
         self.writer.remove(gone)
 
 

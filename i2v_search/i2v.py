@@ -12,7 +12,7 @@ each time; for daily use import them once with ``i2v-search models import``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -115,13 +115,8 @@ class Illustration2Vec:
                 "these weights are of the tag model, which has no feature vectors (no layer 'encode1'); "
                 "load the feature model: illust2vec_ver200.caffemodel"
             )
-        feature, loaded = self._feature, _load(images)
-        size = feature.batch_size
-        parts = [
-            feature.encode([feature.prepare(image) for image in loaded[start : start + size]]).vectors
-            for start in range(0, len(loaded), size)
-        ]
-        return np.concatenate(parts)
+        feature = self._feature
+        return _in_batches(feature, images, lambda inputs: feature.encode(inputs).vectors)
 
     def extract_binary_feature(self, images: Any) -> NDArray[np.uint8]:
         """Binary codes, (n, 512) uint8: the signs of `extract_feature`, most significant bit first.
@@ -140,13 +135,8 @@ class Illustration2Vec:
         return self._tagger
 
     def _probabilities(self, images: Any) -> NDArray[np.float32]:
-        tagger, loaded = self._need_tagger(), _load(images)
-        size = tagger.batch_size
-        parts = [
-            tagger.tag([tagger.prepare(image) for image in loaded[start : start + size]])
-            for start in range(0, len(loaded), size)
-        ]
-        return np.concatenate(parts)
+        tagger = self._need_tagger()
+        return _in_batches(tagger, images, tagger.tag)
 
 
 def make_i2v_with_caffe(
@@ -230,6 +220,14 @@ def _make(
         info = EncoderInfo(file.name, sha256, PREPROCESSING, len(vocabulary))
         tagger = TagModel(info, runtime("tag"), mean, vocabulary)
     return Illustration2Vec(feature, tagger)
+
+
+def _in_batches(
+    model: FeatureModel | TagModel, images: Any, run: Callable[[Sequence[Any]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    loaded, size = _load(images), model.batch_size
+    batches = (loaded[start : start + size] for start in range(0, len(loaded), size))
+    return np.concatenate([run([model.prepare(image) for image in batch]) for batch in batches])
 
 
 def _load(images: Any) -> Sequence[Image.Image]:

@@ -275,7 +275,10 @@ def _unknown_tag(name: str, store: FeatureStore) -> str:
 
     known = store.tag_counts()
     if not known:
-        return f"no image has tag {name!r}: this collection has no tags (its encoder gives none)"
+        return (
+            f"no image has tag {name!r}: this collection has no tags; give them in tags.jsonl beside the "
+            "images, or build a collection with --tagger"
+        )
     if name in known:
         return f"no image of the collection has tag {name!r} with a probability of {TAG_THRESHOLD} or more"
     close = get_close_matches(name, known, 3)

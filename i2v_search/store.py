@@ -296,7 +296,6 @@ class StoreWriter:
         self._changed = bool(manifest.parts) and manifest.parts[-1].sha256 is None
         remove_strangers(directory, manifest)
         store = FeatureStore(directory, manifest)
-        self._rows = store.rows
         self._dead = set(store.removed.tolist())
         self._next_id = max(manifest.next_id, int(store.ids.max()) + 1 if store.rows else 0)
 
@@ -342,7 +341,6 @@ class StoreWriter:
             writer.append(records[chosen], numbers[chosen], unit_rows[chosen], norms[chosen])
             start += count
             self._uncommitted += count
-            self._rows += count
         self._changed = True
         if self._uncommitted >= COMMIT_ROWS:
             self.commit()

@@ -205,7 +205,7 @@ def info(facts: CollectionInfo) -> None:
         "vectors": f"{facts.dimension}-d by encoder {facts.encoder}",
         "similarity": facts.similarity,
         "index": _index_line(facts),
-        "tags": f"{facts.tags:,}" if facts.tags else "none (the encoder gives none)",
+        "tags": f"{facts.tags:,}" if facts.tags else "none; give them in tags.jsonl, or build with --tagger",
         "disk": f"{sum(facts.bytes.values()) / 1e6:,.1f} MB in {len(facts.bytes)} files",
     }
     if facts.dead_rows:

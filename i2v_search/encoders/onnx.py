@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from i2v_search.choices import Engine
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.models import OnnxDescription
 from i2v_search.encoders.runtime import onnx_session
@@ -26,13 +27,11 @@ class OnnxModel:
         path: the model.
         description: its input and outputs.
         vocabulary: of the tag output, None without one.
-        threads: CPU threads.
+        engine: CPU threads and batch size; it runs on the CPU.
 
     Raises:
         EncoderError: the file is not a model that ONNX Runtime runs, or lacks an input or output.
     """
-
-    batch_size = 8
 
     def __init__(
         self,
@@ -40,14 +39,14 @@ class OnnxModel:
         path: Path,
         description: OnnxDescription,
         vocabulary: Vocabulary | None = None,
-        *,
-        threads: int | None = None,
+        engine: Engine = Engine(),
     ) -> None:
         self.info = info
+        self.batch_size = engine.batch_size or 8
         self.description = description
         self.shrink_to: int | None = description.size
         self.vocabulary = vocabulary
-        self._session: Any = onnx_session(path, threads=threads)
+        self._session: Any = onnx_session(path, threads=engine.threads)
         self._input = self._session.get_inputs()[0].name
         outputs = [output.name for output in self._session.get_outputs()]
         for name in (description.output, description.tag_output):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from i2v_search.choices import Engine
 from i2v_search.encoders.base import Encoder, Tagger
 from i2v_search.encoders.i2v_input import network_mean
@@ -31,16 +34,11 @@ def open_encoder(name: str, engine: Engine) -> Encoder:
     card, folder = _checked(name)
     if card.dimension is None:
         raise EncoderError(f"model {name!r} gives no feature vectors")
+    info = card.info(card.dimension)
     if card.onnx is not None:
         vocabulary = load_vocabulary(folder, card.tags) if card.tags else None
-        return OnnxModel(
-            card.info(card.dimension), folder / GRAPH, card.onnx, vocabulary, threads=engine.threads
-        )
-    mean = load_array(folder / MEAN)
-    runtime = _runtime("feature", card, folder, engine)
-    return FeatureModel(
-        card.info(card.dimension), runtime, network_mean() if mean is None else mean, engine.batch_size
-    )
+        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)
+    return FeatureModel(info, _runtime("feature", card, folder, engine), _mean(folder), engine.batch_size)
 
 
 def open_tagger(name: str, engine: Engine) -> Tagger:
@@ -54,10 +52,9 @@ def open_tagger(name: str, engine: Engine) -> Tagger:
         raise EncoderError(f"model {name!r} gives no tags")
     info, vocabulary = card.info(card.tags), load_vocabulary(folder, card.tags)
     if card.onnx is not None:
-        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, threads=engine.threads)  # type: ignore[return-value]
-    mean = load_array(folder / MEAN)
+        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)  # type: ignore[return-value]
     runtime = _runtime("tag", card, folder, engine)
-    return TagModel(info, runtime, network_mean() if mean is None else mean, vocabulary, engine.batch_size)
+    return TagModel(info, runtime, _mean(folder), vocabulary, engine.batch_size)
 
 
 def _checked(name: str) -> tuple[ModelCard, Path]:
@@ -65,6 +62,11 @@ def _checked(name: str) -> tuple[ModelCard, Path]:
     if card is None:
         raise EncoderError(f"no imported model is called {name!r}; i2v-search models list shows them")
     return card, check_model(card)
+
+
+def _mean(folder: Path) -> NDArray[np.float32]:
+    mean = load_array(folder / MEAN)
+    return network_mean() if mean is None else mean
 
 
 def _runtime(head: Head, card: ModelCard, folder: Path, engine: Engine) -> Runtime:

@@ -68,10 +68,7 @@ def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
         >>> encode_images(encoder, [Image.new("RGB", (320, 200), "teal")]).vectors.shape
         (1, 1280)
     """
-    encoder = _find_factory(name)(engine)
-    if engine.batch_size is not None:
-        encoder.batch_size = engine.batch_size
-    return encoder
+    return _find_factory(name)(engine)
 
 
 def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
@@ -99,10 +96,7 @@ def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
         raise EncoderError(f"{asked}{listed}; import one with: i2v-search models import FILE --tags LIST")
     from i2v_search.encoders.opening import open_tagger
 
-    tagger = open_tagger(name, engine)
-    if engine.batch_size is not None:
-        tagger.batch_size = engine.batch_size
-    return tagger
+    return open_tagger(name, engine)
 
 
 def _find_factory(name: str) -> Factory:

@@ -72,8 +72,6 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapp
                [0., 1.]], dtype=float32)
         >>> tensor_offsets(file)
         {'a.weight': (128, 16)}
-        >>> read_metadata(file)
-        {'head': 'tag'}
     """
     names = sorted(arrays, key=lambda name: (-_alignment(arrays[name].nbytes), name))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
@@ -129,15 +127,6 @@ def tensor_offsets(path: Path) -> dict[str, tuple[int, int]]:
     """
     tensors, _ = _read_header(map_file(path), path)
     return {name: (tensor.offset, tensor.length) for name, tensor in tensors.items()}
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The text that `write_tensors` was given.
-
-    Raises:
-        WeightsError: see `map_tensors`.
-    """
-    return _read_header(map_file(path), path)[1]
 
 
 def _alignment(length: int) -> int:
