@@ -113,7 +113,7 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         WeightsError: the header is not valid, or does not describe the data exactly.
     """
     data = map_file(path)
-    tensors, _ = _read_header(data, path)
+    tensors = _read_header(data, path)
     return {
         name: np.ndarray(tensor.shape, tensor.dtype, data, tensor.offset) for name, tensor in tensors.items()
     }
@@ -125,7 +125,7 @@ def tensor_offsets(path: Path) -> dict[str, tuple[int, int]]:
     Raises:
         WeightsError: see `map_tensors`.
     """
-    tensors, _ = _read_header(map_file(path), path)
+    tensors = _read_header(map_file(path), path)
     return {name: (tensor.offset, tensor.length) for name, tensor in tensors.items()}
 
 
@@ -133,7 +133,7 @@ def _alignment(length: int) -> int:
     return math.gcd(length, ALIGNMENT)
 
 
-def _read_header(data: FileMap, path: Path) -> tuple[dict[str, _Tensor], dict[str, str]]:
+def _read_header(data: FileMap, path: Path) -> dict[str, _Tensor]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 10 or not 2 <= length <= min(MAX_HEADER, len(data) - 8):
         raise WeightsError(
@@ -162,7 +162,7 @@ def _read_header(data: FileMap, path: Path) -> tuple[dict[str, _Tensor], dict[st
         raise WeightsError(
             f"{path}: {len(data)} bytes long, its header describes {end}; the file is cut or damaged"
         )
-    return ordered, metadata
+    return ordered
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
