@@ -100,11 +100,20 @@ def has_image_name(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122
 
 
-def walk_archive(path: str) -> Iterator[Item]:
-    """Yield the candidates of an archive in the order stored, and what is passed over."""
+Wanted: TypeAlias = Callable[[str], bool]
+"""Tells by a member's name whether it is one to look at."""
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a member's name ends as images do, and no part of it begins with a dot."""
+    return has_image_name(name) and not any(is_hidden(part) for part in name.split("/") if part != "..")
+
+
+def walk_archive(path: str, wanted: Wanted = is_picture_name) -> Iterator[Item]:
+    """Yield the wanted members of an archive in the order stored, and those that are passed over."""
     walk = _walk_zip if archive_extension(path) in _ZIP_EXTENSIONS else _walk_tar
     try:
-        yield from walk(path)
+        yield from walk(path, wanted)
     except ImageError as error:
         yield Passed(path, error.reason)
     except _ARCHIVE_ERRORS as error:
@@ -126,15 +135,11 @@ def _unsafe_name(name: str) -> str | None:
     return None
 
 
-def _is_candidate(name: str) -> bool:
-    return has_image_name(name) and not any(is_hidden(part) for part in name.split("/") if part != "..")
-
-
-def _walk_zip(path: str) -> Iterator[Item]:
+def _walk_zip(path: str, wanted: Wanted) -> Iterator[Item]:
     archive = _Zip(path)
     for info in archive.zip.infolist():
         name = _member_name(info.filename)
-        if info.is_dir() or not _is_candidate(name):
+        if info.is_dir() or not wanted(name):
             continue
         if problem := _unsafe_name(name) or _zip_problem(archive.zip, info):
             yield Passed(path, problem, name)
@@ -243,11 +248,11 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
             raise tarfile.ReadError("a header in the middle is not one")
 
 
-def _walk_tar(path: str) -> Iterator[Item]:
+def _walk_tar(path: str, wanted: Wanted) -> Iterator[Item]:
     seen: set[int] = set()
     for archive, info in _tar_members(path):
         name = _member_name(info.name)
-        if info.isdir() or not _is_candidate(name):
+        if info.isdir() or not wanted(name):
             continue
         if problem := _unsafe_name(name) or _tar_problem(info):
             yield Passed(path, problem, name)

@@ -34,7 +34,7 @@ _PUBLISHED_BLOCKS: Final[tuple[tuple[Category, int], ...]] = (
 PUBLISHED_COUNT: Final = sum(count for _, count in _PUBLISHED_BLOCKS)
 
 #: Categories as Danbooru numbers them, and 9 as WD taggers number their ratings.
-_CSV_CATEGORIES: Final[dict[str, Category]] = {
+BOORU_CATEGORIES: Final[dict[str, Category]] = {
     "0": "general",
     "1": "artist",
     "3": "copyright",
@@ -205,13 +205,13 @@ def _from_csv(text: str) -> Vocabulary:
         rows = [(row["name"], (row["category"] or "").strip()) for row in reader]
     except csv.Error as error:
         raise TagError(f"not valid CSV ({error} in line {reader.line_num})") from error
-    known = (*_CSV_CATEGORIES, *CATEGORIES)
+    known = (*BOORU_CATEGORIES, *CATEGORIES)
     for number, (name, category) in enumerate(rows, 1):
         if category not in known:
             raise TagError(
                 f"tag {number}, {name!r}, has category {category!r}; give it one of {', '.join(known)}"
             )
-    return _from_pairs((name, _CSV_CATEGORIES.get(category, category)) for name, category in rows)
+    return _from_pairs((name, BOORU_CATEGORIES.get(category, category)) for name, category in rows)
 
 
 def _from_pairs(pairs: Iterable[tuple[Any, Any]]) -> Vocabulary:

@@ -2,7 +2,7 @@
 
 The pictures come from the Debian package ``openclipart-svg``; which ones, under which category, and what they
 show is written in ``sample_selection.toml`` next to this script, so the result is reviewed and reproducible.
-Needs Pillow, ``rsvg-convert`` (Debian: librsvg2-bin) and, unless ``--openclipart`` names an unpacked copy,
+Needs ``rsvg-convert`` (Debian: librsvg2-bin) and, unless ``--openclipart`` names an unpacked copy,
 ``apt-get`` and ``dpkg-deb``. Three steps::
 
     python scripts/make_sample.py survey --sheets /tmp/sheets   # score every candidate, draw contact sheets
@@ -24,95 +24,35 @@ import sys
 import tempfile
 import threading
 import tomllib
-import unicodedata
-import xml.etree.ElementTree as ET  # only files of the signed Debian package are read
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
+from i2v_search.training.recipes.fetching import fetch
+from i2v_search.training.recipes.openclipart import (
+    PACKAGE,
+    Description,
+    candidates,
+    common_words,
+    describe,
+    subject_words,
+    unpack,
+)
+from i2v_search.training.recipes.writing import slug
+
 HERE = Path(__file__).resolve().parent
 SELECTION = HERE / "sample_selection.toml"
 SAMPLE = HERE.parent / "i2v_search" / "data" / "sample"
-PACKAGE = "openclipart-svg"
-SVG_ROOT = Path("usr/share/openclipart/svg")
 LONGEST_SIDE = 320
 MARGIN = 6
 RENDER_SECONDS = 10
 WORKERS = 2
-MAX_SVG_BYTES = 4_000_000
 MAX_TOTAL_BYTES = 8_000_000
 WEBP_QUALITY = 85
 NEAR_DUPLICATE_SHARE = 0.25  # of the bits set in either hash: narrow drawings set few
 VARIANTS_KEPT = 2
-PUBLIC_DOMAIN = {
-    "http://web.resource.org/cc/PublicDomain": "Public domain",
-    "http://creativecommons.org/licenses/publicdomain/": "Public domain",
-    "http://creativecommons.org/publicdomain/zero/1.0/": "CC0-1.0",
-}
-RESPELLED = {"vegitable": "vegetable", "musicstuff": "music", "icecream": "ice-cream", "xmas": "christmas"}
-NOT_TAGS = {
-    "unsorted",
-    "special",
-    "examples",
-    "hash",
-    "icon",
-    "logo",
-    "symbol",
-    "signs-and-symbols",
-    "work",
-    "and",
-    "dc",
-    "activities",
-    "animale",
-    "animali",
-    "felini",
-    "bodypart",
-    "van",
-}
-CANDIDATE_FOLDERS = (
-    "animals",
-    "buildings",
-    "containers",
-    "decorations",
-    "education",
-    "electronics",
-    "food",
-    "geography",
-    "office",
-    "people",
-    "plants",
-    "recreation",
-    "science",
-    "special/examples",
-    "signs_and_symbols/weather",
-    "signs_and_symbols/awards",
-    "tools",
-    "transportation",
-    "unsorted",
-)
-REJECTED_FOLDERS = (
-    "people/stickmen",
-    "people/smilies",
-    "people/clothing/pantyhose",
-    "recreation/games/cards",
-    "recreation/games/dice",
-    "transportation/aiga-symbols",
-    "transportation/roadsigns",
-    "unsorted/duplicates",
-)
-
-
-@dataclass(frozen=True)
-class Description:
-    """What an SVG's own RDF block says of it."""
-
-    title: str
-    author: str
-    subjects: tuple[str, ...]
-    licence: str | None
 
 
 @dataclass(frozen=True)
@@ -133,43 +73,7 @@ class Richness:
 
 def fetch_openclipart(target: Path) -> Path:
     """Download and unpack the Debian package into `target`; returns the folder of its SVG files."""
-    subprocess.run(["apt-get", "download", PACKAGE], cwd=target, check=True)
-    archive = next(target.glob(f"{PACKAGE}_*.deb"))
-    subprocess.run(["dpkg-deb", "-x", archive, target], check=True)
-    return target / SVG_ROOT
-
-
-def describe(svg: Path) -> Description:
-    """Read title, creator, subjects and licence: None unless every licence stated is public domain."""
-    names = {
-        "cc": "{http://web.resource.org/cc/}",
-        "dc": "{http://purl.org/dc/elements/1.1/}",
-        "rdf": "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}",
-    }
-    try:
-        tree = ET.parse(svg)
-    except ET.ParseError:
-        return Description("", "", (), None)
-
-    def texts(path: str) -> Iterator[str]:
-        expanded = re.sub(r"(\w+):", lambda match: names[match[1]], path)
-        for node in tree.iterfind(f".//{expanded}"):
-            if text := " ".join((node.text or "").split()):
-                yield text
-
-    licences = {
-        node.get(f"{names['rdf']}resource") or node.text or ""
-        for node in tree.iter()
-        if isinstance(node.tag, str) and node.tag.rpartition("}")[2] == "license"
-    }
-    known = {PUBLIC_DOMAIN.get(licence) for licence in licences}
-    author = next(texts("dc:creator/cc:Agent/dc:title"), "")
-    return Description(
-        title=next(texts("cc:Work/dc:title"), ""),
-        author=re.sub(r"\s*\([^)]*@[^)]*\)|@\S+", "", author),  # names, not mail addresses
-        subjects=tuple(texts("dc:subject/rdf:Bag/rdf:li")),
-        licence=known.pop() if len(known) == 1 else None,
-    )
+    return unpack(fetch(PACKAGE, target).file, target)
 
 
 def rasterise(svg: Path, cache: Path) -> Image.Image | None:
@@ -264,42 +168,10 @@ def near_duplicates(hashes: Iterable[tuple[str, int]]) -> dict[str, list[str]]:
     return found
 
 
-def slug(name: str) -> str:
-    """ASCII lower-case words joined by hyphens."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
-
-
-def subject_words(name: str, description: Description) -> list[str]:
-    """The words of a picture's folders and subjects: lower case, no authors or numbers."""
-    folders = Path(name).parent.as_posix().lower().replace("_", "-").split("/")
-    subjects = re.findall(r"[a-z][a-z'-]+", " ".join(description.subjects).lower())
-    ignored = NOT_TAGS | set(re.findall(r"[a-z]+", description.author.lower()))
-    return [RESPELLED.get(word, word) for word in (*folders, *subjects) if word not in ignored]
-
-
-def common_words(words: Iterable[Sequence[str]]) -> dict[str, str]:
-    """Words used of two pictures or more, which leaves out the misspelt, each with its singular if in use."""
-    counts = Counter(word for picture in words for word in set(picture))
-    common = {word for word, pictures in counts.items() if pictures > 1}
-    return {word: word[:-1] if word[-1] == "s" and word[:-1] in common else word for word in common}
-
-
 def title_of(description: Description, depicts: str) -> str:
     """The picture's own title, or what is drawn where the title names a whole series."""
     series = re.search(r"clip ?arts?\b|collection$|^$", description.title.lower())
     return depicts.capitalize() if series else description.title
-
-
-def candidates(root: Path) -> list[str]:
-    """Relative paths worth rendering, by folder and file size alone."""
-    return sorted(
-        name
-        for folder in CANDIDATE_FOLDERS
-        for path in (root / folder).rglob("*.svg")
-        if not (name := path.relative_to(root).as_posix()).startswith(REJECTED_FOLDERS)
-        and path.stat().st_size <= MAX_SVG_BYTES
-    )
 
 
 def survey(root: Path, cache: Path, sheets: Path) -> None:
