@@ -1,0 +1,83 @@
+"""``i2v-search evaluate``: how good an encoder is, in numbers with intervals."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2v_search.choices import Device, Engine, SimilarityName
+
+if TYPE_CHECKING:
+    from i2v_search.evaluating import EvaluationPart
+
+
+def evaluate(
+    sets: Annotated[
+        list[Path], typer.Argument(help="Folders or archives with tags.jsonl.", metavar="SET...")
+    ],
+    encoder: Annotated[str, typer.Option("--encoder", help="Encoder, or a trained model's folder.")] = "lite",
+    against: Annotated[
+        str | None, typer.Option("--against", help="A second encoder to compare with, picture by picture.")
+    ] = None,
+    retrieval: Annotated[bool, typer.Option("--retrieval", help="Measure retrieval by label.")] = False,
+    tags: Annotated[bool, typer.Option("--tags", help="Measure tags by category.")] = False,
+    copies: Annotated[bool, typer.Option("--copies", help="Measure recall of edited copies.")] = False,
+    recall: Annotated[bool, typer.Option("--recall", help="Measure recall@10 of every index.")] = False,
+    held_out: Annotated[
+        float | None,
+        typer.Option(
+            "--held-out", help="Only the pictures that training with this validation share left out."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the held-out choice and the samples.")] = 0,
+    similarity: Annotated[
+        SimilarityName, typer.Option("--similarity", help="How vectors are compared.")
+    ] = "centred",
+    device: Annotated[Device, typer.Option("--device", help="Where the encoders run.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of the encoders.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write everything as JSON.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Write random queries with their hits (PNG, JPEG, WebP).")
+    ] = None,
+    queries: Annotated[int, typer.Option("--queries", min=1, help="Queries on the sheet.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Measure an encoder: retrieval by label, tags, edited copies, recall of indexes.
+
+    Without any of these options, everything that applies to the set and the encoder. Every number has its
+    95 % interval; with --against also the paired difference.
+    """
+    from i2v_search.cli import scores, show
+    from i2v_search.evaluating import PARTS
+    from i2v_search.evaluating import evaluate as measure
+    from i2v_search.training.dataset import read_dataset
+
+    asked = {"retrieval": retrieval, "tags": tags, "copies": copies, "recall": recall}
+    parts: list[EvaluationPart] = [part for part in PARTS if asked[part]] or list(PARTS)
+    with show.progress() as report:
+        found = measure(
+            [read_dataset(source) for source in sets],
+            encoder,
+            against=against,
+            parts=parts,
+            similarity=similarity,
+            held_out=held_out,
+            seed=seed,
+            engine=Engine(device, threads),
+            report=report,
+        )
+    document = found.to_dict()
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json_module.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if sheet is not None:
+        show.save(found.sheet(queries=queries), sheet, quiet=json)
+    if json:
+        show.as_json(document)
+    else:
+        scores.evaluation(found)
