@@ -1,0 +1,130 @@
+"""What a training run was and what came of it: ``report.json``."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from i2v_search.sources import Skipped
+from i2v_search.tags import CATEGORIES, Vocabulary
+from i2v_search.training.dataset import Dataset, Split
+
+REPORT, CURVES = "report.json", "curves.png"
+_PACKAGES = ("i2v-search", "torch", "onnxruntime", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """A data set that was trained on.
+
+    Attributes:
+        name: of its folder or archive.
+        pictures: how many it has.
+        training: how many of them were for training.
+        validation: how many were for validation.
+        licences: pictures by licence; "" where none is said.
+    """
+
+    name: str
+    pictures: int
+    training: int
+    validation: int
+    licences: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A finished training run.
+
+    Attributes:
+        name: of the model.
+        directory: that holds it.
+        model: the network.
+        start: what it started from, "" for nothing.
+        parameters: number of weights.
+        dimension: of its vector; None for a network that only tags.
+        vocabulary: tags by category.
+        datasets: what it was trained on.
+        epochs: JSON-ready `i2v_search.training.position.Epoch`, one for each.
+        best_epoch: whose weights were kept.
+        finished: ``"epochs"``, or ``"early"`` where validation got no better.
+        seconds: of all epochs, without validation.
+        skipped: pictures that could not be read.
+        settings: JSON-ready `i2v_search.training.settings.TrainingSettings`.
+        device: that it ran on.
+        versions: of Python and packages.
+    """
+
+    name: str
+    directory: str
+    model: str
+    start: str
+    parameters: int
+    dimension: int | None
+    vocabulary: dict[str, int]
+    datasets: tuple[DatasetReport, ...]
+    epochs: tuple[dict[str, Any], ...]
+    best_epoch: int | None
+    finished: str
+    seconds: float
+    skipped: tuple[Skipped, ...]
+    settings: dict[str, Any]
+    device: str
+    versions: dict[str, str]
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The epoch whose weights were kept."""
+        return next(epoch for epoch in self.epochs if epoch["number"] == self.best_epoch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
+
+
+def describe_datasets(datasets: Sequence[Dataset], split: Split) -> tuple[DatasetReport, ...]:
+    """Count the pictures and licences of data sets."""
+    described, start = [], 0
+    for dataset in datasets:
+        end = start + len(dataset)
+        training, validation = (
+            int(((rows >= start) & (rows < end)).sum()) for rows in (split.training, split.validation)
+        )
+        licences = Counter(picture.licence for picture in dataset.pictures)
+        described.append(
+            DatasetReport(dataset.name, len(dataset), training, validation, dict(sorted(licences.items())))
+        )
+        start = end
+    return tuple(described)
+
+
+def count_categories(vocabulary: Vocabulary) -> dict[str, int]:
+    """Tags by category, without those that have none.
+
+    Example:
+        >>> count_categories(Vocabulary(("hat", "safe"), ("general", "rating")))
+        {'general': 1, 'rating': 1}
+    """
+    counts = Counter(vocabulary.categories)
+    return {category: counts[category] for category in CATEGORIES if counts[category]}
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def model_name(folder: Path) -> str:
+    """A model's name after its folder's.
+
+    Example:
+        >>> model_name(Path("runs/My Tags!"))
+        'my-tags'
+    """
+    letters = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "-" for c in folder.name.lower())
+    return "-".join(filter(None, letters.split("-"))).strip("._")[:64] or "trained"

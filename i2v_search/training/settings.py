@@ -1,0 +1,106 @@
+"""How a network is trained: every choice that changes the result, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from i2v_search.choices import TrainingCriterion, TrainingModel, TrainingOptimizer
+from i2v_search.errors import TrainingError
+from i2v_search.training.augment import Augmentation
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train; the same settings, data and machine give the same weights.
+
+    Attributes:
+        model: the network.
+        frozen: train the head of ``lite`` only, on features of its trunk computed once.
+        copies: for a frozen trunk, augmented copies of each image whose features are computed; 0 uses the
+            image as it is.
+        epochs: passes over the training images, at most.
+        batch_size: images of a forward pass.
+        accumulate: forward passes of an update.
+        optimizer: AdamW, or SGD with momentum 0.9 (Nesterov).
+        learning_rate: highest, of layers that start from scratch.
+        pretrained_rate: what layers that start from given weights learn with, as a share of `learning_rate`.
+        weight_decay: of weights; biases have none.
+        warmup: updates in which the learning rate rises, as a share of all; then it falls with the cosine.
+        clip: largest norm of a gradient; 0 leaves it.
+        positive_weight: from 0, every tag of an image counts the same, to 1, a tag's positives weigh as much
+            as its negatives: weight (negatives / positives) ** positive_weight.
+        validation: share of the images that is never trained on.
+        minimum: images that a tag needs to be learned.
+        criterion: what tells the best epoch.
+        patience: epochs without a better one after which training stops; 0 never stops early.
+        seed: of weights, split, order, augmentation and dropout.
+        augmentation: of the training images.
+
+    Example:
+        >>> TrainingSettings(model="lite", frozen=True, epochs=10).learning_rate
+        0.001
+    """
+
+    model: TrainingModel = "lite"
+    frozen: bool = False
+    copies: int = 4
+    epochs: int = 20
+    batch_size: int = 32
+    accumulate: int = 1
+    optimizer: TrainingOptimizer = "adamw"
+    learning_rate: float = 1e-3
+    pretrained_rate: float = 0.1
+    weight_decay: float = 1e-2
+    warmup: float = 0.05
+    clip: float = 1.0
+    positive_weight: float = 0.0
+    validation: float = 0.1
+    minimum: int = 20
+    criterion: TrainingCriterion = "map"
+    patience: int = 5
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("copies", 0, 1000),
+            ("epochs", 1, 1_000_000),
+            ("batch_size", 1, 65_536),
+            ("accumulate", 1, 65_536),
+            ("learning_rate", 1e-12, 1e3),
+            ("pretrained_rate", 0, 1),
+            ("weight_decay", 0, 1e3),
+            ("warmup", 0, 1),
+            ("clip", 0, 1e9),
+            ("positive_weight", 0, 1),
+            ("validation", 0, 0.9),
+            ("minimum", 1, 1_000_000_000),
+            ("patience", 0, 1_000_000),
+            ("seed", 0, 2**63 - 1),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise TrainingError(f"{name} is {value}; it must be from {low:g} to {high:g}")
+        if self.frozen and self.model != "lite":
+            raise TrainingError(f"only model lite is trained with a frozen trunk, not {self.model}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
+
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """What is set otherwise than in a `to_dict` that went through JSON."""
+        ours = self.to_dict()
+        return [
+            f"{field.name} {ours[field.name]!r} instead of {other.get(field.name)!r}"
+            for field in fields(self)
+            if _plain(ours[field.name]) != _plain(other.get(field.name))
+        ]
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON gives it back."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
