@@ -1,9 +1,10 @@
 # make demo: set up and show everything on the bundled sample.    make test: set up and check everything.
+# make lite: train the default encoder again, on the data sets that make datasets makes.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types contracts benchmarks clean
+.PHONY: demo test lint types contracts benchmarks datasets lite clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
@@ -24,13 +25,28 @@ contracts: .venv/installed-test
 benchmarks: .venv/installed-test
 	for name in extraction search store; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
+DATASETS := data/openclipart data/emoji data/characters
+
+datasets: $(DATASETS:=/tags.jsonl)
+
+data/%/tags.jsonl: | .venv/installed-train
+	$(BIN)/i2v-search dataset make $* --out data/$*
+
+lite: datasets
+	$(BIN)/python scripts/train_lite.py $(DATASETS) --out i2v_search/data/lite
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "i2v-search needs Python 3.11 or newer; run make PYTHON=python3.11 (or newer)")'
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	@echo "Installing into .venv (about 300 MB with the CPU build of torch) ..."
+	@echo "Installing into .venv (about 150 MB to load) ..."
 	$(PIP) --editable .
+	@touch $@
+
+.venv/installed-train: .venv/installed
+	@echo "Installing what training needs, torch among it ..."
+	$(PIP) --editable '.[train]'
 	@touch $@
 
 .venv/installed-test: .venv/installed

@@ -24,8 +24,10 @@ from benchmarks.timing import Timings, interleave, run_parts, table
 from i2v_search import Collection, load_encoder, sample_directory
 from i2v_search.choices import Engine
 from i2v_search.encoders import Encoder
-from i2v_search.encoders.lite import lite_network, read_weights, weights_path
+from i2v_search.encoders.efficientnet import network_input, statistics_network
+from i2v_search.encoders.lite import STATISTICS, WEIGHTS, model_folder
 from i2v_search.encoders.network import onnx_model
+from i2v_search.encoders.tensors import map_tensors
 from i2v_search.images import decode_image
 
 JPEG_SIDE = 1500
@@ -66,11 +68,13 @@ def _measure(folder: Path, scratch: Path, rounds: int, command: str) -> str:
     options = onnxruntime.SessionOptions()
     # As in the library: with spinning, ONNX Runtime is faster on idle cores and half as fast on shared ones.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    model = onnx_model(lite_network(), read_weights(weights_path()))
+    network = statistics_network(tuple(statistic for statistic, _ in STATISTICS))
+    stored = map_tensors(model_folder() / WEIGHTS)
+    model = onnx_model(network, {name: stored[name].astype(np.float32) for name in network.parameter_names()})
     session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     prepared = np.stack([_prepare(encoder, path) for path in paths])
     size = encoder.batch_size
-    batches = [_as_input(prepared[start : start + size]) for start in range(0, len(paths), size)]
+    batches = [network_input(prepared[start : start + size]) for start in range(0, len(paths), size)]
     targets: list[Path] = []
 
     def extract() -> None:
@@ -143,11 +147,6 @@ def _report(timings: Timings, images: int, weight: float, command: str) -> str:
 def _prepare(encoder: Encoder, path: Path) -> NDArray[Any]:
     decoded = decode_image(path.read_bytes(), name=path.name, shrink_to=encoder.shrink_to)
     return np.asarray(encoder.prepare(decoded.pixels))
-
-
-def _as_input(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    pixels = (batch.astype(np.float32) - 127.0) / 128.0
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         register_encoder,
     )
     from i2v_search.errors import I2VSearchError
+    from i2v_search.evaluating import Evaluation, evaluate
     from i2v_search.extract import Extraction
     from i2v_search.images import load_image
     from i2v_search.morph import MorphQuality
@@ -30,16 +31,22 @@ if TYPE_CHECKING:
     from i2v_search.store import Damage
     from i2v_search.tagging import TaggedImage, tag_images
     from i2v_search.tags import ImageTags, Tag
+    from i2v_search.training.dataset import Dataset, read_dataset
+    from i2v_search.training.report import RunReport
+    from i2v_search.training.run import train
+    from i2v_search.training.settings import TrainingSettings
 
 # Where each public name lives. They are imported when first used: the package itself costs nothing to import.
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "results",
     "Damage": "store",
+    "Dataset": "training.dataset",
     "Encoder": "encoders",
     "EncoderInfo": "encoders",
     "Encoding": "encoders",
     "Engine": "choices",
+    "Evaluation": "evaluating",
     "Example": "query",
     "Extraction": "extract",
     "Hit": "results",
@@ -49,6 +56,7 @@ _HOMES = {
     "MorphQuality": "morph",
     "Progress": "progress",
     "Recipe": "recipe",
+    "RunReport": "training.report",
     "SampleImage": "sample",
     "SearchResult": "results",
     "Skipped": "sources",
@@ -56,25 +64,31 @@ _HOMES = {
     "Tag": "tags",
     "TaggedImage": "tagging",
     "Tagger": "encoders",
+    "TrainingSettings": "training.settings",
+    "evaluate": "evaluating",
     "load_encoder": "encoders",
     "load_image": "images",
     "load_tagger": "encoders",
     "morph_picture": "pictures",
+    "read_dataset": "training.dataset",
     "register_encoder": "encoders",
     "sample_directory": "sample",
     "sample_images": "sample",
     "search_picture": "pictures",
     "tag_images": "tagging",
+    "train": "training.run",
 }
 
 __all__ = [
     "Collection",
     "CollectionInfo",
     "Damage",
+    "Dataset",
     "Encoder",
     "EncoderInfo",
     "Encoding",
     "Engine",
+    "Evaluation",
     "Example",
     "Extraction",
     "Hit",
@@ -84,6 +98,7 @@ __all__ = [
     "MorphQuality",
     "Progress",
     "Recipe",
+    "RunReport",
     "SampleImage",
     "SearchResult",
     "Skipped",
@@ -91,16 +106,20 @@ __all__ = [
     "Tag",
     "TaggedImage",
     "Tagger",
+    "TrainingSettings",
+    "evaluate",
     "i2v",
     "load_encoder",
     "load_image",
     "load_tagger",
     "morph_picture",
+    "read_dataset",
     "register_encoder",
     "sample_directory",
     "sample_images",
     "search_picture",
     "tag_images",
+    "train",
 ]
 
 

@@ -15,6 +15,14 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 #: How tags are chosen: one threshold for all, or each tag's own for the best F0.5, F1 or F2.
 Rule: TypeAlias = Literal["constant", "f0.5", "f1", "f2"]
+#: What can be trained: `i2v_search.encoders.trained`.
+TrainingModel: TypeAlias = Literal["illustration2vec", "illustration2vec-features", "lite"]
+#: How its weights are updated: `i2v_search.training.settings`.
+TrainingOptimizer: TypeAlias = Literal["adamw", "sgd"]
+#: What early stopping and the choice of the best epoch look at.
+TrainingCriterion: TypeAlias = Literal["map", "loss"]
+#: What `i2v_search.training.recipes` can make.
+DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters"]
 
 
 @dataclass(frozen=True)

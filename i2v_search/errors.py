@@ -10,6 +10,7 @@ The tree::
     │   ├── EncoderMismatchError the collection was made by another encoder
     │   └── WeightsError         a weights file is damaged, refused or of a foreign network
     ├── TagError                 a tag list, a threshold file or a rule for tags cannot be used
+    ├── TrainingError            a network cannot be trained as asked, or a run cannot be resumed
     ├── QueryError               a query asks for something that does not exist
     ├── MorphError               no path of images exists
     └── CollectionError          a collection cannot be opened, read or written
@@ -57,6 +58,10 @@ class EncoderMismatchError(EncoderError):
 
 class TagError(I2VSearchError):
     """A tag list, a threshold file or a rule for choosing tags cannot be used."""
+
+
+class TrainingError(I2VSearchError):
+    """A network cannot be trained with these data or settings, or an unfinished run cannot be resumed."""
 
 
 class WeightsError(EncoderError):

@@ -15,11 +15,13 @@ class Progress:
         stage: what is being done, in two or three words.
         done: units finished.
         total: units in all, or None while unknown.
+        note: what else is worth knowing now, such as a loss; "" for nothing.
     """
 
     stage: str
     done: int
     total: int | None
+    note: str = ""
 
 
 Report: TypeAlias = Callable[[Progress], None]

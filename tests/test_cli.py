@@ -14,7 +14,25 @@ from PIL import Image
 
 from i2v_search.sample import sample_directory
 
-COMMANDS = ["build", "extract", "index", "add", "remove", "search", "morph", "info", "verify", "demo"]
+COMMANDS = [
+    "build",
+    "extract",
+    "index",
+    "add",
+    "remove",
+    "search",
+    "morph",
+    "info",
+    "verify",
+    "tag",
+    "demo",
+    "train",
+    "evaluate",
+    "dataset make",
+    "dataset info",
+    "models import",
+    "models quantize",
+]
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -47,7 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    done = run(command, "--help")
+    done = run(*command.split(), "--help")
     assert done.returncode == 0
     assert f"Example: i2v-search {command}" in done.stdout
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,35 +26,81 @@ def test_every_public_name_is_in_the_readme_and_has_a_docstring() -> None:
         assert getattr(i2v_search, name).__doc__, f"{name} has no docstring"
 
 
-def test_the_python_examples_of_the_readme_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(scope="module")
+def examples() -> dict[str, str]:
+    """The Python of the README by the first name that it imports."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    found = {re.findall(r"^from i2v_search import (\w+)", block, re.MULTILINE)[0]: block for block in blocks}
+    assert len(found) == len(blocks)
+    return found
+
+
+@pytest.fixture
+def art(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a folder ``art`` of tagged pictures."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(i2v_search.sample_directory() / "birds", "art/birds")
-    shutil.copytree(i2v_search.sample_directory() / "cats-and-dogs", "art/cats")
-    shutil.copytree(i2v_search.sample_directory() / "fruit", "art/fruit")
-    shutil.copy(i2v_search.sample_directory() / "tags.jsonl", "art")
+    for source, name in (("birds", "birds"), ("cats-and-dogs", "cats"), ("fruit", "fruit")):
+        shutil.copytree(i2v_search.sample_directory() / source, f"art/{name}")
     shutil.copy("art/birds/hen-01.webp", "art/birds/owl.png")
+    kept = []
+    for line in (i2v_search.sample_directory() / "tags.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line.replace("cats-and-dogs/", "cats/", 1))
+        if Path("art", entry["path"]).exists():
+            kept.append(json.dumps(entry))
+    Path("art/tags.jsonl").write_text("\n".join(kept), encoding="utf-8")
+    return tmp_path / "art"
+
+
+def test_the_search_example_of_the_readme_runs(
+    art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     for number, name in enumerate(("sketch.png", "kitten.png", "loud.png")):
         Image.new("RGB", (90, 60), ("teal", "black", "red")[number]).save(name)
-    _original, search, encoder = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(search, "README", "exec"), {})
+    exec(compile(examples["Collection"], "README", "exec"), {})
     with Image.open("references.png") as picture:
         assert picture.width > 300
     assert "birds/" in capsys.readouterr().out
-    exec(compile(encoder, "README", "exec"), {})
+
+
+def test_the_training_example_of_the_readme_runs(
+    art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = examples["TrainingSettings"].replace(
+        "epochs=10", "epochs=2, copies=1, minimum=15, validation=0.4"
+    )
+    exec(compile(held_out.replace("held_out=0.1", "held_out=0.4"), "README", "exec"), {})
+    measured, differences = capsys.readouterr().out.splitlines()
+    assert 0 < float(measured) <= 1
+    assert "'measure': 'mAP'" in differences
+
+
+def test_the_encoder_example_of_the_readme_runs(
+    art: Path, examples: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("i2v_search.encoders.registry._FACTORIES", {})
+    exec(compile(examples["EncoderInfo"], "README", "exec"), {})
     tiny = i2v_search.Collection.build("tiny", ["art"], encoder="thumbnails")
     assert tiny.info().dimension == 192
 
 
+def commands(group: Any, *names: str) -> Iterator[tuple[str, Any]]:
+    """Every command below a group with its whole name, such as ``models import``."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, *names, name)
+        else:
+            yield " ".join((*names, name)), command
+
+
 def test_every_command_and_option_is_in_the_readme() -> None:
-    group: Any = typer.main.get_command(app)
-    commands = {**group.commands, **group.commands["models"].commands}
-    for name, command in commands.items():
-        assert f"i2v-search {name}" in README or f"`{name}`" in README, f"README does not show {name}"
+    for name, command in commands(typer.main.get_command(app)):
+        group, _, verb = name.rpartition(" ")
+        table = group and re.search(rf"^\| `i2v-search {group}` \|.*`{verb}`", README, re.MULTILINE)
+        assert table or f"i2v-search {name}" in README, f"README does not show {name}"
         for parameter in command.params:
             long = [option for option in parameter.opts if option.startswith("--")]
-            assert not long or any(option in README for option in long), f"README lacks {long} of {name}"
+            shown = any(re.search(rf"{option}(?![\w-])", README) for option in long)
+            assert shown or not long, f"README lacks {long} of {name}"
 
 
 def test_links_in_the_documentation_lead_somewhere() -> None:

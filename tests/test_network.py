@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from i2v_search.encoders.lite import lite_network
+from i2v_search.encoders.efficientnet import lite_network, read_weights, statistics_network, weights_path
 from i2v_search.encoders.network import Layer, Network, onnx_model, same_pads, torch_module
 from i2v_search.encoders.runtime import OnnxRuntime, TorchRuntime
 from i2v_search.errors import EncoderError
@@ -52,6 +52,11 @@ LAYERS: dict[str, tuple[tuple[Layer, ...], dict[str, tuple[int, ...]]]] = {
     "relu6": ((STEM, Layer("relu6", "out", ("stem",))), {"stem": (5, 3, 3, 3)}),
     "sigmoid": ((Layer("sigmoid", "out", ("image",)),), {}),
     "mean": ((Layer("mean", "out", ("image",)),), {}),
+    "deviation": ((Layer("deviation", "out", ("image",)),), {}),
+    "deviation, of a map that others take too": (
+        (STEM, Layer("deviation", "spread", ("stem",)), Layer("mean", "out", ("stem",))),
+        {"stem": (5, 3, 3, 3)},
+    ),
     "add": ((STEM, Layer("add", "out", ("stem", "stem"))), {"stem": (5, 3, 3, 3)}),
     "flatten": ((Layer("flatten", "out", ("image",)),), {}),
     "linear": (
@@ -116,6 +121,41 @@ def test_convolution_is_what_numpy_says() -> None:
     )
     (found,) = OnnxRuntime(onnx_model(network, weights), threads=1).run(batch)
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize(("mean", "spread"), [(0, 1), (1e3, 0.1), (-1e3, 0.1), (1e-3, 1e-4), (5, 0)])
+def test_deviation_is_what_numpy_says(mean: float, spread: float, engine: str) -> None:
+    """Also where squares of the values would swamp their differences."""
+    network = Network("test", SIZE, (Layer("deviation", "out", ("image",)),), ("out",))
+    batch = (mean + spread * images(4)).astype(np.float32)
+    runtime = (
+        OnnxRuntime(onnx_model(network, {}), threads=1)
+        if engine == "onnx"
+        else TorchRuntime(network, {}, "cpu")
+    )
+    (found,) = runtime.run(batch)
+    expected = batch.astype(np.float64).std(axis=(2, 3))
+    assert found.shape == (4, 3)
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-7)
+
+
+def test_statistics_are_those_of_the_networks_own_maps() -> None:
+    """Both engines give them in the order asked for; one map may give two."""
+    asked = (("mean", "head_relu", 1280), ("deviation", "stem_relu", 32), ("mean", "stem_relu", 32))
+    network = statistics_network(asked)
+    maps = Network("maps", network.size, network.layers, ("head_relu", "stem_relu"))
+    names, generator = network.parameter_names(), np.random.default_rng(0)
+    shapes = {name: array.shape for name, array in read_weights(weights_path()).items()}
+    weights = {name: generator.normal(0, 0.1, size=shapes[name]).astype(np.float32) for name in names}
+    batch = images(2, network.size)
+    head, stem = TorchRuntime(maps, weights, "cpu").run(batch)
+    expected = (head.mean(axis=(2, 3)), stem.std(axis=(2, 3)), stem.mean(axis=(2, 3)))
+    onnx = OnnxRuntime(onnx_model(network, weights), threads=1).run(batch)
+    for found in (onnx, TorchRuntime(network, weights, "cpu").run(batch)):
+        assert [values.shape for values in found] == [(2, channels) for *_, channels in asked]
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 # --- padding

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2v_search.choices import Device, Engine, IndexKind, MorphMethod, Precision, SimilarityName
+from i2v_search.cli.datasets import datasets_app
+from i2v_search.cli.evaluate import evaluate
 from i2v_search.cli.models import models_app
 from i2v_search.cli.tag import tag
+from i2v_search.cli.train import train
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
@@ -70,7 +73,10 @@ PathsOption = Annotated[
 ]
 
 app.add_typer(models_app)
+app.add_typer(datasets_app)
 app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
+app.command(epilog="Example: i2v-search evaluate ~/art --against lite0 --sheet sheet.png")(evaluate)
+app.command(epilog="Example: i2v-search train ~/art --out runs/mine --freeze")(train)
 
 DEFAULT = Path("index/default")
 
@@ -268,7 +274,7 @@ def search(
     if sheet is not None:
         from i2v_search.pictures import search_picture
 
-        _save(search_picture(opened, result, query), sheet, quiet=json or paths_only)
+        show.save(search_picture(opened, result, query), sheet, quiet=json or paths_only)
     if json:
         show.as_json(result.to_dict())
     elif paths_only:
@@ -311,7 +317,7 @@ def morph(
     if strip is not None:
         from i2v_search.pictures import morph_picture
 
-        _save(morph_picture(opened, found), strip, quiet=json)
+        show.save(morph_picture(opened, found), strip, quiet=json)
     if json:
         show.as_json(found.to_dict())
     else:
@@ -418,15 +424,3 @@ def _show_changes(collection: Collection, *, json: bool) -> None:
         show.as_json({"changes": done, "info": collection.info().to_dict()})
     else:
         show.changes(collection)
-
-
-def _save(picture: Any, path: Path, *, quiet: bool) -> None:
-    from i2v_search.cli import show
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
-    except ValueError as error:
-        raise typer.BadParameter(f"{path}: {error}; end the name in .png, .jpg or .webp") from None
-    if not quiet:
-        show.out.print(f"wrote {path}", markup=False)

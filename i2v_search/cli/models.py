@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from i2v_search.encoders.models import ModelCard
 
 models_app = typer.Typer(
     name="models",
@@ -25,7 +28,9 @@ NameArgument = Annotated[str, typer.Argument(help="Name of an imported model.")]
     epilog="Example: i2v-search models import illust2vec_tag_ver200.caffemodel --tags tag_list.json",
 )
 def import_(
-    file: Annotated[Path, typer.Argument(help=".caffemodel, .pth, .npz, .safetensors or .onnx.")],
+    file: Annotated[
+        Path, typer.Argument(help=".caffemodel, .pth, .npz, .safetensors, .onnx, or a trained folder.")
+    ],
     name: Annotated[str | None, typer.Option("--name", help="Its name; default: after the file's.")] = None,
     tags: Annotated[Path | None, typer.Option(help="List of tags (.json or .csv) of a tag model.")] = None,
     thresholds: Annotated[Path | None, typer.Option(help="Each tag's thresholds (.npz).")] = None,
@@ -48,10 +53,12 @@ def import_(
 ) -> None:
     """Check a model file, convert it once, and make it usable as --encoder or --tagger."""
     from i2v_search.cli import show
-    from i2v_search.encoders.importing import Companions, import_onnx, import_weights
+    from i2v_search.encoders.importing import Companions, import_folder, import_onnx, import_weights
     from i2v_search.encoders.models import OnnxDescription
 
-    if input_size is None:
+    if file.is_dir():
+        cards: tuple[ModelCard, ...] = (import_folder(file, name=name),)
+    elif input_size is None:
         cards = import_weights(file, name=name, companions=Companions(tags, thresholds, prototxt, mean_file))
     else:
         if name is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -25,6 +27,8 @@ from rich.text import Text
 from i2v_search.progress import Progress, Report
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from i2v_search.collection import Collection
     from i2v_search.encoders.models import ModelCard
     from i2v_search.results import CollectionInfo, Morph, SearchResult
@@ -58,19 +62,33 @@ def progress() -> Iterator[Report]:
         MofNCompleteColumn(),
         _Rate(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Bars(*columns, console=err) as bars:
         tasks: dict[str, Any] = {}
 
         def report(progress: Progress) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total)
-            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, note="")
+            bars.update(
+                tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note
+            )
 
         yield report
         for task in bars.tasks:
             if task.total is None:
                 bars.update(task.id, total=task.completed)
+
+
+def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
+    """Write a picture and say so."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: {error}; end the name in .png, .jpg or .webp") from None
+    if not quiet:
+        out.print(f"wrote {path}", markup=False)
 
 
 def hits(result: SearchResult) -> None:

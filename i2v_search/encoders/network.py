@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import torch
 
 Weights: TypeAlias = Mapping[str, NDArray[Any]]
-Kind: TypeAlias = Literal["conv", "relu", "relu6", "max_pool", "mean", "add", "flatten", "linear", "sigmoid"]
+Kind: TypeAlias = Literal[
+    "conv", "relu", "relu6", "max_pool", "mean", "deviation", "add", "flatten", "linear", "sigmoid"
+]
 
 WEIGHTED: frozenset[str] = frozenset({"conv", "linear"})
 ONNX_OPSET = 17
@@ -34,7 +36,8 @@ class Layer:
     """One operation.
 
     `name` is also the name of its output. `pads` is (top, left, bottom, right) in pixels, as ONNX orders it;
-    ``mean`` is the average over all positions, (n, c, h, w) -> (n, c).
+    ``mean`` and ``deviation`` are the average and the standard deviation over all positions, (n, c, h, w) ->
+    (n, c).
     """
 
     kind: Kind
@@ -162,6 +165,8 @@ class _OnnxBuilder:
                 self._node("MaxPool", layer, layer.inputs, **window)
             case "mean":
                 self._node("ReduceMean", layer, layer.inputs, axes=[2, 3], keepdims=0)
+            case "deviation":
+                self._deviation(layer)
             case "relu6":
                 self._node("Clip", layer, [*layer.inputs, self._constant(0), self._constant(6)])
             case "relu" | "add" | "flatten" | "sigmoid":
@@ -188,6 +193,15 @@ class _OnnxBuilder:
             pieces.append(f"{layer.name}.{start}")
             self._node("Gemm", layer, [*layer.inputs, *parts], output=pieces[-1], transB=1)
         self._node("Concat", layer, pieces, axis=1)
+
+    def _deviation(self, layer: Layer) -> None:
+        """In two passes, as the mean of squares less the square of the mean loses digits."""
+        names = {part: f"{layer.name}.{part}" for part in ("average", "distance", "square", "variance")}
+        self._node("ReduceMean", layer, layer.inputs, names["average"], axes=[2, 3], keepdims=1)
+        self._node("Sub", layer, [*layer.inputs, names["average"]], names["distance"])
+        self._node("Mul", layer, [names["distance"]] * 2, names["square"])
+        self._node("ReduceMean", layer, [names["square"]], names["variance"], axes=[2, 3], keepdims=0)
+        self._node("Sqrt", layer, [names["variance"]])
 
     def _node(
         self, operator: str, layer: Layer, inputs: Sequence[str], output: str | None = None, **attributes: Any

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine
-from i2v_search.encoders.base import Encoder, Tagger
+from i2v_search.choices import Engine, TrainingModel
+from i2v_search.encoders.base import Encoder, EncoderInfo, Tagger
 from i2v_search.encoders.i2v_input import network_mean
-from i2v_search.encoders.illustration2vec import FeatureModel, Head, TagModel, i2v_network
+from i2v_search.encoders.illustration2vec import FeatureModel, TagModel, i2v_network
 from i2v_search.encoders.models import (
     MEAN,
     ModelCard,
@@ -19,9 +19,11 @@ from i2v_search.encoders.models import (
     load_array,
     load_vocabulary,
 )
+from i2v_search.encoders.network import Network
 from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.runtime import GRAPH, WEIGHTS, OnnxRuntime, Runtime, TorchRuntime, resolve_device
 from i2v_search.encoders.tensors import map_tensors
+from i2v_search.encoders.trained import TrainedModel, preprocessing_of, trained_network
 from i2v_search.errors import EncoderError
 
 
@@ -38,7 +40,10 @@ def open_encoder(name: str, engine: Engine) -> Encoder:
     if card.onnx is not None:
         vocabulary = load_vocabulary(folder, card.tags) if card.tags else None
         return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)
-    return FeatureModel(info, _runtime("feature", card, folder, engine), _mean(folder), engine.batch_size)
+    if card.tags is not None:
+        return _trained(info, card, folder, engine)  # type: ignore[return-value]
+    runtime = _runtime(i2v_network("feature"), card, folder, engine)
+    return FeatureModel(info, runtime, _mean(folder), engine.batch_size)
 
 
 def open_tagger(name: str, engine: Engine) -> Tagger:
@@ -53,7 +58,9 @@ def open_tagger(name: str, engine: Engine) -> Tagger:
     info, vocabulary = card.info(card.tags), load_vocabulary(folder, card.tags)
     if card.onnx is not None:
         return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)  # type: ignore[return-value]
-    runtime = _runtime("tag", card, folder, engine)
+    if card.dimension is not None:
+        return _trained(info, card, folder, engine)
+    runtime = _runtime(i2v_network("tag"), card, folder, engine)
     return TagModel(info, runtime, _mean(folder), vocabulary, engine.batch_size)
 
 
@@ -64,13 +71,23 @@ def _checked(name: str) -> tuple[ModelCard, Path]:
     return card, check_model(card)
 
 
+def _trained(info: EncoderInfo, card: ModelCard, folder: Path, engine: Engine) -> TrainedModel:
+    """Open a trained network that gives both vector and tags."""
+    name: TrainingModel = "lite" if card.kind == "lite" else "illustration2vec-features"
+    runtime = _runtime(trained_network(name), card, folder, engine)
+    vocabulary = load_vocabulary(folder, card.tags or 0)
+    return TrainedModel(
+        info, runtime, preprocessing_of(name, load_array(folder / MEAN)), vocabulary, engine.batch_size
+    )
+
+
 def _mean(folder: Path) -> NDArray[np.float32]:
     mean = load_array(folder / MEAN)
     return network_mean() if mean is None else mean
 
 
-def _runtime(head: Head, card: ModelCard, folder: Path, engine: Engine) -> Runtime:
+def _runtime(network: Network, card: ModelCard, folder: Path, engine: Engine) -> Runtime:
     device = resolve_device(engine.device)
     if device == "cpu" or card.precision == "int8":
-        return OnnxRuntime(folder / GRAPH, threads=engine.threads)
-    return TorchRuntime(i2v_network(head), map_tensors(folder / WEIGHTS), device, engine)
+        return OnnxRuntime(folder / GRAPH, threads=engine.threads, by_image=card.kind == "lite")
+    return TorchRuntime(network, map_tensors(folder / WEIGHTS), device, engine)

@@ -108,6 +108,7 @@ def quantize_model(
                 "name": new_name or f"{name}-int8",
                 "precision": "int8",
                 "weights_sha256": file_sha256(target / GRAPH),
+                "tags": None,
             }
         )
         (target / CARD).write_text(copy.model_dump_json(indent=1), encoding="utf-8")

@@ -40,7 +40,7 @@ def encoder_names() -> list[str]:
     """Names that `load_encoder` knows, sorted."""
     plugged = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
     imported = {card.name for card in installed_models() if card.dimension}
-    return sorted(plugged | imported | set(_FACTORIES) | {"lite"})
+    return sorted(plugged | imported | set(_FACTORIES) | {"lite", "lite0"})
 
 
 def tagger_names() -> list[str]:
@@ -52,7 +52,7 @@ def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
     """Load an encoder by name.
 
     Args:
-        name: one of `encoder_names()`.
+        name: one of `encoder_names()`, or a trained model's folder.
         engine: where and how it runs.
 
     Returns:
@@ -66,7 +66,7 @@ def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
         >>> from i2v_search.encoders import encode_images
         >>> encoder = load_encoder("lite")
         >>> encode_images(encoder, [Image.new("RGB", (320, 200), "teal")]).vectors.shape
-        (1, 1280)
+        (1, 4096)
     """
     return _find_factory(name)(engine)
 
@@ -75,7 +75,7 @@ def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
     """Load a tagger by name.
 
     Args:
-        name: one of `tagger_names()`; None takes the only one there is.
+        name: one of `tagger_names()`, or a trained model's folder; None takes the only one there is.
         engine: where and how it runs.
 
     Raises:
@@ -84,7 +84,8 @@ def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
     known = tagger_names()
     if name is None and len(known) == 1:
         name = known[0]
-    if name is None or name not in known:
+    card = find_model(name) if name else None
+    if name is None or card is None or not card.tags:
         asked = (
             "no tagger is imported"
             if not known
@@ -104,6 +105,10 @@ def _find_factory(name: str) -> Factory:
         from i2v_search.encoders.lite import LiteEncoder
 
         return LiteEncoder
+    if name == "lite0":
+        from i2v_search.encoders.lite0 import Lite0Encoder
+
+        return Lite0Encoder
     if name in _FACTORIES:
         return _FACTORIES[name]
     for point in entry_points(group=ENTRY_POINT_GROUP, name=name):

@@ -2,8 +2,7 @@
 
 ONNX Runtime is 1.6 to 3 times as fast as torch eager on CPU for these networks, and starts without importing
 torch: the graph and its weights are kept in the user's cache directory under the hash of the weights and of
-    the
-network's description.
+the network's description.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from platformdirs import user_cache_path
 
 from i2v_search.choices import Device, Engine, Precision
 from i2v_search.encoders.network import ExternalWeights, Network, Weights, onnx_model, torch_module
+from i2v_search.encoders.optional_torch import import_torch
 from i2v_search.encoders.tensors import tensor_offsets, write_tensors
 from i2v_search.errors import EncoderError
 from i2v_search.files import file_sha256
@@ -70,12 +70,16 @@ def resolve_device(device: Device) -> Literal["cpu", "cuda", "mps"]:
     """Turn ``"auto"`` into a device and check that a named one exists.
 
     Raises:
-        EncoderError: torch does not see the device.
+        EncoderError: torch does not see the device, or is not installed.
     """
     if device == "cpu" or (device == "auto" and not _may_have_gpu()):
         return "cpu"
-    import torch
-
+    try:
+        torch = import_torch(f"device {device!r}")
+    except EncoderError:
+        if device == "auto":
+            return "cpu"
+        raise
     available: dict[str, bool] = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
@@ -154,7 +158,7 @@ class TorchRuntime:
         self._torch = torch
         self._device = device
         self._size = network.size
-        self._dtype = _torch_dtype(device, engine.precision)
+        self._dtype = torch_dtype(device, engine.precision)
         module: Any = torch_module(network, weights)
         module = module.to(device, memory_format=torch.channels_last)
         self._module: Any = torch.compile(module) if engine.compile else module
@@ -207,7 +211,7 @@ def fastest_batch(
     return best
 
 
-def _torch_dtype(device: str, precision: Precision) -> Any:
+def torch_dtype(device: str, precision: Precision) -> Any:
     """The lower precision to compute in, None for float32."""
     import torch
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.encoders.npy import ZIP_ERRORS, brief
+from i2v_search.encoders.optional_torch import import_torch
 from i2v_search.errors import WeightsError
 
 MAX_PICKLE = 2**22
@@ -34,6 +35,7 @@ def read_torch(path: Path) -> dict[str, NDArray[np.float32]]:
         Read-only float32 arrays by the file's own names; where torch can, views of the mapped file.
 
     Raises:
+        EncoderError: torch is not installed.
         WeightsError: the file is damaged, holds a pickled module or another object, or tensors that are not
             floats.
 
@@ -47,8 +49,7 @@ def read_torch(path: Path) -> dict[str, NDArray[np.float32]]:
     zipped = zipfile.is_zipfile(path)
     if zipped:
         _check_archive(path)
-    import torch
-
+    torch = import_torch(f"{path}, a file of torch's,")
     try:
         with warnings.catch_warnings():
             # torch warns of any version of pickle but its own before it reads or refuses the file.

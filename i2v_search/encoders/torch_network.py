@@ -15,6 +15,7 @@ from i2v_search.encoders.network import WEIGHTED, Kind, Layer, Network, Weights
 
 _FUNCTIONS: dict[Kind, Callable[..., Tensor]] = {
     "add": torch.add,
+    "deviation": lambda value: value.var(dim=(2, 3), correction=0).sqrt(),
     "flatten": lambda value: value.flatten(1),
     "mean": lambda value: value.mean(dim=(2, 3)),
     "relu": F.relu,

