@@ -40,7 +40,7 @@ from i2v_search.encoders.runtime import TorchRuntime
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError, WeightsError
 from i2v_search.sample import sample_directory
-from i2v_search.tags import plausible_tags
+from i2v_search.tags import TAG_THRESHOLD, plausible_tags
 
 CPU = Engine(device="cpu", threads=1)
 COUNT = sum(channels for (_, _, channels), _ in STATISTICS)
@@ -207,7 +207,7 @@ def test_both_halves_of_a_vector_weigh_about_the_same(
     encoder: LiteEncoder, drawings: list[Image.Image]
 ) -> None:
     lengths = np.square(encode_images(encoder, drawings).vectors).reshape(len(drawings), 2, 2048).sum(axis=2)
-    assert ((lengths.mean(axis=0) > 0.6) & (lengths.mean(axis=0) < 1.6)).all()
+    assert ((lengths.mean(axis=0) > 0.35) & (lengths.mean(axis=0) < 1.6)).all()  # the code has .75 squared
 
 
 def test_normalised_statistics_have_their_weight_as_length_and_nothing_stays_nothing() -> None:
@@ -373,6 +373,23 @@ def test_tags_are_probabilities_and_a_picture_has_plausible_ones(
     assert ((tags >= 0) & (tags <= 1)).all()
     assert len({int(row.argmax()) for row in tags}) > len(drawings) // 3
     assert sum(bool(plausible_tags(row, encoder.vocabulary)) for row in tags) > len(drawings) // 2
+
+
+@pytest.mark.parametrize("folder_name", ["fruit", "meals", "tools", "space"])
+def test_what_only_people_have_is_not_seen_in_things(encoder: LiteEncoder, folder_name: str) -> None:
+    """Only the composed characters have such tags; that they are absent elsewhere must be learned too."""
+    paths = sorted((sample_directory() / folder_name).glob("*.webp"))[:12]
+    tags = encode_images(encoder, [load_image(path) for path in paths]).tags
+    assert tags is not None
+    of_people = ("skin", "hair", "glasses", "smile", "eyelashes", "earrings", "collared shirt", "beard")
+    chosen = [at for at, name in enumerate(encoder.vocabulary.names) if name.endswith(of_people)]
+    assert len(chosen) > 8
+    assert np.mean(tags[:, chosen] > TAG_THRESHOLD) < 0.02
+
+
+def test_it_tags_as_it_does_when_it_encodes(encoder: LiteEncoder, drawings: list[Image.Image]) -> None:
+    inputs = [encoder.prepare(drawing) for drawing in drawings]
+    np.testing.assert_array_equal(encoder.tag(inputs), encoder.encode(inputs).tags)
 
 
 @pytest.mark.parametrize("value", [0, 1e4, -1e4, 3.4e38, -3.4e38])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from numpy.typing import NDArray
 from small_training import COLOURS, ENGINE, SHAPES, draw_set
 
@@ -22,13 +23,16 @@ from i2v_search.encoders import efficientnet, encode_images, lite, runtime
 from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, TagError, TrainingError
+from i2v_search.pca import leading_eigenvectors
 from i2v_search.progress import Progress
+from i2v_search.training import lite as training
 from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
 from i2v_search.training.code import CodeSettings
 from i2v_search.training.dataset import Dataset, read_dataset, split
 from i2v_search.training.lite import (
     REPORT,
     LiteRecipe,
+    Material,
     TagSettings,
     imagenet_trunk,
     rows_by_set,
@@ -46,11 +50,19 @@ RECIPE = LiteRecipe(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Graphs of these trunks do not belong into the user's cache."""
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Eight eigenvectors of 4,104 by iteration; and graphs that do not belong into the user's cache."""
+
+    def largest(
+        matrix: NDArray[np.float64], subset_by_index: tuple[int, int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        values, vectors = leading_eigenvectors(matrix, 1 + subset_by_index[1] - subset_by_index[0])
+        return values[::-1], vectors[:, ::-1]
+
     folder = tmp_path_factory.mktemp("graphs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime, "user_cache_path", lambda _: folder)
+        patch.setattr(training, "eigh", largest)
         yield
 
 
@@ -135,7 +147,7 @@ def test_the_trunk_is_imagenets(trained: Path, trunk: dict[str, NDArray[np.float
 def test_the_encoder_gives_the_vectors_that_were_learned_from(
     trained: Path, drawings: Dataset, cache: Path, trunk: dict[str, NDArray[np.float32]]
 ) -> None:
-    """Both halves of the training pictures' vectors are centred and of the same spread."""
+    """Both halves of the training pictures' vectors are centred, and spread as the recipe says."""
     encoder = LiteEncoder(ENGINE, trained)
     rows = split([drawings], validation=RECIPE.validation, seed=RECIPE.seed).training
     store = StatisticsCache(cache, trunk, RECIPE.augmentation, seed=RECIPE.seed, engine=ENGINE)
@@ -145,7 +157,9 @@ def test_the_encoder_gives_the_vectors_that_were_learned_from(
     np.testing.assert_allclose(fresh, kept[:3], atol=2e-3)
     halves = kept.reshape(len(rows), 2, 2048)
     np.testing.assert_allclose(halves.mean(axis=0), 0, atol=2e-3)
-    np.testing.assert_allclose(np.square(halves).sum(axis=2).mean(axis=0), 1, atol=0.02)
+    np.testing.assert_allclose(
+        np.square(halves).sum(axis=2).mean(axis=0), [1, RECIPE.code_share**2], atol=0.02
+    )
 
 
 def test_tags_are_learned(trained: Path, drawings: Dataset) -> None:
@@ -257,6 +271,25 @@ def test_rows_of_all_sets_become_rows_of_each() -> None:
     assert [rows.tolist() for rows in found] == [[0, 2], [], [0, 1, 3]]
     found = rows_by_set(sets, np.arange(8))
     assert [rows.tolist() for rows in found] == [[0, 1, 2], [0], [0, 1, 2, 3]]
+
+
+def test_the_code_sees_whitened_principal_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the chosen rows of both sets, as a singular value decomposition finds them."""
+    monkeypatch.setattr(training, "eigh", scipy.linalg.eigh)
+    random = np.random.default_rng(0)
+    spread = np.linspace(1, 0.2, 20)
+    sets = [(spread * random.normal(0.3, 1, (count, 20))).astype(np.float16) for count in (60, 30)]
+    rows = [np.arange(0, 60, 2), np.arange(5, 30)]
+    material = Material((), [[one, one[::-1]] for one in sets], rows)
+    recipe = replace(RECIPE, directions=6, damping=0.5)
+    head = training._with_basis(material, recipe)
+    seen = np.vstack([one[own] for one, own in zip(sets, rows, strict=True)]).astype(np.float64)
+    np.testing.assert_allclose(head.mean, seen.mean(axis=0), atol=1e-3)
+    values = np.linalg.svd(seen - seen.mean(axis=0))[1] ** 2 / len(seen)
+    kept = values[:6]
+    whitened = head.whitened(seen.astype(np.float32))
+    expected = np.sort(kept / (kept + 0.5 * kept.mean()))
+    np.testing.assert_allclose(np.cov(whitened.T, bias=True), np.diag(expected), atol=5e-3)
 
 
 def test_two_sets_are_learned_from_together(drawings: Dataset, cache: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def tag(
     images: Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")],
     tagger: Annotated[
-        str | None, typer.Option("--tagger", help="Imported tagger; default: the only one.")
+        str | None, typer.Option("--tagger", help="Default: the only imported one, or lite.")
     ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Tags above this probability.")] = 0.25,
     rule: Annotated[

@@ -60,8 +60,11 @@ class Encoder(Protocol):
     shrink_to: int | None
     #: The batch that runs best.
     batch_size: int
-    #: The tags of the head, in the order of `Encoding.tags`; None without one.
-    vocabulary: Vocabulary | None
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The tags of the head, in the order of `Encoding.tags`; None without one."""
+        ...
 
     def prepare(self, image: Image.Image) -> Any:
         """Turn an RGB image into one input of `encode`; thread-safe."""

@@ -75,7 +75,7 @@ class LiteHead:
         basis: (r, s) float32, directions along which they are whitened.
         code_weight, code_bias: (2048, r) and (2048,) float32.
         code_mean: (2048,) float32, of the training pictures' codes.
-        geometry_scale, code_scale: (1,) float32, give both halves of a vector the same spread.
+        geometry_scale, code_scale: (1,) float32, what both halves of a vector are multiplied by.
         tag_weight, tag_bias: (t, 4096) and (t,) float32.
         tag_thresholds: (t, 3) float32, see `Vocabulary.thresholds`.
     """
@@ -124,7 +124,7 @@ class LiteHead:
 
 
 class LiteEncoder:
-    """The default encoder; satisfies `i2v_search.encoders.Encoder`.
+    """The default encoder; satisfies `i2v_search.encoders.Encoder` and `Tagger`.
 
     Args:
         engine: where and how it runs.
@@ -146,7 +146,7 @@ class LiteEncoder:
             sha256 = file_sha256(folder / WEIGHTS)
         except (OSError, WeightsError, TagError) as error:
             raise EncoderError(f"encoder 'lite' cannot be loaded: {error}; reinstall i2v-search") from error
-        self.vocabulary: Vocabulary | None = vocabulary
+        self.vocabulary: Vocabulary = vocabulary
         self.info = EncoderInfo(
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
@@ -161,6 +161,10 @@ class LiteEncoder:
         """Encode n prepared images, each (224, 224, 3) uint8, as (n, 4096) float32 vectors, and tag them."""
         vectors = self.head.vectors(self._trunk.statistics(efficientnet.network_input(inputs)))
         return Encoding(vectors, self.head.tags(vectors))
+
+    def tag(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Probabilities of every tag for n prepared images, (n, len(vocabulary)) float32."""
+        return self.head.tags(self.head.vectors(self._trunk.statistics(efficientnet.network_input(inputs))))
 
 
 class Trunk:

@@ -41,7 +41,7 @@ def open_encoder(name: str, engine: Engine) -> Encoder:
         vocabulary = load_vocabulary(folder, card.tags) if card.tags else None
         return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)
     if card.tags is not None:
-        return _trained(info, card, folder, engine)  # type: ignore[return-value]
+        return _trained(info, card, folder, engine)
     runtime = _runtime(i2v_network("feature"), card, folder, engine)
     return FeatureModel(info, runtime, _mean(folder), engine.batch_size)
 

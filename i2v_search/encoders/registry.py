@@ -45,7 +45,7 @@ def encoder_names() -> list[str]:
 
 def tagger_names() -> list[str]:
     """Names that `load_tagger` knows, sorted."""
-    return [card.name for card in installed_models() if card.tags]
+    return sorted({card.name for card in installed_models() if card.tags} | {"lite"})
 
 
 def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
@@ -75,26 +75,26 @@ def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
     """Load a tagger by name.
 
     Args:
-        name: one of `tagger_names()`, or a trained model's folder; None takes the only one there is.
+        name: one of `tagger_names()`, or a trained model's folder; None takes the only one that was imported,
+            or ``lite`` where none was.
         engine: where and how it runs.
 
     Raises:
         EncoderError: there is no such tagger, or more than one to choose from.
     """
     known = tagger_names()
-    if name is None and len(known) == 1:
-        name = known[0]
+    if name is None and len(known) <= 2:
+        name = next((other for other in known if other != "lite"), "lite")
+    if name == "lite":
+        from i2v_search.encoders.lite import LiteEncoder
+
+        return LiteEncoder(engine)
     card = find_model(name) if name else None
     if name is None or card is None or not card.tags:
-        asked = (
-            "no tagger is imported"
-            if not known
-            else "choose a tagger"
-            if name is None
-            else f"no tagger is called {name!r}"
+        asked = "choose a tagger" if name is None else f"no tagger is called {name!r}"
+        raise EncoderError(
+            f"{asked}; known: {', '.join(known)}; import one with: i2v-search models import FILE --tags LIST"
         )
-        listed = f"; known: {', '.join(known)}" if known else ""
-        raise EncoderError(f"{asked}{listed}; import one with: i2v-search models import FILE --tags LIST")
     from i2v_search.encoders.opening import open_tagger
 
     return open_tagger(name, engine)
