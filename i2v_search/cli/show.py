@@ -100,9 +100,11 @@ def hits(result: SearchResult) -> None:
         return
     longest = max(len(printable(hit.path)) for hit in result.hits)
     table = Table(box=None, header_style="bold")
-    for heading in ("rank", "score", "id"):
-        table.add_column(heading, justify="right")
-    table.add_column("path", overflow="fold", min_width=min(longest, out.width - 26))
+    widths = {"rank": 4, "score": 6, "id": max(2, *(len(str(hit.id)) for hit in result.hits))}
+    for heading, width in widths.items():
+        table.add_column(heading, justify="right", min_width=width)
+    room = out.width - sum(widths.values()) - 2 * len(widths) - 16  # what the shared tags need at least
+    table.add_column("path", overflow="fold", min_width=max(8, min(longest, room)))
     table.add_column("shared tags", overflow="ellipsis", no_wrap=True)
     for hit in result.hits:
         shared = ", ".join(hit.tags)
