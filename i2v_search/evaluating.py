@@ -275,9 +275,10 @@ class _Job:
 
 
 def _sheet(found: SetEvaluation, similarity: SimilarityName, count: int, hits: int, seed: int) -> Image.Image:
-    """One set's part of a sheet."""
+    """One set's part of a sheet; its queries have a label where any picture has."""
     pictures, rows = found.dataset.pictures, found.measures[0].encoded.rows
-    chosen = np.random.default_rng(seed).choice(len(rows), min(count, len(rows)), replace=False)
+    labelled = [place for place, row in enumerate(rows) if pictures[row].label] or range(len(rows))
+    chosen = np.random.default_rng(seed).choice(labelled, min(count, len(labelled)), replace=False)
 
     def picture(row: int) -> Image.Image:
         try:

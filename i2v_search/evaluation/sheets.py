@@ -42,7 +42,10 @@ def comparison_sheet(
     panels = [_panel("query", [[Tile(picture(int(row)), labels[row])] for row in queries], tile_size)]
     for name, found in hits.items():
         lines = [
-            [Tile(picture(row), labels[row], highlight=labels[row] == labels[query]) for row in line.tolist()]
+            [
+                Tile(picture(row), labels[row], highlight=labels[row] == labels[query] != "")
+                for row in line.tolist()
+            ]
             for query, line in zip(queries, found, strict=True)
         ]
         panels.append(_panel(name, lines, tile_size))
