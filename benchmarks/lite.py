@@ -31,7 +31,7 @@ from i2v_search.training.statistics import StatisticsCache
 
 SETS = ("openclipart", "emoji", "characters")
 HEADER = ("pictures", "learned from", "lite0 P@10 / mAP", "lite P@10 / mAP", "mAP, gain", "P@10, gain")
-IMAGES, ROUNDS = 64, 15
+IMAGES, ROUNDS = 64, 25
 
 
 def sources_part(command: str) -> str:

@@ -36,6 +36,7 @@ from i2v_search.encoders.lite import (
     model_folder,
     without_border,
 )
+from i2v_search.encoders.lite_runtime import HeadRuntime
 from i2v_search.encoders.runtime import TorchRuntime
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError, WeightsError
@@ -257,14 +258,18 @@ STATISTICS_OF_SEVERAL = np.abs(np.random.default_rng(1).normal(size=(7, COUNT)))
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=70))
 def test_the_head_gives_the_same_bits_in_any_batch_and_order(chosen: list[int]) -> None:
-    head = LiteHead.from_weights(map_tensors_once())
+    if "runtime" not in _RUNTIME:
+        _RUNTIME["runtime"] = HeadRuntime(LiteHead.from_weights(map_tensors_once()), 1)
+    runtime = _RUNTIME["runtime"]
     whole = lite.normalised(STATISTICS_OF_SEVERAL)
     rows = lite.normalised(STATISTICS_OF_SEVERAL[chosen])
     assert rows.tobytes() == whole[chosen].tobytes()
-    reference = head.vectors(whole)
-    vectors = head.vectors(rows)
-    assert vectors.tobytes() == reference[chosen].tobytes()
-    assert head.tags(vectors).tobytes() == head.tags(reference)[chosen].tobytes()
+    reference, found = runtime.run(whole), runtime.run(rows)
+    for one, other in zip(found, reference, strict=True):
+        assert one.tobytes() == other[chosen].tobytes()
+
+
+_RUNTIME: dict[str, HeadRuntime] = {}
 
 
 def map_tensors_once() -> dict[str, NDArray[np.float32]]:
@@ -283,16 +288,23 @@ def map_tensors_once() -> dict[str, NDArray[np.float32]]:
 _HEAD: dict[str, NDArray[np.float32]] = {}
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 64, 65])
-def test_the_shipped_head_gives_the_same_bits_in_batches_of(encoder: LiteEncoder, count: int) -> None:
-    statistics = lite.normalised(np.tile(STATISTICS_OF_SEVERAL, (10, 1))[:count])
-    vectors = encoder.head.vectors(statistics)
-    tags = encoder.head.tags(vectors)
-    reference = encoder.head.vectors(lite.normalised(STATISTICS_OF_SEVERAL))
-    expected = encoder.head.tags(reference)
-    for row in range(count):
-        assert vectors[row].tobytes() == reference[row % 7].tobytes()
-        assert tags[row].tobytes() == expected[row % 7].tobytes()
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16, 17, 64, 65])
+def test_the_shipped_head_gives_the_same_bits_in_batches_of(
+    encoder: LiteEncoder, count: int, threads: int
+) -> None:
+    runtime = HeadRuntime(encoder.head, threads)
+    found = runtime.run(lite.normalised(np.tile(STATISTICS_OF_SEVERAL, (10, 1))[:count]))
+    reference = runtime.run(lite.normalised(STATISTICS_OF_SEVERAL))
+    for one, other in zip(found, reference, strict=True):
+        assert one.tobytes() == other[np.arange(count) % 7].tobytes()
+
+
+def test_the_head_runs_as_it_is_defined(encoder: LiteEncoder) -> None:
+    statistics = lite.normalised(STATISTICS_OF_SEVERAL)
+    vectors, tags = HeadRuntime(encoder.head).run(statistics)
+    np.testing.assert_allclose(vectors, encoder.head.vectors(statistics), atol=1e-5)
+    np.testing.assert_allclose(tags, encoder.head.tags(encoder.head.vectors(statistics)), atol=1e-5)
 
 
 def test_a_second_encoder_gives_the_same_bits(encoder: LiteEncoder, drawings: list[Image.Image]) -> None:

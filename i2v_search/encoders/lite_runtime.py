@@ -1,0 +1,86 @@
+"""Runs the head of `lite` in ONNX Runtime.
+
+NumPy's BLAS lets its threads spin after a product: they would take the cores from the trunk and the decoders
+for a third of the time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.encoders.network import ONNX_IR_VERSION, ONNX_OPSET
+from i2v_search.encoders.runtime import onnx_session
+
+if TYPE_CHECKING:
+    from i2v_search.encoders.lite import LiteHead
+
+#: Rows of one run, always as many: the last digits of a product depend on how many rows it has, and a vector
+#: must not depend on the batch it is in. Fewer would read the weights more often for each image.
+ROWS = 16
+
+
+class HeadRuntime:
+    """Computes what `LiteHead.vectors` and `LiteHead.tags` do.
+
+    Args:
+        head: the arrays.
+        threads: how many work; None takes every core.
+    """
+
+    def __init__(self, head: LiteHead, threads: int | None = None) -> None:
+        self._session = onnx_session(head_model(head), threads=threads)
+        self._size = len(head.mean)
+
+    def run(self, statistics: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n, s) normalised statistics -> (n, 4096) vectors and (n, t) probabilities, float32."""
+        count = len(statistics)
+        padded = np.zeros((-(-count // ROWS) * ROWS, self._size), np.float32)
+        padded[:count] = statistics
+        parts = [
+            self._session.run(None, {"statistics": padded[start : start + ROWS]})
+            for start in range(0, len(padded), ROWS)
+        ]
+        vectors, tags = (np.concatenate(columns)[:count] for columns in zip(*parts, strict=True))
+        return vectors, tags
+
+
+def head_model(head: LiteHead) -> bytes:
+    """The head as an ONNX graph: ``statistics`` (16, s) -> ``vectors`` (16, 4096), ``tags`` (16, t)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    width = head.tag_weight.shape[1] - len(head.code_bias)
+    constants: dict[str, NDArray[Any]] = {
+        name: getattr(head, name)
+        for name in ("mean", "basis", "code_weight", "code_bias", "code_mean", "tag_weight", "tag_bias")
+    }
+    constants |= {"geometry_scale": head.geometry_scale, "code_scale": head.code_scale}
+    constants |= {"start": np.array([0]), "stop": np.array([width]), "axis": np.array([1])}
+    node = helper.make_node
+    nodes = [
+        node("Sub", ["statistics", "mean"], ["centred"]),
+        node("Gemm", ["centred", "basis"], ["whitened"], transB=1),
+        node("Gemm", ["whitened", "code_weight", "code_bias"], ["logits"], transB=1),
+        node("Sigmoid", ["logits"], ["units"]),
+        node("Sub", ["units", "code_mean"], ["code"]),
+        node("Mul", ["code", "code_scale"], ["scaled_code"]),
+        node("Slice", ["centred", "start", "stop", "axis"], ["geometry"]),
+        node("Mul", ["geometry", "geometry_scale"], ["scaled_geometry"]),
+        node("Concat", ["scaled_geometry", "scaled_code"], ["vectors"], axis=1),
+        node("Gemm", ["vectors", "tag_weight", "tag_bias"], ["tag_logits"], transB=1),
+        node("Sigmoid", ["tag_logits"], ["tags"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "lite-head",
+        [helper.make_tensor_value_info("statistics", TensorProto.FLOAT, [ROWS, len(head.mean)])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("vectors", "tags")],
+        [numpy_helper.from_array(np.ascontiguousarray(values), name) for name, values in constants.items()],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", ONNX_OPSET)], ir_version=ONNX_IR_VERSION
+    )
+    serialized: bytes = model.SerializeToString()
+    return serialized
