@@ -6,6 +6,7 @@ Arguments: the collection, the folder of images, the name of the encoder (``grid
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from i2v_search.choices import Engine
 from i2v_search.parts import Capacity
 
 TINY = Capacity(rows=6, path_bytes=400, vocabulary=8, vocabulary_bytes=64, tag_entries=12)
+#: For `lite`, which tags.
+ROOMY = replace(TINY, vocabulary=512, vocabulary_bytes=2**14, tag_entries=2**10)
 
 
 def make_parts_tiny(set_attribute: Callable[[Any, str, object], None] = setattr) -> None:
     """Make parts roll over after six rows and commit after three, so that every moment of a build is met."""
-    set_attribute(Capacity, "for_dimension", classmethod(lambda cls, dimension: TINY))
+    set_attribute(
+        Capacity, "for_dimension", classmethod(lambda cls, dimension: ROOMY if dimension == 4096 else TINY)
+    )
     set_attribute(store, "COMMIT_ROWS", 3)
     set_attribute(GridEncoder, "batch_size", 2)
 
