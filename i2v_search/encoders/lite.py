@@ -40,7 +40,7 @@ from i2v_search.tag_files import read_vocabulary
 from i2v_search.tags import Vocabulary
 
 WEIGHTS, TAGS = "weights.safetensors", "tags.json"
-PREPROCESSING = "rgb-224-trim-pad-white-bicubic-127-128"
+PREPROCESSING = "rgb-224-trim-paper-pad-white-bicubic-127-128"
 DIMENSION = 4096
 
 #: The statistics the vector is made of, each with its weight beside the others; the first seven, with 2,048
@@ -59,8 +59,9 @@ STATISTICS: tuple[tuple[Statistic, float], ...] = (
     (("deviation", "block4_add", 40), 0.2),
 )
 GEOMETRY = 2048
-#: A uniform border is cut where its corners, and all of it, differ by no more than this, of 255.
-BORDER_LEVELS = 12
+#: A border is cut whose corners are at least this light, of 255, and which differs from them by no more than
+#: that; the corners differ by no more among themselves, over the three colours too.
+PAPER, BORDER_LEVELS = 200, 12
 #: What is left of either side, at least, and the margin around what is drawn, as a share of its longer side.
 SMALLEST_SHARE, MARGIN_SHARE = 0.25, 0.02
 
@@ -156,7 +157,7 @@ class LiteEncoder:
         self.batch_size = self._trunk.batch_size
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Cut a uniform border, and fit what is left into (224, 224, 3) uint8, centred on white."""
+        """Cut a blank border, and fit what is left into (224, 224, 3) uint8, centred on white."""
         return prepare(image)
 
     def encode(self, inputs: Sequence[NDArray[np.uint8]]) -> Encoding:
@@ -193,12 +194,14 @@ def model_folder() -> Path:
 
 
 def prepare(image: Image.Image) -> NDArray[np.uint8]:
-    """The network's input: without a uniform border, in (224, 224, 3) uint8, centred on white."""
+    """The network's input: without a blank border, in (224, 224, 3) uint8, centred on white."""
     return efficientnet.fit_on_white(without_border(image))
 
 
 def without_border(image: Image.Image) -> Image.Image:
-    """Cut a border of one colour, which says nothing of what is drawn: a small drawing on a large page.
+    """Cut a border of white or light grey, which says nothing: a small drawing on a large page.
+
+    A coloured ground is a part of the drawing: cut away, a turned or framed copy would look like another.
 
     A quarter of either side is always left, so that a speck does not become the picture.
 
@@ -213,11 +216,12 @@ def without_border(image: Image.Image) -> Image.Image:
     """
     width, height = image.size
     corners = [image.getpixel((x, y)) for x in (0, width - 1) for y in (0, height - 1)]
-    if np.ptp(np.asarray(corners, np.int16), axis=0).max() > BORDER_LEVELS:
+    levels = np.asarray(corners, np.int16)
+    if np.ptp(levels) > BORDER_LEVELS or levels.min() < PAPER:
         return image
     page = Image.new("RGB", image.size, corners[0])
-    levels = [255 * (level > BORDER_LEVELS) for level in range(256)]
-    box = ImageChops.difference(image, page).point(levels * 3).getbbox()
+    drawn = [255 * (level > BORDER_LEVELS) for level in range(256)]
+    box = ImageChops.difference(image, page).point(drawn * 3).getbbox()
     if box is None:
         return image
     margin = max(2, round(MARGIN_SHARE * max(box[2] - box[0], box[3] - box[1])))
