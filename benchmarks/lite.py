@@ -21,7 +21,7 @@ from i2v_search import load_encoder, sample_directory
 from i2v_search.choices import Engine
 from i2v_search.encoders import Encoder
 from i2v_search.encoders.lite import LiteHead
-from i2v_search.evaluation.encoding import encode_pictures
+from i2v_search.evaluation.encoding import Encoded, encode_pictures
 from i2v_search.evaluation.intervals import relative_gain
 from i2v_search.evaluation.retrieval import Retrieval, retrieval
 from i2v_search.images import decode_image
@@ -48,22 +48,19 @@ def sources_part(command: str) -> str:
     plain = {dataset.name: [cache.read(dataset, 0)] for dataset in unseen}
     baseline = {dataset.name: _baseline(dataset) for dataset in (*datasets, *unseen)}
     rows: list[Sequence[str]] = []
-    heads: dict[str, LiteHead] = {}
 
-    def try_on(dataset: Dataset, chosen: NDArray[np.int64], material: Material, source: str) -> None:
-        own = (statistics | plain)[dataset.name][0]
-        head = heads[source]
-        ours = Material([dataset], [[own]], [chosen]).vectors(head)
-        rows.append(_row(dataset, chosen, source, baseline[dataset.name][chosen], ours))
+    def try_on(dataset: Dataset, chosen: NDArray[np.int64], head: LiteHead, source: str) -> None:
+        own = (statistics | plain)[dataset.name]
+        ours = Material([dataset], [own], [chosen]).vectors(head)
+        rows.append(_row(dataset, chosen, source, baseline[dataset.name], ours))
 
     parts = split(datasets, validation=recipe.validation, seed=recipe.seed)
     training = rows_by_set(datasets, parts.training)
-    everything = Material(datasets, list(statistics.values()), training)
-    heads["all three"] = learn_code_head(everything, recipe)
+    head = learn_code_head(Material(datasets, list(statistics.values()), training), recipe)
     for dataset, chosen in zip(datasets, rows_by_set(datasets, parts.validation), strict=True):
-        try_on(dataset, chosen, everything, "all three")
+        try_on(dataset, chosen, head, "all three")
     for dataset in unseen:
-        try_on(dataset, np.arange(len(dataset)), everything, "all three")
+        try_on(dataset, np.arange(len(dataset)), head, "all three")
     for left_out in datasets:
         others = [dataset for dataset in datasets if dataset is not left_out]
         material = Material(
@@ -72,9 +69,9 @@ def sources_part(command: str) -> str:
             [np.arange(len(dataset)) for dataset in others],
         )
         source = " and ".join(dataset.name for dataset in others)
-        heads[source] = learn_code_head(material, recipe)
+        head = learn_code_head(material, recipe)
         for dataset in (left_out, *unseen):
-            try_on(dataset, np.arange(len(dataset)), material, source)
+            try_on(dataset, np.arange(len(dataset)), head, source)
     return (
         "Retrieval by label, centred by each set's own mean, self and exact duplicates excluded; "
         f"{command}. Learned from all three, a set's own row is of pictures held out by group (characters: "
@@ -104,7 +101,7 @@ def speed_part(command: str) -> str:
     )
 
 
-def _baseline(dataset: Dataset) -> NDArray[np.float32]:
+def _baseline(dataset: Dataset) -> Encoded:
     encoder = load_encoder("lite0")
     encoded = encode_pictures(
         encoder,
@@ -112,19 +109,21 @@ def _baseline(dataset: Dataset) -> NDArray[np.float32]:
         lambda row: dataset.read(dataset.pictures[row]),
     )
     assert len(encoded.rows) == len(dataset)
-    return encoded.vectors
+    return encoded
 
 
 def _row(
     dataset: Dataset,
     chosen: NDArray[np.int64],
     source: str,
-    theirs: NDArray[np.float32],
+    baseline: Encoded,
     ours: NDArray[np.float32],
 ) -> Sequence[str]:
     labels = [dataset.pictures[row].label for row in chosen]
-    contents = [str(hash(dataset.read(dataset.pictures[row]))) for row in chosen]
-    first, second = (retrieval(vectors, labels, contents=contents) for vectors in (theirs, ours))
+    contents = [baseline.contents[row] for row in chosen]
+    first, second = (
+        retrieval(vectors, labels, contents=contents) for vectors in (baseline.vectors[chosen], ours)
+    )
     gains = [relative_gain(second.per_query[:, column], first.per_query[:, column]) for column in (2, 1)]
     shown = [f"{gain.value:+.1%} ({gain.low:+.1%}..{gain.high:+.1%})" for gain in gains]
     return (f"{dataset.name}, {len(first.queries)} queries", source, _scores(first), _scores(second), *shown)

@@ -192,7 +192,8 @@ def resolve_tagger(
         EncoderMismatchError: the collection's tags were made by another, or without one.
     """
     name = tagger or (manifest.tagger.id if manifest and manifest.tagger else None)
-    tagged = encoder if name is None else TaggedEncoder(encoder, load_tagger(name, engine))
+    tags_itself = name == encoder.info.id and encoder.vocabulary is not None
+    tagged = encoder if name is None or tags_itself else TaggedEncoder(encoder, load_tagger(name, engine))
     if manifest is not None:
         _require_same("tagger", tagger_info(tagged), manifest.tagger)
     return tagged

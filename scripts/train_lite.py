@@ -1,6 +1,6 @@
 """Make the weights of the default encoder again: `make lite` runs this on the data sets of `make datasets`.
 
-Takes about half an hour on two cores, most of it to run the trunk over every picture and three changed
+Takes about seven minutes on two idle cores, most of it to run the trunk over every picture and three changed
 versions of it; these statistics are kept in ``--cache`` for another run. The same data sets, packages and
 processor give the same bytes.
 """

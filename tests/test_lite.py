@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from i2v_search import load_image
+from i2v_search.building import resolve_tagger
 from i2v_search.choices import Engine
 from i2v_search.encoders import Encoder, efficientnet, encode_images, lite, load_encoder, runtime
 from i2v_search.encoders.lite import (
@@ -402,6 +403,10 @@ def test_what_only_people_have_is_not_seen_in_things(encoder: LiteEncoder, folde
 def test_it_tags_as_it_does_when_it_encodes(encoder: LiteEncoder, drawings: list[Image.Image]) -> None:
     inputs = [encoder.prepare(drawing) for drawing in drawings]
     np.testing.assert_array_equal(encoder.tag(inputs), encoder.encode(inputs).tags)
+
+
+def test_asked_for_as_a_tagger_beside_itself_it_runs_once(encoder: LiteEncoder) -> None:
+    assert resolve_tagger("lite", encoder, None, CPU) is encoder
 
 
 @pytest.mark.parametrize("value", [0, 1e4, -1e4, 3.4e38, -3.4e38])

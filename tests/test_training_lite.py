@@ -30,7 +30,6 @@ from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
 from i2v_search.training.code import CodeSettings
 from i2v_search.training.dataset import Dataset, read_dataset, split
 from i2v_search.training.lite import (
-    REPORT,
     LiteRecipe,
     Material,
     TagSettings,
@@ -38,6 +37,7 @@ from i2v_search.training.lite import (
     rows_by_set,
     train_lite,
 )
+from i2v_search.training.report import REPORT
 from i2v_search.training.statistics import StatisticsCache
 
 COUNT = 40

@@ -24,6 +24,8 @@ from i2v_search.errors import EncoderError
 #: output it is; its channels c.
 Statistic: TypeAlias = tuple[Literal["mean", "deviation"], str, int]
 
+#: Names what `fit_on_white` and `network_input` do.
+PREPROCESSING = "rgb-224-pad-white-bicubic-127-128"
 SIZE = 224
 # Stage by stage: kernel, stride, expansion, repeats.
 STAGES = ((3, 1, 1, 1), (3, 2, 6, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4), (3, 1, 6, 1))

@@ -20,7 +20,6 @@ from i2v_search.files import file_sha256
 from i2v_search.tags import Vocabulary
 
 DIMENSION = 1280
-PREPROCESSING = "rgb-224-pad-white-bicubic-127-128"
 
 
 class Lite0Encoder:
@@ -40,7 +39,7 @@ class Lite0Encoder:
         path = efficientnet.weights_path()
         sha256 = file_sha256(path)
         self.info = EncoderInfo(
-            id="lite0", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
+            id="lite0", weights_sha256=sha256, preprocessing=efficientnet.PREPROCESSING, dimension=DIMENSION
         )
         self._runtime = open_runtime(
             efficientnet.lite_network(),

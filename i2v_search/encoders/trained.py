@@ -31,9 +31,6 @@ from i2v_search.encoders.network import Layer, Network
 from i2v_search.encoders.runtime import Runtime
 from i2v_search.tags import Vocabulary
 
-#: Input of ``lite``.
-LITE_PREPROCESSING = "rgb-224-pad-white-bicubic-127-128"
-
 
 @cache
 def trained_network(name: TrainingModel) -> Network:
@@ -90,7 +87,10 @@ def preprocessing_of(name: TrainingModel, mean: NDArray[np.float32] | None = Non
     """
     if name == "lite":
         return Preprocessing(
-            LITE_PREPROCESSING, efficientnet.SIZE, efficientnet.fit_on_white, efficientnet.network_input
+            efficientnet.PREPROCESSING,
+            efficientnet.SIZE,
+            efficientnet.fit_on_white,
+            efficientnet.network_input,
         )
     subtracted = i2v_input.network_mean() if mean is None else mean
     return Preprocessing(

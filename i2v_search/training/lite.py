@@ -8,7 +8,6 @@ thresholds come from it, and the numbers of the model card.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,10 +30,10 @@ from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.augment import Augmentation
 from i2v_search.training.code import CodeSettings, learn_code, relate
 from i2v_search.training.dataset import Dataset, Targets, choose_vocabulary, split, targets
+from i2v_search.training.report import REPORT, describe_datasets
 from i2v_search.training.statistics import StatisticsCache
 from i2v_search.training.thresholds import best_thresholds
 
-REPORT = "report.json"
 BLOCK = 1024
 
 
@@ -160,9 +159,7 @@ def train_lite(
     head = replace(head, tag_thresholds=best_thresholds(truth.positive, probabilities, truth.known))
     precision = tag_precision(truth.positive, probabilities, truth.known)
     document = {
-        "datasets": [
-            _described(dataset, rows) for dataset, rows in zip(datasets, material.rows, strict=True)
-        ],
+        "datasets": [asdict(described) for described in describe_datasets(datasets, parts)],
         "tags": len(vocabulary),
         "held_out_tag_map": round(precision.mean(), 4),
         "held_out_tags_above_0.4": int(np.sum(precision.average_precision[precision.counted] > 0.4)),
@@ -345,15 +342,6 @@ def _halved(weights: Weights) -> dict[str, NDArray[np.float32]]:
 
 def _rounded(head: LiteHead) -> LiteHead:
     return LiteHead.from_weights(_halved(head.to_weights()))
-
-
-def _described(dataset: Dataset, training: NDArray[np.int64]) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "pictures": len(dataset),
-        "training": len(training),
-        "licences": dict(Counter(picture.licence for picture in dataset.pictures)),
-    }
 
 
 def _json(document: object) -> bytes:
