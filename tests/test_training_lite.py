@@ -189,6 +189,7 @@ def test_the_report_says_what_was_learned_from(
             "name": "drawings",
             "pictures": COUNT,
             "training": len(parts.training),
+            "validation": len(parts.validation),
             "licences": {"CC0": COUNT},
         }
     ]
