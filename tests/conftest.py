@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from grids import GridEncoder
+from PIL import Image
 
 from i2v_search.choices import Engine
 from i2v_search.collection import Collection
@@ -52,3 +53,11 @@ def sample_collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     return Collection.build(
         tmp_path_factory.mktemp("sample"), folders, engine=Engine(device="cpu", threads=1)
     )
+
+
+@pytest.fixture(scope="session")
+def cat() -> Image.Image:
+    """Chelsea, 451 x 300 px."""
+    import skimage.data  # slow to load, and few tests need it
+
+    return Image.fromarray(skimage.data.chelsea())

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import skimage.data
 import torch
 from grids import GridEncoder, draw
 from PIL import Image
@@ -36,12 +35,6 @@ def load() -> Encoder:
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return load()
-
-
-@pytest.fixture(scope="module")
-def cat() -> Image.Image:
-    """Chelsea, 451 x 300 px."""
-    return Image.fromarray(skimage.data.chelsea())
 
 
 @pytest.fixture

@@ -28,12 +28,6 @@ def encoder() -> Encoder:
     return load()
 
 
-@pytest.fixture(scope="module")
-def cat() -> Image.Image:
-    """Chelsea, 451 x 300 px."""
-    return Image.fromarray(skimage.data.chelsea())
-
-
 def pictures(count: int) -> list[Image.Image]:
     """Noise of various shapes."""
     generator = np.random.default_rng(0)
