@@ -446,8 +446,13 @@ _INVERTED: Final = [255 - value for value in range(256)] * 4
 
 
 def _reduced(image: PIL.Image.Image, shrink_to: int | None) -> PIL.Image.Image:
-    factor = min(image.size) // shrink_to if shrink_to is not None else 1
-    return image.reduce(factor) if factor > 1 else image
+    """Average blocks of pixels; in steps, because Pillow divides a large block's sum by a rounded number."""
+    while shrink_to is not None and (factor := min(min(image.size) // shrink_to, _MAX_REDUCTION)) > 1:
+        image = image.reduce(factor)
+    return image
+
+
+_MAX_REDUCTION: Final = 64
 
 
 def _to_eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:

@@ -298,6 +298,7 @@ def test_stream_without_end_is_refused_at_the_limit() -> None:
 )
 @example(width=450, height=500, shrink_to=100, format_name="JPEG", orientation=1)
 @example(width=1799, height=2000, shrink_to=224, format_name="JPEG", orientation=6)
+@example(width=656, height=656, shrink_to=1, format_name="PNG", orientation=1)
 def test_shrunk_picture_is_large_enough_and_less_than_twice_that(
     width: int, height: int, shrink_to: int, format_name: str, orientation: int
 ) -> None:
