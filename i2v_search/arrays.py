@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,11 +47,32 @@ class ArrayFile:
         kind: what the file says it is.
         arrays: by name; read-only views of one memory map.
         offsets: where in the file each begins, bytes.
+        content: the memory map.
     """
 
     kind: str
     arrays: dict[str, NDArray[Any]]
     offsets: dict[str, int]
+    content: mmap.mmap
+
+    def expect(self, offset: int, size: int) -> None:
+        """Ask the system to load some bytes now, and only those, while the caller goes on."""
+        self._advise("MADV_WILLNEED", offset, size)
+
+    def expect_nothing(self, offset: int, size: int) -> None:
+        """Tell the system that some bytes are read here and there, and not to load what lies beside."""
+        self._advise("MADV_RANDOM", offset, size)
+
+    def release(self) -> None:
+        """Let go of the memory that reading has mapped; the system may still keep it as a cache."""
+        self._advise("MADV_DONTNEED", 0, len(self.content))
+
+    def _advise(self, advice: str, offset: int, size: int) -> None:
+        """Advice is only that: not every system takes it."""
+        if hasattr(mmap, advice) and size:
+            first = offset - offset % mmap.PAGESIZE
+            with suppress(OSError):
+                self.content.madvise(getattr(mmap, advice), first, offset + size - first)
 
 
 def create_arrays(path: Path, kind: str, layout: Layout) -> dict[str, int]:
@@ -85,7 +108,7 @@ def open_arrays(path: Path) -> ArrayFile:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             kind, places = _parse_user_block(file.read(USER_BLOCK), size)
-            content = np.memmap(file, np.uint8, "r")
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         # Views of one map: a map of each array would keep a file descriptor each.
         arrays = {
             name: np.ndarray(shape, dtype, content, offset) for name, (dtype, shape, offset) in places.items()
@@ -93,8 +116,10 @@ def open_arrays(path: Path) -> ArrayFile:
     except FileNotFoundError:
         raise CollectionDamagedError(f"{path} is missing; restore it from a backup") from None
     except (OSError, ValueError) as error:
-        raise CollectionDamagedError(f"{path} cannot be read ({error}); run i2v-search verify") from error
-    return ArrayFile(kind, arrays, {name: offset for name, (_, _, offset) in places.items()})
+        raise CollectionDamagedError(
+            f"{path} cannot be read ({error}); run i2v-search verify --repair"
+        ) from error
+    return ArrayFile(kind, arrays, {name: offset for name, (_, _, offset) in places.items()}, content)
 
 
 def write_at(file: BinaryIO | Any, offset: int, values: NDArray[Any]) -> None:

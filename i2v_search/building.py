@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
 from i2v_search.catalogue import Catalogue
-from i2v_search.choices import Engine, IndexKind, SimilarityName
+from i2v_search.choices import Engine, SimilarityName
 from i2v_search.encoders import Encoder, EncoderInfo, TaggedEncoder, load_encoder, load_tagger
-from i2v_search.errors import CollectionNotFoundError, EncoderMismatchError, QueryError
+from i2v_search.errors import (
+    CollectionDamagedError,
+    CollectionNotFoundError,
+    EncoderMismatchError,
+    IndexStaleError,
+    QueryError,
+)
 from i2v_search.extract import Extraction, extract
-from i2v_search.index import MAX_CANDIDATES, VectorIndex, is_current, verify_index
-from i2v_search.manifest import EncoderRecord, Manifest
-from i2v_search.planner import IndexPlan, plan_index
+from i2v_search.index import (
+    VectorIndex,
+    choose_queries,
+    is_current,
+    load_index,
+    save_index,
+    save_reduced,
+    tune,
+    verify_index,
+)
+from i2v_search.manifest import EncoderRecord, IndexRecord, Manifest, WishesRecord
+from i2v_search.planner import IndexPlan, IndexWishes, Upkeep, plan_upkeep
 from i2v_search.progress import Report
 from i2v_search.rows import UnitRows, save_graph
 from i2v_search.sources import Source, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, remove_strangers
+from i2v_search.watch import Watch, physical_memory
 
 #: Up to this many images the graph for morphs is built with the index.
 GRAPH_ROWS = 50_000
@@ -100,37 +117,84 @@ def remove_rows(directory: Path, images: Sequence[int | str]) -> set[int]:
 
 def build_index(
     directory: Path,
+    wishes: IndexWishes,
     *,
-    similarity: SimilarityName | None,
-    kind: IndexKind,
-    pca_dimensions: int,
-    recall_target: float,
-    graph: bool | None,
+    similarity: SimilarityName | None = None,
+    upkeep: bool = False,
     report: Report,
 ) -> IndexPlan:
     """Build the index and the graph of a collection, unless both are current.
 
-    Args and errors are those of `i2v_search.Collection.index`.
+    Args:
+        directory: of the collection.
+        wishes: what is asked of the index.
+        similarity: how vectors are compared from now on; None keeps the collection's own.
+        upkeep: after rows were added or removed: do only what `i2v_search.planner.plan_upkeep` says.
+        report: told about progress.
+
+    Returns:
+        The plan for what the collection holds.
+
+    Raises:
+        CollectionDamagedError: a feature file differs from its checksum; nothing is built from it.
     """
     _require_similarity(similarity)
     with WriterLock(directory):
         manifest = Manifest.load(directory)
         store = FeatureStore(directory, manifest)
         name = similarity or manifest.similarity
-        plan = plan_index(len(store), store.dimension, name, kind=kind, pca_dimensions=pca_dimensions)
-        with_graph = (len(store) <= GRAPH_ROWS if graph is None else graph) and len(store) > 1
-        if _is_built(store, name, plan, with_graph, recall_target):
+        plan = plan_for(wishes, len(store), store.dimension, name)
+        with_graph = (len(store) <= GRAPH_ROWS if wishes.graph is None else wishes.graph) and len(store) > 1
+        if _is_built(store, name, plan, wishes, with_graph):
             return plan
-        built = VectorIndex.build(store, name, plan, recall_target=recall_target, report=report)
-        number = manifest.next_file
-        record = built.save(number, plan)
+        action, old = _upkeep(store, plan) if upkeep else ("rebuild", None)
+        if action == "keep":
+            return plan
+        store.require_intact()
+        number, watch = manifest.next_file, Watch()
+        if old is not None and action == "extend":
+            built = old.extended(report)
+        else:
+            asked = choose_queries(store)
+            built = VectorIndex.build(store, name, plan, held_back=asked, report=report)
+            built = tune(built, asked, wishes.recall_target, report)
+        record = save_index(built, number)
+        costs = (plan.predicted.to_dict(), _costs(watch, built, record)) if action == "rebuild" else ({}, {})
+        files = dict(record.files)
+        if wishes.reduced and (reduced := save_reduced(built, number, report)):
+            files["reduced"] = reduced
         if with_graph:
-            saved = save_graph(UnitRows(built), directory / f"graph-{number:05d}.h5", report)
-            record = record.model_copy(update={"files": {**record.files, "graph": saved}})
+            files["graph"] = save_graph(UnitRows(built), directory / f"graph-{number:05d}.h5", report)
+        record = record.model_copy(
+            update={
+                "files": files,
+                "wishes": WishesRecord(**wishes.to_dict()),
+                "predicted": costs[0],
+                "actual": costs[1],
+            }
+        )
         manifest = manifest.updated(similarity=name, index=record, next_file=number + 1)
         manifest.save(directory)
         remove_strangers(directory, manifest)
     return plan
+
+
+def plan_for(wishes: IndexWishes, rows: int, dimension: int, similarity: SimilarityName) -> IndexPlan:
+    """The plan for wishes; where they name no limit, half of the machine's memory is one."""
+    limit = wishes.memory_bytes
+    if limit is None and (physical := physical_memory()):
+        limit = physical // 2
+    return replace(wishes, memory_bytes=limit).plan(rows, dimension, similarity)
+
+
+def _upkeep(store: FeatureStore, plan: IndexPlan) -> tuple[Upkeep, VectorIndex | None]:
+    """What to do about the index after a change, and the index if it is still of use."""
+    try:
+        index = load_index(store)
+    except (IndexStaleError, CollectionDamagedError):
+        return "rebuild", None
+    live = len(store) - len(index.tail)
+    return plan_upkeep(index.plan.kind, index.trained, live, len(index.tail), plan), index
 
 
 def _require_similarity(name: str | None) -> None:
@@ -157,17 +221,31 @@ def find_image(store: FeatureStore, catalogue: Catalogue, image: int | str) -> i
 
 
 def _is_built(
-    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, with_graph: bool, recall: float
+    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes, with_graph: bool
 ) -> bool:
     record = store.manifest.index
+    if record is None or record.wishes is None or not is_current(store):
+        return False
+    wanted = (similarity, plan.kind, plan.dimensions, plan.refined)
     return (
-        record is not None
-        and is_current(store)
-        and (record.similarity, record.kind, record.dimensions) == (similarity, plan.kind, plan.dimensions)
-        and (record.recall_at_10 >= recall or record.candidates >= min(MAX_CANDIDATES, len(store)))
+        (record.similarity, record.kind, record.dimensions, record.refined) == wanted
+        and max(record.recall_at_10, record.wishes.recall_target) >= wishes.recall_target
         and ("graph" in record.files or not with_graph)
+        and ("reduced" in record.files or not wishes.reduced or record.kind in {"exact", "codes"})
         and not verify_index(store)
     )
+
+
+def _costs(watch: Watch, index: VectorIndex, record: IndexRecord) -> dict[str, float]:
+    """What an index took, under the names of `i2v_search.planner.Cost`."""
+    sizes = sum((index.store.directory / file.name).stat().st_size for file in record.files.values())
+    return {
+        "memory_bytes": sizes,
+        "build_memory_bytes": watch.peak_bytes(),
+        "disk_bytes": sizes,
+        "build_seconds": round(watch.seconds, 3),
+        "query_ms": index.measured.query_ms if index.measured else 0.0,
+    }
 
 
 def resolve_encoder(encoder: str | Encoder | None, manifest: Manifest | None, engine: Engine) -> Encoder:

@@ -6,9 +6,13 @@ from typing import Literal, TypeAlias
 #: How two vectors are compared: `i2v_search.similarity`.
 SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.planner`.
-IndexKind: TypeAlias = Literal["auto", "exact", "pca"]
+IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["geodesic", "line"]
+#: In what way two files are the same picture: `i2v_search.comparing`.
+DuplicateKind: TypeAlias = Literal["exact", "pixels", "near"]
+#: How a collection is laid out in two dimensions: `i2v_search.mapping`.
+MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]
 #: Where an encoder runs.
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 #: In which numbers a GPU computes.

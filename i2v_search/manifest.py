@@ -9,12 +9,13 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from i2v_search.choices import SimilarityName
+from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
 from i2v_search.files import open_regular, write_atomically
 
 FILE_NAME = "collection.json"
-FORMAT_VERSION = 1
+#: Format 2 lets an index be older than the feature store; format 1 is read and written anew as 2.
+FORMAT_VERSION = 2
 #: A collection of 100 million rows needs some 2 MiB.
 MAX_BYTES = 64 * 2**20
 
@@ -51,27 +52,55 @@ class FileRecord(_Model):
     sha256: str = _Sha256
 
 
+class WishesRecord(_Model):
+    """What was asked of the index, for when it is brought up to date: `i2v_search.planner.IndexWishes`."""
+
+    kind: IndexKind
+    pca_dimensions: int = Field(ge=1, le=65_536)
+    memory_bytes: int | None = Field(ge=0, le=2**62)
+    recall_target: float = Field(ge=0, le=1)
+    latency_ms: float = Field(ge=0)
+    graph: bool | None
+    reduced: bool
+
+
 class IndexRecord(_Model):
     """The index and what it was built from.
 
     Attributes:
-        generation: generation of the feature store it describes.
+        generation: generation of the feature store that it holds all live rows of.
         rows: rows of the feature store (live or not) at that time.
-        live_rows: rows it can find.
-        settings: the plan, for people and for `info`.
+        live_rows: rows it scans.
+        trained: rows that were live when it was built, before it was extended; None in format 1.
+        kind: of the plan (`i2v_search.planner`), with `dimensions`, `lists` and `refined`.
+        candidates: rows re-ranked for ten results, with `effort` and `shortlist` of `i2v_search.index`.
         recall_at_10: measured against exact search at build; 1.0 for exact indexes.
+        query_ms: median time of a search, measured at build, with its 99th percentile in `query_p99_ms`.
+        wishes: what was asked; None in format 1.
+        predicted: what the plan said it would take: bytes, seconds, milliseconds.
+        actual: what it took.
         files: by role.
     """
 
     generation: int = _Count
     rows: int = _Count
     live_rows: int = _Count
+    trained: int | None = Field(default=None, ge=0, le=2**62)
     similarity: SimilarityName
-    kind: Literal["exact", "pca"]
+    kind: Literal["exact", "pca", "codes", "ivf", "hnsw"]
     dimensions: int = Field(ge=1, le=65_536)
+    lists: int = Field(default=0, ge=0, le=2**24)
+    refined: bool = False
     candidates: int = _Count
+    effort: int = Field(default=0, ge=0, le=2**31 - 1)
+    shortlist: int = Field(default=0, ge=0, le=2**31 - 1)
     recall_at_10: float = Field(ge=0, le=1)
-    files: dict[Literal["arrays", "faiss", "graph"], FileRecord]
+    query_ms: float | None = Field(default=None, ge=0)
+    query_p99_ms: float | None = Field(default=None, ge=0)
+    wishes: WishesRecord | None = None
+    predicted: dict[str, float] = {}
+    actual: dict[str, float] = {}
+    files: dict[Literal["arrays", "faiss", "graph", "reduced"], FileRecord]
 
 
 class Manifest(_Model):
@@ -85,7 +114,7 @@ class Manifest(_Model):
         image_root: absolute path that image paths are relative to.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     encoder: EncoderRecord
     tagger: EncoderRecord | None = None
     similarity: SimilarityName
@@ -149,9 +178,15 @@ class Manifest(_Model):
 
     def save(self, directory: Path) -> None:
         """Replace the manifest of the collection in `directory`, atomically."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json") | {"format": FORMAT_VERSION}
         document["checksum"] = _checksum(document)
-        write_atomically(directory / FILE_NAME, json.dumps(document, indent=1).encode())
+        write_atomically(directory / FILE_NAME, _serialised(document))
+
+    @staticmethod
+    def is_as_saved(directory: Path) -> bool:
+        """Whether the file is what `save` wrote, byte for byte: the checksum does not cover blanks."""
+        content = (directory / FILE_NAME).read_bytes()
+        return content == _serialised(json.loads(content))
 
     def file_names(self) -> set[str]:
         """Every file the manifest refers to."""
@@ -165,6 +200,10 @@ class Manifest(_Model):
     def updated(self, **changes: Any) -> Self:
         """A copy with `changes` applied."""
         return self.model_copy(update=changes)
+
+
+def _serialised(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, indent=1).encode()
 
 
 def _checksum(document: dict[str, Any]) -> str:

@@ -86,7 +86,8 @@ class Capacity:
         return cls(rows, max(2**20, 128 * rows), 2**16, 2**21, max(2**17, 64 * rows))
 
 
-def _layout(capacity: Capacity, dimension: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+def part_layout(capacity: Capacity, dimension: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of every dataset of a part."""
     rows = (capacity.rows,)
     return {
         "vectors": ("<f2", (capacity.rows, dimension)),
@@ -120,8 +121,10 @@ class Part:
     def __init__(self, path: Path, dimension: int) -> None:
         self.path = path
         self.dimension = dimension
-        opened, self.capacity = _open(path, dimension)
-        self.offsets, self._maps = opened.offsets, opened.arrays
+        self._file, self.capacity = _open(path, dimension)
+        self.offsets, self._maps = self._file.offsets, self._file.arrays
+        # One row is wanted here and another there; a system may read megabytes around each.
+        self._file.expect_nothing(self.offsets["vectors"], self._maps["vectors"].nbytes)
         # Rows first: a writer raises them last, so their tags are in the vocabulary that is read next.
         self.rows, self.vocabulary_size = (int(count) for count in self._maps["committed"])
         self._check_counts()
@@ -129,6 +132,15 @@ class Part:
     def __getitem__(self, name: str) -> NDArray[Any]:
         """The committed rows of a per-row dataset."""
         return self._maps[name][: self.rows]
+
+    def expect(self, row: int, count: int = 1) -> None:
+        """Have the vectors of some rows in turn read ahead of their use."""
+        width = 2 * self.dimension
+        self._file.expect(self.offsets["vectors"] + row * width, count * width)
+
+    def release(self) -> None:
+        """Let go of the memory that reading has mapped."""
+        self._file.release()
 
     def record(self, row: int) -> ImageRecord:
         """Everything known of one row besides its vector."""
@@ -142,14 +154,28 @@ class Part:
             width=int(self["width"][row]),
             height=int(self["height"][row]),
             tags=tuple(
-                Tag(vocabulary[number].name, float(probability), vocabulary[number].category)
-                for number, probability in zip(numbers, probabilities, strict=True)
+                Tag(vocabulary[number].name, probability, vocabulary[number].category)
+                for number, probability in zip(numbers.tolist(), probabilities.tolist(), strict=True)
             ),
         )
 
     def image_path(self, row: int) -> str:
         """Path of one row."""
         return os.fsdecode(self._slice("path/bytes", "path/end", row).tobytes())
+
+    def path_bytes(self, first: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The paths of some rows in turn as bytes, and where each ends there."""
+        ends = self._maps["path/end"]
+        start = int(ends[first - 1]) if first else 0
+        stops = np.asarray(ends[first:last])
+        return self._maps["path/bytes"][start : int(stops[-1])], stops - start
+
+    def rows_with(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        """Rows that carry a tag, by its number, rising, and its probability in each."""
+        ends = self["tags/end"]
+        count = int(ends[-1]) if self.rows else 0
+        entries = np.flatnonzero(self._maps["tags/number"][:count] == number)
+        return np.searchsorted(ends, entries, "right"), self._maps["tags/probability"][entries]
 
     def image_paths(self) -> Iterator[str]:
         """Paths of all rows, in order."""
@@ -172,7 +198,9 @@ class Part:
 
     def tag_entries(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
         """Tag numbers and probabilities of one row."""
-        return self._slice("tags/number", "tags/end", row), self._slice("tags/probability", "tags/end", row)
+        ends = self._maps["tags/end"]
+        entries = slice(ends.item(row - 1) if row else 0, ends.item(row))
+        return self._maps["tags/number"][entries], self._maps["tags/probability"][entries]
 
     def all_tag_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float16]]:
         """Row, tag number and probability of every tag of every row."""
@@ -182,17 +210,22 @@ class Part:
 
     def damaged_rows(self) -> list[int]:
         """Rows whose checksum does not hold."""
-        return [row for row in range(self.rows) if self._row_crc32(row) != int(self["crc32"][row])]
+        return [row for row in range(self.rows) if not self.is_intact(row)]
+
+    def is_intact(self, row: int) -> bool:
+        """Whether the checksum of a row holds."""
+        return self._row_crc32(row) == int(self._maps["crc32"][row])
 
     def _slice(self, heap: str, ends: str, row: int) -> NDArray[Any]:
-        start = int(self._maps[ends][row - 1]) if row else 0
-        return self._maps[heap][start : int(self._maps[ends][row])]
+        places = self._maps[ends]
+        start = places.item(row - 1) if row else 0
+        return self._maps[heap][start : places.item(row)]
 
     def _row_crc32(self, row: int) -> int:
         numbers, probabilities = self.tag_entries(row)
-        fields = [self[name][row].tobytes() for name in _ROW_FIELDS]
+        fields = [self._maps[name][row].tobytes() for name in ROW_FIELDS]
         path = self._slice("path/bytes", "path/end", row).tobytes()
-        return _crc32([*fields, path, numbers.tobytes(), probabilities.tobytes()])
+        return row_crc32([*fields, path, numbers.tobytes(), probabilities.tobytes()])
 
     def _check_counts(self) -> None:
         if not (
@@ -200,7 +233,7 @@ class Part:
         ):
             raise CollectionDamagedError(
                 f"{self.path} claims {self.rows} rows and {self.vocabulary_size} tags, but has room for "
-                f"{self.capacity.rows} and {self.capacity.vocabulary}; run i2v-search verify"
+                f"{self.capacity.rows} and {self.capacity.vocabulary}; run i2v-search verify --repair"
             )
         for ends, count, limit in (
             ("path/end", self.rows, self.capacity.path_bytes),
@@ -210,16 +243,17 @@ class Part:
             values = np.asarray(self._maps[ends][:count])
             if count and (values[0] < 0 or values[-1] > limit or np.any(values[1:] < values[:-1])):
                 raise CollectionDamagedError(
-                    f"{self.path}: {ends} is not a rising list up to {limit}; run i2v-search verify"
+                    f"{self.path}: {ends} is not a rising list up to {limit}; run i2v-search verify --repair"
                 )
         numbers = self.all_tag_entries()[1]
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= self.vocabulary_size):
             raise CollectionDamagedError(
-                f"{self.path}: a row has a tag outside the vocabulary; run i2v-search verify"
+                f"{self.path}: a row has a tag outside the vocabulary; run i2v-search verify --repair"
             )
 
 
-_ROW_FIELDS = ("vectors", "norms", "id", "sha256", "size", "mtime_ns", "width", "height")
+#: What a row holds besides its path and its tags.
+ROW_FIELDS = ("vectors", "norms", "id", "sha256", "size", "mtime_ns", "width", "height")
 
 
 class PartWriter:
@@ -246,7 +280,7 @@ class PartWriter:
     def create(path: Path, dimension: int, capacity: Capacity) -> None:
         """Make an empty feature file, atomically."""
         with replacing(path) as temporary:
-            create_arrays(temporary, FORMAT, _layout(capacity, dimension))
+            create_arrays(temporary, FORMAT, part_layout(capacity, dimension))
 
     @staticmethod
     def resize(path: Path, dimension: int, capacity: Capacity | None = None) -> None:
@@ -257,9 +291,9 @@ class PartWriter:
             names = int(part._maps["vocabulary/end"][part.vocabulary_size - 1]) if part.vocabulary_size else 0
             capacity = Capacity(part.rows, paths, part.vocabulary_size, names, tags)
         with replacing(path) as temporary:
-            offsets = create_arrays(temporary, FORMAT, _layout(capacity, dimension))
+            offsets = create_arrays(temporary, FORMAT, part_layout(capacity, dimension))
             with temporary.open("rb+", buffering=0) as file:
-                for name, (_, shape) in _layout(capacity, dimension).items():
+                for name, (_, shape) in part_layout(capacity, dimension).items():
                     source = part._maps[name]
                     write_at(file, offsets[name], source[: min(len(source), shape[0])])
 
@@ -323,8 +357,8 @@ class PartWriter:
         starts = columns["tags/end"] - tag_counts - self._ends["tags"]
         columns["crc32"] = np.array(
             [
-                _crc32(
-                    [columns[name][row].tobytes() for name in _ROW_FIELDS]
+                row_crc32(
+                    [columns[name][row].tobytes() for name in ROW_FIELDS]
                     + [paths[row], numbers[start:end].tobytes(), probabilities[start:end].tobytes()]
                 )
                 for row, (start, end) in enumerate(zip(starts, starts + tag_counts, strict=True))
@@ -372,12 +406,13 @@ class PartWriter:
         self._vocabulary[tag.name, tag.category] = number
 
     def _write(self, name: str, row: int, values: NDArray[Any]) -> None:
-        dtype, shape = _layout(self.capacity, self.dimension)[name]
+        dtype, shape = part_layout(self.capacity, self.dimension)[name]
         width = np.dtype(dtype).itemsize * int(np.prod(shape[1:]))
         write_at(self._file, self._offsets[name] + row * width, values.astype(dtype, copy=False))
 
 
-def _crc32(pieces: Sequence[bytes]) -> int:
+def row_crc32(pieces: Sequence[bytes]) -> int:
+    """Checksum of a row: `ROW_FIELDS`, the path, the tags' numbers and their probabilities, in this order."""
     return zlib.crc32(b"".join(pieces))
 
 
@@ -385,9 +420,9 @@ def _open(path: Path, dimension: int) -> tuple[ArrayFile, Capacity]:
     """Map a feature file after comparing it with the layout that its capacity asks for."""
     opened = open_arrays(path)
     arrays = opened.arrays
-    if opened.kind != FORMAT or arrays.keys() != _layout(Capacity(0, 0, 0, 0, 0), 0).keys():
+    if opened.kind != FORMAT or arrays.keys() != part_layout(Capacity(0, 0, 0, 0, 0), 0).keys():
         raise CollectionDamagedError(
-            f"{path} is {str(opened.kind)[:50]!r}, expected {FORMAT!r}; run i2v-search verify"
+            f"{path} is {str(opened.kind)[:50]!r}, expected {FORMAT!r}; run i2v-search verify --repair"
         )
     capacity = Capacity(
         *(
@@ -395,10 +430,10 @@ def _open(path: Path, dimension: int) -> tuple[ArrayFile, Capacity]:
             for name in ("id", "path/bytes", "vocabulary/end", "vocabulary/bytes", "tags/number")
         )
     )
-    for name, (dtype, shape) in _layout(capacity, dimension).items():
+    for name, (dtype, shape) in part_layout(capacity, dimension).items():
         if (arrays[name].dtype, arrays[name].shape) != (np.dtype(dtype), shape):
             raise CollectionDamagedError(
                 f"{path}: {name} is {arrays[name].shape} {arrays[name].dtype}, "
-                f"expected {shape} {np.dtype(dtype)}; run i2v-search verify"
+                f"expected {shape} {np.dtype(dtype)}; run i2v-search verify --repair"
             )
     return opened, capacity

@@ -1,16 +1,81 @@
-"""Which index a collection gets: a pure function of its size and of what is asked."""
+"""Which index a collection gets, and what that will cost: pure functions of its size and of what is asked.
+
+=========  ====================================================================  ======================
+kind       what a query does                                                     bytes in memory a row
+=========  ====================================================================  ======================
+exact      compares every row in full                                            4 d, or d / 8 for codes
+pca        compares every row in D principal components of 8 bits,               D
+           and the best again in full
+codes      compares every row in d sign bits, and the best again in full         d / 8
+ivf        compares the rows of the nearest lists in product codes of 4 bits     D / 4 + 8, and D with
+           (two components each), the best of them perhaps in D components       the middle stage
+           of 8 bits, and the best of those again in full
+hnsw       walks a graph of neighbours in D components of 8 bits,                D + 264
+           and compares the best again in full
+=========  ====================================================================  ======================
+
+"In full" reads the float16 rows of the feature store from disk. The plan is the simplest kind whose predicted
+memory and time meet the wishes; what it really takes and finds is measured when it is built. Rates are those
+of one core of a laptop-class processor (benchmarks/RESULTS.md, *scale*).
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from i2v_search.choices import IndexKind, SimilarityName
 
-#: A flat scan of this many bytes takes a few milliseconds at the memory bandwidth of a laptop.
-EXACT_BYTES = 64 * 2**20
+PlannedKind: TypeAlias = Literal["exact", "pca", "codes", "ivf", "hnsw"]
+
 PCA_DIMENSIONS = 256
+#: Rows re-ranked in full for ten results, at first; raised at build until the recall target holds.
 CANDIDATES = 20
+RECALL_TARGET = 0.99
+#: A search that takes no longer than this feels instant, with everything around it.
+LATENCY_MS = 5.0
+#: Rows that principal components are learned from: more do not find better ones (benchmarks: *pca*).
+PCA_ROWS = 65_536
+#: Neighbours of a node of the HNSW graph; twice as many on its lowest level.
+HNSW_NEIGHBOURS = 32
+
+_MIN_LISTS, _MAX_LISTS = 16, 65_536
+#: Points that each list's centre is learned from.
+LIST_POINTS = 64
+
+# Measured on one core; see the module's text.
+_SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9}  # bytes a second
+_OVERHEAD_MS = 0.15
+_RERANKED_ELEMENTS = 0.5e9  # elements of rows read and compared in full, a second
+_PASS_ELEMENTS = 0.25e9  # elements read, widened and projected, a second
+_PRODUCTS = 60e9  # floating-point operations a second
+_HNSW_ROWS = 700.0  # rows of 256 dimensions linked a second
+_PROCESS_BYTES = 200 * 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an index takes.
+
+    Attributes:
+        memory_bytes: held while searching, besides the program itself.
+        build_memory_bytes: the most that building takes, the program included.
+        disk_bytes: of its files.
+        build_seconds: to build it, on one core.
+        query_ms: of one search, milliseconds.
+    """
+
+    memory_bytes: int = 0
+    build_memory_bytes: int = 0
+    disk_bytes: int = 0
+    build_seconds: float = 0.0
+    query_ms: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -18,20 +83,27 @@ class IndexPlan:
     """How an index will be built.
 
     Attributes:
-        kind: ``"exact"``: every row compared in full; ``"pca"``: rows compared in `dimensions` principal
-            components, the best `candidates` again in full.
-        dimensions: of the vectors that are scanned.
-        candidates: how many are re-ranked at first; raised at build until the recall target holds. 0 for
+        kind: see the table of this module.
+        dimensions: of what is scanned: all, principal components, or bits.
+        candidates: rows re-ranked in full at first; raised at build until the recall target holds. 0 for
             exact.
-        scanned_bytes: bytes read by one query.
+        lists: of an ``"ivf"`` index.
+        refined: whether it has the middle stage.
+        scanned_bytes: bytes read by one query before the re-rank, about.
         reason: why, in one sentence.
+        predicted: what it will take.
+        shortfall: which wish cannot be met and by how much; empty where all can.
     """
 
-    kind: Literal["exact", "pca"]
+    kind: PlannedKind
     dimensions: int
-    candidates: int
-    scanned_bytes: int
-    reason: str
+    candidates: int = 0
+    lists: int = 0
+    refined: bool = False
+    scanned_bytes: int = 0
+    reason: str = ""
+    predicted: Cost = Cost()
+    shortfall: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
@@ -45,6 +117,9 @@ def plan_index(
     *,
     kind: IndexKind = "auto",
     pca_dimensions: int = PCA_DIMENSIONS,
+    memory_bytes: int | None = None,
+    recall_target: float = RECALL_TARGET,
+    latency_ms: float = LATENCY_MS,
 ) -> IndexPlan:
     """Choose an index.
 
@@ -52,27 +127,259 @@ def plan_index(
         rows: live rows.
         dimension: of a vector.
         similarity: of the collection.
-        kind: ``"auto"`` chooses by size; a named kind is followed where it makes sense.
-        pca_dimensions: how many principal components a ``"pca"`` index scans.
+        kind: ``"auto"`` takes the simplest that meets the wishes, and the fastest of those that fit the
+            memory where none does; a named kind is followed where it makes sense.
+        pca_dimensions: principal components of the kinds that use them.
+        memory_bytes: the most that building and searching may take; None for no limit.
+        recall_target: recall@10; 1 leaves ``"auto"`` only the exact index.
+        latency_ms: how long a search may take, milliseconds.
 
     Returns:
         The plan.
 
     Example:
-        >>> plan_index(500, 1280, "centred").kind
+        >>> plan_index(500, 4096, "centred").kind
         'exact'
         >>> plan_index(100_000, 4096, "centred").kind
         'pca'
+        >>> plan = plan_index(1_000_000, 4096, "centred", memory_bytes=2 * 10**9)
+        >>> plan.kind, plan.lists, plan.shortfall
+        ('ivf', 4096, '')
     """
+    size = _Size(rows, dimension, min(pca_dimensions, dimension))
     if similarity == "hamming":
-        scanned = rows * -(-dimension // 8)
-        return IndexPlan("exact", dimension, 0, scanned, f"{dimension}-bit codes are scanned whole")
-    full, reduced = rows * dimension * 4, rows * pca_dimensions * 4
-    if min(dimension, rows) <= pca_dimensions:
-        reason = f"{rows} rows of {dimension} dimensions: nothing to gain from fewer dimensions"
-        return IndexPlan("exact", dimension, 0, full, reason)
-    if kind == "exact" or (kind == "auto" and full <= EXACT_BYTES):
-        reason = "asked for" if kind == "exact" else f"all vectors fit {EXACT_BYTES >> 20} MiB"
-        return IndexPlan("exact", dimension, 0, full, reason)
-    reason = "asked for" if kind == "pca" else f"all vectors would take {full >> 20} MiB a query"
-    return IndexPlan("pca", pca_dimensions, CANDIDATES, reduced, reason)
+        plan = size.exact_codes()
+        reason = f"{dimension}-bit codes are scanned whole"
+    elif rows <= pca_dimensions and kind != "codes":
+        plan = size.exact()
+        reason = f"{rows} rows: nothing to gain from anything else"
+    elif kind == "auto":
+        plan, reason = _choose(size, memory_bytes, recall_target, latency_ms)
+    else:
+        if kind == "codes" and similarity == "l2":
+            kind = "pca"  # signs say nothing of lengths
+        plan, reason = {"ivf": size.ivf}.get(kind, size.of(kind))(), "asked for"
+        if kind == "ivf" and not _fits(plan, memory_bytes):
+            plan = size.lean_ivf()
+    return _finished(plan, reason, memory_bytes, latency_ms)
+
+
+def _choose(
+    size: _Size, memory_bytes: int | None, recall_target: float, latency_ms: float
+) -> tuple[IndexPlan, str]:
+    exact = size.exact()
+    if recall_target >= 1:
+        return exact, "a recall of 1 needs every row compared in full"
+    plans = [exact, size.pca(), size.ivf(), size.lean_ivf()]
+    fitting = [plan for plan in plans if _fits(plan, memory_bytes)]
+    for plan in fitting:
+        if plan.predicted.query_ms <= latency_ms:
+            if plan is exact:
+                return plan, f"all vectors are compared in {plan.predicted.query_ms:.1f} ms"
+            return plan, f"comparing all vectors in full would take {_too_much(exact, memory_bytes)} a query"
+    if fitting:
+        return min(fitting, key=lambda plan: plan.predicted.query_ms), "the fastest that fits the memory"
+    return min(plans, key=lambda plan: plan.predicted.build_memory_bytes), "it takes the least memory"
+
+
+def _too_much(exact: IndexPlan, memory_bytes: int | None) -> str:
+    needed = f"{exact.scanned_bytes / 2**20:,.0f} MiB"
+    return f"{needed} of memory and {exact.predicted.query_ms:,.0f} ms" if memory_bytes else needed
+
+
+def _fits(plan: IndexPlan, memory_bytes: int | None) -> bool:
+    return memory_bytes is None or plan.predicted.build_memory_bytes <= memory_bytes
+
+
+def _finished(plan: IndexPlan, reason: str, memory_bytes: int | None, latency_ms: float) -> IndexPlan:
+    short = []
+    if not _fits(plan, memory_bytes):
+        assert memory_bytes is not None  # noqa: S101 - or it would fit
+        short.append(
+            f"building it takes {plan.predicted.build_memory_bytes / 1e6:,.0f} MB, "
+            f"{memory_bytes / 1e6:,.0f} MB are allowed"
+        )
+    if plan.predicted.query_ms > latency_ms:
+        short.append(f"a search takes {plan.predicted.query_ms:.1f} ms, {latency_ms:g} ms are wished")
+    return IndexPlan(**{**vars(plan), "reason": reason, "shortfall": "; ".join(short)})
+
+
+@dataclass(frozen=True)
+class IndexWishes:
+    """What is asked of an index: see `plan_index`.
+
+    Attributes:
+        graph: whether to build the graph that morphs walk on; None leaves it to the number of images.
+        reduced: whether to keep the principal components of every row in a file of their own.
+    """
+
+    kind: IndexKind = "auto"
+    pca_dimensions: int = PCA_DIMENSIONS
+    memory_bytes: int | None = None
+    recall_target: float = RECALL_TARGET
+    latency_ms: float = LATENCY_MS
+    graph: bool | None = None
+    reduced: bool = False
+
+    def plan(self, rows: int, dimension: int, similarity: SimilarityName) -> IndexPlan:
+        """The plan for a collection."""
+        return plan_index(
+            rows,
+            dimension,
+            similarity,
+            kind=self.kind,
+            pca_dimensions=self.pca_dimensions,
+            memory_bytes=self.memory_bytes,
+            recall_target=self.recall_target,
+            latency_ms=self.latency_ms,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Size:
+    """The plans for one collection, with their costs but without reasons."""
+
+    rows: int
+    dimension: int
+    reduced: int
+
+    def of(self, kind: IndexKind) -> Callable[[], IndexPlan]:
+        return {"exact": self.exact, "pca": self.pca, "codes": self.codes, "hnsw": self.hnsw}.get(
+            kind, self.ivf
+        )
+
+    def exact(self) -> IndexPlan:
+        scanned = 4 * self.rows * self.dimension
+        query_ms = _scan_ms("exact", scanned)
+        return self._plan("exact", self.dimension, scanned, self._cost(scanned, 1, query_ms), candidates=0)
+
+    def exact_codes(self) -> IndexPlan:
+        scanned = self.rows * -(-self.dimension // 8)
+        cost = self._cost(scanned, 2, _scan_ms("codes", scanned))
+        return self._plan("exact", self.dimension, scanned, cost, candidates=0)
+
+    def codes(self) -> IndexPlan:
+        scanned = self.rows * -(-self.dimension // 8)
+        query_ms = _scan_ms("codes", scanned) + self._rerank_ms()
+        return self._plan("codes", self.dimension, scanned, self._cost(scanned, 3, query_ms))
+
+    def pca(self) -> IndexPlan:
+        scanned = self.rows * self.reduced
+        query_ms = _scan_ms("pca", scanned) + self._rerank_ms()
+        return self._plan("pca", self.reduced, scanned, self._cost(scanned, 3, query_ms, pca=True))
+
+    def ivf(self) -> IndexPlan:
+        return self._ivf(refined=True)
+
+    def lean_ivf(self) -> IndexPlan:
+        return self._ivf(refined=False)
+
+    def hnsw(self) -> IndexPlan:
+        memory = self.rows * (self.reduced + 8 * HNSW_NEIGHBOURS + 8)
+        scanned = 500 * self.reduced
+        seconds = self.rows / _HNSW_ROWS * self.reduced / 256
+        cost = self._cost(memory, 3, 1.0 + self._rerank_ms(), pca=True, seconds=seconds)
+        return self._plan("hnsw", self.reduced, scanned, cost)
+
+    def _ivf(self, *, refined: bool) -> IndexPlan:
+        lists = _lists(self.rows)
+        row = -(-self.reduced // 4) + 8 + refined * self.reduced
+        centres = 4 * lists * self.reduced + 32 * lists * self.reduced  # and tables of what is between
+        learned = min(self.rows, LIST_POINTS * lists)
+        seconds = 2 * 10 * learned * lists * self.reduced / _PRODUCTS
+        scanned = 4 * lists * self.reduced + 32 * (self.rows // lists) * (self.reduced // 4)
+        candidates = CANDIDATES if refined else 10 * CANDIDATES
+        query_ms = 0.2 + _scan_ms("exact", 4 * lists * self.reduced) + self._rerank_ms(candidates)
+        cost = self._cost(
+            self.rows * row + centres, 3, query_ms, pca=True, seconds=seconds, learned=4 * learned
+        )
+        return self._plan(
+            "ivf", self.reduced, scanned, cost, candidates=candidates, lists=lists, refined=refined
+        )
+
+    def _plan(
+        self,
+        kind: PlannedKind,
+        dimensions: int,
+        scanned: int,
+        cost: Cost,
+        *,
+        candidates: int = CANDIDATES,
+        lists: int = 0,
+        refined: bool = False,
+    ) -> IndexPlan:
+        return IndexPlan(kind, dimensions, candidates, lists, refined, scanned, predicted=cost)
+
+    def _rerank_ms(self, candidates: int = CANDIDATES) -> float:
+        return 1e3 * candidates * self.dimension / _RERANKED_ELEMENTS
+
+    def _cost(
+        self,
+        scanned: int,
+        passes: int,
+        query_ms: float,
+        *,
+        pca: bool = False,
+        seconds: float = 0.0,
+        learned: int = 0,
+    ) -> Cost:
+        """Costs of an index of `scanned` bytes, for `passes` over all vectors and `seconds` besides."""
+        components = 4 * self.reduced * self.dimension * pca
+        memory = scanned + components + 8 * self.rows
+        moments = 3 * 8 * self.dimension**2 * pca
+        building = max(moments, memory + learned * self.reduced)
+        seconds += passes * self.rows * self.dimension / _PASS_ELEMENTS
+        seconds += pca * min(self.rows, PCA_ROWS) * self.dimension**2 / _PRODUCTS
+        disk = memory + 4 * self.dimension
+        return Cost(memory, _PROCESS_BYTES + building, disk, round(seconds, 3), round(query_ms, 3))
+
+
+def _scan_ms(kind: str, scanned: int) -> float:
+    return _OVERHEAD_MS + 1e3 * scanned / _SCAN[kind]
+
+
+def _lists(rows: int) -> int:
+    """About four times the root of the number of rows, a power of two (FAISS's own guideline)."""
+    power = round(math.log2(4 * math.sqrt(max(rows, 1))))
+    return min(max(1 << power, _MIN_LISTS), _MAX_LISTS)
+
+
+#: New rows up to this many are scanned in full beside the index.
+TAIL_ROWS = 1024
+#: An index whose share of removed rows is larger is built anew.
+DEAD_SHARE = 0.25
+
+Upkeep: TypeAlias = Literal["keep", "extend", "rebuild"]
+
+
+def plan_upkeep(built: PlannedKind, trained: int, indexed: int, tail: int, plan: IndexPlan) -> Upkeep:
+    """What to do about an index after rows were added and removed.
+
+    Args:
+        built: its kind.
+        trained: live rows when it was built; what it learned fits those.
+        indexed: rows in it that are still live.
+        tail: live rows that are not in it.
+        plan: for all live rows.
+
+    Returns:
+        ``"keep"``: new rows are scanned beside it; ``"extend"``: they are added to it; ``"rebuild"``: it is
+        made anew, because another kind suits better, because it has doubled since it was built, because much
+        of it was removed, or because it is so small that this takes no time.
+
+    Example:
+        >>> plan = plan_index(1_000_100, 4096, "centred")
+        >>> plan_upkeep("ivf", 1_000_000, 1_000_000, 100, plan)
+        'keep'
+        >>> plan_upkeep("ivf", 1_000_000, 1_000_000, 10_000, plan)
+        'extend'
+    """
+    if plan.kind == "exact" or built != plan.kind or indexed < trained * (1 - DEAD_SHARE):
+        return "rebuild"
+    if indexed + tail > 2 * trained:
+        return "rebuild"
+    return "extend" if tail > TAIL_ROWS else "keep"

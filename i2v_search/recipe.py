@@ -7,11 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
 from i2v_search.choices import Device, Engine, IndexKind, Precision, SimilarityName
 from i2v_search.errors import RecipeError
-from i2v_search.planner import PCA_DIMENSIONS
+from i2v_search.planner import LATENCY_MS, PCA_DIMENSIONS, RECALL_TARGET, IndexWishes
 
 SAMPLE = "sample:"
 
@@ -58,8 +58,11 @@ class IndexTable(_Table):
     """``[index]``: how neighbours are found."""
 
     kind: IndexKind = "auto"
-    recall: float = Field(default=0.99, gt=0, le=1)
+    recall: float = Field(default=RECALL_TARGET, gt=0, le=1)
+    memory: ByteSize | None = None
+    latency_ms: float = Field(default=LATENCY_MS, gt=0)
     graph: bool | None = None
+    reduced: bool = False
 
 
 class Recipe(_Table):
@@ -79,6 +82,18 @@ class Recipe(_Table):
     similarity: SimilarityTable = SimilarityTable()
     pca: PcaTable = PcaTable()
     index: IndexTable = IndexTable()
+
+    def wishes(self) -> IndexWishes:
+        """What is asked of the index."""
+        return IndexWishes(
+            kind=self.index.kind,
+            pca_dimensions=self.pca.dimensions,
+            memory_bytes=self.index.memory,
+            recall_target=self.index.recall,
+            latency_ms=self.index.latency_ms,
+            graph=self.index.graph,
+            reduced=self.index.reduced,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

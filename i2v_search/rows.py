@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,10 @@ GRAPH_NEIGHBOURS = 15
 
 
 class UnitRows:
-    """Satisfies `i2v_search.morph.Rows` over the rows of an index in its search space.
+    """Satisfies `i2v_search.morph.Rows` over the rows that an index scans, in its search space.
+
+    Row i is the index's i-th; rows that were removed since it was built are still counted, and masked by
+    `alive`.
 
     Args:
         index: the index.
@@ -28,19 +32,42 @@ class UnitRows:
 
     def __init__(self, index: VectorIndex) -> None:
         self._index = index
+        self.positions = index.positions
+        store = index.store
+        live = np.zeros(store.rows + 1, bool)
+        live[store.live] = True
+        #: (n,) bool: rows that are live.
+        self.alive = live[self.positions]
+        self._numbers = np.full(store.rows, -1, np.int64)
+        kept = np.flatnonzero(self.positions >= 0)
+        self._numbers[self.positions[kept]] = kept
 
     def __len__(self) -> int:
         """Number of rows."""
-        return len(self._index.store)
+        return len(self.positions)
+
+    def number_of(self, position: int) -> int | None:
+        """Row with a position of the store; None where the index does not scan it."""
+        number = int(self._numbers[position])
+        return None if number < 0 else number
+
+    def usable(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """(n,) bool: live rows that a mask over the positions of the store allows; None for all rows."""
+        if allowed is not None:
+            return allowed[self.positions] & self.alive
+        return None if self.alive.all() else self.alive
 
     @property
     def approximate(self) -> bool:
         """Whether the index finds neighbours faster than an exact scan, and compares by inner product."""
-        return self._index.candidates > 0 and not self._index.similarity.euclidean
+        return self._index.approximate and not self._index.similarity.euclidean
 
     def take(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(m,) int64 -> (m, d) float32 unit rows."""
-        return self.unit(self._index.rows_of(numbers))
+        """(m,) int64 -> (m, d) float32 unit rows; a row that is gone from the store is like nothing."""
+        index, positions = self._index, self.positions[numbers]
+        rows = index.similarity.embed_rows(index.store, np.maximum(positions, 0))
+        rows[positions < 0] = 0
+        return self.unit(rows)
 
     def blocks(self, size: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """All rows in order, as (number of the first, (at most size, d) float32)."""
@@ -49,8 +76,13 @@ class UnitRows:
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Satisfies `i2v_search.morph.Search` where the index compares by inner product, not for l2."""
-        scores, rows = self._index.search(queries, k)
-        return np.asarray(2 - 2 * scores, np.float32), rows
+        scores, positions = self._index.search(queries, k, self._searched)
+        return np.asarray(2 - 2 * scores, np.float32), self._numbers[positions]
+
+    @cached_property
+    def _searched(self) -> NDArray[np.bool_] | None:
+        """The positions that are rows here; None where all live ones are."""
+        return self._numbers >= 0 if len(self._index.tail) else None
 
     @staticmethod
     def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,9 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
+from i2v_search.progress import Progress, Report, silent
 from i2v_search.store import FeatureStore
 
-BLOCK_BYTES = 32 * 2**20
+#: Float32 rows worked on at a time: larger blocks leave the cache, and cost page faults besides.
+BLOCK_BYTES = 8 * 2**20
+#: Scattered rows compared at a time.
+_CACHED_ROWS = 32
 #: Unit rows whose mean is this long are all the same up to float16 rounding (a single one always is):
 #: centred on it, nothing would be left to compare.
 ALL_ALIKE = 1 - 1e-6
@@ -46,12 +50,14 @@ class Similarity:
     mean: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, name: SimilarityName, store: FeatureStore) -> Similarity:
+    def fit(cls, name: SimilarityName, store: FeatureStore, report: Report = silent) -> Similarity:
         """Compute what the similarity needs from the live rows, in bounded memory."""
-        mean = np.zeros(store.dimension)
+        mean, done = np.zeros(store.dimension), 0
         if name in {"centred", "hamming"}:
             for block in position_blocks(store):
-                mean += unit(store.take(block)).sum(axis=0, dtype=np.float64) / len(store)
+                mean += scale_to_unit(store.take(block)).sum(axis=0, dtype=np.float64) / len(store)
+                done += len(block)
+                report(Progress("averaging", done, len(store)))
         if np.linalg.norm(mean) > ALL_ALIKE:
             mean[:] = 0
         return cls(name, mean.astype(np.float32))
@@ -70,18 +76,24 @@ class Similarity:
         Returns:
             (m, d) float32; unit rows except for l2. A row equal to the mean stays zero: it is like nothing.
         """
-        if self.name == "l2":
-            return vectors
-        centred = unit(vectors) - self.mean
-        if self.name == "hamming":
-            signs = np.where(centred > 0, 1, -1) / np.sqrt(vectors.shape[1])
-            return np.asarray(signs, np.float32)
-        return unit(centred)
+        return vectors if self.euclidean else self._embed_in_place(vectors.astype(np.float32))
 
     def embed_rows(self, store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows of the feature store in the search space, (m, d) float32."""
         rows = store.take(positions)
-        return self.embed(rows * store.norms(positions)[:, None] if self.euclidean else rows)
+        if self.euclidean:
+            rows *= store.norms(positions)[:, None]
+            return rows
+        return self._embed_in_place(rows)
+
+    def _embed_in_place(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        scale_to_unit(rows)
+        if self.name == "cosine":
+            return rows
+        rows -= self.mean
+        if self.name == "hamming":
+            return np.asarray(np.where(rows > 0, 1, -1) / np.sqrt(rows.shape[1]), np.float32)
+        return scale_to_unit(rows)
 
     def scores(self, queries: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of embedded queries (m, d) against embedded rows (n, d): (m, n) float32, at most 1."""
@@ -93,6 +105,33 @@ class Similarity:
         for number, near in enumerate(squared < _CANCELLED * lengths):
             squared[number, near] = ((rows[near] - queries[number]) ** 2).sum(axis=1)
         return self.score_distances(squared)
+
+    def stored_scores(
+        self, query: NDArray[np.float32], store: FeatureStore, positions: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Scores of one embedded query (d,) with rows of the feature store (c,): (c,) float32.
+
+        The same as `scores` with `embed_rows`, without making the embedded rows: with ``u`` a stored row of
+        length ``l``, ``<q, u / l - m> / |u / l - m|`` needs only the products of ``u`` with q, m and itself.
+        A few rows at a time stay in the cache.
+        """
+        scores = np.empty(len(positions), np.float32)
+        pair = np.stack([query, self.mean], axis=1)
+        of_mean, mean_squared = float(query @ self.mean), float(self.mean @ self.mean)
+        for start in range(0, len(positions), _CACHED_ROWS):
+            chosen = positions[start : start + _CACHED_ROWS]
+            if self.euclidean or self.name == "hamming":
+                found = self.scores(query[None], self.embed_rows(store, chosen))[0]
+            else:
+                rows = store.take(chosen)
+                products, lengths = rows @ pair, np.sqrt(np.vecdot(rows, rows))
+                products /= np.maximum(lengths, np.float32(1e-12))[:, None]
+                apart = 1 - 2 * products[:, 1] + mean_squared
+                found = (products[:, 0] - of_mean) / np.sqrt(np.maximum(apart, _CANCELLED))
+                if (close := (apart < _CANCELLED) | (lengths == 0)).any():
+                    found[close] = self.scores(query[None], self.embed_rows(store, chosen[close]))[0]
+            scores[start : start + len(chosen)] = found
+        return scores if self.euclidean else np.clip(scores, -1, 1)
 
     def score_distances(self, squared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of squared Euclidean distances."""
@@ -124,12 +163,21 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(norms, np.float32(1e-12)), np.float32)
+    return scale_to_unit(rows.astype(np.float32))
 
 
-def position_blocks(store: FeatureStore) -> Iterator[NDArray[np.int64]]:
-    """Positions of the live rows in blocks whose float32 vectors take at most `BLOCK_BYTES`."""
+def scale_to_unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`unit` in place; returns its argument."""
+    lengths = np.sqrt(np.vecdot(rows, rows))
+    rows /= np.maximum(lengths, np.float32(1e-12))[:, None]
+    return rows
+
+
+def position_blocks(
+    store: FeatureStore, positions: NDArray[np.int64] | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """Positions, by default of the live rows, in blocks whose float32 vectors take at most `BLOCK_BYTES`."""
     size = max(1, BLOCK_BYTES // (4 * store.dimension))
-    for start in range(0, len(store.live), size):
-        yield store.live[start : start + size]
+    chosen = store.live if positions is None else positions
+    for start in range(0, len(chosen), size):
+        yield chosen[start : start + size]

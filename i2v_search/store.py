@@ -28,9 +28,15 @@ from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 
 LOCK_NAME = "writer.lock"
 COMMIT_ROWS = 256
+#: Rows whose paths are read at a time: some megabytes.
+_PATH_ROWS = 2**16
+#: Up to this many scattered rows are copied one by one: sorting them by part takes longer.
+_FEW_ROWS = 64
 #: Of a .npy file that holds one row of numbers.
 _HEADER_BYTES = 128
-_OWN_FILE = re.compile(r"features-\d{5,}\.h5|(tombstones|search|graph)-\d{5,}\.(npy|h5|faiss)|\..+\.tmp")
+_OWN_FILE = re.compile(
+    r"features-\d{5,}\.h5|(tombstones|search|graph|reduced)-\d{5,}\.(npy|h5|faiss)|\..+\.tmp"
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,10 @@ class FeatureStore:
         try:
             self.parts = [self._open_part(record) for record in manifest.parts]
             self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
+            self._read = 0
             self.rows = int(self._starts[-1])
             #: Positions of the rows that were removed. Read now: the next writer replaces the file.
-            self.removed = self._read_tombstones()
+            self.removed = read_tombstones(self.directory, manifest.tombstones, self.rows)
         except CollectionDamagedError:
             newer = Manifest.load(self.directory) if retry else manifest
             if newer == manifest:
@@ -85,7 +92,8 @@ class FeatureStore:
         part = Part(self.directory / record.name, self.dimension)
         if part.rows < record.rows:
             raise CollectionDamagedError(
-                f"{part.path} holds {part.rows} rows, {FILE_NAME} says {record.rows}; run i2v-search verify"
+                f"{part.path} holds {part.rows} rows, {FILE_NAME} says {record.rows}; "
+                "run i2v-search verify --repair"
             )
         if record.sha256 is not None:
             # More rows: a writer has begun to append since the manifest was read.
@@ -137,10 +145,51 @@ class FeatureStore:
         """Values of one per-row dataset of `i2v_search.parts` at `positions`."""
         return self._gather(name, positions)
 
+    def require_intact(self) -> None:
+        """Read every file.
+
+        Raises:
+            CollectionDamagedError: one differs from its checksum.
+        """
+        for damage in self.verify()[:1]:
+            raise CollectionDamagedError(
+                f"{self.directory / damage.file}: {damage.problem}; "
+                f"run i2v-search verify --repair --collection {self.directory}"
+            )
+
+    def check(self, positions: NDArray[np.int64]) -> None:
+        """Compare rows with their checksums, each the first time it is asked for.
+
+        Raises:
+            CollectionDamagedError: one differs: nothing that was computed from it can be trusted.
+        """
+        unknown = positions[~self._checked[positions]]
+        numbers = np.searchsorted(self._starts, unknown, "right") - 1
+        rows = list(zip(numbers.tolist(), (unknown - self._starts[numbers]).tolist(), strict=True))
+        for number, row in rows:
+            self.parts[number].expect(row)
+        for number, row in rows:
+            if not self.parts[number].is_intact(row):
+                raise CollectionDamagedError(
+                    f"row {row} of {self.parts[number].path} differs from its checksum; "
+                    f"run i2v-search verify --repair --collection {self.directory}"
+                )
+        self._checked[unknown] = True
+
+    @cached_property
+    def _checked(self) -> NDArray[np.bool_]:
+        return np.zeros(self.rows, bool)
+
     def record(self, position: int) -> ImageRecord:
         """What is known of the image at a position."""
         number = int(np.searchsorted(self._starts, position, "right")) - 1
         return self.parts[number].record(position - int(self._starts[number]))
+
+    def sha256(self, position: int) -> str:
+        """SHA-256 of the file of the image at a position, hex."""
+        number = int(np.searchsorted(self._starts, position, "right")) - 1
+        digest: NDArray[np.uint8] = self.parts[number]["sha256"][position - int(self._starts[number])]
+        return digest.tobytes().hex()
 
     def path(self, position: int) -> str:
         """Path of the image at a position, relative to the image root."""
@@ -152,22 +201,35 @@ class FeatureStore:
         for part in self.parts:
             yield from part.image_paths()
 
+    def paths_at(self, positions: NDArray[np.int64]) -> list[str]:
+        """Paths of the images at some positions."""
+        numbers = np.searchsorted(self._starts, positions, "right") - 1
+        places = (positions - self._starts[numbers]).tolist()
+        return [
+            self.parts[number].image_path(place)
+            for number, place in zip(numbers.tolist(), places, strict=True)
+        ]
+
+    def path_blocks(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """Paths of all rows in order of position, in blocks: their bytes in turn, and where each ends."""
+        for part in self.parts:
+            for first in range(0, part.rows, _PATH_ROWS):
+                yield part.path_bytes(first, min(first + _PATH_ROWS, part.rows))
+
     def position_of_id(self, image_id: int) -> int | None:
         """Position of the live row with an id."""
-        found = np.flatnonzero(self.ids[self.live] == image_id)
-        return int(self.live[found[0]]) if len(found) else None
+        ids, positions = self._ids_in_order
+        if not len(ids) or not ids[0] <= image_id <= ids[-1]:
+            return None
+        place = int(np.searchsorted(ids, image_id))
+        return int(positions[place]) if ids[place] == image_id else None
 
-    def rows_with_tag(self, name: str, threshold: float) -> NDArray[np.int64]:
-        """Positions of rows that carry a tag with at least this probability, rising, dead ones included."""
-        found = []
-        for start, part in zip(self._starts, self.parts, strict=False):
-            numbers = [number for number, tag in enumerate(part.vocabulary) if tag.name == name]
-            if numbers:
-                rows, entries, probabilities = part.all_tag_entries()
-                found.append(
-                    start + np.unique(rows[np.isin(entries, numbers) & (probabilities >= threshold)])
-                )
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+    @cached_property
+    def _ids_in_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of the live rows, rising, and their positions."""
+        ids = self.ids[self.live]
+        order = np.argsort(ids, kind="stable")
+        return ids[order], self.live[order]
 
     def ratings(self) -> dict[str, NDArray[np.float32]]:
         """Probability of every rating tag, (rows,) float32 by name; NaN where a row has none."""
@@ -207,6 +269,8 @@ class FeatureStore:
         tombstones = self.manifest.tombstones
         if tombstones and (difference := _difference(self.directory / tombstones.name, tombstones.sha256)):
             damages.append(Damage(tombstones.name, difference))
+        if not Manifest.is_as_saved(self.directory):
+            damages.append(Damage(FILE_NAME, "it differs in blanks from what was written"))
         if damages and Manifest.load(self.directory) != self.manifest:
             # A writer has changed the files meanwhile: they belong to the manifest of now.
             return FeatureStore(self.directory).verify()
@@ -216,35 +280,38 @@ class FeatureStore:
         return np.concatenate([part[name] for part in self.parts]) if self.parts else np.empty(0, np.int64)
 
     def _gather(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
-        numbers = np.searchsorted(self._starts, positions, "right") - 1
+        """Values at positions in any order; a read-only view of the file where they lie there in a row."""
         first = self.parts[0][name] if self.parts else np.empty((0, self.dimension), np.float16)
+        if not len(positions):
+            return np.empty((0, *first.shape[1:]), first.dtype)
+        numbers = np.searchsorted(self._starts, positions, "right") - 1
+        places = positions - self._starts[numbers]
+        if numbers[0] == numbers[-1] and np.all(np.diff(positions) == 1):
+            few = len(positions) <= _FEW_ROWS
+            part = self.parts[numbers[0]] if few else self._part(numbers[0])
+            values = part[name][places[0] : places[-1] + 1]
+            if name == "vectors":
+                self.parts[numbers[0]].expect(int(places[0]), len(places))
+            return np.asarray(values)
         values = np.empty((len(positions), *first.shape[1:]), first.dtype)
-        for number in np.unique(numbers):
-            chosen = numbers == number
-            values[chosen] = self.parts[number][name][positions[chosen] - self._starts[number]]
+        if len(positions) <= _FEW_ROWS:
+            for line, (number, place) in enumerate(zip(numbers.tolist(), places.tolist(), strict=True)):
+                values[line] = self.parts[number][name][place]
+            return values
+        order = np.argsort(numbers, kind="stable")
+        for lines in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+            part = self._part(numbers[lines[0]])
+            for place in places[lines].tolist() if name == "vectors" else ():
+                part.expect(place)
+            values[lines] = part[name][places[lines]]
         return values
 
-    def _read_tombstones(self) -> NDArray[np.int64]:
-        record = self.manifest.tombstones
-        if record is None:
-            return np.empty(0, np.int64)
-        path = self.directory / record.name
-        try:
-            with open_regular(path) as file:
-                content = file.read(_HEADER_BYTES + 8 * self.rows + 1)
-        except OSError as error:
-            raise CollectionDamagedError(
-                f"{path} cannot be read ({error.strerror}); restore it from a backup"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != record.sha256:
-            raise CollectionDamagedError(f"{path} differs from its checksum; restore it from a backup")
-        count = max(0, len(content) - _HEADER_BYTES) // 8
-        positions = np.frombuffer(content[-8 * count :] if count else b"", "<i8").astype(np.int64)
-        if content != _tombstone_file(positions) or (
-            len(positions) and not 0 <= positions.min() <= positions.max() < self.rows
-        ):
-            raise CollectionDamagedError(f"{path} is not a list of rows; restore it from a backup")
-        return positions
+    def _part(self, number: int) -> Part:
+        """A part that many rows are read of; the memory that the one before it took is let go."""
+        if number != self._read:
+            self.parts[self._read].release()
+            self._read = int(number)
+        return self.parts[self._read]
 
 
 class WriterLock:
@@ -366,9 +433,8 @@ class StoreWriter:
         self._seal()
         tombstones, next_file = self.manifest.tombstones, self.manifest.next_file
         if self._dead:
-            name = f"tombstones-{next_file:05d}.npy"
-            write_atomically(self.directory / name, _tombstone_file(np.array(sorted(self._dead), np.int64)))
-            tombstones = FileRecord(name=name, sha256=file_sha256(self.directory / name))
+            dead = np.array(sorted(self._dead), np.int64)
+            tombstones = write_tombstones(self.directory, next_file, dead)
             next_file += 1
         self._save(
             tombstones=tombstones,
@@ -398,11 +464,22 @@ class StoreWriter:
         if last.sha256 is not None:
             if last.rows >= self._capacity.rows:
                 return self._start_part()
+            # A new checksum would vouch for what damaged it.
+            self._require_intact(not _difference(path, last.sha256), path)
             self._save(parts=(*parts[:-1], last.model_copy(update={"sha256": None})))
+        else:
+            self._require_intact(not Part(path, self._dimension).damaged_rows(), path)
         if Part(path, self._dimension).capacity != self._capacity:
             PartWriter.resize(path, self._dimension, self._roomy(path))
         self._part = PartWriter(path, self._dimension)
         return self._part
+
+    def _require_intact(self, intact: bool, path: Path) -> None:
+        if not intact:
+            raise CollectionDamagedError(
+                f"{path} differs from its checksum; run: "
+                f"i2v-search verify --repair --collection {self.directory}"
+            )
 
     def _roomy(self, path: Path) -> Capacity:
         """The usual capacity, or the part's own where that is larger."""
@@ -444,23 +521,62 @@ def _difference(path: Path, sha256: str | None) -> str:
         return f"the file cannot be read ({error.strerror})"
 
 
+def read_tombstones(directory: Path, record: FileRecord | None, rows: int) -> NDArray[np.int64]:
+    """Positions of the removed ones among `rows` rows.
+
+    Raises:
+        CollectionDamagedError: the file is missing, differs from its checksum, or is not a list of rows.
+    """
+    if record is None:
+        return np.empty(0, np.int64)
+    path, fix = directory / record.name, "restore it from a backup, or run i2v-search verify --repair"
+    try:
+        with open_regular(path) as file:
+            content = file.read(_HEADER_BYTES + 8 * rows + 1)
+    except OSError as error:
+        raise CollectionDamagedError(f"{path} cannot be read ({error.strerror}); {fix}") from error
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise CollectionDamagedError(f"{path} differs from its checksum; {fix}")
+    count = max(0, len(content) - _HEADER_BYTES) // 8
+    positions = np.frombuffer(content[-8 * count :] if count else b"", "<i8").astype(np.int64)
+    if content != _tombstone_file(positions) or (
+        len(positions) and not 0 <= positions.min() <= positions.max() < rows
+    ):
+        raise CollectionDamagedError(f"{path} is not a list of rows; {fix}")
+    return positions
+
+
+def write_tombstones(directory: Path, number: int, positions: NDArray[np.int64]) -> FileRecord:
+    """Keep the positions of removed rows in a file; `number` is for its name, never used before."""
+    path = directory / f"tombstones-{number:05d}.npy"
+    write_atomically(path, _tombstone_file(positions))
+    return FileRecord(name=path.name, sha256=file_sha256(path))
+
+
 def _tombstone_file(positions: NDArray[np.int64]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, positions.astype("<i8"), allow_pickle=False)
     return buffer.getvalue()
 
 
-# Every float16 value as float32, by its bits.
-_FLOAT32 = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
-
-
 def widen(values: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Convert float16 to float32 by a table, several times as fast as NumPy does.
+    """Convert finite float16 to float32 by moving their bits, several times as fast as NumPy converts.
+
+    The exponent moves to its new place and is then off by 112, which one multiplication mends; numbers below
+    the normal range come out exact too. Infinities and NaN, which no unit row holds, become large numbers.
 
     >>> widen(np.array([0.5, -2.0], np.float16))
     array([ 0.5, -2. ], dtype=float32)
     """
-    return np.asarray(_FLOAT32[values.view(np.uint16)])
+    bits = values.view(np.int16).astype(np.int32)  # the sign fills the upper half
+    bits <<= 13
+    bits &= _SIGN_EXPONENT_MANTISSA
+    wide = bits.view(np.float32)
+    wide *= np.float32(2.0**112)
+    return wide
+
+
+_SIGN_EXPONENT_MANTISSA = np.uint32(0x8FFFE000).view(np.int32)
 
 
 def unit_float16(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
@@ -481,6 +597,15 @@ def unit_float16(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDA
     exact = vectors.astype(np.float64)
     norms = np.linalg.norm(exact, axis=1)
     return (exact / np.where(norms > 0, norms, 1)[:, None]).astype(np.float16), norms.astype(np.float32)
+
+
+def is_own_file(name: str) -> bool:
+    """Whether a file of this name in a collection is one of the collection's, which a writer may remove.
+
+    >>> is_own_file("features-00000.h5"), is_own_file("vectors.npy")
+    (True, False)
+    """
+    return name in {FILE_NAME, LOCK_NAME} or _OWN_FILE.fullmatch(name) is not None
 
 
 def remove_strangers(directory: Path, manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from i2v_search.index import VectorIndex
+from i2v_search.index import VectorIndex, save_index
 from i2v_search.manifest import FORMAT_VERSION, EncoderRecord, Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.planner import plan_index
@@ -40,7 +40,7 @@ def main(target: Path) -> None:
         plan = plan_index(len(store), DIMENSION, "centred")
         index = VectorIndex.build(store, "centred", plan)
         number = manifest.next_file
-        record = index.save(number, plan)
+        record = save_index(index, number)
         graph = save_graph(UnitRows(index), target / f"graph-{number:05d}.h5", silent)
         record = record.model_copy(update={"files": {**record.files, "graph": graph}})
         manifest.updated(index=record, next_file=number + 1).save(target)

@@ -22,7 +22,7 @@ def test_the_exact_index_finds_everything_and_re_ranking_never_hurts() -> None:
         assert recall[0] < 1
     assert built.index == "pca 6 as built"
     assert built.recall.value >= 0.98  # it raises its candidates until .99 of its own sample
-    assert [index.bytes_per_row for index in (exact, built, codes[0])] == [4 * 96, 4 * 6, 12]
+    assert [index.bytes_per_row for index in (exact, built, codes[0])] == [4 * 96, 6, 12]
 
 
 @pytest.mark.parametrize("similarity", ["centred", "cosine"])

@@ -1,7 +1,8 @@
 """The index against brute force in float64: every similarity and kind, filters, ties, recall, files."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
@@ -10,54 +11,90 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from stores import append, clustered_vectors, make_store, random_vectors, remove
 
-from i2v_search import index as index_module
 from i2v_search import similarity as similarity_module
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError, IndexStaleError
 from i2v_search.files import file_sha256
-from i2v_search.index import VectorIndex, current_index
-from i2v_search.planner import IndexPlan, plan_index
+from i2v_search.index import (
+    Settings,
+    VectorIndex,
+    choose_queries,
+    current_index,
+    is_current,
+    load_index,
+    save_index,
+    tune,
+    vector_index,
+)
+from i2v_search.planner import IndexPlan, PlannedKind, plan_index
 from i2v_search.progress import Progress
 from i2v_search.store import FeatureStore
 
 NAMES: tuple[SimilarityName, ...] = get_args(SimilarityName)
 N, D = 300, 40
 
+KINDS: tuple[PlannedKind, ...] = get_args(PlannedKind)
+
 every_similarity = pytest.mark.parametrize("name", NAMES)
 every_index = pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for name in NAMES for kind in ("exact", "pca") if (name, kind) != ("hamming", "pca")],
+    [
+        (name, kind)
+        for name in NAMES
+        for kind in (*KINDS, "lean ivf")
+        if kind == "exact" or (name != "hamming" and (name, kind) != ("l2", "codes"))
+    ],
 )
 
-Kind = Literal["exact", "pca"]
 
-
-def plan_of(name: SimilarityName, kind: Kind, dimensions: int = 16) -> IndexPlan:
+def plan_of(kind: str, dimension: int = D, dimensions: int = 16, candidates: int = 20) -> IndexPlan:
     """A plan as the planner makes them, but for small stores."""
-    if kind == "exact":
-        return plan_index(N, D, name, kind="exact")
-    return IndexPlan("pca", dimensions, 20, 0, "test")
+    if kind in {"exact", "codes"}:
+        return IndexPlan(kind, dimension, candidates if kind == "codes" else 0)  # type: ignore[arg-type]
+    if kind in {"ivf", "lean ivf"}:
+        return IndexPlan("ivf", dimensions, candidates, lists=16, refined=kind == "ivf")
+    return IndexPlan(kind, dimensions, candidates)  # type: ignore[arg-type]
 
 
-def build(store: FeatureStore, name: SimilarityName, kind: Kind = "exact") -> VectorIndex:
-    plan = plan_of(name, kind)
-    if kind == "exact":
-        plan = plan_index(len(store), store.dimension, name, kind="exact")
-    return VectorIndex.build(store, name, plan)
+def build(store: FeatureStore, name: SimilarityName, kind: str = "exact", **plan: int) -> VectorIndex:
+    return VectorIndex.build(store, name, plan_of(kind, store.dimension, **plan))
 
 
-def save(index: VectorIndex, plan: IndexPlan, number: int = 90) -> FeatureStore:
+def exhaustive(index: VectorIndex) -> VectorIndex:
+    """The index when it looks at everything: of noise without structure, anything less says little."""
+    if not index.approximate:
+        return index
+    rows = len(index.store)
+    return replace(index, settings=Settings(rows, 1024, rows))
+
+
+def save(index: VectorIndex, number: int = 90) -> FeatureStore:
     """Write an index and commit it, as `Collection.index` does."""
     store = index.store
-    manifest = store.manifest.updated(index=index.save(number, plan))
+    manifest = store.manifest.updated(index=save_index(index, number))
     manifest.save(store.directory)
     return FeatureStore(store.directory)
+
+
+def rows_of(index: VectorIndex, positions: Any = None) -> NDArray[np.float32]:
+    """Rows of the store in the search space; all live ones by default."""
+    chosen = index.store.live if positions is None else np.asarray(positions, np.int64)
+    return index.similarity.embed_rows(index.store, chosen)
 
 
 def brute_force(
     name: SimilarityName, store: FeatureStore, vectors: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """(m, n) scores of encoder vectors with all live rows, straight from the formulas."""
+    """(m, rows) scores of encoder vectors with all rows, -inf for dead ones, straight from the formulas."""
+    scores = np.full((len(vectors), store.rows), -np.inf)
+    scores[:, store.live] = brute_force_live(name, store, vectors)
+    return scores
+
+
+def brute_force_live(
+    name: SimilarityName, store: FeatureStore, vectors: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """(m, n) scores with the live rows."""
 
     def unit64(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
@@ -128,11 +165,10 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @every_index
 @pytest.mark.parametrize("batch", [1, 50], ids=["one query", "a batch"])
 def test_finds_the_rows_of_highest_score(
-    name: SimilarityName, kind: Kind, batch: int, store: FeatureStore, small_blocks: None
+    name: SimilarityName, kind: str, batch: int, store: FeatureStore, small_blocks: None
 ) -> None:
     index = build(store, name, kind)
-    if kind == "pca":
-        index.candidates = N  # of noise without structure, sixteen dimensions say little
+    index = exhaustive(index)
     vectors = random_vectors(batch, D, seed=8)
     truth = brute_force(name, store, vectors)
     assert_nearest(index.search(index.similarity.embed(vectors), 10), truth, 10)
@@ -140,29 +176,29 @@ def test_finds_the_rows_of_highest_score(
 
 @every_index
 def test_every_row_finds_itself_first_with_score_1(
-    name: SimilarityName, kind: Kind, store: FeatureStore, small_blocks: None
+    name: SimilarityName, kind: str, store: FeatureStore, small_blocks: None
 ) -> None:
     index = build(store, name, kind)
-    for mask in (None, np.ones(len(store), bool)):
-        scores, rows = index.search(index.rows_of(np.arange(len(store))), 1, mask)
+    for mask in (None, np.ones(store.rows, bool)):
+        scores, positions = exhaustive(index).search(rows_of(index), 1, mask)
         np.testing.assert_allclose(scores[:, 0], 1, atol=1e-3)
-        assert rows[:, 0].tolist() == list(range(len(store)))
+        assert positions[:, 0].tolist() == store.live.tolist()
 
 
 @every_index
 def test_stored_vectors_of_the_encoder_find_their_rows(
-    name: SimilarityName, kind: Kind, tmp_path: Path
+    name: SimilarityName, kind: str, tmp_path: Path
 ) -> None:
     """The query is the encoder's float32 vector, the row its float16 copy."""
     vectors = random_vectors(N, D)
     index = build(make_store(tmp_path, vectors), name, kind)
-    scores, rows = index.search(index.similarity.embed(vectors), 1)
+    scores, rows = exhaustive(index).search(index.similarity.embed(vectors), 1)
     assert rows[:, 0].tolist() == list(range(N))
     assert scores.min() > (0.9 if name in {"hamming", "l2"} else 0.999)
 
 
 @every_index
-def test_more_rows_asked_for_than_there_are(name: SimilarityName, kind: Kind, store: FeatureStore) -> None:
+def test_more_rows_asked_for_than_there_are(name: SimilarityName, kind: str, store: FeatureStore) -> None:
     index = build(store, name, kind)
     vectors = random_vectors(3, D, seed=8)
     found = index.search(index.similarity.embed(vectors), 10 * N)
@@ -170,12 +206,12 @@ def test_more_rows_asked_for_than_there_are(name: SimilarityName, kind: Kind, st
 
 
 @every_index
-def test_rows_of_equal_score_come_by_row_number(name: SimilarityName, kind: Kind, tmp_path: Path) -> None:
+def test_rows_of_equal_score_come_by_row_number(name: SimilarityName, kind: str, tmp_path: Path) -> None:
     distinct = random_vectors(30, D)
     store = make_store(tmp_path, distinct[np.arange(120) % 30])
     index = build(store, name, kind)
     for mask in (None, np.arange(120) != 7):
-        rows = index.search(index.rows_of(np.arange(5)), 4 if mask is None else 3, mask)[1]
+        rows = exhaustive(index).search(rows_of(index, range(5)), 4 if mask is None else 3, mask)[1]
         copies = [[i, i + 30, i + 60, i + 90] for i in range(5)]
         assert rows.tolist() == (
             copies if mask is None else [[r for r in line if r != 7][:3] for line in copies]
@@ -189,15 +225,13 @@ def test_l2_of_long_vectors_keeps_its_scores_in_batches_and_under_filters(
     """A batch in FAISS and a scan both expand |x - y|^2, which cancels."""
     store = make_store(tmp_path, (random_vectors(100, D) + 50).astype(np.float32))
     index = build(store, name)
-    queries = index.rows_of(np.arange(100))
+    queries = rows_of(index)
     for mask in (None, np.ones(100, bool)):
         np.testing.assert_allclose(index.search(queries, 1, mask)[0], 1, atol=1e-3)
 
 
 @every_index
-def test_the_same_question_gets_the_same_answer(
-    name: SimilarityName, kind: Kind, store: FeatureStore
-) -> None:
+def test_the_same_question_gets_the_same_answer(name: SimilarityName, kind: str, store: FeatureStore) -> None:
     queries = build(store, name, kind).similarity.embed(random_vectors(5, D, seed=8))
     first, second = (build(store, name, kind).search(queries, 20) for _ in range(2))
     assert [part.tobytes() for part in first] == [part.tobytes() for part in second]
@@ -207,9 +241,8 @@ def test_the_same_question_gets_the_same_answer(
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_hardly_any_rows(name: SimilarityName, rows: int, tmp_path: Path) -> None:
     store = make_store(tmp_path, random_vectors(rows, D))
-    plan = plan_index(rows, D, name)
-    stored = save(VectorIndex.build(store, name, plan), plan)
-    index = VectorIndex.load(stored)
+    stored = save(VectorIndex.build(store, name, plan_index(rows, D, name)))
+    index = load_index(stored)
     scores, found = index.search(index.similarity.embed(random_vectors(2, D, seed=8)), 5)
     assert scores.shape == found.shape == (2, rows)
     assert [set(line) for line in found.tolist()] == [set(range(rows))] * 2
@@ -232,19 +265,18 @@ def test_codes_of_any_number_of_bits(dimension: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("threshold", [4096, 20], ids=["few rows", "many rows"])
 def test_filters_are_exact(
     name: SimilarityName,
-    kind: Kind,
+    kind: str,
     share: float,
     threshold: int,
     store: FeatureStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All k results, none outside the filter, whichever way is taken: scanned by rows, or by FAISS."""
-    monkeypatch.setattr(index_module, "EXACT_FILTER_ROWS", threshold)
+    monkeypatch.setattr(vector_index, "EXACT_FILTER_ROWS", threshold)
     index = build(store, name, kind)
-    if kind == "pca":
-        index.candidates = N
-    allowed = np.random.default_rng(4).random(len(store)) < share
-    k = min(10, int(allowed.sum()))
+    index = exhaustive(index)
+    allowed = np.random.default_rng(4).random(store.rows) < share
+    k = min(10, int(allowed[store.live].sum()))
     vectors = random_vectors(6, D, seed=8)
     found = index.search(index.similarity.embed(vectors), 10, allowed)
     assert_nearest(found, brute_force(name, store, vectors), k, allowed)
@@ -252,22 +284,22 @@ def test_filters_are_exact(
 
 @every_index
 def test_a_filter_that_allows_nothing_finds_nothing(
-    name: SimilarityName, kind: Kind, store: FeatureStore
+    name: SimilarityName, kind: str, store: FeatureStore
 ) -> None:
     index = build(store, name, kind)
-    scores, rows = index.search(index.rows_of(np.arange(2)), 5, np.zeros(len(store), bool))
+    scores, rows = index.search(rows_of(index, [1, 2]), 5, np.zeros(store.rows, bool))
     assert scores.shape == rows.shape == (2, 0)
 
 
 @every_index
 def test_as_many_results_as_the_filter_allows(
-    name: SimilarityName, kind: Kind, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+    name: SimilarityName, kind: str, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "EXACT_FILTER_ROWS", 2)
+    monkeypatch.setattr(vector_index, "EXACT_FILTER_ROWS", 2)
     index = build(store, name, kind)
-    allowed = np.zeros(len(store), bool)
-    allowed[[3, 100, 290]] = True
-    rows = index.search(index.rows_of(np.arange(2)), 50, allowed)[1]
+    allowed = np.zeros(store.rows, bool)
+    allowed[[3, 17, 100, 290]] = True  # 17 was removed
+    rows = index.search(rows_of(index, [1, 2]), 50, allowed)[1]
     assert [set(line) for line in rows.tolist()] == [{3, 100, 290}] * 2
 
 
@@ -289,49 +321,83 @@ def test_recall_at_10_is_kept_on_queries_the_index_has_never_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(similarity_module, "BLOCK_BYTES", 4 * 384 * 1000)
-    plan = plan_index(5000, 384, name, kind="pca")
-    assert plan.dimensions == 256
-    plan = IndexPlan("pca", dimensions, plan.candidates, 0, "test")
-    index = VectorIndex.build(clustered, name, plan)
+    plan = IndexPlan("pca", dimensions, 20)
+    asked = choose_queries(clustered)
+    index = tune(VectorIndex.build(clustered, name, plan, held_back=asked), asked, 0.99)
     assert index.recall_at_10 >= 0.99
-    assert (index.candidates > plan.candidates) == (dimensions == 8)
+    assert (index.settings.candidates > plan.candidates) == (dimensions == 8)
+    assert recall_on_new_queries(index) >= recall
+
+
+def recall_on_new_queries(index: VectorIndex, k: int = 10) -> float:
     queries = clustered_vectors(200, 384, seed=1)
-    truth = np.argsort(-brute_force(name, clustered, queries), axis=1)[:, :10]
-    found = index.search(index.similarity.embed(queries), 10)[1]
-    hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
-    assert np.mean(hits) >= 10 * recall
+    truth = np.argsort(-brute_force(index.similarity.name, index.store, queries), axis=1)[:, :k]
+    found = index.search(index.similarity.embed(queries), k)[1]
+    return float(
+        np.mean([len(set(a) & set(b)) / k for a, b in zip(found.tolist(), truth.tolist(), strict=True)])
+    )
 
 
-def test_recall_holds_when_more_than_10_results_are_asked_for(clustered: FeatureStore) -> None:
-    index = VectorIndex.build(clustered, "cosine", IndexPlan("pca", 8, 20, 0, "test"))
-    queries = clustered_vectors(50, 384, seed=1)
-    truth = np.argsort(-brute_force("cosine", clustered, queries), axis=1)[:, :200]
-    found = index.search(index.similarity.embed(queries), 200)[1]
-    hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
-    assert np.mean(hits) >= 0.95 * 200
+@pytest.mark.parametrize("kind", ["pca", "codes", "ivf", "lean ivf", "hnsw"])
+def test_every_kind_is_tuned_to_its_recall_target(kind: str, clustered: FeatureStore) -> None:
+    asked = choose_queries(clustered)
+    built = VectorIndex.build(clustered, "centred", plan_of(kind, 384, 32), held_back=asked)
+    index = tune(built, asked, 0.95)
+    assert index.measured is not None
+    assert index.measured.recall_at_10 >= 0.95
+    assert 0 < index.measured.query_ms <= index.measured.query_p99_ms
+    assert recall_on_new_queries(index) >= 0.93
+
+
+@pytest.mark.parametrize("kind", ["pca", "codes", "ivf", "hnsw"])
+def test_recall_holds_when_more_than_10_results_are_asked_for(kind: str, clustered: FeatureStore) -> None:
+    asked = choose_queries(clustered)
+    index = tune(VectorIndex.build(clustered, "cosine", plan_of(kind, 384, 32)), asked, 0.99)
+    assert recall_on_new_queries(index, 200) >= 0.95
 
 
 def test_an_unreachable_recall_target_ends_with_every_row_re_ranked(tmp_path: Path) -> None:
     store = make_store(tmp_path, random_vectors(N, D))
-    index = VectorIndex.build(store, "cosine", IndexPlan("pca", 1, 1, 0, "test"), recall_target=2.0)
-    assert (index.candidates, index.recall_at_10) == (N, 1.0)
+    built = VectorIndex.build(store, "cosine", IndexPlan("pca", 1, 1))
+    index = tune(built, choose_queries(store), 2.0)
+    assert (index.settings.candidates, index.recall_at_10) == (N, 1.0)
 
 
 def test_many_copies_of_a_picture_do_not_look_like_lost_recall(tmp_path: Path) -> None:
     """Which ten of sixty copies come back does not matter: their scores are the same."""
     store = make_store(tmp_path, random_vectors(10, D)[np.arange(600) % 10])
-    index = VectorIndex.build(store, "cosine", IndexPlan("pca", 16, 20, 0, "test"))
-    assert (index.candidates, index.recall_at_10) == (20, 1.0)
+    index = tune(VectorIndex.build(store, "cosine", IndexPlan("pca", 10, 20)), choose_queries(store), 0.99)
+    assert (index.settings.candidates, index.recall_at_10) == (20, 1.0)
+
+
+def test_rows_held_back_teach_nothing(tmp_path: Path) -> None:
+    vectors = random_vectors(N, D)
+    vectors[::3, 0] = 1000  # a direction that only these rows know
+    store = make_store(tmp_path, vectors)
+    plan = IndexPlan("pca", 3, 20)
+    with_them = VectorIndex.build(store, "l2", plan)
+    without = VectorIndex.build(store, "l2", plan, held_back=np.arange(0, N, 3))
+    shares = [np.abs(index.form.arrays()["components"][:, 0]).max() for index in (with_them, without)]
+    assert shares[0] > 0.99 > 0.9 > shares[1]
 
 
 def test_building_reports_progress(store: FeatureStore, small_blocks: None) -> None:
     seen: list[Progress] = []
-    VectorIndex.build(store, "cosine", plan_of("cosine", "pca"), report=seen.append)
+    built = VectorIndex.build(store, "cosine", plan_of("pca"), report=seen.append)
+    tune(built, choose_queries(store), 0.99, seen.append)
     indexing = [step.done for step in seen if step.stage == "indexing"]
     assert len(indexing) == 5
     assert indexing == sorted(indexing)
     assert (indexing[-1], seen[0].total) == (len(store), len(store))
-    assert seen[-1].stage == "measuring recall"
+    stages = list(dict.fromkeys(step.stage for step in seen))
+    assert stages == [
+        "learning components",
+        "gathering a sample",
+        "learning the structure",
+        "indexing",
+        "searching exactly",
+        "tuning",
+    ]
 
 
 # --- files
@@ -339,16 +405,23 @@ def test_building_reports_progress(store: FeatureStore, small_blocks: None) -> N
 
 @every_index
 def test_a_loaded_index_answers_like_the_one_saved(
-    name: SimilarityName, kind: Kind, own_store: FeatureStore
+    name: SimilarityName, kind: str, own_store: FeatureStore
 ) -> None:
-    plan = plan_of(name, kind)
-    built = VectorIndex.build(own_store, name, plan)
-    stored = save(built, plan)
+    built = tune(build(own_store, name, kind), choose_queries(own_store), 0.9)
+    stored = save(built)
     record = stored.manifest.index
     assert record is not None
-    assert (record.kind, record.similarity, record.live_rows) == (kind, name, len(own_store))
-    loaded = VectorIndex.load(stored)
-    assert (loaded.candidates, loaded.recall_at_10) == (built.candidates, built.recall_at_10)
+    assert (record.kind, record.similarity, record.live_rows) == (
+        kind.rsplit(maxsplit=1)[-1],
+        name,
+        len(own_store),
+    )
+    loaded = load_index(stored)
+    assert (loaded.settings, loaded.measured, loaded.trained) == (
+        built.settings,
+        built.measured,
+        built.trained,
+    )
     queries = built.similarity.embed(random_vectors(5, D, seed=8))
     assert loaded.similarity.embed(random_vectors(5, D, seed=8)).tobytes() == queries.tobytes()
     before, after = built.search(queries, 20), loaded.search(queries, 20)
@@ -357,16 +430,62 @@ def test_a_loaded_index_answers_like_the_one_saved(
 
 def test_a_missing_index_is_refused_with_the_command_that_builds_it(own_store: FeatureStore) -> None:
     with pytest.raises(IndexStaleError, match="has no index; run: i2v-search index --collection") as caught:
-        VectorIndex.load(own_store)
+        load_index(own_store)
     assert str(own_store.directory) in str(caught.value)
 
 
+# --- an index that is older than the store
+
+
+@every_index
+@pytest.mark.parametrize("change", ["add", "remove", "both", "extend"])
+def test_an_older_index_answers_for_the_rows_of_now(
+    name: SimilarityName, kind: str, change: str, own_store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = save(build(own_store, name, kind)).directory
+    if change != "remove":
+        append(directory, random_vectors(40, D, seed=9))
+    if change != "add":
+        remove(directory, [3, 100, 298])
+    changed = FeatureStore(directory)
+    assert not is_current(changed)
+    index = exhaustive(load_index(changed))
+    assert len(index.tail) == (0 if change == "remove" else 40)
+    if change == "extend":
+        index = exhaustive(load_index(save(index.extended(), 91)))
+        assert is_current(index.store)
+        assert len(index.tail) == 0
+    vectors = random_vectors(6, D, seed=8)
+    queries = index.similarity.embed(vectors)
+    truth = np.full((6, changed.rows), -np.inf)
+    truth[:, changed.live] = index.similarity.scores(queries, rows_of(index))
+    assert_nearest(index.search(queries, 12), truth, 12)
+    allowed = np.arange(changed.rows) % 2 == 0
+    monkeypatch.setattr(vector_index, "EXACT_FILTER_ROWS", 5)
+    assert_nearest(index.search(queries, 12, allowed), np.where(allowed, truth, -np.inf), 12, allowed)
+
+
+def test_too_many_new_rows_are_refused_with_the_command_that_rebuilds_the_index(
+    own_store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i2v_search.index import files
+
+    monkeypatch.setattr(files, "MAX_TAIL", 9)
+    directory = save(build(own_store, "cosine")).directory
+    append(directory, random_vectors(10, D, seed=9))
+    with pytest.raises(IndexStaleError, match="10 images were added") as caught:
+        load_index(FeatureStore(directory))
+    assert f"run: i2v-search index --collection {directory}" in str(caught.value)
+
+
 @pytest.mark.parametrize("change", ["add", "remove", "replace"])
-def test_an_index_of_other_rows_is_refused_with_the_command_that_rebuilds_it(
+def test_an_index_of_format_1_is_refused_once_the_store_has_changed(
     change: str, own_store: FeatureStore
 ) -> None:
-    plan = plan_of("cosine", "exact")
-    directory = save(VectorIndex.build(own_store, "cosine", plan), plan).directory
+    directory = save(build(own_store, "cosine")).directory
+    manifest = FeatureStore(directory).manifest
+    assert manifest.index is not None
+    manifest.updated(index=manifest.index.model_copy(update={"trained": None})).save(directory)
     if change in {"add", "replace"}:
         append(directory, random_vectors(1, D, seed=9))
     if change in {"remove", "replace"}:
@@ -375,8 +494,26 @@ def test_an_index_of_other_rows_is_refused_with_the_command_that_rebuilds_it(
     with pytest.raises(IndexStaleError, match="knows 296 images of generation 2") as caught:
         current_index(changed)
     assert f"run: i2v-search index --collection {directory}" in str(caught.value)
-    with pytest.raises(IndexStaleError):
-        VectorIndex.load(changed)
+
+
+@every_index
+def test_a_row_that_is_damaged_is_never_an_answer(
+    name: SimilarityName, kind: str, own_store: FeatureStore
+) -> None:
+    directory = save(build(own_store, name, kind)).directory
+    part = own_store.parts[0]
+    query = rows_of(exhaustive(load_index(FeatureStore(directory))), [7])
+    with part.path.open("rb+") as file:
+        file.seek(part.offsets["vectors"] + 7 * 2 * D)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    index = load_index(FeatureStore(directory))
+    with pytest.raises(CollectionDamagedError, match=r"row 7 of .* verify --repair"):
+        index.search(query, 10)
+
+
+# --- damage
 
 
 @pytest.mark.parametrize("role", ["arrays", "faiss"])
@@ -384,8 +521,7 @@ def test_an_index_of_other_rows_is_refused_with_the_command_that_rebuilds_it(
 def test_a_damaged_file_is_refused_with_the_command_that_rebuilds_it(
     role: Literal["arrays", "faiss"], damage: str, own_store: FeatureStore
 ) -> None:
-    plan = plan_of("cosine", "pca")
-    stored = save(VectorIndex.build(own_store, "cosine", plan), plan)
+    stored = save(build(own_store, "cosine", "pca"))
     assert stored.manifest.index is not None
     path = stored.directory / stored.manifest.index.files[role].name
     content = path.read_bytes()
@@ -394,15 +530,14 @@ def test_a_damaged_file_is_refused_with_the_command_that_rebuilds_it(
     else:
         path.write_bytes(content[:100] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CollectionDamagedError, match="rebuild it: i2v-search index"):
-        VectorIndex.load(stored)
+        load_index(stored)
 
 
 @pytest.mark.parametrize("trick", ["cut", "not faiss", "other width", "other rows", "other metric", "codes"])
 def test_a_forged_file_with_a_matching_checksum_is_refused(trick: str, own_store: FeatureStore) -> None:
     """The manifest of a stranger's collection vouches for nothing."""
     name: SimilarityName = "cosine"
-    plan = plan_of(name, "exact")
-    stored = save(VectorIndex.build(own_store, name, plan), plan)
+    stored = save(build(own_store, name))
     record = stored.manifest.index
     assert record is not None
     path = stored.directory / record.files["faiss"].name
@@ -417,16 +552,13 @@ def test_a_forged_file_with_a_matching_checksum_is_refused(trick: str, own_store
                 3 if trick == "other rows" else len(own_store), 8 if "width" in trick else D
             )
             forged = make_store(stored.directory.parent / "forged", vectors)
-            plan = plan_index(len(forged), forged.dimension, other, kind="exact")
-            source = (
-                forged.directory / VectorIndex.build(forged, other, plan).save(1, plan).files["faiss"].name
-            )
+            source = forged.directory / save_index(build(forged, other), 1).files["faiss"].name
             path.write_bytes(source.read_bytes())
     faiss_file = record.files["faiss"].model_copy(update={"sha256": file_sha256(path)})
     forged_record = record.model_copy(update={"files": {**record.files, "faiss": faiss_file}})
     stored.manifest.updated(index=forged_record).save(stored.directory)
     with pytest.raises(CollectionDamagedError):
-        VectorIndex.load(FeatureStore(stored.directory))
+        load_index(FeatureStore(stored.directory))
 
 
 # --- properties
@@ -441,7 +573,7 @@ def test_a_forged_file_with_a_matching_checksum_is_refused(trick: str, own_store
     seed=st.integers(0, 2**16),
     share=st.floats(0, 1),
     threshold=st.sampled_from([1, 7, 4096]),
-    pca=st.booleans(),
+    kind=st.sampled_from([*KINDS, "lean ivf"]),
 )
 def test_properties(
     tmp_path_factory: pytest.TempPathFactory,
@@ -452,21 +584,20 @@ def test_properties(
     seed: int,
     share: float,
     threshold: int,
-    pca: bool,
+    kind: str,
 ) -> None:
     """Whatever the store and the filter: the k best allowed rows, and each row finds itself."""
     store = make_store(tmp_path_factory.mktemp("any"), random_vectors(n, d, seed))
-    plan = plan_index(n, d, name)
-    if pca and name != "hamming":
-        plan = IndexPlan("pca", max(1, d // 2), n, 0, "test")
-    index = VectorIndex.build(store, name, plan)
+    if name == "hamming" or (name, kind) == ("l2", "codes") or (n < 16 and "ivf" in kind):
+        kind = "exact"
+    index = exhaustive(VectorIndex.build(store, name, plan_of(kind, d, max(1, d // 2))))
     vectors = random_vectors(2, d, seed + 1)
-    truth = index.similarity.scores(index.similarity.embed(vectors), index.rows_of(np.arange(n)))
+    truth = index.similarity.scores(index.similarity.embed(vectors), rows_of(index))
     if n > 1 and d > 1:  # otherwise rows can all be alike, which changes the mean: see test_similarity
         np.testing.assert_allclose(truth, brute_force(name, store, vectors), atol=1e-3)
     allowed = np.random.default_rng(seed).random(n) < share
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index_module, "EXACT_FILTER_ROWS", threshold)
+        patch.setattr(vector_index, "EXACT_FILTER_ROWS", threshold)
         queries = index.similarity.embed(vectors)
         assert_nearest(index.search(queries, k), truth.astype(np.float64), min(k, n))
         wanted = min(k, int(allowed.sum()))

@@ -113,8 +113,8 @@ def test_reformatting_is_no_change(tmp_path: Path) -> None:
 
 def test_a_newer_format_says_upgrade(tmp_path: Path) -> None:
     full_manifest().save(tmp_path)
-    rewrite(tmp_path, lambda document: document.update(format=2, novelty={}))
-    with pytest.raises(CollectionDamagedError, match=r"has format 2, .* reads up to 1; upgrade"):
+    rewrite(tmp_path, lambda document: document.update(format=3, novelty={}))
+    with pytest.raises(CollectionDamagedError, match=r"has format 3, .* reads up to 2; upgrade"):
         Manifest.load(tmp_path)
 
 

@@ -1,75 +1,177 @@
-"""The index planner: one table of what is asked for and what is planned."""
+"""The index planner: tables of what is asked for and what is planned."""
 
 import json
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from i2v_search.choices import IndexKind, SimilarityName
-from i2v_search.planner import CANDIDATES, EXACT_BYTES, PCA_DIMENSIONS, plan_index
+from i2v_search.planner import (
+    CANDIDATES,
+    PCA_DIMENSIONS,
+    TAIL_ROWS,
+    IndexWishes,
+    PlannedKind,
+    plan_index,
+    plan_upkeep,
+)
 
-FITS = EXACT_BYTES // (4 * 1280)  # the most rows of 1,280 dimensions that a flat scan takes
+GB, MB = 10**9, 10**6
 
 
 @pytest.mark.parametrize(
-    ("rows", "dimension", "similarity", "kind", "planned", "dimensions", "scanned_bytes"),
+    ("rows", "dimension", "similarity", "kind", "planned", "dimensions"),
     [
         # auto: whole vectors as long as one scan of them is fast
-        (0, 1280, "centred", "auto", "exact", 1280, 0),
-        (1, 1280, "centred", "auto", "exact", 1280, 5120),
-        (690, 1280, "centred", "auto", "exact", 1280, 690 * 5120),
-        (FITS, 1280, "centred", "auto", "exact", 1280, FITS * 5120),
-        (FITS + 1, 1280, "centred", "auto", "pca", 256, (FITS + 1) * 1024),
-        (FITS + 1, 1280, "cosine", "auto", "pca", 256, (FITS + 1) * 1024),
-        (FITS + 1, 1280, "l2", "auto", "pca", 256, (FITS + 1) * 1024),
-        (4096, 4096, "centred", "auto", "exact", 4096, EXACT_BYTES),
-        (4097, 4096, "centred", "auto", "pca", 256, 4097 * 1024),
-        (100_000, 4096, "centred", "auto", "pca", 256, 102_400_000),
-        # nothing to gain from principal components
-        (1_000_000, 256, "centred", "auto", "exact", 256, 1_024_000_000),
-        (1_000_000, 257, "centred", "auto", "pca", 256, 1_024_000_000),
-        (1_000_000, 64, "l2", "pca", "exact", 64, 256_000_000),
+        (0, 1280, "centred", "auto", "exact", 1280),
+        (1, 1280, "centred", "auto", "exact", 1280),
+        (690, 1280, "centred", "auto", "exact", 1280),
+        (4096, 4096, "centred", "auto", "exact", 4096),
+        # then principal components, as long as a scan of those is fast
+        (4200, 4096, "centred", "auto", "pca", 256),
+        (14_000, 1280, "cosine", "auto", "pca", 256),
+        (14_000, 1280, "l2", "auto", "pca", 256),
+        (100_000, 4096, "centred", "auto", "pca", 256),
+        (250_000, 128, "centred", "auto", "pca", 128),
+        # then lists
+        (300_000, 4096, "centred", "auto", "ivf", 256),
+        (1_000_000, 4096, "l2", "auto", "ivf", 256),
+        (1_000_000, 64, "centred", "auto", "pca", 64),
+        (100_000_000, 4096, "centred", "auto", "ivf", 256),
         # a named kind is followed where it makes sense
-        (1_000_000, 4096, "centred", "exact", "exact", 4096, 16_384_000_000),
-        (256, 4096, "centred", "pca", "exact", 4096, 4_194_304),
-        (257, 4096, "centred", "pca", "pca", 256, 263_168),
+        (1_000_000, 4096, "centred", "exact", "exact", 4096),
+        (1_000_000, 4096, "centred", "pca", "pca", 256),
+        (1_000_000, 4096, "centred", "codes", "codes", 4096),
+        (1_000_000, 4096, "centred", "hnsw", "hnsw", 256),
+        (300, 4096, "centred", "ivf", "ivf", 256),
+        (256, 4096, "centred", "pca", "exact", 4096),
+        (100, 4096, "centred", "hnsw", "exact", 4096),
+        (100, 4096, "centred", "codes", "codes", 4096),
+        (1_000_000, 4096, "l2", "codes", "pca", 256),
         # codes are small: always scanned whole
-        (1_000_000, 4096, "hamming", "auto", "exact", 4096, 512_000_000),
-        (1_000_000, 4096, "hamming", "pca", "exact", 4096, 512_000_000),
-        (1000, 20, "hamming", "auto", "exact", 20, 3000),
+        (1_000_000, 4096, "hamming", "auto", "exact", 4096),
+        (1_000_000, 4096, "hamming", "pca", "exact", 4096),
+        (1000, 20, "hamming", "auto", "exact", 20),
     ],
 )
 def test_plans(
-    rows: int,
-    dimension: int,
-    similarity: SimilarityName,
-    kind: IndexKind,
-    planned: str,
-    dimensions: int,
-    scanned_bytes: int,
+    rows: int, dimension: int, similarity: SimilarityName, kind: IndexKind, planned: str, dimensions: int
 ) -> None:
     plan = plan_index(rows, dimension, similarity, kind=kind)
-    assert (plan.kind, plan.dimensions, plan.scanned_bytes) == (planned, dimensions, scanned_bytes)
-    assert plan.candidates == (CANDIDATES if planned == "pca" else 0)
+    assert (plan.kind, plan.dimensions) == (planned, dimensions)
+    assert plan.candidates == (0 if planned == "exact" else CANDIDATES)
+    assert (plan.lists > 0, plan.refined) == (planned == "ivf", planned == "ivf")
 
 
 @pytest.mark.parametrize(
-    ("rows", "dimension", "similarity", "kind", "words"),
+    ("wishes", "planned", "refined", "shortfall"),
     [
-        (500, 1280, "centred", "auto", "all vectors fit 64 MiB"),
-        (500, 64, "centred", "auto", "500 rows of 64 dimensions: nothing to gain"),
-        (500, 1280, "centred", "exact", "asked for"),
-        (500, 1280, "centred", "pca", "asked for"),
-        (100_000, 4096, "centred", "auto", "all vectors would take 1562 MiB a query"),
-        (500, 1280, "hamming", "auto", "1280-bit codes are scanned whole"),
+        ({}, "ivf", True, ""),
+        ({"memory_bytes": 2 * GB}, "ivf", True, ""),
+        ({"memory_bytes": 640 * MB, "pca_dimensions": 64}, "pca", False, ""),
+        ({"memory_bytes": 700 * MB}, "ivf", False, ""),
+        ({"memory_bytes": 700 * MB, "kind": "ivf"}, "ivf", False, ""),
+        ({"memory_bytes": 600 * MB, "kind": "ivf"}, "ivf", False, "building it takes"),
+        ({"memory_bytes": 300 * MB}, "pca", False, "300 MB are allowed; a search takes"),
+        ({"latency_ms": 100}, "pca", False, ""),
+        ({"latency_ms": 2000}, "exact", False, ""),
+        ({"latency_ms": 2000, "memory_bytes": 8 * GB}, "pca", False, ""),
+        ({"latency_ms": 0.1}, "ivf", True, "0.1 ms are wished"),
+        ({"recall_target": 1.0}, "exact", False, "a search takes 1"),
+        ({"kind": "codes"}, "codes", False, "a search takes 51"),
+        ({"kind": "exact", "memory_bytes": GB}, "exact", False, "1,000 MB are allowed"),
     ],
 )
-def test_a_plan_says_why(
-    rows: int, dimension: int, similarity: SimilarityName, kind: IndexKind, words: str
+def test_wishes_for_a_million_rows(
+    wishes: dict[str, Any], planned: str, refined: bool, shortfall: str
 ) -> None:
-    assert words in plan_index(rows, dimension, similarity, kind=kind).reason
+    plan = plan_index(1_000_000, 4096, "centred", **wishes)
+    assert (plan.kind, plan.refined) == (planned, refined)
+    assert shortfall in plan.shortfall
+    assert bool(shortfall) == bool(plan.shortfall)
+
+
+@pytest.mark.parametrize(
+    ("rows", "similarity", "kind", "words"),
+    [
+        (500, "centred", "auto", "all vectors are compared in 0."),
+        (200, "centred", "auto", "200 rows: nothing to gain"),
+        (500, "centred", "exact", "asked for"),
+        (500, "centred", "pca", "asked for"),
+        (100_000, "centred", "auto", "comparing all vectors in full would take 1,562 MiB a query"),
+        (500, "hamming", "auto", "4096-bit codes are scanned whole"),
+    ],
+)
+def test_a_plan_says_why(rows: int, similarity: SimilarityName, kind: IndexKind, words: str) -> None:
+    assert words in plan_index(rows, 4096, similarity, kind=kind).reason
 
 
 def test_a_plan_is_json_ready() -> None:
     plan = plan_index(100_000, 4096, "centred").to_dict()
     assert json.loads(json.dumps(plan)) == plan
     assert plan["dimensions"] == PCA_DIMENSIONS
+    assert plan["predicted"]["build_seconds"] > 0
+
+
+def test_bytes_of_a_million_rows_by_hand() -> None:
+    components, positions = 4 * 256 * 4096, 8 * 10**6
+    per_row = {"exact": 4 * 4096, "pca": 256, "codes": 512, "hnsw": 256 + 264}
+    for kind, row in per_row.items():
+        plan = plan_index(10**6, 4096, "centred", kind=kind)  # type: ignore[arg-type]
+        learned = components if kind in {"pca", "hnsw"} else 0
+        assert plan.predicted.memory_bytes == row * 10**6 + learned + positions
+    ivf = plan_index(10**6, 4096, "centred", kind="ivf")
+    centres, tables = 4 * 4096 * 256, 4096 * 128 * 16 * 4
+    assert ivf.predicted.memory_bytes == (64 + 8 + 256) * 10**6 + centres + tables + components + positions
+
+
+@given(
+    rows=st.integers(0, 10**8),
+    more=st.integers(0, 10**8),
+    dimension=st.integers(1, 8192),
+    similarity=st.sampled_from(get_args(SimilarityName)),
+    kind=st.sampled_from(get_args(IndexKind)),
+    memory=st.none() | st.integers(10**8, 10**12),
+    latency=st.floats(0.1, 1000),
+)
+def test_every_plan_makes_sense(
+    rows: int,
+    more: int,
+    dimension: int,
+    similarity: SimilarityName,
+    kind: IndexKind,
+    memory: int | None,
+    latency: float,
+) -> None:
+    wishes = IndexWishes(kind=kind, memory_bytes=memory, latency_ms=latency)
+    plan = wishes.plan(rows, dimension, similarity)
+    assert plan.dimensions <= dimension
+    assert plan.kind in get_args(PlannedKind)
+    assert plan.predicted.build_memory_bytes > plan.predicted.memory_bytes >= 0
+    assert (not plan.shortfall) == (
+        (memory is None or plan.predicted.build_memory_bytes <= memory) and plan.predicted.query_ms <= latency
+    )
+    larger = IndexWishes(kind=kind).plan(rows + more, dimension, similarity)
+    if larger.kind == plan.kind and larger.refined == plan.refined:
+        assert larger.predicted.memory_bytes >= plan.predicted.memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("built", "trained", "indexed", "tail", "expected"),
+    [
+        ("pca", 100_000, 100_000, 0, "keep"),
+        ("pca", 100_000, 100_000, TAIL_ROWS, "keep"),
+        ("pca", 100_000, 100_000, TAIL_ROWS + 1, "extend"),
+        ("pca", 100_000, 80_000, 10, "keep"),
+        ("pca", 100_000, 74_000, 10, "rebuild"),
+        ("pca", 100_000, 160_000, 50_000, "rebuild"),
+        ("ivf", 100_000, 100_000, 1, "rebuild"),
+        ("exact", 3000, 3000, 2000, "rebuild"),
+        ("exact", 3000, 2999, 0, "rebuild"),
+    ],
+)
+def test_upkeep(built: PlannedKind, trained: int, indexed: int, tail: int, expected: str) -> None:
+    plan = plan_index(indexed + tail, 4096, "centred")
+    assert plan_upkeep(built, trained, indexed, tail, plan) == expected

@@ -204,3 +204,26 @@ def test_hamming_takes_the_weighted_majority_of_each_bit() -> None:
     assert majority.tolist() == [[0.5, -0.5, -0.5, 0.5]]
     assert fitted.combine(rows, np.array([5, 1, 1], np.float32)).tolist() == (rows[:1]).tolist()
     assert fitted.combine(rows[:2], np.array([1, -3], np.float32)).tolist() == [[-0.5, 0.5, 0.5, -0.5]]
+
+
+@every_similarity
+def test_scores_of_stored_rows_are_those_of_embedded_ones(name: SimilarityName, tmp_path: Path) -> None:
+    vectors = random_vectors(90, 24)
+    vectors[7] = 0
+    store = make_store(tmp_path, vectors)
+    similarity = Similarity.fit(name, store)
+    queries = similarity.embed(random_vectors(3, 24, seed=5))
+    positions = np.random.default_rng(1).permutation(90)
+    expected = similarity.scores(queries, similarity.embed_rows(store, positions))
+    for query, line in zip(queries, expected, strict=True):
+        np.testing.assert_allclose(similarity.stored_scores(query, store, positions), line, atol=1e-6)
+
+
+def test_stored_rows_close_to_the_mean_keep_their_scores(tmp_path: Path) -> None:
+    """Nearly nothing is left of a row that is nearly the mean: what is left must not be rounding."""
+    direction = random_vectors(1, 24)
+    store = make_store(tmp_path, (direction + 0.01 * random_vectors(50, 24, seed=2)).astype(np.float32))
+    similarity = Similarity.fit("centred", store)
+    query = similarity.embed_rows(store, np.array([3]))
+    expected = similarity.scores(query, similarity.embed_rows(store, store.live))[0]
+    np.testing.assert_allclose(similarity.stored_scores(query[0], store, store.live), expected, atol=1e-5)

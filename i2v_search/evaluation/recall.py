@@ -8,32 +8,27 @@ is not counted among its own neighbours, which would make a tenth of the work tr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.choices import SimilarityName
+from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.evaluation.intervals import Estimate, estimate_mean
-from i2v_search.index import VectorIndex
+from i2v_search.index import Judge, Settings, VectorIndex, choose_queries, tune
 from i2v_search.manifest import EncoderRecord, Manifest
 from i2v_search.parts import ImageRecord
-from i2v_search.planner import PCA_DIMENSIONS, plan_index
+from i2v_search.planner import PCA_DIMENSIONS, RECALL_TARGET, plan_index
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import position_blocks
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 
 QUERIES = 500
 #: How many candidates are re-ranked in full dimension.
 RERANKED = (20, 50, 100)
-#: Scores that differ by less are the same up to the order of a float32 sum.
-TOLERANCE = 1e-6
 _APPEND_ROWS = 1024
-
-Search: TypeAlias = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -109,9 +104,9 @@ def index_recall(
         store = _make_store(Path(directory), vectors, similarity)
         plan = plan_index(len(store), store.dimension, similarity, kind="exact")
         full = VectorIndex.build(store, similarity, plan)
-        judge = _Judge(full, asked, k)
-        for contender in _contenders(full, pca_dimensions):
-            per_query = judge.recall(contender.search)
+        judge = Judge(store, full.similarity, store.live[asked], k=k)
+        for contender in _contenders(full, store.live[asked], pca_dimensions):
+            per_query = judge.recall(contender.index)
             estimate = estimate_mean(per_query, seed=seed)
             found.append(
                 IndexRecall(contender.name, contender.candidates, estimate, contender.width, per_query)
@@ -122,82 +117,33 @@ def index_recall(
 
 @dataclass(frozen=True)
 class _Contender:
-    """An index to judge; `search` takes live row numbers and how many rows to find, best first."""
+    """An index to judge."""
 
     name: str
     candidates: int
     width: int
-    search: Search
+    index: VectorIndex
 
 
-def _contenders(full: VectorIndex, pca_dimensions: int) -> Iterator[_Contender]:
+def _contenders(full: VectorIndex, asked: NDArray[np.int64], pca_dimensions: int) -> Iterator[_Contender]:
     """Every kind of index; each is used up before the next is built."""
     store, similarity = full.store, full.similarity.name
-    yield _Contender("exact", 0, 4 * store.dimension, _searcher(full))
-    plan = plan_index(len(store), store.dimension, similarity, kind="pca", pca_dimensions=pca_dimensions)
-    if plan.kind == "pca":
-        # A target of 0 leaves the candidates as planned.
-        reduced = VectorIndex.build(store, similarity, plan, recall_target=0)
+    yield _Contender("exact", 0, 4 * store.dimension, full)
+    kinds: tuple[IndexKind, ...] = ("pca", "codes")
+    for kind in kinds:
+        plan = plan_index(len(store), store.dimension, similarity, kind=kind, pca_dimensions=pca_dimensions)
+        if plan.kind != kind:
+            continue
+        built = VectorIndex.build(store, similarity, plan, held_back=asked)
+        width = plan.scanned_bytes // len(store)
+        name = f"pca {plan.dimensions}" if kind == "pca" else f"{store.dimension}-bit codes"
         for candidates in (0, *RERANKED):
-            reduced.candidates = candidates
-            yield _Contender(f"pca {plan.dimensions}", candidates, 4 * plan.dimensions, _searcher(reduced))
-        built = VectorIndex.build(store, similarity, plan)
-        name = f"pca {plan.dimensions} as built"
-        yield _Contender(name, built.candidates, 4 * plan.dimensions, _searcher(built))
-    codes = VectorIndex.build(store, "hamming", plan_index(len(store), store.dimension, "hamming"))
-    for candidates in (0, *RERANKED):
-        name, width = f"{store.dimension}-bit codes", -(-store.dimension // 8)
-        yield _Contender(name, candidates, width, _reranker(codes, full, candidates))
-
-
-def _searcher(index: VectorIndex) -> Search:
-    return lambda numbers, k: index.search(index.rows_of(numbers), k)[1]
-
-
-def _reranker(codes: VectorIndex, full: VectorIndex, candidates: int) -> Search:
-    """Search by codes, then compare the candidates in full; as many for each result as for ten."""
-
-    def search(numbers: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-        wanted = max(k, -(-candidates * k // 10))
-        found = codes.search(codes.rows_of(numbers), wanted)[1]
-        if not candidates:
-            return found
-        queries = full.rows_of(numbers)
-        best = np.empty((len(numbers), min(k, found.shape[1])), np.int64)
-        for number, line in enumerate(found):
-            scores = full.similarity.scores(queries[number : number + 1], full.rows_of(line))[0]
-            best[number] = line[np.argsort(-scores, kind="stable")[:k]]
-        return best
-
-    return search
-
-
-class _Judge:
-    """Knows the true neighbours of the queries."""
-
-    def __init__(self, full: VectorIndex, asked: NDArray[np.int64], k: int) -> None:
-        self.full, self.asked, self.k = full, asked, k
-        self.queries = full.rows_of(asked)
-        best = np.full((len(asked), k), -np.inf, np.float32)
-        first = 0
-        for block in position_blocks(full.store):
-            rows = full.similarity.embed_rows(full.store, block)
-            scores = full.similarity.scores(self.queries, rows)
-            own = np.flatnonzero((asked >= first) & (asked < first + len(block)))
-            scores[own, asked[own] - first] = -np.inf
-            best = -np.sort(-np.hstack([best, scores]), axis=1)[:, :k]
-            first += len(block)
-        self.last = best[:, -1]
-
-    def recall(self, search: Search) -> NDArray[np.float64]:
-        """(q,) share of the true neighbours found; of equally near ones any will do."""
-        found = search(self.asked, self.k + 1)
-        shares = np.empty(len(found))
-        for number, line in enumerate(found):
-            others = line[line != self.asked[number]][: self.k]
-            scores = self.full.similarity.scores(self.queries[number : number + 1], self.full.rows_of(others))
-            shares[number] = np.count_nonzero(scores[0] >= self.last[number] - TOLERANCE) / self.k
-        return shares
+            # Without a re-rank the order of the proposals counts: as many are compared as are asked for.
+            settings = Settings(candidates or 1)
+            yield _Contender(name, candidates, width, replace(built, settings=settings))
+        if kind == "pca":
+            tuned = tune(built, choose_queries(store), RECALL_TARGET)
+            yield _Contender(f"{name} as built", tuned.settings.candidates, width, tuned)
 
 
 def _make_store(directory: Path, vectors: NDArray[np.float32], similarity: SimilarityName) -> FeatureStore:

@@ -1,0 +1,389 @@
+"""Search: a scanner proposes rows, the best of them are compared in full, and rows it has not seen are
+scanned beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.choices import SimilarityName
+from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
+from i2v_search.pca import fit_pca
+from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.similarity import Similarity, position_blocks
+from i2v_search.store import FeatureStore
+
+#: Up to this many allowed rows a filtered query compares all of them in full.
+EXACT_FILTER_ROWS = 4096
+
+
+class Form(Protocol):
+    """How rows of the search space become what is scanned."""
+
+    def apply(self, rows: NDArray[np.float32]) -> NDArray[Any]:
+        """(m, d) float32 -> what a scanner takes."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What has to be kept in a file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Rows are scanned as they are."""
+
+    def apply(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the rows."""
+        return rows
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Nothing."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Signs:
+    """A bit for each dimension: whether a row exceeds a (d,) float32 centre there."""
+
+    centre: NDArray[np.float32]
+
+    def apply(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """(m, d) float32 -> (m, d / 8) uint8."""
+        return np.packbits(rows > self.centre, axis=1)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The centre."""
+        return {"centre": self.centre}
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal components: `i2v_search.pca`.
+
+    Attributes:
+        mean: (d,) float32.
+        components: (k, d) float32.
+        explained_variance_ratio: (k,) float32.
+    """
+
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    explained_variance_ratio: NDArray[np.float32]
+
+    def apply(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(m, d) float32 -> (m, k) float32."""
+        return rows @ self.components.T - self._shift
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """All three."""
+        return {
+            "pca_mean": self.mean,
+            "components": self.components,
+            "explained_variance_ratio": self.explained_variance_ratio,
+        }
+
+    @cached_property
+    def _shift(self) -> NDArray[np.float32]:
+        return self.components @ self.mean
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a built index does.
+
+    Attributes:
+        recall_at_10: share of a row's ten nearest others that it finds, on rows nothing was learned from or
+            chosen by.
+        query_ms: median time of one search, milliseconds.
+        query_p99_ms: its 99th percentile.
+    """
+
+    recall_at_10: float
+    query_ms: float
+    query_p99_ms: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class VectorIndex:
+    """Nearest neighbours among the live rows of a feature store.
+
+    The index may be older than the store: live rows it does not hold, the *tail*, are compared in full, and
+    rows that were removed since are passed over.
+
+    Attributes:
+        store: the feature store.
+        similarity: how vectors are compared.
+        plan: what it was built by.
+        scanner: what proposes rows.
+        form: what the scanner's rows are of those of the search space.
+        positions: (n,) int64, the store's position of each of the scanner's rows; -1 where the row is gone.
+        trained: rows that were live when it was built.
+        settings: of its searches.
+        measured: what was found out when it was built; None before that.
+    """
+
+    store: FeatureStore
+    similarity: Similarity
+    plan: IndexPlan
+    scanner: Scanner
+    form: Form
+    positions: NDArray[np.int64]
+    trained: int
+    settings: Settings
+    measured: Measured | None = None
+
+    @classmethod
+    def build(
+        cls,
+        store: FeatureStore,
+        similarity: SimilarityName,
+        plan: IndexPlan,
+        *,
+        held_back: NDArray[np.int64] | None = None,
+        report: Report = silent,
+    ) -> VectorIndex:
+        """Build an index in memory.
+
+        Args:
+            store: the feature store.
+            similarity: its name; fitted here.
+            plan: from `i2v_search.planner.plan_index`.
+            held_back: positions of rows that nothing is learned from.
+            report: told about progress.
+        """
+        fitted = Similarity.fit(similarity, store, report)
+        form = _learn_form(store, fitted, plan, held_back, report)
+        scanner = make_scanner(plan, similarity)
+        index = cls(store, fitted, plan, scanner, form, store.live, len(store), usual_settings(plan))
+        index._train(held_back, report)
+        index._add(store.live, report)
+        return index
+
+    def extended(self, report: Report = silent) -> VectorIndex:
+        """Move the tail into the scanner, which then serves the index returned and no longer this one."""
+        tail = self.tail
+        self._add(tail, report)
+        return replace(self, positions=np.concatenate([self.positions, tail]))
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Find the nearest live rows.
+
+        Args:
+            queries: (m, d) float32 in the search space (`Similarity.embed`).
+            k: how many.
+            allowed: (rows,) bool over the positions of the store, True where a row may be returned; None
+                allows all.
+
+        Returns:
+            Scores (m, k') float32, falling, and positions (m, k') int64, where k' = min(k, number of allowed
+            live rows). Equal scores are ordered by position.
+
+        Raises:
+            CollectionDamagedError: a row that was compared in full differs from its checksum.
+        """
+        usable = self._usable if allowed is None else _both(allowed[self.positions], self._usable)
+        tail = self.tail if allowed is None else self.tail[allowed[self.tail]]
+        held = len(self.scanner) if usable is None else int(np.count_nonzero(usable))
+        k = min(k, held + len(tail))
+        if k == 0:
+            return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        if usable is not None and held <= (0 if allowed is None else EXACT_FILTER_ROWS):
+            scores, positions = self._scan(
+                queries, k, np.sort(np.concatenate([self.positions[usable], tail]))
+            )
+        else:
+            scores, positions = self._propose(queries, k, usable, held)
+            if len(tail):
+                beside, found = self._scan(queries, min(k, len(tail)), tail)
+                scores, positions = np.hstack([scores, beside]), np.hstack([positions, found])
+            scores, positions = best(scores, positions, k)
+        self.store.check(positions.reshape(-1))
+        return scores, positions
+
+    @cached_property
+    def tail(self) -> NDArray[np.int64]:
+        """(t,) int64: positions of the live rows that the scanner does not hold, rising."""
+        held = np.zeros(self.store.rows, bool)
+        held[self.positions[self.positions >= 0]] = True
+        live = self.store.live
+        return live[~held[live]]
+
+    @property
+    def recall_at_10(self) -> float:
+        """As measured when it was built; 1 for an index that compares every row in full."""
+        return self.measured.recall_at_10 if self.measured else 1.0
+
+    @property
+    def approximate(self) -> bool:
+        """Whether rows are proposed by less than a comparison in full."""
+        return self.settings.candidates > 0
+
+    @cached_property
+    def _usable(self) -> NDArray[np.bool_] | None:
+        """(n,) bool over the scanner's rows: those that are live; None where all are."""
+        live = np.zeros(self.store.rows + 1, bool)
+        live[self.store.live] = True
+        usable = live[self.positions]  # -1 meets the additional last entry
+        return None if usable.all() else usable
+
+    def _propose(
+        self, queries: NDArray[np.float32], k: int, usable: NDArray[np.bool_] | None, held: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """At least min(k, held) rows of the scanner with their scores."""
+        wanted = min(self._candidates_for(k), held)
+        distances, rows = self.scanner.search(self.form.apply(queries), wanted, usable, self.settings)
+        positions = self.positions[rows]
+        # Distances as FAISS expands them for a batch, |x|^2 + |y|^2 - 2 <x, y>, lose what is near.
+        if self.approximate or self.similarity.euclidean:
+            return self._compare(queries, positions), positions
+        if self.similarity.name == "hamming":
+            scores = 1 - 2 * distances / np.float32(self.store.dimension)
+        else:
+            scores = np.clip(distances, -1, 1)
+        return np.asarray(scores, np.float32), positions
+
+    def _candidates_for(self, k: int) -> int:
+        """How many rows to re-rank for k results: as many for each as recall@10 was measured with."""
+        return max(k, -(-self.settings.candidates * k // 10), self.settings.candidates)
+
+    def _compare(self, queries: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of queries (m, d), each with rows of its own (m, c), in full: (m, c) float32."""
+        self.store.check(np.unique(positions))
+        return np.stack(
+            [
+                self.similarity.stored_scores(query, self.store, line)
+                for query, line in zip(queries, positions, strict=True)
+            ]
+        )
+
+    def _scan(
+        self, queries: NDArray[np.float32], k: int, positions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Exact search among some positions, in blocks."""
+        return best_of_blocks(queries, k, self._compared(positions), self.similarity)
+
+    def _compared(
+        self, positions: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Positions and their rows in the search space, in blocks."""
+        if positions is self.tail and len(positions) <= TAIL_ROWS:
+            yield positions, self._tail_rows
+            return
+        for block in position_blocks(self.store, positions):
+            self.store.check(block)
+            yield block, self.similarity.embed_rows(self.store, block)
+
+    @cached_property
+    def _tail_rows(self) -> NDArray[np.float32]:
+        self.store.check(self.tail)
+        return self.similarity.embed_rows(self.store, self.tail)
+
+    def _train(self, held_back: NDArray[np.int64] | None, report: Report) -> None:
+        if self.scanner.index.is_trained:
+            return
+        sample = _sample(self.store, max(PCA_ROWS, LIST_POINTS * self.plan.lists), held_back)
+        rows = np.empty((len(sample), self.plan.dimensions), np.float32)
+        done = 0
+        for block in position_blocks(self.store, sample):
+            embedded = self.similarity.embed_rows(self.store, block)
+            rows[done : done + len(block)] = self.form.apply(embedded)
+            done += len(block)
+            report(Progress("gathering a sample", done, len(sample)))
+        report(Progress("learning the structure", 0, None))
+        self.scanner.train(rows)
+        report(Progress("learning the structure", 1, 1))
+
+    def _add(self, positions: NDArray[np.int64], report: Report) -> None:
+        done = 0
+        for block in position_blocks(self.store, positions):
+            embedded = self.similarity.embed_rows(self.store, block)
+            self.scanner.add(np.ascontiguousarray(self.form.apply(embedded)))
+            done += len(block)
+            report(Progress("indexing", done, len(positions)))
+
+
+def _learn_form(
+    store: FeatureStore,
+    similarity: Similarity,
+    plan: IndexPlan,
+    held_back: NDArray[np.int64] | None,
+    report: Report,
+) -> Form:
+    if similarity.name == "hamming":
+        return Signs(np.zeros(store.dimension, np.float32))
+    if plan.kind == "exact":
+        return Whole()
+    sample = _sample(store, PCA_ROWS, held_back)
+
+    def rows() -> Iterator[NDArray[np.float32]]:
+        done = 0
+        for block in position_blocks(store, sample):
+            yield similarity.embed_rows(store, block)
+            done += len(block)
+            report(Progress("learning components", done, len(sample)))
+
+    if plan.kind == "codes":
+        # Centred rows are halved by zero in every dimension; uncentred ones hardly at all.
+        total = sum((block.sum(axis=0, dtype=np.float64) for block in rows()), np.zeros(store.dimension))
+        return Signs((total / max(1, len(sample))).astype(np.float32))
+    fitted = fit_pca(rows(), plan.dimensions, centre=similarity.euclidean)
+    return Components(fitted.mean, fitted.components, fitted.explained_variance_ratio)
+
+
+def _sample(store: FeatureStore, size: int, held_back: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Positions of at most `size` live rows, evenly spread, without those held back."""
+    live = store.live
+    if held_back is not None and len(held_back) * 2 < len(live):
+        live = live[~np.isin(live, held_back)]
+    if len(live) <= size:
+        return live
+    return live[np.linspace(0, len(live) - 1, size).astype(np.int64)]
+
+
+def best_of_blocks(
+    queries: NDArray[np.float32],
+    k: int,
+    blocks: Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]],
+    similarity: Similarity,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Exact search over blocks of positions (n,) and their rows (n, d) in the search space."""
+    scores = np.empty((len(queries), 0), np.float32)
+    positions = np.empty((len(queries), 0), np.int64)
+    for block, rows in blocks:
+        found = similarity.scores(queries, rows)
+        scores = np.hstack([scores, found])
+        positions = np.hstack([positions, np.broadcast_to(block, found.shape)])
+        scores, positions = best(scores, positions, k)
+    return scores, positions
+
+
+def best(
+    scores: NDArray[np.float32], positions: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The k highest scores of each line (m, n), falling, ties by position."""
+    if scores.shape[1] > 4 * k:
+        # Whatever is below the k-th score is out; those that equal it stay in, for the ties.
+        least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
+        width = int((scores >= least).sum(axis=1).max())
+        chosen = np.argpartition(scores < least, width - 1, axis=1)[:, :width]
+        scores, positions = np.take_along_axis(scores, chosen, 1), np.take_along_axis(positions, chosen, 1)
+    order = np.lexsort((positions, -scores), axis=1)[:, :k]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
+
+
+def _both(first: NDArray[np.bool_], second: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    return first if second is None else first & second
