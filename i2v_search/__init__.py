@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from i2v_search import i2v
     from i2v_search.choices import Engine
     from i2v_search.collection import Collection
+    from i2v_search.duplicates import Duplicate, DuplicateGroup, Duplicates
     from i2v_search.encoders import (
         Encoder,
         EncoderInfo,
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from i2v_search.evaluating import Evaluation, evaluate
     from i2v_search.extract import Extraction
     from i2v_search.images import load_image
+    from i2v_search.map_pictures import map_picture
+    from i2v_search.mapping import CollectionMap
     from i2v_search.morph import MorphQuality
-    from i2v_search.pictures import morph_picture, search_picture
+    from i2v_search.pages import map_page
+    from i2v_search.pictures import duplicates_picture, morph_picture, search_picture, searches_picture
     from i2v_search.progress import Progress
     from i2v_search.query import Example
     from i2v_search.recipe import Recipe
@@ -40,8 +44,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "results",
+    "CollectionMap": "mapping",
     "Damage": "store",
     "Dataset": "training.dataset",
+    "Duplicate": "duplicates",
+    "DuplicateGroup": "duplicates",
+    "Duplicates": "duplicates",
     "Encoder": "encoders",
     "EncoderInfo": "encoders",
     "Encoding": "encoders",
@@ -65,16 +73,20 @@ _HOMES = {
     "TaggedImage": "tagging",
     "Tagger": "encoders",
     "TrainingSettings": "training.settings",
+    "duplicates_picture": "pictures",
     "evaluate": "evaluating",
     "load_encoder": "encoders",
     "load_image": "images",
     "load_tagger": "encoders",
+    "map_page": "pages",
+    "map_picture": "map_pictures",
     "morph_picture": "pictures",
     "read_dataset": "training.dataset",
     "register_encoder": "encoders",
     "sample_directory": "sample",
     "sample_images": "sample",
     "search_picture": "pictures",
+    "searches_picture": "pictures",
     "tag_images": "tagging",
     "train": "training.run",
 }
@@ -82,8 +94,12 @@ _HOMES = {
 __all__ = [
     "Collection",
     "CollectionInfo",
+    "CollectionMap",
     "Damage",
     "Dataset",
+    "Duplicate",
+    "DuplicateGroup",
+    "Duplicates",
     "Encoder",
     "EncoderInfo",
     "Encoding",
@@ -107,17 +123,21 @@ __all__ = [
     "TaggedImage",
     "Tagger",
     "TrainingSettings",
+    "duplicates_picture",
     "evaluate",
     "i2v",
     "load_encoder",
     "load_image",
     "load_tagger",
+    "map_page",
+    "map_picture",
     "morph_picture",
     "read_dataset",
     "register_encoder",
     "sample_directory",
     "sample_images",
     "search_picture",
+    "searches_picture",
     "tag_images",
     "train",
 ]

@@ -26,21 +26,31 @@ class Catalogue:
 
     def find_path(self, path: str) -> int | None:
         """Position of the live row with a path."""
-        for position in _matches(self._paths, _path_key(path)):
+        for position in _matches(self._paths, path_key(path)):
             if self._store.path(position) == path:
                 return position
         return None
 
     def find_content(self, sha256: str) -> list[int]:
         """Positions of the live rows whose file has this SHA-256 (hex), rising."""
-        digest = np.frombuffer(bytes.fromhex(sha256), np.uint8)
-        proposed = _matches(self._contents, np.uint64(digest[:8].view(np.uint64)[0]))
-        digests = self._store.column("sha256", np.array(proposed, np.int64))
-        return [row for row, other in zip(proposed, digests, strict=True) if np.array_equal(other, digest)]
+        return self.find_contents(np.frombuffer(bytes.fromhex(sha256), np.uint8)[None])[0]
+
+    def find_contents(self, digests: NDArray[np.uint8]) -> list[list[int]]:
+        """Positions of the live rows with each of some SHA-256, (m, 32) uint8, rising."""
+        keys, rows = self._contents
+        wanted = np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1)
+        first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+        proposed = np.concatenate([rows[a:b] for a, b in zip(first, last, strict=True)] or [rows[:0]])
+        lines = np.repeat(np.arange(len(digests)), last - first)
+        same = (self._store.column("sha256", proposed).reshape(-1, 32) == digests[lines]).all(axis=1)
+        found: list[list[int]] = [[] for _ in digests]
+        for line, row in zip(lines[same].tolist(), proposed[same].tolist(), strict=True):
+            found[line].append(row)
+        return found
 
     @cached_property
     def _paths(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        keys = np.fromiter(map(_path_key, self._store.paths()), np.uint64, self._store.rows)
+        keys = np.fromiter(map(path_key, self._store.paths()), np.uint64, self._store.rows)
         return _sorted(keys[self._store.live], self._store.live)
 
     @cached_property
@@ -49,7 +59,8 @@ class Catalogue:
         return _sorted(np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1), self._store.live)
 
 
-def _path_key(path: str) -> np.uint64:
+def path_key(path: str) -> np.uint64:
+    """A 64-bit hash of a path, the same on every machine."""
     return np.uint64(
         int.from_bytes(hashlib.blake2b(path.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
     )

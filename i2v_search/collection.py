@@ -7,35 +7,46 @@ import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.building import (
-    GRAPH_ROWS,
     build_index,
     extract_features,
     find_image,
+    plan_for,
     remove_rows,
     resolve_encoder,
 )
 from i2v_search.catalogue import Catalogue
-from i2v_search.choices import Engine, IndexKind, MorphMethod, SimilarityName
+from i2v_search.choices import DuplicateKind, Engine, MapMethod, MorphMethod, SimilarityName
+from i2v_search.comparing import THRESHOLD, find_duplicates
+from i2v_search.duplicates import Duplicates
 from i2v_search.encoders import Encoder, TaggedEncoder
 from i2v_search.errors import CollectionDamagedError, MorphError, QueryError
+from i2v_search.exporting import Export, export_store
 from i2v_search.extract import Extraction
-from i2v_search.index import VectorIndex, current_index, is_current, verify_index
-from i2v_search.manifest import Manifest
+from i2v_search.filters import Filter
+from i2v_search.index import VectorIndex, current_index, is_current, load_index, verify_index
+from i2v_search.manifest import IndexRecord, Manifest
+from i2v_search.mapping import MAP_IMAGES, CollectionMap, map_rows
+from i2v_search.merging import Merge, merge_collections
 from i2v_search.morph import METHODS, MorphSpace, Network, measure
-from i2v_search.planner import PCA_DIMENSIONS, IndexPlan
+from i2v_search.planner import IndexPlan, IndexWishes
 from i2v_search.progress import Report, silent
-from i2v_search.query import Example, Filter, Query, QueryImage, Resolved, Resolver, examples_of
+from i2v_search.query import Query, QueryImage, Resolved, Resolver
 from i2v_search.recipe import Recipe
-from i2v_search.results import CollectionInfo, Hit, Morph, SearchResult, Stop
+from i2v_search.relocating import Relocation, relocate_collection
+from i2v_search.repairing import Repair, repair_collection
+from i2v_search.results import CollectionInfo, Morph, SearchResult, Stop
+from i2v_search.rewriting import Compaction, compact_collection
 from i2v_search.rows import UnitRows, load_network
+from i2v_search.searching import Request, Searcher, SearchOptions, require_queries
 from i2v_search.sources import Source, open_stored
 from i2v_search.store import Damage, FeatureStore
+from i2v_search.tags import TAG_THRESHOLD
 
 
 class Collection:
@@ -58,6 +69,7 @@ class Collection:
     def __init__(self, directory: Path, *, engine: Engine = Engine()) -> None:
         self.directory = directory
         self.changes: Extraction | None = None
+        self.merged: Merge | None = None
         self._engine = engine
         self._encoder: Encoder | None = None
         self._load()
@@ -84,8 +96,7 @@ class Collection:
         *,
         encoder: str | Encoder | None = None,
         similarity: SimilarityName | None = None,
-        kind: IndexKind = "auto",
-        recall_target: float = 0.99,
+        wishes: IndexWishes = IndexWishes(),
         strict: bool = False,
         tagger: str | None = None,
         engine: Engine = Engine(),
@@ -102,8 +113,7 @@ class Collection:
             encoder: name or object; None takes the collection's own, or ``"lite"`` for a new one.
             similarity: how vectors are compared; None keeps the collection's own, or ``"centred"`` for a new
                 one.
-            kind: of index; ``"auto"`` chooses by size.
-            recall_target: recall@10 that an approximate index must reach.
+            wishes: what is asked of the index.
             strict: raise on the first image that cannot be read.
             tagger: name of an imported tagger whose tags are stored; None takes the collection's own, if any.
             engine: where and how they run.
@@ -128,7 +138,7 @@ class Collection:
             engine=engine,
             report=report,
         )
-        collection.index(similarity=similarity, kind=kind, recall_target=recall_target, report=report)
+        collection.index(similarity=similarity, wishes=wishes, report=report)
         return collection
 
     @classmethod
@@ -155,10 +165,7 @@ class Collection:
         )
         collection.index(
             similarity=loaded.similarity.name,
-            kind=loaded.index.kind,
-            pca_dimensions=loaded.pca.dimensions,
-            recall_target=loaded.index.recall,
-            graph=loaded.index.graph,
+            wishes=loaded.wishes(),
             report=report,
         )
         return collection
@@ -226,94 +233,273 @@ class Collection:
         self._reindex(report)
         return len(positions)
 
+    @classmethod
+    def merge(
+        cls,
+        directory: str | os.PathLike[str],
+        others: Sequence[str | os.PathLike[str]],
+        *,
+        engine: Engine = Engine(),
+        report: Report = silent,
+    ) -> Self:
+        """Take the images of collections built elsewhere into one, then index; the others are only read.
+
+        An image is the same where its file is at the same place: the newer one stays, with the id it has
+        here. The same content at two places is two images. Merging again, or after a kill, ends the same.
+
+        Args:
+            directory: of the collection; made if missing, like the first of the others.
+            others: directories of collections with the same encoder and tagger.
+            engine: see `open`.
+            report: told about progress.
+
+        Returns:
+            The collection, ready to search; its `merged` says what was done and gives every image's new id.
+
+        Raises:
+            QueryError: there is nothing to merge, or the collection is among the others.
+            CollectionNotFoundError: one of the others does not exist.
+            EncoderMismatchError: one was made with another encoder or tagger.
+            CollectionDamagedError: a file of one differs from its checksum; nothing was merged.
+            CollectionLockedError: another process is writing.
+            OSError: the disk is full; the next merge goes on from what was committed.
+        """
+        merged = merge_collections(Path(directory), [Path(other) for other in others], report=report)
+        collection = cls(Path(directory), engine=engine)
+        collection._reindex(report)
+        collection.merged = merged
+        return collection
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: Sequence[int | str] | None = None,
+        pca: int | None = None,
+        unit: bool = False,
+        virtual: bool = False,
+        name_rows: bool = True,
+        report: Report = silent,
+    ) -> Export:
+        """Write vectors, paths and tags for other programs, by the ending: ``.npy``, ``.h5`` or ``.csv``.
+
+        Args:
+            path: of the file; replaced if it exists.
+            images: ids or stored paths; None takes all in the order of `ids`.
+            pca: reduce the vectors to so many principal components.
+            unit: ``.npy`` gets unit rows in place of vectors as the encoder gave them.
+            virtual: ``.h5`` points to the vectors in the collection's files instead of copying them.
+            name_rows: write ``NAME.ids.csv`` with id and path of every row beside ``.npy``.
+            report: told about progress.
+
+        Returns:
+            What was written. `i2v_search.exporting` and `i2v_search.hdf5_export` describe the files.
+
+        Raises:
+            QueryError: the ending is unknown, an option does not fit it, or an image is not there.
+            CollectionDamagedError: a row differs from its checksum.
+            OSError: the disk is full; nothing is left behind.
+        """
+        chosen = None if images is None else [self._position(image) for image in images]
+        return export_store(
+            self.store,
+            Path(path),
+            None if chosen is None else np.array(chosen, np.int64),
+            pca=pca,
+            unit=unit,
+            virtual=virtual,
+            name_rows=name_rows,
+            report=report,
+        )
+
+    def compact(self, *, report: Report = silent) -> Compaction:
+        """Give back the space of removed and superseded rows; ids stay, and so does every answer.
+
+        Args:
+            report: told about progress.
+
+        Returns:
+            What was done; nothing where there is no such row.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+            CollectionDamagedError: a file to be copied is damaged; `repair` comes first.
+            OSError: the disk, which holds old and new for a moment, is full; nothing is changed.
+        """
+        done = compact_collection(self.directory, report=report)
+        self._follow(report)
+        return done
+
+    def relocate(
+        self,
+        old: str | os.PathLike[str],
+        new: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        report: Report = silent,
+    ) -> Relocation:
+        """Tell the collection that its images were moved; they are not read, ids and vectors stay.
+
+        Args:
+            old: where they were: a folder, an archive or a file, which need not exist any more.
+            new: where they are.
+            force: go on though no image is at the new place.
+            report: told about progress.
+
+        Returns:
+            How many images moved, and how many of them are at the new place.
+
+        Raises:
+            QueryError: no image was under `old`, or none is under `new`; nothing is changed.
+            CollectionLockedError: another process is writing.
+            CollectionDamagedError: a file to be copied is damaged; `repair` comes first.
+            OSError: the disk is full; nothing is changed.
+        """
+        done = relocate_collection(self.directory, old, new, force=force, report=report)
+        self._follow(report)
+        return done
+
+    @staticmethod
+    def repair(directory: str | os.PathLike[str], *, report: Report = silent) -> Repair:
+        """Drop what is damaged in a collection, which need not open, and build again what is derived.
+
+        Args:
+            directory: the collection.
+            report: told about progress.
+
+        Returns:
+            What was damaged, and what was lost. Nothing changes where nothing is damaged.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+            CollectionDamagedError: ``collection.json`` is damaged beyond repair.
+            OSError: the disk is full; nothing is changed.
+        """
+        location = Path(directory)
+        record = Manifest.load(location).index
+        done = repair_collection(location, report=report)
+        if done.index_dropped:
+            build_index(location, _wishes_of(record), report=report)
+        return done
+
     def index(
         self,
         *,
         similarity: SimilarityName | None = None,
-        kind: IndexKind = "auto",
-        pca_dimensions: int = PCA_DIMENSIONS,
-        recall_target: float = 0.99,
-        graph: bool | None = None,
+        wishes: IndexWishes = IndexWishes(),
         report: Report = silent,
     ) -> IndexPlan:
         """Build the index, and the graph that morphs walk on; nothing happens where both are current.
 
         Args:
             similarity: how vectors are compared from now on; None keeps the collection's own.
-            kind: of index; ``"auto"`` chooses by size.
-            pca_dimensions: how many principal components an approximate index scans.
-            recall_target: recall@10 that an approximate index must reach, measured against exact search.
-            graph: whether to build the graph; None builds it up to `i2v_search.building.GRAPH_ROWS` images.
+            wishes: what is asked of the index: kind, memory, recall, time of a search.
             report: told about progress.
 
         Returns:
-            The plan that was followed.
+            The plan that was followed; `info` tells what the index takes and finds in truth.
 
         Raises:
+            CollectionDamagedError: a feature file differs from its checksum.
             CollectionLockedError: another process is writing.
         """
-        plan = build_index(
-            self.directory,
-            similarity=similarity,
-            kind=kind,
-            pca_dimensions=pca_dimensions,
-            recall_target=recall_target,
-            graph=graph,
-            report=report,
-        )
+        plan = build_index(self.directory, wishes, similarity=similarity, report=report)
         self._load()
         return plan
 
+    def plan(
+        self, *, similarity: SimilarityName | None = None, wishes: IndexWishes = IndexWishes()
+    ) -> IndexPlan:
+        """Say which index `index` would build, and what it will take; nothing is changed."""
+        name = similarity or self._manifest.similarity
+        return plan_for(wishes, len(self.store), self.store.dimension, name)
+
     def search(
         self,
-        query: Query,
+        query: Query | None = None,
         *,
         top: int = 10,
+        offset: int = 0,
         min_score: float = -1.0,
         tags: str | Sequence[str] = (),
+        tag_threshold: float = TAG_THRESHOLD,
+        tag_weight: float = 0.0,
         paths: str | Sequence[str] = (),
         rating: str | None = None,
         max_explicit: float | None = None,
         exclude_query: bool = True,
+        diverse: float | None = None,
     ) -> SearchResult:
-        """Find the images most like the query.
+        """Find the images most like the query, or without one those that have the wanted tags most probably.
 
         Args:
-            query: an id, a path in the collection, an image file, an image, its bytes, a (d,) vector, or
-                several of those, each perhaps an `Example` with a weight (negative: unlike it).
+            query: an id, a path in the collection, an image file, an image, its bytes, a (d,) vector or a
+                ``.npy`` file of one, or several of those, each perhaps an `Example` with a weight (negative:
+                unlike it). None ranks by `tags`.
             top: how many hits.
+            offset: how many better ones to pass over. Pages of the same `top` never repeat an image or skip
+                one.
             min_score: leave out hits below it.
             tags: every hit has these, ``"smile, -glasses"``; exact.
+            tag_threshold: an image has a tag from this probability on; with 0 the tags only rank.
+            tag_weight: w in [0, 1]: rank by (1 - w) * similarity + w * mean probability of the wanted tags.
             paths: glob patterns, one of which every hit's path matches; exact.
             rating: every hit's most probable rating, ``"safe"`` for instance.
             max_explicit: the most that the rating ``explicit`` of a hit may have.
             exclude_query: leave out the examples themselves and files with the same content.
+            diverse: from 1, the plain order, to 0, as different from one another as can be: each hit is
+                chosen for its score, and for being unlike the hits before it. 0.7 is a good start.
 
         Returns:
             At most `top` hits, best first; fewer only where the collection has no more that qualify.
 
         Raises:
-            QueryError: an example, tag or option does not exist.
+            QueryError: an example, tag or option does not exist, or options contradict each other.
             ImageError: an image cannot be read.
-            IndexStaleError: the index is missing or older than the feature store.
+            IndexStaleError: there is no index; tags alone need none.
+
+        Example:
+            >>> import tempfile
+            >>> from i2v_search.sample import sample_directory
+            >>> birds = Collection.build(tempfile.mkdtemp(), [sample_directory() / "birds"])
+            >>> first, second = (birds.search(birds.ids[0], top=3, offset=start) for start in (0, 3))
+            >>> [hit.rank for hit in first.hits + second.hits], second.more
+            ([1, 2, 3, 4, 5, 6], True)
         """
-        if top < 1:
-            raise QueryError(f"top must be at least 1, not {top}")
-        index, started = self._vector_index, time.perf_counter()
-        examples = examples_of(query)
-        found = [self._resolver.resolve(example.image) for example in examples]
-        vectors = np.stack([item.embed(self.store, index.similarity) for item in found])
-        weights = np.array([example.weight for example in examples], np.float32)
-        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
-        own = self._same_content(found) if exclude_query else set()
-        scores, rows = index.search(index.similarity.combine(vectors, weights), top + len(own), allowed)
-        shared = self._tags_of(found, examples)
-        hits: list[Hit] = []
-        for score, row in zip(scores[0].tolist(), rows[0].tolist(), strict=True):
-            position = int(self.store.live[row])
-            if position not in own and score >= min_score and len(hits) < top:
-                hits.append(self._hit(len(hits) + 1, position, score, shared))
-        return SearchResult(tuple(hits), time.perf_counter() - started)
+        request = Request.of(
+            top=top,
+            offset=offset,
+            min_score=min_score,
+            tags=tags,
+            tag_threshold=tag_threshold,
+            tag_weight=tag_weight,
+            paths=paths,
+            rating=rating,
+            max_explicit=max_explicit,
+            exclude_query=exclude_query,
+            diverse=diverse,
+        )
+        # First of all: to load the index may open the store anew.
+        index = None if query is None and diverse is None else self._vector_index
+        if query is None or index is None:
+            return self._searcher.by_tags(request, index)
+        return self._searcher.by_examples([query], request, index)[0]
+
+    def search_each(
+        self, queries: Sequence[Query] | NDArray[np.float32], **options: Unpack[SearchOptions]
+    ) -> tuple[SearchResult, ...]:
+        """Search for several queries at once, much faster than one after the other.
+
+        Args:
+            queries: each as in `search`; or vectors, (m, d).
+            **options: those of `search`, for all of them.
+
+        Returns:
+            A result for each query, in order. Errors are those of `search`.
+        """
+        require_queries(queries)
+        request, index = Request.of(**options), self._vector_index
+        return self._searcher.by_examples(list(queries), request, index)
 
     def morph(
         self,
@@ -355,26 +541,90 @@ class Collection:
         index, started = self._vector_index, time.perf_counter()
         ends = [self._resolver.resolve(image) for image in (a, b)]
         vectors = [UnitRows.unit(end.embed(self.store, index.similarity)[None])[0] for end in ends]
+        numbers = [None if end.position is None else self._unit_rows.number_of(end.position) for end in ends]
         targets = [
-            vector if end.position is None else int(np.searchsorted(self.store.live, end.position))
-            for end, vector in zip(ends, vectors, strict=True)
+            vector if number is None else number for number, vector in zip(numbers, vectors, strict=True)
         ]
         space = MorphSpace(
             self._unit_rows,
             self._network if method == "geodesic" else None,
             None if index.similarity.euclidean else self._unit_rows.search,
         )
-        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
+        mask = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
+        allowed = self._unit_rows.usable(mask)
         path = METHODS[method](space, targets[0], targets[1], steps, allowed=allowed)  # type: ignore[arg-type]
         rows = np.array(path.rows, np.int64)
         between = self._unit_rows.take(rows) if len(rows) else np.empty((0, self.store.dimension), np.float32)
         stops = (
             self._end(ends[0]),
-            *(self._stop(int(self.store.live[row])) for row in rows),
+            *(self._stop(int(self._unit_rows.positions[row])) for row in rows),
             self._end(ends[1]),
         )
         quality = measure(np.vstack([vectors[0][None], between, vectors[1][None]]))
         return Morph(stops, method, quality, len(path.bridges), time.perf_counter() - started)
+
+    def map(
+        self,
+        *,
+        method: MapMethod = "auto",
+        images: int = MAP_IMAGES,
+        tags: str | Sequence[str] = (),
+        paths: str | Sequence[str] = (),
+        rating: str | None = None,
+        max_explicit: float | None = None,
+        seed: int = 0,
+        report: Report = silent,
+    ) -> CollectionMap:
+        """Lay the collection out in two dimensions, alike images close together.
+
+        Args:
+            method: ``"tsne"`` parts groups best and needs openTSNE; ``"pca"`` needs nothing; ``"auto"`` takes
+                the better one that is installed.
+            images: the most to draw; of more an even sample is taken.
+            tags: every image has these; see `search`.
+            paths: every image's path matches one of these.
+            rating: see `search`.
+            max_explicit: see `search`.
+            seed: of t-SNE; the same seed gives the same map.
+            report: told about progress.
+
+        Returns:
+            Where each image lies; `map_picture` and `map_page` draw it.
+
+        Raises:
+            QueryError: the method is not installed, or a tag or option does not exist.
+            IndexStaleError: the index is missing or older than the feature store.
+        """
+        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
+        live = self.store.live
+        chosen = live if allowed is None else live[allowed[live]]
+        similarity = self._vector_index.similarity
+        return map_rows(
+            self.store, similarity, chosen, method=method, images=images, seed=seed, report=report
+        )
+
+    def duplicates(
+        self, *, kind: DuplicateKind = "near", threshold: float = THRESHOLD, report: Report = silent
+    ) -> Duplicates:
+        """Find the images that are the same picture; nothing is changed.
+
+        Args:
+            kind: the loosest way of being the same that counts: ``"exact"``, the same file; ``"pixels"``, a
+                file with the same pixels; ``"near"``, the same drawing re-encoded, resized or touched up.
+            threshold: least cosine of the vectors of two images whose pixels are compared, in (0, 1].
+            report: told about progress.
+
+        Returns:
+            Groups of images, in each the one to keep first. What is mirrored, turned or cut is not found.
+
+        Raises:
+            QueryError: the kind or the threshold does not exist.
+            IndexStaleError: the index is missing or older than the feature store; ``"exact"`` needs none.
+        """
+        root = Path(self._manifest.image_root)
+        return find_duplicates(
+            self.store, root, lambda: self._vector_index, kind=kind, threshold=threshold, report=report
+        )
 
     def info(self) -> CollectionInfo:
         """Facts about the collection; loads neither encoder nor index."""
@@ -387,7 +637,8 @@ class Collection:
             dimension=self.store.dimension,
             encoder=self._manifest.encoder.id,
             similarity=self._manifest.similarity,
-            index=record.model_dump(mode="json", exclude={"files"}) if record and self.is_current else None,
+            index=record.model_dump(mode="json", exclude={"files"}) if record else None,
+            unindexed=self._unindexed,
             bytes={
                 name: (self.directory / name).stat().st_size
                 for name in sorted(self._manifest.file_names())
@@ -449,6 +700,14 @@ class Collection:
         """Whether the index describes the feature store as it is."""
         return is_current(self.store)
 
+    @property
+    def _unindexed(self) -> int:
+        """Images that the index does not hold, as far as its record tells."""
+        record = self._manifest.index
+        if record is None or self.is_current:
+            return 0
+        return int(np.count_nonzero(self.store.live >= record.rows))
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.store)
@@ -470,19 +729,20 @@ class Collection:
         self._catalogue = Catalogue(self.store)
         root = Path(self._manifest.image_root)
         self._resolver = Resolver(self.store, self._catalogue, root, lambda: self.encoder)
+        self._searcher = Searcher(self.store, self._catalogue, self._resolver)
         for name in ("_vector_index", "_network", "_unit_rows"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def _vector_index(self) -> VectorIndex:
         try:
-            return VectorIndex.load(self.store)
+            return load_index(self.store)
         except CollectionDamagedError:
             # Another process may have replaced the index since this one opened the collection.
             if Manifest.load(self.directory) == self._manifest:
                 raise
             self._load()
-            return VectorIndex.load(self.store)
+            return load_index(self.store)
 
     @cached_property
     def _unit_rows(self) -> UnitRows:
@@ -503,35 +763,29 @@ class Collection:
             )
         return load_network(self._unit_rows, self.directory, file)
 
+    def _follow(self, report: Report) -> None:
+        """Go on with a store that was written anew, and with an index if there was one."""
+        if self._manifest.index is None:
+            self._load()
+        else:
+            self._reindex(report)
+
     def _reindex(self, report: Report) -> None:
-        record = self._manifest.index
+        """Bring the index up to date after a change, as it was wished for when it was built."""
+        record = Manifest.load(self.directory).index or self._manifest.index
+        build_index(self.directory, _wishes_of(record), upkeep=True, report=report)
         self._load()
-        kind: IndexKind = record.kind if record and record.kind == "pca" else "auto"
-        self.index(
-            kind=kind,
-            pca_dimensions=record.dimensions if record and record.kind == "pca" else PCA_DIMENSIONS,
-            graph="graph" in record.files if record and len(self.store) > GRAPH_ROWS else None,
-            report=report,
-        )
 
     def _position(self, image: int | str) -> int:
         return find_image(self.store, self._catalogue, image)
-
-    def _same_content(self, found: Sequence[Resolved]) -> set[int]:
-        hashes = {item.sha256 for item in found if item.sha256 is not None}
-        return {position for sha256 in hashes for position in self._catalogue.find_content(sha256)}
-
-    def _tags_of(self, found: Sequence[Resolved], examples: Sequence[Example]) -> set[str]:
-        liked = (item.position for item, example in zip(found, examples, strict=True) if example.weight > 0)
-        return {tag.name for at in liked if at is not None for tag in self.store.record(at).tags}
-
-    def _hit(self, rank: int, position: int, score: float, shared: set[str]) -> Hit:
-        tags = self.store.record(position).tags if shared else ()
-        common = tuple(tag.name for tag in tags if tag.name in shared)
-        return Hit(rank, int(self.store.ids[position]), self.store.path(position), score, common)
 
     def _stop(self, position: int) -> Stop:
         return Stop(int(self.store.ids[position]), self.store.path(position))
 
     def _end(self, end: Resolved) -> Stop:
         return Stop(None, end.label) if end.position is None else self._stop(end.position)
+
+
+def _wishes_of(record: IndexRecord | None) -> IndexWishes:
+    """What was asked of an index when it was built."""
+    return IndexWishes(**record.wishes.model_dump()) if record and record.wishes else IndexWishes()

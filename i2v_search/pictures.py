@@ -1,20 +1,24 @@
-"""Pictures of answers: a contact sheet of a search, a strip of a morph."""
+"""Pictures of answers: contact sheets of searches, a strip of a morph, rows of duplicates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from i2v_search.collection import Collection
+from i2v_search.duplicates import Duplicate, DuplicateGroup, Duplicates, size_text
 from i2v_search.errors import ImageError
 from i2v_search.images import load_image
-from i2v_search.plots import Tile, contact_sheet, morph_strip
+from i2v_search.plots import Tile, TileRow, contact_sheet, morph_strip, row_sheet
 from i2v_search.query import QueryImage
 from i2v_search.results import Morph, SearchResult, printable
 
 TILE = 220
+#: Of a row of duplicates.
+SMALL_TILE = 160
 
 
 def search_picture(
@@ -31,11 +35,40 @@ def search_picture(
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
     """
-    tiles = [
-        Tile(_picture(collection, query), _caption(collection, query), highlight=True) for query in queries
-    ]
+    tiles = [_query_tile(collection, query) for query in queries]
     tiles += [Tile(_picture(collection, hit.id), _name(hit.path), hit.score) for hit in result.hits]
     return contact_sheet(tiles, columns=columns, tile_size=TILE)
+
+
+def searches_picture(
+    collection: Collection,
+    results: Sequence[SearchResult],
+    queries: Sequence[QueryImage | None] = (),
+    *,
+    columns: int = 6,
+) -> Image.Image:
+    """Draw a row for each of several searches: the query image, framed, then the hits with their scores.
+
+    Args:
+        collection: the collection that was searched.
+        results: its answers, from `Collection.search_each`; one of them with a hit.
+        queries: the image of each query, None where it has none.
+        columns: the most hits of a search to draw.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        I2VSearchError: there is no hit.
+    """
+    rows = []
+    for result, query in zip_longest(results, queries):
+        if result.hits:
+            tiles = [] if query is None else [_query_tile(collection, query)]
+            for hit in result.hits[:columns]:
+                tiles.append(Tile(_picture(collection, hit.id), _name(hit.path), hit.score))
+            rows.append(TileRow(_name(result.query), tiles))
+    return row_sheet(rows, tile_size=SMALL_TILE)
 
 
 def morph_picture(collection: Collection, morph: Morph) -> Image.Image:
@@ -45,6 +78,56 @@ def morph_picture(collection: Collection, morph: Morph) -> Image.Image:
         for stop in morph.stops
     ]
     return morph_strip(tiles, hops=morph.quality.hops, tile_size=TILE)
+
+
+def duplicates_picture(
+    collection: Collection, found: Duplicates, *, groups: int = 20, columns: int = 6
+) -> Image.Image:
+    """Draw a row for each group of duplicates: the image to keep, framed, then its copies.
+
+    Args:
+        collection: the collection that was looked through.
+        found: its duplicates; at least one group.
+        groups: the most to draw, those that would free most; the title says how many there are.
+        columns: the most images of a group to draw; its heading says how many there are.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        I2VSearchError: there are no groups.
+    """
+    shown = found.groups[:groups]
+    title = f"{len(found.groups)} groups, {size_text(found.freed_bytes)} in copies"
+    if len(shown) < len(found.groups):
+        title += f"; the first {len(shown)}"
+    rows = [
+        TileRow(
+            _heading(group, min(columns, len(group.members))),
+            [_duplicate_tile(collection, member) for member in group.members[:columns]],
+        )
+        for group in shown
+    ]
+    return row_sheet(rows, tile_size=SMALL_TILE, title=title)
+
+
+def _heading(group: DuplicateGroup, shown: int) -> str:
+    count = len(group.copies)
+    heading = f"{count} {'copy' if count == 1 else 'copies'}, {size_text(group.freed_bytes)}"
+    return heading if shown == len(group.members) else f"{heading}; {shown - 1} shown"
+
+
+def _duplicate_tile(collection: Collection, member: Duplicate) -> Tile:
+    kind = "keep" if member.kind is None else member.kind
+    score = member.score if member.kind == "near" else None
+    note = f"{kind} · {member.width} x {member.height} · {size_text(member.bytes)}"
+    # The end of a path tells more than its beginning.
+    caption = "/".join(PurePosixPath(printable(member.path)).parts[-2:])
+    return Tile(_picture(collection, member.id), caption, score, member.kind is None, note)
+
+
+def _query_tile(collection: Collection, query: QueryImage) -> Tile:
+    return Tile(_picture(collection, query), _caption(collection, query), highlight=True)
 
 
 def _picture(collection: Collection, image: QueryImage) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Pictures for people: contact sheets of search results, and morphs as a strip from A to B."""
+"""Pictures for people: contact sheets of search results, rows of copies, morphs as a strip from A to B."""
 
 import re
 import unicodedata
@@ -47,12 +47,22 @@ class Tile:
         caption: one line below the picture, cut with an ellipsis where it is too long.
         score: shown to two decimals at the right of the caption.
         highlight: draws a coloured frame, for the query among its hits.
+        note: a second line below the caption, paler.
     """
 
     image: Image.Image
     caption: str
     score: float | None = None
     highlight: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class TileRow:
+    """Tiles that belong together, and a line above them that says why."""
+
+    heading: str
+    tiles: Sequence[Tile]
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class _Layout:
     """All lengths in pixels, in proportion to the side of a picture."""
 
     side: int
+    has_notes: bool = False
 
     def __post_init__(self) -> None:
         if self.side < 32:
@@ -87,7 +98,16 @@ class _Layout:
 
     @property
     def caption(self) -> int:
-        return self.text + 2 * self.padding
+        return self.text + 2 * self.padding + self.note
+
+    @property
+    def note(self) -> int:
+        """What the second line below a picture adds."""
+        return round(self.text * 1.4) if self.has_notes else 0
+
+    @property
+    def heading(self) -> int:
+        return round(self.text * 1.15)
 
     @property
     def card(self) -> tuple[int, int]:
@@ -130,7 +150,7 @@ def contact_sheet(
         raise I2VSearchError("a contact sheet needs at least one tile, got none")
     if columns < 1:
         raise I2VSearchError(f"a contact sheet needs at least one column, got {columns}")
-    layout = _Layout(tile_size)
+    layout = _Layout(tile_size, any(tile.note for tile in tiles))
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     width, height = layout.card
@@ -148,6 +168,50 @@ def contact_sheet(
         row, column = divmod(number, columns)
         corner = (layout.margin + column * (width + layout.gap), top + row * (height + layout.gap))
         _draw_card(page, tile, corner, layout, _ACCENT if tile.highlight else None)
+    return page
+
+
+def row_sheet(rows: Sequence[TileRow], *, tile_size: int = 160, title: str | None = None) -> Image.Image:
+    """Draw a row of cards for each group of tiles, its heading above it.
+
+    Args:
+        rows: at least one, each of at least one tile.
+        tile_size: side of the square each picture is fitted into, in pixels.
+        title: a line above everything.
+
+    Returns:
+        An RGB image, as wide as the longest row.
+
+    Raises:
+        I2VSearchError: no rows, a row without tiles, or a tile size below 32.
+
+    Example:
+        >>> from PIL import Image
+        >>> tile = Tile(Image.new("RGB", (40, 20), "red"), "red.png", note="40 x 20")
+        >>> row_sheet([TileRow("two of a kind", [tile, tile]), TileRow("one", [tile])], tile_size=100).size
+        (257, 358)
+    """
+    if not rows or not all(row.tiles for row in rows):
+        raise I2VSearchError("a sheet of rows needs at least one row, and a tile in each")
+    layout = _Layout(tile_size, any(tile.note for row in rows for tile in row.tiles))
+    width, height = layout.card
+    heading = layout.heading + layout.scaled(14)
+    step = heading + height + layout.margin
+    top, columns = layout.header(title), max(len(row.tiles) for row in rows)
+    page = Image.new(
+        "RGB",
+        (2 * layout.margin + columns * width + (columns - 1) * layout.gap, top + len(rows) * step),
+        _PAGE,
+    )
+    _draw_title(page, title, layout)
+    for number, row in enumerate(rows):
+        upper = top + number * step
+        text, font = _fit_text(row.heading, layout.heading, page.width - 2 * layout.margin)
+        baseline = upper + round(layout.heading * 0.85)
+        ImageDraw.Draw(page).text((layout.margin, baseline), text, fill=_MUTED, font=font, anchor="ls")
+        for column, tile in enumerate(row.tiles):
+            corner = (layout.margin + column * (width + layout.gap), upper + heading)
+            _draw_card(page, tile, corner, layout, _FIRST if tile.highlight else None)
     return page
 
 
@@ -230,13 +294,13 @@ def _draw_card(
     panel = Image.new("RGB", (layout.side, layout.side), _PANEL)
     picture = _fitted(tile.image, layout.side)
     panel.paste(picture, ((layout.side - picture.width) // 2, (layout.side - picture.height) // 2))
-    mask = _rounded_mask(panel.size, layout.scaled(8))
+    mask = rounded_mask(panel.size, layout.scaled(8))
     page.paste(panel, (left + layout.padding, top + layout.padding), mask)
 
     draw = ImageDraw.Draw(page)
     # Captions share one baseline whatever letters they hold: capitals are some 0.7 of the text size.
     caption_top = top + layout.padding + layout.side
-    baseline = caption_top + (layout.caption + round(layout.text * 0.7)) // 2
+    baseline = caption_top + (layout.caption - layout.note + round(layout.text * 0.7)) // 2
     inset = layout.padding + layout.scaled(2)
     room = width - 2 * inset
     if tile.score is not None:
@@ -246,6 +310,9 @@ def _draw_card(
         room -= round(font.getlength(score)) + layout.scaled(8)
     text, font = _fit_text(tile.caption, layout.text, room)
     draw.text((left + inset, baseline), text, fill=_INK, font=font, anchor="ls")
+    if tile.note:
+        text, font = _fit_text(tile.note, round(layout.text * 0.9), width - 2 * inset)
+        draw.text((left + inset, baseline + layout.note), text, fill=_MUTED, font=font, anchor="ls")
 
 
 def _draw_arrow(
@@ -286,11 +353,11 @@ def _draw_badge(
 
 
 def _draw_rounded(page: Image.Image, box: _Box, radius: int, colour: _Colour) -> None:
-    page.paste(colour, box, _rounded_mask((box[2] - box[0], box[3] - box[1]), radius))
+    page.paste(colour, box, rounded_mask((box[2] - box[0], box[3] - box[1]), radius))
 
 
 @lru_cache(maxsize=32)
-def _rounded_mask(size: tuple[int, int], radius: int) -> Image.Image:
+def rounded_mask(size: tuple[int, int], radius: int) -> Image.Image:
     """A rectangle with smooth round corners: Pillow's own are jagged, so it is drawn large and reduced."""
     large = Image.new("L", (size[0] * _SMOOTH, size[1] * _SMOOTH))
     corner = min(radius, min(size) // 2) * _SMOOTH

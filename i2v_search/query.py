@@ -1,28 +1,27 @@
-"""What to look for: examples by image, file, id or vector, and filters by tag and path."""
+"""What to look for: examples by image, file, id or vector, found in the collection or encoded."""
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import math
 import os
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.catalogue import Catalogue
-from i2v_search.encoders.base import Encoder, encode_images
-from i2v_search.errors import QueryError
+from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.npy import NPY_MAGIC, npy_array
+from i2v_search.errors import QueryError, WeightsError
 from i2v_search.images import decode_image, read_regular_file
 from i2v_search.similarity import Similarity
 from i2v_search.store import FeatureStore
-from i2v_search.tags import TAG_THRESHOLD, normalise_tag
+from i2v_search.tags import TAG_THRESHOLD
 
 #: An id in the collection, a path in it or of a file, an image, its bytes, or a (d,) vector of the encoder.
 QueryImage: TypeAlias = int | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.float32]
@@ -48,86 +47,6 @@ Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Conditions that every hit meets.
-
-    Attributes:
-        tags: names an image must have (probability at least `TAG_THRESHOLD`); a leading ``-`` means it must
-            not.
-        paths: glob patterns (``birds/*``), one of which its stored path must match; ``*`` also matches ``/``.
-        rating: its most probable rating, ``"safe"`` for instance.
-        max_explicit: the most that its rating ``explicit`` may have. With either of the two, an image without
-            ratings does not qualify.
-    """
-
-    tags: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    rating: str | None = None
-    max_explicit: float | None = None
-
-    @classmethod
-    def parse(
-        cls,
-        tags: str | Sequence[str] = (),
-        paths: str | Sequence[str] = (),
-        rating: str | None = None,
-        max_explicit: float | None = None,
-    ) -> Filter:
-        """Read filters as people write them: tags separated by commas, one or several patterns.
-
-        >>> Filter.parse("Long_Hair, -glasses", "birds/*")
-        Filter(tags=('long hair', '-glasses'), paths=('birds/*',), rating=None, max_explicit=None)
-        """
-        names = tags.split(",") if isinstance(tags, str) else tags
-        spelled = (
-            "-" * name.strip().startswith("-") + normalise_tag(name.strip().removeprefix("-"))
-            for name in names
-        )
-        patterns = tuple(filter(None, (paths,) if isinstance(paths, str) else paths))
-        return cls(tuple(name for name in spelled if name.strip("-")), patterns, rating, max_explicit)
-
-    def allowed(self, store: FeatureStore) -> NDArray[np.bool_] | None:
-        """(n,) bool over the live rows, True where a row meets every condition; None if there are none.
-
-        Raises:
-            QueryError: no image of the collection has one of the tags.
-        """
-        if self == Filter():
-            return None
-        allowed = np.ones(store.rows, bool)
-        for name in self.tags:
-            rows = store.rows_with_tag(name.removeprefix("-"), TAG_THRESHOLD)
-            marked = np.zeros(store.rows, bool)
-            marked[rows] = True
-            if not name.startswith("-") and not marked[store.live].any():
-                raise QueryError(_unknown_tag(name, store))
-            allowed &= ~marked if name.startswith("-") else marked
-        if self.paths:
-            pattern = re.compile("|".join(fnmatch.translate(path) for path in self.paths))
-            allowed &= np.fromiter(
-                (pattern.match(path) is not None for path in store.paths()), bool, store.rows
-            )
-        if self.rating is not None or self.max_explicit is not None:
-            allowed &= self._rated(store)
-        return allowed[store.live]
-
-    def _rated(self, store: FeatureStore) -> NDArray[np.bool_]:
-        """(rows,) bool: where the ratings are as asked."""
-        ratings = store.ratings()
-        allowed = np.ones(store.rows, bool)
-        for name in (self.rating, None if self.max_explicit is None else "explicit"):
-            if name is not None and name not in ratings:
-                known = f"its ratings are {', '.join(sorted(ratings))}" if ratings else "it has no ratings"
-                raise QueryError(f"no image of the collection has rating {name!r}: {known}")
-        if self.rating is not None:
-            best = np.fmax.reduce(list(ratings.values()))
-            allowed &= ratings[self.rating] == best
-        if self.max_explicit is not None:
-            allowed &= ratings["explicit"] <= self.max_explicit
-        return allowed
-
-
-@dataclass(frozen=True)
 class Resolved:
     """An example found: where it is, or what it is.
 
@@ -136,12 +55,15 @@ class Resolved:
         position: of its row in the feature store, None for an image from outside.
         vector: (d,) float32 of the encoder, None for a row.
         sha256: of its file's content, None where there is no file.
+        tags: names of the tags that the encoder gives an image from outside, at least as probable as
+            `TAG_THRESHOLD`; those of a row are in the feature store.
     """
 
     label: str
     position: int | None = None
     vector: NDArray[np.float32] | None = None
     sha256: str | None = None
+    tags: tuple[str, ...] = ()
 
     def embed(self, store: FeatureStore, similarity: Similarity) -> NDArray[np.float32]:
         """(d,) float32 in the search space."""
@@ -170,17 +92,37 @@ class Resolver:
     def resolve(self, image: QueryImage) -> Resolved:
         """Find an image.
 
-        A string is an id if it is a number, else a path in the collection, else a file.
+        A string is an id if it is a number, else a path in the collection, else a file: an image, or a vector
+        as ``.npy``.
 
         Raises:
             QueryError: there is no such id, path or file, or the vector has another dimension.
             ImageError: the file cannot be read as an image.
         """
+        return self.resolve_all([image])[0]
+
+    def resolve_all(self, images: Sequence[QueryImage]) -> list[Resolved]:
+        """Find several images; those that have to be encoded are encoded in batches. Errors of `resolve`."""
+        found: list[Resolved] = []
+        waiting: list[tuple[int, Any]] = []
+        for image in images:
+            item = self._find(image)
+            if isinstance(item, _Unknown):
+                waiting.append((len(found), item.prepared))
+                item = Resolved(item.label, sha256=item.sha256)
+            found.append(item)
+            if waiting and len(waiting) >= self._encoder().batch_size:
+                self._encode(waiting, found)
+                waiting = []
+        if waiting:
+            self._encode(waiting, found)
+        return found
+
+    def _find(self, image: QueryImage) -> Resolved | _Unknown:
         if isinstance(image, np.ndarray):
-            return self._vector(image)
+            return self._vector(image, "vector")
         if isinstance(image, Image.Image):
-            pixels = decode_image(image, shrink_to=self._encoder().shrink_to).pixels
-            return Resolved("image", vector=self._encode(pixels))
+            return self._unknown(image, "image", None)
         if isinstance(image, bytes):
             return self._content(image, "image")
         if isinstance(image, bool):
@@ -192,6 +134,17 @@ class Resolver:
             return self._id(int(text))
         return self._path(text)
 
+    def _encode(self, waiting: Sequence[tuple[int, Any]], found: list[Resolved]) -> None:
+        """Give those of `found` that wait for it their vector and tags."""
+        encoder = self._encoder()
+        encoding = encoder.encode([prepared for _, prepared in waiting])
+        for row, (place, _) in enumerate(waiting):
+            tags: tuple[str, ...] = ()
+            if encoder.vocabulary is not None and encoding.tags is not None:
+                plausible = np.flatnonzero(encoding.tags[row] >= TAG_THRESHOLD)
+                tags = tuple(encoder.vocabulary.names[number] for number in plausible)
+            found[place] = replace(found[place], vector=encoding.vectors[row], tags=tags)
+
     def _id(self, image_id: int) -> Resolved:
         position = self._store.position_of_id(image_id)
         if position is None:
@@ -199,10 +152,9 @@ class Resolver:
         return self._row(position)
 
     def _row(self, position: int) -> Resolved:
-        record = self._store.record(position)
-        return Resolved(record.path, position, sha256=record.sha256)
+        return Resolved(self._store.path(position), position, sha256=self._store.sha256(position))
 
-    def _path(self, text: str) -> Resolved:
+    def _path(self, text: str) -> Resolved | _Unknown:
         missing = f"{text!r} is neither an id nor a path in the collection nor a file"
         try:
             forms = dict.fromkeys((text, self._stored_form(text)))
@@ -229,26 +181,56 @@ class Resolver:
         status = file.stat()
         return (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns)
 
-    def _content(self, content: bytes, label: str) -> Resolved:
+    def _content(self, content: bytes, label: str) -> Resolved | _Unknown:
+        if content.startswith(NPY_MAGIC):
+            return self._vector(_parse_npy(content, label), label)
         sha256 = hashlib.sha256(content).hexdigest()
         same = self._catalogue.find_content(sha256)
-        if same:
-            return self._row(same[0])
-        pixels = decode_image(content, name=label, shrink_to=self._encoder().shrink_to).pixels
-        return Resolved(label, vector=self._encode(pixels), sha256=sha256)
+        return self._row(same[0]) if same else self._unknown(content, label, sha256)
 
-    def _encode(self, pixels: Image.Image) -> NDArray[np.float32]:
-        return np.asarray(encode_images(self._encoder(), [pixels]).vectors[0])
+    def _unknown(self, image: Image.Image | bytes, label: str, sha256: str | None) -> _Unknown:
+        encoder = self._encoder()
+        pixels = decode_image(image, name=label, shrink_to=encoder.shrink_to).pixels
+        return _Unknown(label, sha256, encoder.prepare(pixels))
 
-    def _vector(self, vector: NDArray[np.float32]) -> Resolved:
+    def _vector(self, vector: NDArray[Any], label: str) -> Resolved:
+        place = "" if label == "vector" else f"{label}: "
         with np.errstate(over="ignore"):
             values = vector.astype(np.float32) if vector.dtype.kind in "fiu" else np.full(1, np.nan)
         if values.shape != (self._store.dimension,) or not np.all(np.isfinite(values)):
+            several = vector.ndim == 2 and vector.shape[1] == self._store.dimension
+            hint = "; to search for each of its rows: search_each, or search --each" if several else ""
             raise QueryError(
-                f"a query vector must be ({self._store.dimension},) finite numbers, "
-                f"got {vector.shape} {vector.dtype}"
+                f"{place}a query vector must be ({self._store.dimension},) finite numbers, "
+                f"got {vector.shape} {vector.dtype}{hint}"
             )
-        return Resolved("vector", vector=np.asarray(values, np.float32))
+        return Resolved(label, vector=np.asarray(values, np.float32))
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """An image that has to be encoded, as the encoder takes it."""
+
+    label: str
+    sha256: str | None
+    prepared: Any
+
+
+def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read the array of floats of a ``.npy`` file: one vector (d,), or several (m, d).
+
+    Raises:
+        QueryError: it is not such a file.
+        ImageError: it cannot be read, or is larger than an image may be.
+    """
+    return _parse_npy(read_regular_file(path), os.fspath(path))
+
+
+def _parse_npy(content: bytes, label: str) -> NDArray[Any]:
+    try:
+        return npy_array(content, Path(label))
+    except WeightsError as error:
+        raise QueryError(str(error)) from error
 
 
 def examples_of(query: Query) -> list[Example]:
@@ -268,19 +250,3 @@ def examples_of(query: Query) -> list[Example]:
     if not any(example.weight for example in examples):
         raise QueryError("a query needs at least one example with a weight other than 0")
     return examples
-
-
-def _unknown_tag(name: str, store: FeatureStore) -> str:
-    from difflib import get_close_matches
-
-    known = store.tag_counts()
-    if not known:
-        return (
-            f"no image has tag {name!r}: this collection has no tags; give them in tags.jsonl beside the "
-            "images, or build a collection with --tagger"
-        )
-    if name in known:
-        return f"no image of the collection has tag {name!r} with a probability of {TAG_THRESHOLD} or more"
-    close = get_close_matches(name, known, 3)
-    hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ""
-    return f"no image of the collection has tag {name!r}{hint}"

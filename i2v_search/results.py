@@ -17,8 +17,10 @@ class Hit:
         rank: 1 for the best.
         id: the image's number in the collection; never changes.
         path: relative to the collection's image root.
-        score: similarity in [-1, 1]; 1 means the same vector.
-        tags: tags it shares with the positive examples of the query.
+        score: similarity in [-1, 1], 1 means the same vector; without a query the mean probability of the
+            wanted tags; with a tag weight w, ``(1 - w) * similarity + w * mean probability``.
+        tags: tags it shares with the positive examples of the query, and those asked for that it has: the
+            rarest in the collection first.
     """
 
     rank: int
@@ -29,19 +31,30 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
-        return {**asdict(self), "path": printable(self.path), "tags": list(self.tags)}
+        return {**vars(self), "path": printable(self.path), "tags": list(self.tags)}
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The answer to a query: hits, best first, and the time the search took."""
+    """The answer to a query.
+
+    Attributes:
+        hits: best first.
+        seconds: time the search took; of several searched together, its share.
+        query: what was asked, for people.
+        offset: how many better ones were passed over.
+        more: whether more images qualify: there is a next page.
+    """
 
     hits: tuple[Hit, ...]
     seconds: float
+    query: str = ""
+    offset: int = 0
+    more: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
-        return {"hits": [hit.to_dict() for hit in self.hits], "seconds": self.seconds}
+        return {**vars(self), "query": printable(self.query), "hits": [hit.to_dict() for hit in self.hits]}
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,9 @@ class CollectionInfo:
         dimension: of a vector.
         encoder: its id.
         similarity: its name.
-        index: kind, scanned dimensions, re-ranked candidates, recall@10; None without a current index.
+        index: its kind and settings, recall@10 and time of a search, what it was predicted to take and took;
+            None without one.
+        unindexed: images added since it was built, which are scanned beside it.
         bytes: on disk, by file.
         tags: number of different tags.
     """
@@ -110,6 +125,7 @@ class CollectionInfo:
     encoder: str
     similarity: str
     index: dict[str, Any] | None
+    unindexed: int
     bytes: dict[str, int]
     tags: int
 

@@ -1,6 +1,10 @@
 """Options and fixtures of the whole test suite."""
 
+import os
+import shutil
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +17,15 @@ from i2v_search.encoders import registry
 from i2v_search.sample import sample_images
 
 # Scripts that tests run in processes of their own, not modules to look for examples in.
-collect_ignore = ["damaged_store.py", "small_build.py"]
+collect_ignore = ["damaged_store.py", "merging_process.py", "small_build.py", "small_upkeep.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--kill-rounds", type=int, default=6, help="how often tests/test_kill.py kills a build (default 6)"
+        "--kill-rounds",
+        type=int,
+        default=6,
+        help="how often tests kill a build, a compaction, a move (default 6)",
     )
 
 
@@ -61,3 +68,22 @@ def cat() -> Image.Image:
     import skimage.data  # slow to load, and few tests need it
 
     return Image.fromarray(skimage.data.chelsea())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of half a mebibyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if (
+        mount is None
+        or subprocess.run(
+            [mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", os.fspath(disk)],
+            capture_output=True,
+            check=False,
+        ).returncode
+    ):
+        pytest.skip("may not mount a small file system here")
+    yield disk
+    subprocess.run(["umount", "-l", os.fspath(disk)], check=True)  # lazily: maps may still be open

@@ -18,6 +18,7 @@ from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.manifest import FileRecord
 from i2v_search.store import FeatureStore
+from i2v_search.tag_table import TagTable
 
 
 def read_store(directory: Path) -> Any:
@@ -27,7 +28,7 @@ def read_store(directory: Path) -> Any:
     rows = [store.record(position) for position in everything.tolist()]
     vectors = store.take_float16(everything).tobytes()
     norms, ids, live = store.norms(everything).tobytes(), store.ids.tolist(), store.live.tolist()
-    tags = store.tag_counts(), store.rows_with_tag("x", 0.1).tolist()
+    tags = store.tag_counts(), TagTable(store).probabilities("x").tolist()
     return (rows, vectors, norms, ids, live, list(store.paths()), tags), bool(store.verify())
 
 

@@ -24,7 +24,7 @@ from i2v_search.arrays import read_arrays, write_arrays
 from i2v_search.errors import CollectionDamagedError, CollectionError
 from i2v_search.files import file_sha256
 from i2v_search.manifest import EncoderRecord, FileRecord, Manifest
-from i2v_search.parts import ImageRecord, Part, PartWriter, _layout
+from i2v_search.parts import ImageRecord, Part, PartWriter, part_layout
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import Tag
 
@@ -230,7 +230,7 @@ def test_arrays_may_overlap_and_are_only_read(directory: Path) -> None:
 
 def overwrite(directory: Path, name: str, values: list[int], start: int = 0) -> None:
     part = Part(directory / PART, DIMENSION)
-    content = np.array(values, dict(_layout(part.capacity, DIMENSION))[name][0])
+    content = np.array(values, dict(part_layout(part.capacity, DIMENSION))[name][0])
     with (directory / PART).open("rb+") as file:
         file.seek(part.offsets[name] + start * content.itemsize)
         file.write(content.tobytes())

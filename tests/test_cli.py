@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -9,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from i2v_search.cli.search import search
 from i2v_search.sample import sample_directory
+from i2v_search.tags import TAG_THRESHOLD
 
 COMMANDS = [
     "build",
@@ -24,6 +28,7 @@ COMMANDS = [
     "morph",
     "info",
     "verify",
+    "duplicates",
     "tag",
     "demo",
     "train",
@@ -131,6 +136,55 @@ def test_search_takes_unlike_examples_and_weights(built: Path) -> None:
     done = run("search", "0", "--weights", "1,2", cwd=built)
     assert done.returncode == 2
     assert "--weights has 2 numbers for 1 queries" in done.stderr
+
+
+def test_search_by_tags_needs_no_image(built: Path) -> None:
+    found = run_json("search", "--tags", "birds, -penguin", "--top", "3", "--page", "2", cwd=built)
+    assert [hit["rank"] for hit in found["hits"]] == [4, 5, 6]
+    assert (found["query"], found["offset"], found["more"]) == ("birds, -penguin", 3, True)
+    assert all("birds" in hit["tags"] for hit in found["hits"])
+    done = run("search", cwd=built)
+    assert done.returncode == 2
+    assert "nothing to rank by: give a query, or tags" in done.stderr
+
+
+def test_the_threshold_of_the_command_is_that_of_the_library() -> None:
+    assert inspect.signature(search).parameters["tag_threshold"].default == TAG_THRESHOLD
+
+
+def test_search_mixes_tags_and_likeness_and_makes_results_diverse(built: Path) -> None:
+    plain = run_json("search", "0", cwd=built)["hits"]
+    options = ("--tags", "penguin", "--tag-threshold", "0", "--tag-weight", "0.9")
+    mixed = run_json("search", "0", *options, cwd=built)["hits"]
+    assert "penguin" in mixed[0]["tags"]
+    diverse = run_json("search", "0", "--diverse", "0.3", cwd=built)["hits"]
+    assert plain[0] == diverse[0]
+    assert {hit["id"] for hit in plain} != {hit["id"] for hit in diverse}
+
+
+def test_search_for_each_query(built: Path) -> None:
+    np.save(built / "vectors.npy", np.ones((2, 4096), np.float32))
+    arguments = ("search", "birds/hen-01.webp", "5", "vectors.npy", "--each", "--top", "2")
+    found = run_json(*arguments, cwd=built)
+    assert [result["query"] for result in found] == [
+        "birds/hen-01.webp",
+        run_json("search", "5", cwd=built)["query"],
+        "vectors.npy[0]",
+        "vectors.npy[1]",
+    ]
+    assert found[2]["hits"] == found[3]["hits"]
+    assert len(run(*arguments, "--paths-only", cwd=built).stdout.splitlines()) == 8
+    shown = run(*arguments, "--sheet", "each.png", cwd=built).stdout
+    assert shown.count("2 hits in") == 4
+    assert "vectors.npy[1]" in shown
+    with Image.open(built / "each.png") as sheet:
+        assert sheet.height > 2 * sheet.width
+    for wrong, message in (((), "--each needs a QUERY"), (("0", "--weights", "2"), "leave it or --each out")):
+        done = run("search", *wrong, "--each", cwd=built)
+        assert done.returncode == 2
+        assert message in done.stderr
+    done = run("search", "vectors.npy", cwd=built)
+    assert (done.returncode, "search --each" in done.stderr) == (2, True)
 
 
 def test_paths_only_prints_files_that_exist(built: Path) -> None:

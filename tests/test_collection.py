@@ -10,8 +10,6 @@ import pytest
 from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
-from i2v_search import collection as collection_module
-from i2v_search import index as index_module
 from i2v_search.choices import Engine, MorphMethod, SimilarityName
 from i2v_search.collection import Collection
 from i2v_search.encoders import EncoderInfo, registry
@@ -25,6 +23,8 @@ from i2v_search.errors import (
     MorphError,
     QueryError,
 )
+from i2v_search.index import vector_index
+from i2v_search.planner import IndexWishes
 from i2v_search.progress import Progress
 from i2v_search.store import WriterLock
 from i2v_search.tags import Vocabulary
@@ -98,7 +98,7 @@ def test_building_reports_progress(images: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     build(tmp_path / "c", images, report=seen.append)
     stages = list(dict.fromkeys(step.stage for step in seen))
-    assert stages == ["extracting", "indexing", "connecting"]
+    assert stages == ["extracting", "averaging", "indexing", "connecting"]
     assert all(step.total is None or 0 <= step.done <= step.total for step in seen)
 
 
@@ -244,11 +244,11 @@ def test_a_morph_is_json_ready(collection: Collection) -> None:
 
 
 def test_without_a_graph_a_geodesic_says_how_to_build_it(collection: Collection) -> None:
-    collection.index(similarity="cosine", graph=False)
+    collection.index(similarity="cosine", wishes=IndexWishes(graph=False))
     with pytest.raises(MorphError, match="run: i2v-search index --graph --collection"):
         collection.morph(0, 19)
     assert len(collection.morph(0, 19, method="line").stops) == 6
-    collection.index(graph=True)
+    collection.index(wishes=IndexWishes(graph=True))
     assert len(collection.morph(0, 19).stops) == 6
 
 
@@ -423,19 +423,29 @@ def test_indexing_changes_how_vectors_are_compared_for_good(
     assert collection.info().similarity == name
 
 
-def test_a_stale_index_is_refused_until_it_is_built_again(
+def test_new_images_are_found_before_the_index_knows_them(
     collection: Collection, images: Path, tmp_path: Path
 ) -> None:
-    draw(images / "b" / "new.png", 50)
+    new = draw(images / "b" / "new.png", 50)
     changed = Collection.extract(collection.directory, [images], encoder=GridEncoder())
     assert not changed.is_current
-    assert changed.info().index is None
-    for ask in (lambda: changed.search(1), lambda: changed.morph(0, 1)):
-        with pytest.raises(IndexStaleError, match="run: i2v-search index --collection"):
-            ask()
+    assert changed.info().unindexed == 1
+    assert len(changed.search(1, top=100).hits) == COUNT
+    newest = max(changed.ids)
+    assert changed.search(new, exclude_query=False, top=1).hits[0].id == newest
+    assert changed.morph(newest, 0, steps=2).stops[0].id == newest
     changed.index()
     assert changed.is_current
+    assert changed.info().unindexed == 0
     assert len(changed.search(1, top=100).hits) == COUNT
+
+
+def test_without_an_index_a_search_says_how_to_build_it(images: Path, tmp_path: Path) -> None:
+    extracted = Collection.extract(tmp_path / "other", [images], encoder=GridEncoder())
+    assert extracted.info().index is None
+    for ask in (lambda: extracted.search(1), lambda: extracted.morph(0, 1)):
+        with pytest.raises(IndexStaleError, match="run: i2v-search index --collection"):
+            ask()
 
 
 @pytest.mark.parametrize("role", ["arrays", "faiss", "graph"])
@@ -463,30 +473,34 @@ def test_an_approximate_index_stays_one_when_images_come_and_go(
     tmp_path: Path, loaded: list[GridEncoder]
 ) -> None:
     """The grid's 48 dimensions scanned in 16."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.planner.PCA_DIMENSIONS", 16)
-        patch.setattr(collection_module, "PCA_DIMENSIONS", 16)
-        folder = draw_folder(tmp_path / "images", 40)
-        collection = Collection.build(tmp_path / "c", [folder], encoder="grid")
-        collection.index(kind="pca", pca_dimensions=16)
-        facts = collection.info().index
-        assert facts is not None
-        assert (facts["kind"], facts["dimensions"]) == ("pca", 16)
-        collection.remove([3])
-        facts = collection.info().index
-        assert facts is not None
-        assert (facts["kind"], facts["dimensions"], facts["live_rows"]) == ("pca", 16, 39)
-        assert collection.search(5, top=39, exclude_query=False).hits[0].id == 5
+    folder = draw_folder(tmp_path / "images", 40)
+    wishes = IndexWishes(kind="pca", pca_dimensions=16)
+    collection = Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes)
+    facts = collection.info()
+    assert facts.index is not None
+    assert (facts.index["kind"], facts.index["dimensions"], facts.unindexed) == ("pca", 16, 0)
+    collection.remove([3])
+    collection.add([draw_folder(tmp_path / "more", 5, first=40)])
+    facts = collection.info()
+    assert facts.index is not None
+    assert (facts.index["kind"], facts.index["dimensions"], facts.unindexed) == ("pca", 16, 5)
+    hits = collection.search(5, top=50, exclude_query=False).hits
+    assert hits[0].id == 5
+    assert sorted(hit.id for hit in hits) == [*range(3), *range(4, 45)]
+    collection.remove(range(4, 20))  # much of the index: it is built anew
+    facts = collection.info()
+    assert facts.index is not None
+    assert (facts.index["kind"], facts.index["live_rows"], facts.unindexed) == ("pca", 28, 0)
 
 
 def test_an_approximate_index_and_a_filter_of_many_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "EXACT_FILTER_ROWS", 10)
+    monkeypatch.setattr(vector_index, "EXACT_FILTER_ROWS", 10)
     folder = draw_folder(tmp_path / "images" / "a", 40)
     draw_folder(tmp_path / "images" / "b", 40, first=40)
     collection = build(tmp_path / "c", folder.parent)
-    collection.index(kind="pca", pca_dimensions=16)
+    collection.index(wishes=IndexWishes(kind="pca", pca_dimensions=16))
     hits = collection.search(5, top=100, paths="b/*").hits
     assert len(hits) == 40
     assert all(hit.path.startswith("b/") for hit in hits)

@@ -1,10 +1,8 @@
 """A full disk is an ordinary error: what is committed stays, and the next build goes on."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,25 +30,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
         make_parts_tiny(patch.setattr)
         Collection.build(directory, [images], encoder=GridEncoder())
     return directory
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of half a mebibyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = shutil.which("mount")
-    if (
-        mount is None
-        or subprocess.run(
-            [mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", os.fspath(disk)],
-            capture_output=True,
-            check=False,
-        ).returncode
-    ):
-        pytest.skip("may not mount a small file system here")
-    yield disk
-    subprocess.run(["umount", "-l", os.fspath(disk)], check=True)  # lazily: maps may still be open
 
 
 def build(directory: Path, images: Path, *, file_limit: int | None = None) -> str:

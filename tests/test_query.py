@@ -11,9 +11,10 @@ from stores import make_store, random_vectors, remove
 from i2v_search.catalogue import Catalogue
 from i2v_search.collection import Collection
 from i2v_search.errors import ImageError, QueryError
+from i2v_search.filters import Filter
 from i2v_search.manifest import Manifest
 from i2v_search.parts import ImageRecord
-from i2v_search.query import Example, Filter, Query, QueryImage, Resolver, examples_of
+from i2v_search.query import Example, Query, QueryImage, Resolver, examples_of
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_THRESHOLD, Tag
 
@@ -314,11 +315,12 @@ def test_an_empty_filter_allows_everything(
     assert Filter.parse(tags, paths).allowed(tagged) is None
 
 
-def test_filters_are_over_live_rows(tagged: FeatureStore) -> None:
+def test_filters_are_over_positions(tagged: FeatureStore) -> None:
     store = remove(tagged.directory, [0, 2])
     allowed = Filter.parse("-cat").allowed(store)
     assert allowed is not None
-    assert allowed.tolist() == [True, False, True]
+    assert allowed[store.live].tolist() == [True, False, True]
+    assert allowed.shape == (store.rows,)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_an_empty_store_answers(directory: Path) -> None:
     assert (len(store), store.rows, store.ids.tolist(), list(store.paths())) == (0, 0, [], [])
     assert store.take(np.empty(0, np.int64)).shape == (0, DIMENSION)
     assert store.position_of_id(0) is None
-    assert (store.tag_counts(), store.rows_with_tag("x", 0.5).tolist(), store.verify()) == ({}, [], [])
+    assert (store.tag_counts(), store.verify()) == ({}, [])
 
 
 def test_rows_come_back(directory: Path) -> None:
@@ -269,9 +269,6 @@ def test_tags_count_live_rows_only(directory: Path) -> None:
     writer.finish()
     store = FeatureStore(directory)
     assert store.tag_counts() == {"x": 2, "y": 1}
-    assert store.rows_with_tag("x", 0.5).tolist() == [0, 2]
-    assert store.rows_with_tag("x", 0.0).tolist() == [0, 1, 2]
-    assert store.rows_with_tag("z", 0.0).tolist() == []
 
 
 @pytest.mark.usefixtures("tiny_parts")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from i2v_search.errors import ImageError, SourceError, TagError
+from i2v_search.fingerprints import duplicates, fingerprint
 from i2v_search.tags import Tag, Vocabulary
 from i2v_search.training import danbooru, packed
 from i2v_search.training.dataset import (
@@ -29,7 +30,6 @@ from i2v_search.training.dataset import (
     targets,
 )
 from i2v_search.training.facts import dataset_facts
-from i2v_search.training.fingerprints import duplicates, fingerprint
 from i2v_search.training.splitting import joined
 
 

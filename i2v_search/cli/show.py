@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from i2v_search.collection import Collection
     from i2v_search.encoders.models import ModelCard
+    from i2v_search.planner import IndexPlan
     from i2v_search.results import CollectionInfo, Morph, SearchResult
     from i2v_search.sources import Skipped
     from i2v_search.store import Damage
@@ -91,10 +92,20 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
         out.print(f"wrote {path}", markup=False)
 
 
+def heading(text: str) -> None:
+    """Print what the next table is about."""
+    from i2v_search.results import printable
+
+    out.print(f"[bold]{escape(printable(text))}[/bold]", soft_wrap=True)
+
+
 def hits(result: SearchResult) -> None:
     """Print search results as a table."""
     from i2v_search.results import printable
 
+    if not result.hits and result.offset:
+        out.print("No image is left for this page. Try a lower --page.")
+        return
     if not result.hits:
         out.print("No image qualifies. Try fewer filters or a lower --min-score.")
         return
@@ -112,7 +123,9 @@ def hits(result: SearchResult) -> None:
             str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(printable(hit.path)), escape(shared)
         )
     out.print(table)
-    out.print(f"[dim]{len(result.hits)} hits in {result.seconds * 1000:.1f} ms[/dim]")
+    place = f" from {result.offset + 1} on" if result.offset else ""
+    more = "; --page has more" if result.more else ""
+    out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
 
 
 def morph(found: Morph) -> None:
@@ -237,14 +250,77 @@ def info(facts: CollectionInfo) -> None:
 
 def _index_line(facts: CollectionInfo) -> str:
     if facts.index is None:
-        return "missing or out of date; run: i2v-search index"
-    index = facts.index
-    if index["kind"] == "exact":
-        return "exact"
-    return (
-        f"PCA to {index['dimensions']}, best {index['candidates']} re-ranked in full, "
-        f"recall@10 {index['recall_at_10']:.3f}"
+        return "missing; run: i2v-search index"
+    line = _kind_line(facts.index)
+    if facts.index["kind"] != "exact":
+        line += f", recall@10 {facts.index['recall_at_10']:.3f}"
+    if facts.index["query_ms"] is not None:
+        line += f", {facts.index['query_ms']:.1f} ms a search"
+    if facts.unindexed:
+        line += f"; {facts.unindexed:,} newer images are scanned beside it"
+    return line
+
+
+def _kind_line(index: dict[str, Any]) -> str:
+    """What an index or a plan does, in a few words."""
+    again = f", best {index['candidates']} compared again in full"
+    match index["kind"]:
+        case "exact":
+            return "exact: every image compared in full"
+        case "pca":
+            return f"{index['dimensions']} principal components scanned{again}"
+        case "codes":
+            return f"{index['dimensions']}-bit codes scanned{again}"
+        case "ivf":
+            stages = ", two stages" if index["refined"] else ""
+            return f"{index['lists']:,} lists of codes of {index['dimensions']} components{stages}{again}"
+        case _:
+            return f"graph (HNSW) over {index['dimensions']} principal components{again}"
+
+
+def plan(planned: IndexPlan) -> None:
+    """Print which index will be built and what it will take."""
+    out.print(f"[bold]{planned.kind}[/bold]: {escape(_kind_line(planned.to_dict()))}", soft_wrap=True)
+    out.print(f"[dim]{escape(planned.reason)}[/dim]", soft_wrap=True)
+    cost = planned.predicted
+    out.print(
+        f"[dim]predicted: {cost.memory_bytes / 1e6:,.0f} MB of memory to search, "
+        f"{cost.build_memory_bytes / 1e6:,.0f} MB to build, {cost.disk_bytes / 1e6:,.0f} MB on disk, "
+        f"{_duration(cost.build_seconds)} to build, {cost.query_ms:.1f} ms a search[/dim]",
+        soft_wrap=True,
     )
+    if planned.shortfall:
+        out.print(f"[yellow]not as wished: {escape(planned.shortfall)}[/yellow]", soft_wrap=True)
+
+
+def built(facts: CollectionInfo, recall: float) -> None:
+    """Print what an index took, beside what was predicted, and whether its recall is what was wished."""
+    index = facts.index
+    if index is None or not index["actual"]:
+        return
+    table = Table(box=None, header_style="bold")
+    for heading in ("", "predicted", "measured"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for label, key, scale, unit in (
+        ("memory to search", "memory_bytes", 1e-6, "MB"),
+        ("memory to build", "build_memory_bytes", 1e-6, "MB"),
+        ("disk", "disk_bytes", 1e-6, "MB"),
+        ("time to build", "build_seconds", 1, "s"),
+        ("time of a search", "query_ms", 1, "ms"),
+    ):
+        values = [index[side].get(key, 0) * scale for side in ("predicted", "actual")]
+        table.add_row(label, *(f"{value:,.1f} {unit}" for value in values))
+    out.print(table)
+    if index["recall_at_10"] < recall:
+        out.print(
+            f"[yellow]recall@10 is {index['recall_at_10']:.3f}, {recall:g} was wished: "
+            "use --kind exact, or more --pca components[/yellow]",
+            soft_wrap=True,
+        )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def damages(found: tuple[Damage, ...], collection: Collection) -> None:

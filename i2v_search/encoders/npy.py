@@ -45,8 +45,8 @@ _HEADER = re.compile(
 )
 
 
-def npy_array(data: FileMap, path: Path) -> NDArray[Any]:
-    """View the array of a mapped ``.npy`` file.
+def npy_array(data: FileMap | bytes, path: Path) -> NDArray[Any]:
+    """View the array of a ``.npy`` file, mapped or read.
 
     Raises:
         WeightsError: the header is not valid, or the file does not hold what it claims.

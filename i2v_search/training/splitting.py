@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import ImageError
+from i2v_search.fingerprints import Fingerprint, duplicates, fingerprint
 from i2v_search.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.training.fingerprints import Fingerprint, duplicates, fingerprint
 
 if TYPE_CHECKING:
     from i2v_search.training.dataset import Dataset, Picture

@@ -1,0 +1,91 @@
+"""``i2v-search duplicates``: images that are the same picture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2v_search.choices import DuplicateKind
+
+if TYPE_CHECKING:
+    from i2v_search.duplicates import Duplicates
+
+
+def duplicates(
+    collection: Annotated[
+        Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
+    ] = Path("index/default"),
+    kind: Annotated[
+        DuplicateKind,
+        typer.Option(help="What counts: same file; also same pixels; also re-encoded, resized, touched up."),
+    ] = "near",
+    threshold: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Least cosine of images whose pixels are compared.")
+    ] = 0.9,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw the groups, a row for each (PNG, JPEG, WebP).")
+    ] = None,
+    paths_only: Annotated[
+        bool, typer.Option("--paths-only", "-f", help="Print only the files of removable copies, one a line.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Find images that are the same picture, and tell which one of each to keep. Deletes nothing."""
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+
+    opened = Collection.open(collection)
+    with show.progress() as report:
+        found = opened.duplicates(kind=kind, threshold=threshold, report=report)
+    if sheet is not None and found.groups:
+        from i2v_search.pictures import duplicates_picture
+
+        show.save(duplicates_picture(opened, found), sheet, quiet=json or paths_only)
+    if json:
+        show.as_json(found.to_dict())
+        return
+    if paths_only:
+        for group in found.groups:
+            for copy in group.removable:
+                sys.stdout.buffer.write(opened.file_path(copy.id) + b"\n")
+    else:
+        _show(found)
+    show.skipped(found.unreadable, show.err)
+
+
+def _show(found: Duplicates) -> None:
+    """Print the groups as a table, the best of each first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from i2v_search.cli import show
+    from i2v_search.duplicates import size_text
+    from i2v_search.results import printable
+
+    if not found.groups:
+        show.out.print("No image is the same picture as another.")
+        return
+    table = Table(box=None, header_style="bold")
+    for heading in ("", "score", "id", "pixels", "size"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    table.add_column("path", overflow="fold")
+    for group in found.groups:
+        for member in group.members:
+            table.add_row(
+                member.kind or "[bold green]keep[/bold green]",
+                f"{member.score:.3f}" if member.kind else "",
+                str(member.id),
+                f"{member.width} x {member.height}",
+                size_text(member.bytes),
+                escape(printable(member.path)),
+            )
+        table.add_row()
+    show.out.print(table)
+    copies = sum(len(group.copies) for group in found.groups)
+    show.out.print(
+        f"[dim]{len(found.groups)} groups with {copies} copies, {size_text(found.freed_bytes)}, "
+        f"in {found.seconds:.1f} s; --paths-only lists the files of the copies[/dim]"
+    )

@@ -1,0 +1,101 @@
+"""``i2v-search map``: a collection in two dimensions, as a picture or a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2v_search.choices import MapMethod
+
+if TYPE_CHECKING:
+    from i2v_search.collection import Collection
+    from i2v_search.mapping import CollectionMap
+    from i2v_search.progress import Report
+
+
+def draw_map(
+    collection: Annotated[
+        Path, typer.Option("--collection", "-c", help="Directory of the collection.")
+    ] = Path("index/default"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write: a picture (.png) or a page (.html).")
+    ] = None,
+    method: Annotated[
+        MapMethod, typer.Option("--method", help="tsne parts groups best; pca needs no extra.")
+    ] = "auto",
+    images: Annotated[
+        int, typer.Option("--images", "-n", min=1, help="The most to draw; of more, an even sample.")
+    ] = 20_000,
+    tags: Annotated[str, typer.Option("--tags", help="Tags every image has: 'smile, -glasses'.")] = "",
+    path: Annotated[
+        list[str] | None, typer.Option("--path", help="Glob pattern of paths: 'birds/*'; repeatable.")
+    ] = None,
+    rating: Annotated[
+        str | None, typer.Option("--rating", help="Most probable rating of every image, for example safe.")
+    ] = None,
+    max_explicit: Annotated[
+        float | None, typer.Option("--max-explicit", min=0, max=1, help="Most that 'explicit' may have.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same map.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print places and facts for programs.")] = False,
+) -> None:
+    """Draw a collection in two dimensions, alike images close together, as a picture or a web page.
+
+    The page is one file that needs no network: move, zoom, search, and look up each picture's path.
+    """
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+
+    if out is None and not json:
+        raise typer.BadParameter("give --out map.png or --out map.html, or --json")
+    if out is not None and out.suffix.lower() not in {".png", ".html", ".htm"}:
+        raise typer.BadParameter(f"--out must end in .png or .html, not {out.suffix or out.name!r}")
+    opened = Collection.open(collection)
+    with show.progress() as report:
+        drawn = opened.map(
+            method=method,
+            images=images,
+            tags=tags,
+            paths=path or (),
+            rating=rating,
+            max_explicit=max_explicit,
+            seed=seed,
+            report=report,
+        )
+        if out is not None:
+            _write(opened, drawn, out, report)
+    if json:
+        show.as_json(drawn.to_dict())
+    else:
+        show.out.print(_facts(drawn, asked=method), markup=False)
+        show.out.print(f"wrote {out}", markup=False)
+
+
+def _write(collection: Collection, drawn: CollectionMap, out: Path, report: Report) -> None:
+    from i2v_search.cli import show
+    from i2v_search.files import write_atomically
+    from i2v_search.map_pictures import map_picture
+    from i2v_search.pages import map_page
+
+    if out.suffix.lower() == ".png":
+        show.save(map_picture(collection, drawn, report=report), out, quiet=True)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, map_page(collection, drawn, report=report))
+
+
+def _facts(drawn: CollectionMap, *, asked: MapMethod) -> str:
+    from i2v_search.mapping import INSTALL, METHOD_NAMES, choose_method
+
+    count = len(drawn.ids)
+    shown = f"{count} images"
+    if drawn.total > count:
+        shown = f"an even sample of {count} of {drawn.total} images (more with --images)"
+    facts = f"{shown}, {METHOD_NAMES[drawn.method]}, {drawn.seconds:.1f} s"
+    if drawn.neighbours_kept is not None:
+        facts += f"; {drawn.neighbours_kept:.0%} of the 10 nearest neighbours stay among the 10 nearest"
+    if asked == "auto" and choose_method("auto") == "pca":
+        facts += f"\nA map that parts groups better needs openTSNE: {INSTALL}"
+    return facts

@@ -1,0 +1,94 @@
+"""Options that several commands share, and what turns them into what the library takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2v_search.choices import Device, IndexKind, Precision, SimilarityName
+
+if TYPE_CHECKING:
+    from i2v_search.collection import Collection
+
+#: The collection that commands work on unless they are told another.
+DEFAULT = Path("index/default")
+
+CollectionOption = Annotated[
+    Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+EncoderOption = Annotated[
+    str | None, typer.Option("--encoder", help="Encoder; default: the collection's own, or lite.")
+]
+TaggerOption = Annotated[
+    str | None, typer.Option("--tagger", help="Imported tagger whose tags are stored; see models.")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the encoder runs.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads of the encoder; default: all cores.")
+]
+BatchOption = Annotated[
+    str, typer.Option("--batch-size", help="Images a forward pass, or auto: what runs best.")
+]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Numbers a GPU computes in.")]
+
+SimilarityOption = Annotated[
+    SimilarityName | None,
+    typer.Option("--similarity", help="How vectors are compared; default: the collection's own, or centred."),
+]
+KindOption = Annotated[IndexKind, typer.Option("--kind", help="Kind of index; auto chooses by the wishes.")]
+RecallOption = Annotated[
+    float, typer.Option("--recall", min=0.01, max=1.0, help="Recall@10 an approximate index must reach.")
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option("--memory", help="Most memory to build and search with, such as 2GB; default: half of all."),
+]
+LatencyOption = Annotated[
+    float, typer.Option("--latency", min=0.01, help="Milliseconds a search may take, without encoding.")
+]
+
+TagsOption = Annotated[
+    str, typer.Option("--tags", help="Tags every result has, for example: 'smile, -glasses'.")
+]
+RatingOption = Annotated[
+    str | None, typer.Option("--rating", help="Most probable rating of every result, for example safe.")
+]
+ExplicitOption = Annotated[
+    float | None, typer.Option("--max-explicit", min=0, max=1, help="Most that 'explicit' may have.")
+]
+PathsOption = Annotated[
+    list[str] | None, typer.Option("--path", help="Glob pattern of paths, for example 'birds/*'; repeatable.")
+]
+
+
+def open_collection(directory: Path) -> Collection:
+    """Open the collection that an option names."""
+    from i2v_search.collection import Collection
+
+    return Collection.open(directory)
+
+
+def batch_size_of(text: str) -> int | None:
+    """The number in ``--batch-size``, None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"--batch-size is a number from 1 on, or auto, not {text!r}")
+    return int(text)
+
+
+def bytes_of(text: str | None) -> int | None:
+    """The bytes that ``--memory`` means."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    if text is None:
+        return None
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        raise typer.BadParameter(f"--memory is a size such as 500MB or 2GB, not {text!r}") from None

@@ -1,0 +1,230 @@
+"""``i2v-search search``: by images, vectors and tags."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, open_collection
+
+if TYPE_CHECKING:
+    from i2v_search.collection import Collection
+    from i2v_search.query import Example
+    from i2v_search.results import SearchResult
+
+_QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages", "Output"
+
+
+def search(
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(help="Image or .npy files, or ids or paths in the collection; none to go by --tags."),
+    ] = None,
+    collection: CollectionOption = DEFAULT,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not", help="An image the results should be unlike; repeatable.", rich_help_panel=_QUERY
+        ),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Weights of the queries in order: '1,0.5'.", rich_help_panel=_QUERY)
+    ] = "",
+    each: Annotated[
+        bool,
+        typer.Option(
+            "--each",
+            help="Search for each QUERY by itself, and each row of a .npy file.",
+            rich_help_panel=_QUERY,
+        ),
+    ] = False,
+    include_query: Annotated[
+        bool,
+        typer.Option(
+            "--include-query", help="Keep the query itself and its exact copies.", rich_help_panel=_QUERY
+        ),
+    ] = False,
+    tags: Annotated[
+        str,
+        typer.Option("--tags", help="Tags every result has: 'smile, -glasses'.", rich_help_panel=_FILTERS),
+    ] = "",
+    tag_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="An image has a tag from this probability on; 0: tags only rank.",
+            rich_help_panel=_FILTERS,
+        ),
+    ] = 0.25,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", help="Glob of paths: 'birds/*'; repeatable.", rich_help_panel=_FILTERS),
+    ] = None,
+    rating: Annotated[
+        str | None,
+        typer.Option("--rating", help="Most probable rating of every result.", rich_help_panel=_FILTERS),
+    ] = None,
+    max_explicit: Annotated[
+        float | None,
+        typer.Option(
+            "--max-explicit", min=0, max=1, help="Most that 'explicit' may have.", rich_help_panel=_FILTERS
+        ),
+    ] = None,
+    min_score: Annotated[
+        float, typer.Option(min=-1, max=1, help="Leave out results below.", rich_help_panel=_FILTERS)
+    ] = -1.0,
+    top: Annotated[
+        int, typer.Option("--top", "-k", min=1, help="How many results.", rich_help_panel=_ORDER)
+    ] = 10,
+    page: Annotated[
+        int, typer.Option("--page", min=1, help="Which page of --top results.", rich_help_panel=_ORDER)
+    ] = 1,
+    tag_weight: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of the tags in the score, 0: they only filter.", rich_help_panel=_ORDER
+        ),
+    ] = 0.0,
+    diverse: Annotated[
+        float | None,
+        typer.Option(
+            "--diverse",
+            min=0,
+            max=1,
+            help="Results unlike one another: from 1, the plain order, to 0; try 0.7.",
+            rich_help_panel=_ORDER,
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Write a contact sheet (PNG, JPEG, WebP).", rich_help_panel=_OUTPUT),
+    ] = None,
+    paths_only: Annotated[
+        bool,
+        typer.Option("--paths-only", "-f", help="Print only file paths.", rich_help_panel=_OUTPUT),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find the images most like one or several images, or those with the tags asked for.
+
+    The shared tags of a result say why it is there: the rarest in the collection first.
+    """
+    from i2v_search.query import UNLIKE_WEIGHT, Example
+
+    opened = open_collection(collection)
+    options: dict[str, Any] = {
+        "top": top,
+        "offset": (page - 1) * top,
+        "min_score": min_score,
+        "tags": tags,
+        "tag_threshold": tag_threshold,
+        "tag_weight": tag_weight,
+        "paths": path or (),
+        "rating": rating,
+        "max_explicit": max_explicit,
+        "exclude_query": not include_query,
+        "diverse": diverse,
+    }
+    asked: list[Any] = list(query or [])
+    if each:
+        _refuse_for_each(asked, weights)
+        labels, images = _separate(asked)
+        away = [Example(image, UNLIKE_WEIGHT) for image in unlike or []]
+        found = opened.search_each([[Example(image), *away] for image in images], **options)
+        results = [
+            replace(result, query=label or result.query) for result, label in zip(found, labels, strict=True)
+        ]
+        asked = images
+    else:
+        examples = _examples(asked, weights, unlike or [])
+        results = [opened.search(examples or None, **options)]
+    if sheet is not None:
+        _draw(opened, results, asked, sheet, each=each, quiet=json or paths_only)
+    _print(opened, results, each=each, json=json, paths_only=paths_only)
+
+
+def _draw(
+    collection: Collection,
+    results: Sequence[SearchResult],
+    queries: Sequence[Any],
+    path: Path,
+    *,
+    each: bool,
+    quiet: bool,
+) -> None:
+    from i2v_search.cli import show
+    from i2v_search.pictures import search_picture, searches_picture
+
+    if each:
+        images = [query if isinstance(query, str) and not _is_npy(query) else None for query in queries]
+        picture = searches_picture(collection, results, images)
+    else:
+        shown = [query for query in queries if not _is_npy(query)]
+        if not shown and not results[0].hits:
+            raise typer.BadParameter("no image qualifies: there is nothing to draw")
+        picture = search_picture(collection, results[0], shown)
+    show.save(picture, path, quiet=quiet)
+
+
+def _print(
+    collection: Collection, results: Sequence[SearchResult], *, each: bool, json: bool, paths_only: bool
+) -> None:
+    from i2v_search.cli import show
+
+    if json:
+        show.as_json([result.to_dict() for result in results] if each else results[0].to_dict())
+    elif paths_only:
+        for hit in (hit for result in results for hit in result.hits):
+            sys.stdout.buffer.write(collection.file_path(hit.id) + b"\n")
+    else:
+        for result in results:
+            if each:
+                show.heading(result.query)
+            show.hits(result)
+
+
+def _examples(queries: Sequence[str], weights: str, unlike: Sequence[str]) -> list[Example]:
+    from i2v_search.query import UNLIKE_WEIGHT, Example
+
+    try:
+        numbers = [float(part) for part in weights.split(",")] if weights else [1.0] * len(queries)
+    except ValueError:
+        raise typer.BadParameter(f"--weights must be numbers separated by commas, not {weights!r}") from None
+    if len(numbers) != len(queries):
+        raise typer.BadParameter(f"--weights has {len(numbers)} numbers for {len(queries)} queries")
+    liked = [Example(image, weight) for image, weight in zip(queries, numbers, strict=True)]
+    return liked + [Example(image, UNLIKE_WEIGHT) for image in unlike]
+
+
+def _refuse_for_each(queries: Sequence[str], weights: str) -> None:
+    if not queries:
+        raise typer.BadParameter("--each needs a QUERY; to go by tags alone leave it out")
+    if weights:
+        raise typer.BadParameter("--weights weighs several queries that are one; leave it or --each out")
+
+
+def _separate(queries: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """Images of which each is searched for by itself; a file of vectors becomes several, with labels."""
+    from i2v_search.query import read_vectors
+
+    labels: list[str] = []
+    images: list[Any] = []
+    for query in queries:
+        vectors = read_vectors(query) if _is_npy(query) else None
+        if vectors is None or vectors.ndim != 2:
+            labels.append("")
+            images.append(query)
+        else:
+            labels += [f"{query}[{row}]" for row in range(len(vectors))]
+            images += list(vectors)
+    return labels, images
+
+
+def _is_npy(query: str) -> bool:
+    return query.lower().endswith(".npy") and Path(query).is_file()

@@ -1,0 +1,104 @@
+"""``i2v-search merge`` and ``export``: collections from elsewhere, and files for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from i2v_search.merging import Merge
+
+CollectionOption = Annotated[Path, typer.Option("--collection", "-c", help="Directory of the collection.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def merge(
+    others: Annotated[list[Path], typer.Argument(help="Directories of collections to take images from.")],
+    collection: CollectionOption = Path("index/default"),
+    ids: Annotated[
+        Path | None, typer.Option("--ids", help="Write a CSV file: collection, old id, new id.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Take the images of collections built elsewhere into one, then index; the others are only read.
+
+    All must have been made with the same encoder and tagger. Of two rows for one file the newer stays. The
+    command may be repeated, or run again after it was interrupted.
+    """
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+
+    with show.progress() as report:
+        opened = Collection.merge(collection, others, report=report)
+    assert opened.merged is not None  # noqa: S101 - a merge always says what it did
+    if ids is not None:
+        _write_ids(opened.merged, ids)
+    if json:
+        show.as_json({"merge": opened.merged.to_dict(), "info": opened.info().to_dict()})
+        return
+    for source in opened.merged.sources:
+        numbers = {
+            "added": source.added,
+            "updated": source.updated,
+            "refreshed": source.refreshed,
+            "unchanged": source.unchanged,
+        }
+        told = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count) or "no images"
+        show.out.print(f"{source.directory}: {told}", markup=False, soft_wrap=True)
+    seconds = opened.merged.seconds
+    show.out.print(f"{collection}: {len(opened):,} images ({seconds:.1f} s)", markup=False, soft_wrap=True)
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="What to write; its name ends in .npy, .h5 or .csv.")],
+    collection: CollectionOption = Path("index/default"),
+    pca: Annotated[
+        int | None, typer.Option("--pca", min=1, help="Reduce the vectors to so many principal components.")
+    ] = None,
+    unit: Annotated[
+        bool, typer.Option("--unit", help="In .npy: vectors of length 1, not as the encoder gave them.")
+    ] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="In .h5: point to the collection's vectors, copy none.")
+    ] = False,
+    names: Annotated[
+        bool, typer.Option("--ids/--no-ids", help="With .npy: id and path of every row in NAME.ids.csv.")
+    ] = True,
+    json: JsonOption = False,
+) -> None:
+    """Write vectors, paths and tags for other programs; an existing file is replaced."""
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+
+    opened = Collection.open(collection)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with show.progress() as report:
+        done = opened.export(file, pca=pca, unit=unit, virtual=virtual, name_rows=names, report=report)
+    if json:
+        show.as_json(done.to_dict())
+        return
+    for name in done.files:
+        show.out.print(f"wrote {name}", markup=False, soft_wrap=True)
+    kept = (
+        ""
+        if done.explained_variance is None
+        else f", {pca} components keep {done.explained_variance:.1%} of the variance"
+    )
+    of = f" of {done.dimension:,} dimensions" if done.dimension else ""
+    show.out.print(f"{done.images:,} images{of}{kept}, {done.bytes / 1e6:,.1f} MB, {done.seconds:.1f} s")
+
+
+def _write_ids(merged: Merge, path: Path) -> None:
+    import csv
+
+    from i2v_search.files import replacing
+    from i2v_search.results import printable
+
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["collection", "old_id", "new_id"])
+        for source in merged.sources:
+            pairs = zip(source.old_ids.tolist(), source.new_ids.tolist(), strict=True)
+            table.writerows((printable(source.directory), old, new) for old, new in pairs)

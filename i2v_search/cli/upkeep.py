@@ -1,0 +1,112 @@
+"""``i2v-search verify``, ``compact`` and ``relocate``: what keeps a collection in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from i2v_search.repairing import Repair
+
+CollectionOption = Annotated[
+    Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_DEFAULT = Path("index/default")
+_SHOWN_LOST = 20
+
+
+def verify(
+    collection: CollectionOption = _DEFAULT,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Drop what is damaged, and build again what is derived.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Compare every file of a collection with its checksum; exit code 1 if one differs.
+
+    With --repair, drop damaged rows and files, say what was lost, and exit with 1 only if images were lost.
+    """
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+
+    repaired = None
+    if repair:
+        with show.progress() as report:
+            repaired = Collection.repair(collection, report=report)
+    opened = Collection.open(collection)
+    damages = opened.verify()
+    if json:
+        done = {} if repaired is None else {"repair": repaired.to_dict()}
+        show.as_json({"damages": [damage.to_dict() for damage in damages], **done})
+    else:
+        if repaired is not None:
+            _show_repair(repaired)
+        show.damages(damages, opened)
+    if damages or not (repaired is None or repaired.complete):
+        raise typer.Exit(1)
+
+
+def compact(collection: CollectionOption = _DEFAULT, json: JsonOption = False) -> None:
+    """Give back the space of images that were removed or replaced; ids and answers stay."""
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+
+    opened = Collection.open(collection)
+    with show.progress() as report:
+        done = opened.compact(report=report)
+    if json:
+        show.as_json(done.to_dict())
+    elif not done.dropped:
+        show.out.print(f"{done.images:,} images, no dead rows: nothing to do")
+    else:
+        sizes = f"{done.bytes_before / 1e6:,.1f} MB to {done.bytes_after / 1e6:,.1f} MB"
+        show.out.print(f"{done.images:,} images, {done.dropped:,} dead rows dropped: {sizes}")
+
+
+def relocate(
+    old: Annotated[str, typer.Argument(help="Folder or archive where the images were; it may be gone.")],
+    new: Annotated[str, typer.Argument(help="Where they are.")],
+    collection: CollectionOption = _DEFAULT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on though no image is there, a disk not plugged in.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Tell a collection that its images were moved from OLD to NEW; nothing is encoded again."""
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+    from i2v_search.results import printable
+
+    opened = Collection.open(collection)
+    with show.progress() as report:
+        done = opened.relocate(old, new, force=force, report=report)
+    if json:
+        show.as_json({**done.to_dict(), "image_root": printable(done.image_root)})
+        return
+    show.out.print(f"{done.moved:,} images moved, {done.found:,} of them are there", markup=False)
+    if done.missing:
+        show.out.print(f"[yellow]{done.missing:,} are missing; build drops them.[/yellow]")
+    show.out.print(f"image root: {printable(done.image_root)}", markup=False, soft_wrap=True)
+
+
+def _show_repair(repaired: Repair) -> None:
+    from rich.markup import escape
+
+    from i2v_search.cli import show
+    from i2v_search.results import printable
+
+    for damage in repaired.damages:
+        show.out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}", soft_wrap=True)
+    if repaired.lost:
+        show.out.print(f"[yellow]{len(repaired.lost):,} images lost; build again from the folder:[/yellow]")
+    for image in repaired.lost[:_SHOWN_LOST]:
+        path = "unreadable path" if image.path is None else printable(image.path)
+        show.out.print(f"  {image.id} {path}", markup=False, soft_wrap=True)
+    if len(repaired.lost) > _SHOWN_LOST:
+        show.out.print(f"  ... and {len(repaired.lost) - _SHOWN_LOST:,} more; --json names them all")
+    if repaired.index_dropped:
+        show.out.print("The index was built again.")

@@ -1,0 +1,242 @@
+"""Filters: conditions on tags, paths and ratings that every hit meets, exactly."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.errors import QueryError
+from i2v_search.store import FeatureStore
+from i2v_search.tag_table import TagTable
+from i2v_search.tags import TAG_THRESHOLD, normalise_tag
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Conditions that every hit meets.
+
+    Attributes:
+        tags: names an image must have (probability at least `tag_threshold`); a leading ``-`` means it must
+            not.
+        paths: glob patterns (``birds/*``), one of which its stored path must match; ``*`` also matches ``/``.
+        rating: its most probable rating, ``"safe"`` for instance.
+        max_explicit: the most that its rating ``explicit`` may have. With either of the two, an image without
+            ratings does not qualify.
+        tag_threshold: an image has a tag from this probability on. 0 lets every image pass that has none of
+            the tags with ``-``, for which the usual threshold then holds.
+    """
+
+    tags: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    rating: str | None = None
+    max_explicit: float | None = None
+    tag_threshold: float = TAG_THRESHOLD
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tag_threshold <= 1:
+            raise QueryError(
+                f"tag_threshold is a probability from 0 to 1, not {self.tag_threshold}; "
+                f"an image usually has a tag from {TAG_THRESHOLD} on"
+            )
+        if self.max_explicit is not None and math.isnan(self.max_explicit):
+            raise QueryError("max_explicit is a probability from 0 to 1, not nan")
+
+    @classmethod
+    def parse(
+        cls,
+        tags: str | Sequence[str] = (),
+        paths: str | Sequence[str] = (),
+        rating: str | None = None,
+        max_explicit: float | None = None,
+        *,
+        tag_threshold: float = TAG_THRESHOLD,
+    ) -> Filter:
+        """Read filters as people write them: tags separated by commas, one or several patterns.
+
+        >>> Filter.parse("Long_Hair, -glasses", "birds/*").tags
+        ('long hair', '-glasses')
+        """
+        names = tags.split(",") if isinstance(tags, str) else tags
+        spelled = (
+            "-" * name.strip().startswith("-") + normalise_tag(name.strip().removeprefix("-"))
+            for name in names
+        )
+        patterns = tuple(filter(None, (paths,) if isinstance(paths, str) else paths))
+        kept = tuple(dict.fromkeys(name for name in spelled if name.strip("-")))
+        return cls(kept, patterns, rating, max_explicit, tag_threshold)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the tags without ``-``."""
+        return tuple(name for name in self.tags if not name.startswith("-"))
+
+    def allowed(self, store: FeatureStore, table: TagTable | None = None) -> NDArray[np.bool_] | None:
+        """Find the rows that meet every condition.
+
+        Args:
+            store: the feature store.
+            table: its tags, where the caller has it.
+
+        Returns:
+            (rows,) bool over the positions of the store, dead rows included; None without conditions.
+
+        Raises:
+            QueryError: no image of the collection has one of the tags, or the rating.
+        """
+        if self == Filter(tag_threshold=self.tag_threshold):
+            return None
+        table = table or TagTable(store)
+        allowed = np.ones(store.rows, bool)
+        for name in self.tags:
+            allowed &= self._tagged(name, store, table)
+        if self.paths:
+            allowed &= match_paths(store, self.paths)
+        if self.rating is not None or self.max_explicit is not None:
+            allowed &= self._rated(store)
+        return allowed
+
+    def tag_scores(self, table: TagTable) -> NDArray[np.float32]:
+        """(rows,) float32: the mean probability of the wanted tags, of which there must be one."""
+        names = self.wanted
+        total = reduce(np.add, (table.probabilities(name) for name in names))
+        return np.asarray(total / np.float32(len(names)), np.float32)
+
+    def _tagged(self, name: str, store: FeatureStore, table: TagTable) -> NDArray[np.bool_]:
+        # As the store rounds probabilities: what is kept of 0.9 is a little less.
+        least = np.float32(np.float16(self.tag_threshold))
+        if name.startswith("-"):
+            return table.probabilities(name[1:]) < (least or np.float32(TAG_THRESHOLD))
+        probabilities = table.probabilities(name)
+        marked = probabilities >= (least or np.finfo(np.float16).smallest_subnormal)
+        if not marked[store.live].any():
+            raise QueryError(_unknown_tag(name, table, self.tag_threshold))
+        return marked if least else np.ones(len(marked), bool)
+
+    def _rated(self, store: FeatureStore) -> NDArray[np.bool_]:
+        """(rows,) bool: where the ratings are as asked."""
+        ratings = store.ratings()
+        allowed = np.ones(store.rows, bool)
+        for name in (self.rating, None if self.max_explicit is None else "explicit"):
+            if name is not None and name not in ratings:
+                known = f"its ratings are {', '.join(sorted(ratings))}" if ratings else "it has no ratings"
+                raise QueryError(f"no image of the collection has rating {name!r}: {known}")
+        if self.rating is not None:
+            best = np.fmax.reduce(list(ratings.values()))
+            allowed &= ratings[self.rating] == best
+        if self.max_explicit is not None:
+            allowed &= ratings["explicit"] <= self.max_explicit
+        return allowed
+
+
+def match_paths(store: FeatureStore, patterns: Sequence[str]) -> NDArray[np.bool_]:
+    """Find the rows whose path matches one of several globs as `fnmatch.fnmatchcase` does.
+
+    What a glob begins and ends with is compared byte by byte for many rows at once; only where it has more
+    than one wildcard, the rows that are left meet a regular expression. Memory stays within a few dozen
+    megabytes.
+
+    Args:
+        store: the feature store.
+        patterns: globs.
+
+    Returns:
+        (rows,) bool, dead rows included.
+    """
+    globs = [_Glob.of(pattern) for pattern in patterns]
+    matched, done = np.zeros(store.rows, bool), 0
+    for heap, ends in store.path_blocks():
+        starts = np.concatenate([[0], ends[:-1]])
+        for glob in globs:
+            matched[done + glob.matches(heap, starts, ends)] = True
+        done += len(ends)
+    return matched
+
+
+@dataclass(frozen=True)
+class _Glob:
+    """A glob: the bytes it begins and ends with, and what is between.
+
+    Attributes:
+        prefix: of every path that matches.
+        suffix: likewise.
+        regex: for the whole path; None where a single ``*`` is between prefix and suffix.
+        exact: whether there is no wildcard at all: the prefix is the path.
+    """
+
+    prefix: bytes
+    suffix: bytes
+    regex: re.Pattern[str] | None
+    exact: bool
+
+    @classmethod
+    def of(cls, pattern: str) -> _Glob:
+        first = next((place for place, letter in enumerate(pattern) if letter in "*?["), None)
+        if first is None:
+            return cls(_encoded(pattern), b"", None, True)
+        tail = pattern[pattern.rindex("*") + 1 :] if "*" in pattern[first:] else "?"
+        suffix = "" if set(tail) & set("?[]") else tail
+        middle = pattern[first : len(pattern) - len(suffix)]
+        regex = None if set(middle) == {"*"} else re.compile(fnmatch.translate(pattern))
+        return cls(_encoded(pattern[:first]), _encoded(suffix), regex, False)
+
+    def matches(
+        self, heap: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Numbers of the paths ``heap[start:end]`` that match."""
+        lengths = ends - starts
+        least = len(self.prefix) + len(self.suffix)
+        rows = np.flatnonzero(lengths == least if self.exact else lengths >= least)
+        for place, byte in enumerate(self.prefix):
+            rows = rows[heap[starts[rows] + place] == byte]
+        for place, byte in enumerate(self.suffix):
+            rows = rows[heap[ends[rows] - len(self.suffix) + place] == byte]
+        if self.regex is None or not len(rows):
+            return rows
+        return rows[_match_each(self.regex, heap, starts[rows], ends[rows])]
+
+
+def _match_each(
+    regex: re.Pattern[str], heap: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    match, content = regex.match, heap.tobytes()
+    places = zip(starts.tolist(), ends.tolist(), strict=True)
+    if content.isascii():
+        text = content.decode("ascii")  # cut by the expression itself: no string for each path
+        found = [match(text, start, end) is not None for start, end in places]
+    else:
+        found = [match(os.fsdecode(content[start:end])) is not None for start, end in places]
+    return np.array(found, bool)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:  # no file name can hold it
+        return b"\0"
+
+
+def _unknown_tag(name: str, table: TagTable, threshold: float) -> str:
+    from difflib import get_close_matches
+
+    known = table.counts
+    if not known:
+        return (
+            f"no image has tag {name!r}: this collection has no tags; give them in tags.jsonl beside the "
+            "images, or build a collection with --tagger"
+        )
+    if name in known:
+        return (
+            f"no image of the collection has tag {name!r} with a probability of {threshold} or more; "
+            "lower the threshold: --tag-threshold"
+        )
+    close = get_close_matches(name, known, 3)
+    hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ""
+    return f"no image of the collection has tag {name!r}{hint}"

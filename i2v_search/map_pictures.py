@@ -1,0 +1,170 @@
+"""A map as a picture, and its pictures packed into sheets for a page."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageChops
+
+from i2v_search.collection import Collection
+from i2v_search.errors import ImageError
+from i2v_search.images import load_image
+from i2v_search.lookahead import map_ahead
+from i2v_search.map_layout import lay_out
+from i2v_search.mapping import CollectionMap
+from i2v_search.plots import rounded_mask
+from i2v_search.progress import Progress, Report, silent
+
+#: The longest side of a map's picture unless told otherwise, in pixels.
+MAP_PIXELS = 3200
+_LARGEST_CELL, _SMALLEST_CELL = 160, 8
+_FILLED = 0.92
+_ROUND = 0.07
+_MISSING = (205, 208, 214)
+#: Visible on white and on dark.
+_EDGE = (128, 128, 128, 90)
+
+#: All sheets of a page together have at most this many pixels, and take at most this many bytes.
+SHEET_PIXELS = 40_000_000
+SHEET_BYTES = 24 * 2**20
+_SHEET_SIDE = 2048
+_LARGEST_SPRITE, _SMALLEST_SPRITE = 192, 16
+_QUALITIES = (78, 60, 40, 20, 5)
+_AHEAD = 16
+
+
+@dataclass(frozen=True)
+class SpriteSheets:
+    """Small pictures packed into square sheets, from left to right and top to bottom.
+
+    Attributes:
+        side: of the cell of each picture, in pixels.
+        across: cells in a row of a sheet, and rows in a sheet.
+        sizes: width and height of each picture, which lies in the top left of its cell; (0, 0) for one whose
+            file cannot be read.
+        sheets: WebP files, at most `SHEET_BYTES` in all.
+    """
+
+    side: int
+    across: int
+    sizes: tuple[tuple[int, int], ...]
+    sheets: tuple[bytes, ...]
+
+
+def thumbnails(
+    collection: Collection, ids: Sequence[int], side: int, report: Report = silent
+) -> Iterator[Image.Image | None]:
+    """Small RGB pictures of images of a collection, in order; None for one that cannot be read.
+
+    Args:
+        collection: where they are.
+        ids: which.
+        side: their longer side in pixels.
+        report: told about progress.
+    """
+
+    def small(number: int) -> Image.Image | None:
+        try:
+            # Twice the side: a long narrow picture is reduced by its shorter one.
+            picture = load_image(collection.image_bytes(number), shrink_to=2 * side)
+        except ImageError:
+            return None
+        scale = side / max(picture.size)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+    for done, picture in enumerate(map_ahead(small, ids, _AHEAD), 1):
+        yield picture
+        report(Progress("reading pictures", done, len(ids)))
+
+
+def map_picture(
+    collection: Collection, drawn: CollectionMap, *, pixels: int = MAP_PIXELS, report: Report = silent
+) -> Image.Image:
+    """Draw a map: every picture whole, near its place, none hiding another.
+
+    Args:
+        collection: that the map is of.
+        drawn: from `Collection.map`.
+        pixels: the longest side; less where there are few images, more where a cell would be below 8 pixels.
+        report: told about progress.
+
+    Returns:
+        An RGBA image with nothing behind the pictures, for light and dark pages. An image that can no longer
+        be read is a grey square.
+    """
+    layout = lay_out(drawn.coordinates)
+    cell = max(_SMALLEST_CELL, min(_LARGEST_CELL, pixels // (max(layout.columns, layout.rows) + 1)))
+    margin = cell // 2
+    page = Image.new("RGBA", (layout.columns * cell + 2 * margin, layout.rows * cell + 2 * margin))
+    side = round(cell * _FILLED)
+    places = zip(thumbnails(collection, drawn.ids, side, report), layout.cells.tolist(), strict=True)
+    for picture, (column, row) in places:
+        tile = _tile(picture or Image.new("RGB", (side, side), _MISSING), side)
+        corner = (
+            margin + column * cell + (cell - tile.width) // 2,
+            margin + row * cell + (cell - tile.height) // 2,
+        )
+        page.paste(tile, corner)
+    return page
+
+
+def _tile(picture: Image.Image, side: int) -> Image.Image:
+    """Round corners and a thin edge, so that white drawings end somewhere on white."""
+    mask = rounded_mask(picture.size, round(side * _ROUND))
+    tile = picture.convert("RGBA")
+    if side >= 24 and min(picture.size) > 4:
+        inner = Image.new("L", picture.size)
+        inner.paste(rounded_mask((picture.width - 2, picture.height - 2), round(side * _ROUND) - 1), (1, 1))
+        edge = Image.new("RGBA", picture.size, _EDGE)
+        edge.putalpha(ImageChops.subtract(mask, inner).point(lambda value: value * _EDGE[3] // 255))
+        tile.alpha_composite(edge)
+    tile.putalpha(mask)
+    return tile
+
+
+def sprite_side(count: int) -> int:
+    """Side of a sprite in pixels, so that `count` of them keep to `SHEET_PIXELS`.
+
+    >>> sprite_side(100), sprite_side(20_000)
+    (192, 44)
+    """
+    return max(_SMALLEST_SPRITE, min(_LARGEST_SPRITE, math.isqrt(SHEET_PIXELS // max(1, count))))
+
+
+def sprite_sheets(pictures: Iterable[Image.Image | None], side: int) -> SpriteSheets:
+    """Pack pictures of at most `side` pixels, coarser where they would exceed `SHEET_BYTES`.
+
+    Example:
+        >>> packed = sprite_sheets([Image.new("RGB", (20, 10), "red"), None], 20)
+        >>> packed.sizes, len(packed.sheets)
+        (((20, 10), (0, 0)), 1)
+    """
+    across = max(1, _SHEET_SIDE // side)
+    pages: list[Image.Image] = []
+    sizes: list[tuple[int, int]] = []
+    for number, picture in enumerate(pictures):
+        place = number % across**2
+        if place == 0:
+            pages.append(Image.new("RGB", (across * side, across * side), "white"))
+        sizes.append(picture.size if picture else (0, 0))
+        if picture:
+            pages[-1].paste(picture, (place % across * side, place // across * side))
+    if pages:
+        rows = -(-((len(sizes) - 1) % across**2 + 1) // across)
+        pages[-1] = pages[-1].crop((0, 0, across * side, rows * side))
+    sheets: tuple[bytes, ...] = ()
+    for quality in _QUALITIES:
+        sheets = tuple(_webp(page, quality) for page in pages)
+        if sum(map(len, sheets)) <= SHEET_BYTES:
+            break
+    return SpriteSheets(side, across, tuple(sizes), sheets)
+
+
+def _webp(page: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    page.save(file, "WEBP", quality=quality, method=4)
+    return file.getvalue()

@@ -1,0 +1,401 @@
+"""Answers queries: what is asked becomes a ranking of rows, a page is cut from it, and its rows become hits.
+
+==========================  =========================================================================
+asked for                   rows are ranked by
+==========================  =========================================================================
+examples                    similarity to their weighted sum
+tags alone                  mean probability of the wanted ones
+examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
+==========================  =========================================================================
+
+Filters hold in every case and are exact. Pages are stable (`ranking.lay_out`), diverse ones too
+(`ranking.diversify`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from i2v_search.catalogue import Catalogue
+from i2v_search.errors import QueryError
+from i2v_search.filters import Filter
+from i2v_search.index import VectorIndex
+from i2v_search.query import Example, Query, Resolved, Resolver, examples_of
+from i2v_search.ranking import Rank, Ranking, best, diversify, lay_out, mix
+from i2v_search.results import Hit, SearchResult
+from i2v_search.similarity import position_blocks
+from i2v_search.store import FeatureStore
+from i2v_search.tag_table import TagTable
+from i2v_search.tags import TAG_THRESHOLD
+
+#: Queries answered at a time: what is held for each is bounded by that.
+BATCH = 256
+#: For each page of diverse results, so many times its rows come into the choice.
+DIVERSE_POOL = 4
+#: Diverse results are chosen one after the other, each compared with every one before it.
+MAX_DIVERSE = 1000
+
+
+class SearchOptions(TypedDict, total=False):
+    """Options of `Collection.search`, which says what they mean."""
+
+    top: int
+    offset: int
+    min_score: float
+    tags: str | Sequence[str]
+    tag_threshold: float
+    tag_weight: float
+    paths: str | Sequence[str]
+    rating: str | None
+    max_explicit: float | None
+    exclude_query: bool
+    diverse: float | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to search, whatever for; the attributes are those of `Collection.search`."""
+
+    filter: Filter
+    top: int = 10
+    offset: int = 0
+    min_score: float = -1.0
+    tag_weight: float = 0.0
+    exclude_query: bool = True
+    diverse: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise QueryError(f"top must be at least 1, not {self.top}")
+        if self.offset < 0:
+            raise QueryError(f"offset must be at least 0, not {self.offset}")
+        if math.isnan(self.min_score):
+            raise QueryError("min_score must be a number, not nan")
+        if not 0 <= self.tag_weight <= 1:
+            raise QueryError(f"tag_weight must be from 0 (filter only) to 1, not {self.tag_weight}")
+        if self.tag_weight and not self.filter.wanted:
+            raise QueryError("tag_weight needs tags to rank by; name at least one without '-'")
+        if self.diverse is not None and not 0 <= self.diverse <= 1:
+            raise QueryError(
+                f"diverse must be from 0 (as different as can be) to 1 (plain order), not {self.diverse}"
+            )
+        if self.diverse is not None and self.offset + self.top > MAX_DIVERSE:
+            raise QueryError(
+                f"diverse results are chosen up to number {MAX_DIVERSE}, not to {self.offset + self.top}; "
+                "ask for fewer, or search without diverse"
+            )
+
+    @classmethod
+    def of(cls, **options: Unpack[SearchOptions]) -> Request:
+        """Read the options of `Collection.search`.
+
+        Raises:
+            QueryError: one is out of range, or two contradict each other.
+        """
+        conditions = Filter.parse(
+            options.pop("tags", ()),
+            options.pop("paths", ()),
+            options.pop("rating", None),
+            options.pop("max_explicit", None),
+            tag_threshold=options.pop("tag_threshold", TAG_THRESHOLD),
+        )
+        return cls(conditions, **options)  # type: ignore[misc]
+
+    def require_ranking(self, *, has_query: bool) -> None:
+        """Refuse what says nothing of the order.
+
+        Raises:
+            QueryError: there is neither an example nor a wanted tag, or wanted tags that change nothing.
+        """
+        if not has_query and not self.filter.wanted:
+            raise QueryError("nothing to rank by: give a query, or tags of which one is without '-'")
+        if has_query and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):
+            raise QueryError(
+                "with tag_threshold 0 and tag_weight 0 the tags change nothing; "
+                "give a threshold to filter by them, or a weight to rank by them"
+            )
+
+
+class _Asked(NamedTuple):
+    """A query whose images are found."""
+
+    label: str
+    examples: list[Example]
+    found: list[Resolved]
+
+
+class _Page(NamedTuple):
+    ranking: Ranking
+    more: bool
+
+
+class Searcher:
+    """Answers the queries of one collection.
+
+    Args:
+        store: the feature store.
+        catalogue: of the same store.
+        resolver: finds query images.
+    """
+
+    def __init__(self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver) -> None:
+        self._store, self._catalogue, self._resolver = store, catalogue, resolver
+        self._table = TagTable(store)
+
+    def by_tags(self, request: Request, index: VectorIndex | None) -> SearchResult:
+        """Rank by the wanted tags alone; only diverse results need an index.
+
+        Raises:
+            QueryError: there are none, or an option does not exist.
+        """
+        started = time.perf_counter()
+        request.require_ranking(has_query=False)
+        scores = request.filter.tag_scores(self._table)
+        rows = self._live(request.filter.allowed(self._store, self._table))
+        page = self._cut(_by_score(Ranking(scores[rows], rows)), len(rows), request, index)
+        self._store.check(page.ranking.positions)
+        asked = _Asked(", ".join(request.filter.tags), [], [])
+        return self._results([asked], [page], request, started)[0]
+
+    def by_examples(
+        self, queries: Sequence[Query], request: Request, index: VectorIndex
+    ) -> tuple[SearchResult, ...]:
+        """Answer several queries, `BATCH` at a time with one search of the index.
+
+        Raises:
+            QueryError: an example, tag or option does not exist.
+            ImageError: an image cannot be read.
+        """
+        request.require_ranking(has_query=True)
+        results: list[SearchResult] = []
+        for start in range(0, len(queries), BATCH):
+            started = time.perf_counter()
+            asked = self._ask(queries[start : start + BATCH])
+            allowed = request.filter.allowed(self._store, self._table)
+            pages = list(self._pages(asked, allowed, request, index))
+            results += self._results(asked, pages, request, started)
+        return tuple(results)
+
+    def _ask(self, queries: Sequence[Query]) -> list[_Asked]:
+        examples = [examples_of(query) for query in queries]
+        found = iter(self._resolver.resolve_all([one.image for several in examples for one in several]))
+        return [_asked(several, [next(found) for _ in several]) for several in examples]
+
+    def _pages(
+        self,
+        asked: Sequence[_Asked],
+        allowed: NDArray[np.bool_] | None,
+        request: Request,
+        index: VectorIndex,
+    ) -> Iterator[_Page]:
+        vectors = self._embed(asked, index)
+        own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
+        batch = _Batch(index, vectors, allowed, max(map(len, own)))
+        rows = self._live(allowed) if request.tag_weight else None
+        total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
+        scores = request.filter.tag_scores(self._table) if request.tag_weight else None
+        for line, mine in enumerate(own):
+            rank = batch.rank(line, np.array(mine, np.int64))
+            if rows is not None and scores is not None:
+                others = rows[~np.isin(rows, mine)] if mine else rows
+                by_tags = Ranking(scores[others], others)
+                rank = mix(rank, _comparing(index, vectors[line : line + 1]), by_tags, request.tag_weight)
+            yield self._cut(rank, int(total) - len(mine), request, index)
+
+    def _cut(self, rank: Rank, total: int, request: Request, index: VectorIndex | None) -> _Page:
+        """The page that is asked for."""
+        first, last = request.offset, request.offset + request.top
+        least = request.min_score if request.min_score > -1 else -math.inf
+        if request.diverse is None or index is None:
+            layout = lay_out(rank, total, size=request.top, count=last, min_score=least)
+            found = Ranking(layout.scores, layout.positions)
+        else:
+            pool = DIVERSE_POOL * request.top
+            pages = -(-last // request.top)
+            layout = lay_out(rank, total, size=pool, count=pool * pages, min_score=least)
+            similarity = index.similarity
+            self._store.check(layout.positions)
+            rows = similarity.embed_rows(self._store, layout.positions)
+            found = diversify(
+                layout,
+                lambda places, count: similarity.scores(rows[places], rows[:count]),
+                request.diverse,
+                size=request.top,
+                pool=pool,
+                count=last,
+            )
+        page = Ranking(found.scores[first:last], found.positions[first:last])
+        return _Page(page, len(layout.positions) > last or not layout.complete)
+
+    def _embed(self, asked: Sequence[_Asked], index: VectorIndex) -> NDArray[np.float32]:
+        """(m, d) float32: each query in the search space."""
+        found = [item for query in asked for item in query.found]
+        embedded = np.empty((len(found), self._store.dimension), np.float32)
+        inside = [line for line, item in enumerate(found) if item.position is not None]
+        outside = [(line, item.vector) for line, item in enumerate(found) if item.vector is not None]
+        if inside:
+            positions = np.array([found[line].position for line in inside], np.int64)
+            self._store.check(positions)
+            embedded[inside] = index.similarity.embed_rows(self._store, positions)
+        if outside:
+            vectors = np.stack([vector for _, vector in outside])
+            embedded[[line for line, _ in outside]] = index.similarity.embed(vectors)
+        if len(found) == len(asked) and all(query.examples[0].weight > 0 for query in asked):
+            return embedded
+        ends = np.cumsum([len(query.found) for query in asked])
+        return np.vstack(
+            [
+                index.similarity.combine(
+                    embedded[end - len(query.found) : end],
+                    np.array([example.weight for example in query.examples], np.float32),
+                )
+                for query, end in zip(asked, ends.tolist(), strict=True)
+            ]
+        )
+
+    def _own(self, asked: Sequence[_Asked], allowed: NDArray[np.bool_] | None) -> list[list[int]]:
+        """For each query the rows with the content of an example, as far as they qualify."""
+        known = {item.sha256: None for query in asked for item in query.found if item.sha256 is not None}
+        if not known:
+            return [[] for _ in asked]
+        digests = np.frombuffer(bytes.fromhex("".join(known)), np.uint8).reshape(-1, 32)
+        same = dict(zip(known, self._catalogue.find_contents(digests), strict=True))
+        return [
+            sorted(
+                {
+                    row
+                    for item in query.found
+                    if item.sha256 is not None
+                    for row in same[item.sha256]
+                    if allowed is None or allowed[row]
+                }
+            )
+            for query in asked
+        ]
+
+    def _live(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Positions of the live rows that qualify, rising."""
+        live = self._store.live
+        return live if allowed is None else live[allowed[live]]
+
+    def _results(
+        self, asked: Sequence[_Asked], pages: Sequence[_Page], request: Request, started: float
+    ) -> list[SearchResult]:
+        positions = np.concatenate([page.ranking.positions for page in pages])
+        lengths = [len(page.ranking.positions) for page in pages]
+        lines = np.repeat(np.arange(len(pages)), lengths)
+        wanted = self._table.numbers_of(request.filter.wanted)
+        tags = self._table.shared(positions, lines, [self._liked(query, wanted) for query in asked])
+        made = map(
+            Hit,
+            [rank for length in lengths for rank in range(request.offset + 1, request.offset + 1 + length)],
+            self._store.ids[positions].tolist(),
+            self._store.paths_at(positions),
+            np.concatenate([page.ranking.scores for page in pages]).tolist(),
+            tags,
+        )
+        hits, seconds = list(made), (time.perf_counter() - started) / len(asked)
+        ends = np.cumsum(lengths).tolist()
+        return [
+            SearchResult(tuple(hits[end - length : end]), seconds, query.label, request.offset, page.more)
+            for query, page, end, length in zip(asked, pages, ends, lengths, strict=True)
+        ]
+
+    def _liked(self, query: _Asked, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the tags that are asked for, and of those of what is liked."""
+        liked = [wanted]
+        for example, item in zip(query.examples, query.found, strict=True):
+            if example.weight > 0:
+                inside = item.position is not None
+                liked.append(
+                    self._table.numbers_at(item.position)  # type: ignore[arg-type]
+                    if inside
+                    else self._table.numbers_of(item.tags)
+                )
+        return np.concatenate(liked)
+
+
+class _Batch:
+    """Several queries that the index answers together, to any depth.
+
+    Args:
+        index: the index.
+        vectors: (m, d) float32 in the search space.
+        allowed: (rows,) bool, or None.
+        beside: how many rows are passed over for a query, at most.
+    """
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        vectors: NDArray[np.float32],
+        allowed: NDArray[np.bool_] | None,
+        beside: int,
+    ) -> None:
+        self._index, self._vectors, self._allowed, self._beside = index, vectors, allowed, beside
+        self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
+
+    def rank(self, line: int, own: NDArray[np.int64]) -> Rank:
+        """The ranking of one query, without rows of its own."""
+
+        def rank(k: int) -> Ranking:
+            if k not in self._found:
+                self._found[k] = self._index.search(self._vectors, k + self._beside, self._allowed)
+            scores, positions = (values[line] for values in self._found[k])
+            if len(own):
+                others = ~(positions[:, None] == own).any(axis=1)
+                scores, positions = scores[others], positions[others]
+            return Ranking(scores[:k], positions[:k])
+
+        return rank
+
+
+def require_queries(queries: object) -> None:
+    """Refuse what is one query where several belong.
+
+    Raises:
+        QueryError: it is one.
+    """
+    one = isinstance(queries, str | os.PathLike | bytes | int | np.integer | Image.Image | Example)
+    if one or (isinstance(queries, np.ndarray) and queries.ndim != 2):
+        shape = f" of shape {queries.shape}" if isinstance(queries, np.ndarray) else ""
+        raise QueryError(
+            f"search_each takes a list of queries, or vectors (m, d); not {type(queries).__name__}{shape}"
+        )
+
+
+def _asked(examples: list[Example], found: list[Resolved]) -> _Asked:
+    labels = (
+        item.label if example.weight > 0 else f"not {item.label}"
+        for example, item in zip(examples, found, strict=True)
+    )
+    return _Asked(", ".join(labels), examples, found)
+
+
+def _by_score(ranking: Ranking) -> Rank:
+    return lambda k: best(ranking.scores, ranking.positions, k)
+
+
+def _comparing(
+    index: VectorIndex, vector: NDArray[np.float32]
+) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+    """Scores of rows with one query, in bounded memory."""
+
+    def scores(positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = [np.empty(0, np.float32)]
+        for block in position_blocks(index.store, positions):
+            index.store.check(block)
+            rows = index.similarity.embed_rows(index.store, block)
+            found.append(index.similarity.scores(vector, rows)[0])
+        return np.concatenate(found)
+
+    return scores
