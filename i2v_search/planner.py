@@ -42,6 +42,7 @@ PCA_ROWS = 65_536
 HNSW_NEIGHBOURS = 32
 
 _MIN_LISTS, _MAX_LISTS = 16, 65_536
+_MIN_LISTED_ROWS = 256
 #: Points that each list's centre is learned from.
 LIST_POINTS = 64
 
@@ -156,8 +157,8 @@ def plan_index(
     elif kind == "auto":
         plan, reason = _choose(size, memory_bytes, recall_target, latency_ms)
     else:
-        if kind == "codes" and similarity == "l2":
-            kind = "pca"  # signs say nothing of lengths
+        if (kind == "codes" and similarity == "l2") or (kind == "ivf" and rows < _MIN_LISTED_ROWS):
+            kind = "pca"  # signs say nothing of lengths, and lists nothing of a few rows
         plan, reason = {"ivf": size.ivf}.get(kind, size.of(kind))(), "asked for"
         if kind == "ivf" and not _fits(plan, memory_bytes):
             plan = size.lean_ivf()
