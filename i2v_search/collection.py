@@ -40,10 +40,11 @@ from i2v_search.query import Query, QueryImage, Resolved, Resolver
 from i2v_search.recipe import Recipe
 from i2v_search.relocating import Relocation, relocate_collection
 from i2v_search.repairing import Repair, repair_collection
+from i2v_search.request import Request, SearchOptions, require_queries
 from i2v_search.results import CollectionInfo, Morph, SearchResult, Stop
 from i2v_search.rewriting import Compaction, compact_collection
 from i2v_search.rows import UnitRows, load_network
-from i2v_search.searching import Request, Searcher, SearchOptions, require_queries
+from i2v_search.searching import Searcher
 from i2v_search.sources import Source, open_stored
 from i2v_search.store import Damage, FeatureStore
 from i2v_search.tags import TAG_THRESHOLD

@@ -139,12 +139,16 @@ def lay_out(rank: Rank, total: int, *, size: int, count: int, min_score: float =
     scores, positions = np.empty(0, np.float32), np.empty(0, np.int64)
     while True:
         found = rank(depth + ahead)
-        fresh = found.scores >= min_score
-        complete = depth >= total or not fresh.all()
+        complete = depth >= total
+        if ahead:
+            good = found.scores >= min_score
+            complete = complete or not good.all()
+            found = Ranking(found.scores[good], found.positions[good])
         if len(positions):
-            fresh &= ~np.isin(found.positions, positions)
-        scores = np.concatenate([scores, found.scores[fresh]])
-        positions = np.concatenate([positions, found.positions[fresh]])
+            fresh = ~np.isin(found.positions, positions)
+            found = Ranking(found.scores[fresh], found.positions[fresh])
+        scores = np.concatenate([scores, found.scores])
+        positions = np.concatenate([positions, found.positions])
         if complete or depth >= count:
             return Layout(scores, positions, complete)
         depth *= 2

@@ -85,7 +85,7 @@ class TagTable:
         kept = mask[lines[rows], numbers]
         kept &= np.concatenate([probabilities for _, probabilities in entries]) >= TAG_THRESHOLD
         rows, numbers = rows[kept], numbers[kept]
-        order = np.lexsort((self._commonness[numbers], rows))
+        order = np.argsort(rows * len(self.names) + self._commonness[numbers])
         names = self._name_array[numbers[order]].tolist()
         ends = np.searchsorted(rows[order], np.arange(len(entries) + 1)).tolist()
         return [tuple(dict.fromkeys(names[start:end])) for start, end in pairwise(ends)]

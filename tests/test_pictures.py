@@ -5,7 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from i2v_search import Collection, morph_picture, sample_directory, search_picture
+import pytest
+
+from i2v_search import (
+    Collection,
+    I2VSearchError,
+    morph_picture,
+    sample_directory,
+    search_picture,
+    searches_picture,
+)
 
 
 def test_a_sheet_shows_queries_and_hits_and_survives_a_lost_file(tmp_path: Path) -> None:
@@ -20,6 +29,18 @@ def test_a_sheet_shows_queries_and_hits_and_survives_a_lost_file(tmp_path: Path)
     assert whole.tobytes() != damaged.tobytes()
     tile = damaged.width // 5
     assert damaged.getpixel((tile + tile // 2, damaged.height // 2)) == (211, 211, 211)
+
+
+def test_a_sheet_of_several_searches_has_a_row_for_each_that_found_something(tmp_path: Path) -> None:
+    collection = Collection.build(tmp_path / "c", [sample_directory() / "dinosaurs"])
+    results = collection.search_each([0, 1, 2], top=4)
+    nothing = collection.search(3, paths="nowhere/*")
+    sheet = searches_picture(collection, results, [0, 1, None], columns=3)
+    assert sheet.size == searches_picture(collection, [*results, nothing], [0, 1, None, 3], columns=3).size
+    assert sheet.height > 2.5 * searches_picture(collection, results[:1], [0], columns=3).height
+    assert sheet.width > searches_picture(collection, results[2:], columns=3).width
+    with pytest.raises(I2VSearchError, match="at least one row"):
+        searches_picture(collection, [nothing])
 
 
 def test_a_strip_shows_ends_from_outside(tmp_path: Path) -> None:

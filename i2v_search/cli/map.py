@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import MapMethod
+from i2v_search.cli.options import (
+    DEFAULT,
+    CollectionOption,
+    ExplicitOption,
+    JsonOption,
+    PathsOption,
+    RatingOption,
+    TagsOption,
+    open_collection,
+)
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
@@ -16,9 +26,7 @@ if TYPE_CHECKING:
 
 
 def draw_map(
-    collection: Annotated[
-        Path, typer.Option("--collection", "-c", help="Directory of the collection.")
-    ] = Path("index/default"),
+    collection: CollectionOption = DEFAULT,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write: a picture (.png) or a page (.html).")
     ] = None,
@@ -28,31 +36,24 @@ def draw_map(
     images: Annotated[
         int, typer.Option("--images", "-n", min=1, help="The most to draw; of more, an even sample.")
     ] = 20_000,
-    tags: Annotated[str, typer.Option("--tags", help="Tags every image has: 'smile, -glasses'.")] = "",
-    path: Annotated[
-        list[str] | None, typer.Option("--path", help="Glob pattern of paths: 'birds/*'; repeatable.")
-    ] = None,
-    rating: Annotated[
-        str | None, typer.Option("--rating", help="Most probable rating of every image, for example safe.")
-    ] = None,
-    max_explicit: Annotated[
-        float | None, typer.Option("--max-explicit", min=0, max=1, help="Most that 'explicit' may have.")
-    ] = None,
+    tags: TagsOption = "",
+    path: PathsOption = None,
+    rating: RatingOption = None,
+    max_explicit: ExplicitOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same map.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print places and facts for programs.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Draw a collection in two dimensions, alike images close together, as a picture or a web page.
 
     The page is one file that needs no network: move, zoom, search, and look up each picture's path.
     """
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
 
     if out is None and not json:
         raise typer.BadParameter("give --out map.png or --out map.html, or --json")
     if out is not None and out.suffix.lower() not in {".png", ".html", ".htm"}:
         raise typer.BadParameter(f"--out must end in .png or .html, not {out.suffix or out.name!r}")
-    opened = Collection.open(collection)
+    opened = open_collection(collection)
     with show.progress() as report:
         drawn = opened.map(
             method=method,
