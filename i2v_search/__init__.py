@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     )
     from i2v_search.errors import I2VSearchError
     from i2v_search.evaluating import Evaluation, evaluate
+    from i2v_search.exporting import Export
     from i2v_search.extract import Extraction
     from i2v_search.images import load_image
     from i2v_search.map_pictures import map_picture
     from i2v_search.mapping import CollectionMap
+    from i2v_search.merging import Merge, MergedSource
     from i2v_search.morph import MorphQuality
     from i2v_search.pages import map_page
     from i2v_search.pictures import duplicates_picture, morph_picture, search_picture, searches_picture
+    from i2v_search.planner import IndexPlan, IndexWishes
     from i2v_search.progress import Progress
     from i2v_search.query import Example
     from i2v_search.recipe import Recipe
+    from i2v_search.relocating import Relocation
+    from i2v_search.repairing import LostImage, Repair
     from i2v_search.results import CollectionInfo, Hit, Morph, SearchResult, Stop
+    from i2v_search.rewriting import Compaction
     from i2v_search.sample import SampleImage, sample_directory, sample_images
     from i2v_search.sources import Skipped
     from i2v_search.store import Damage
@@ -45,6 +51,7 @@ _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "results",
     "CollectionMap": "mapping",
+    "Compaction": "rewriting",
     "Damage": "store",
     "Dataset": "training.dataset",
     "Duplicate": "duplicates",
@@ -56,14 +63,22 @@ _HOMES = {
     "Engine": "choices",
     "Evaluation": "evaluating",
     "Example": "query",
+    "Export": "exporting",
     "Extraction": "extract",
     "Hit": "results",
     "I2VSearchError": "errors",
     "ImageTags": "tags",
+    "IndexPlan": "planner",
+    "IndexWishes": "planner",
+    "LostImage": "repairing",
+    "Merge": "merging",
+    "MergedSource": "merging",
     "Morph": "results",
     "MorphQuality": "morph",
     "Progress": "progress",
     "Recipe": "recipe",
+    "Relocation": "relocating",
+    "Repair": "repairing",
     "RunReport": "training.report",
     "SampleImage": "sample",
     "SearchResult": "results",
@@ -95,6 +110,7 @@ __all__ = [
     "Collection",
     "CollectionInfo",
     "CollectionMap",
+    "Compaction",
     "Damage",
     "Dataset",
     "Duplicate",
@@ -106,14 +122,22 @@ __all__ = [
     "Engine",
     "Evaluation",
     "Example",
+    "Export",
     "Extraction",
     "Hit",
     "I2VSearchError",
     "ImageTags",
+    "IndexPlan",
+    "IndexWishes",
+    "LostImage",
+    "Merge",
+    "MergedSource",
     "Morph",
     "MorphQuality",
     "Progress",
     "Recipe",
+    "Relocation",
+    "Repair",
     "RunReport",
     "SampleImage",
     "SearchResult",

@@ -26,7 +26,7 @@ def test_a_golden_collection_opens_and_answers(golden: Path, tmp_path: Path) -> 
     hits = collection.search(0, top=3, exclude_query=False).hits
     assert hits[0].id == 0
     assert hits[0].score == pytest.approx(1, abs=1e-3)
-    assert hits[0].tags == ("smile", "character 0", "safe")
+    assert hits[0].tags == ("character 0", "safe", "smile")
     found = collection.search(0, top=20, tags="character 1", rating="safe").hits
     assert sorted(hit.id for hit in found) == [1, 4, 7, 10]
     assert len(collection.morph(0, 11, steps=2).stops) == 4
