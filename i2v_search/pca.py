@@ -1,21 +1,20 @@
 """Principal components of any number of rows in bounded memory.
 
-The covariance is summed block by block (d x d float64: 134 MB at d = 4,096); its leading eigenvectors come
-from subspace iteration with a Rayleigh-Ritz step (Halko, Martinsson & Tropp, "Finding structure with
-randomness", SIAM Review 2011).
+The covariance is summed block by block (d x d float64: 134 MB at d = 4,096, three times that while its
+eigenvectors are computed).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
-OVERSAMPLING = 32
-TOLERANCE = 1e-7
-MAX_ITERATIONS = 60
+#: Rows multiplied at a time.
+_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class PrincipalComponents:
 
 
 def fit_pca(
-    blocks: Iterable[NDArray[np.float32]], n_components: int, *, centre: bool = True, seed: int = 0
+    blocks: Iterable[NDArray[np.float32]], n_components: int, *, centre: bool = True
 ) -> PrincipalComponents:
     """Fit principal components to a stream of rows.
 
@@ -47,7 +46,6 @@ def fit_pca(
         n_components: how many to keep, at most d.
         centre: subtract the mean. Without it the components are those of the second moment, which keep inner
             products best.
-        seed: of the random start.
 
     Returns:
         The components; each one's sign makes its largest entry positive.
@@ -61,9 +59,7 @@ def fit_pca(
         (2, 8)
     """
     count, total, moment, shift = 0, np.zeros(0), np.zeros((0, 0)), np.zeros(0, np.float32)
-    for block in blocks:
-        if not len(block):
-            continue
+    for block in _gathered(blocks):
         if not count:
             total, moment = np.zeros(block.shape[1]), np.zeros((block.shape[1],) * 2)
             # Far from the origin the square of the mean would drown the variance in float32.
@@ -75,10 +71,11 @@ def fit_pca(
     if not count or not 1 <= n_components <= len(total):
         raise ValueError(f"cannot fit {n_components} components to {count} rows of {len(total)} dimensions")
     mean = total / count if centre else np.zeros_like(total)
-    covariance = moment / count - np.outer(mean, mean)
-    variances, vectors = leading_eigenvectors(covariance, n_components, seed=seed)
+    moment /= count
+    moment -= np.outer(mean, mean)
+    trace = max(float(np.trace(moment)), np.finfo(np.float64).tiny)
+    variances, vectors = leading_eigenvectors(moment, n_components)
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_components)])
-    trace = max(float(np.trace(covariance)), np.finfo(np.float64).tiny)
     return PrincipalComponents(
         (mean + shift).astype(np.float32),
         np.ascontiguousarray((vectors * signs).T, np.float32),
@@ -87,31 +84,33 @@ def fit_pca(
 
 
 def leading_eigenvectors(
-    matrix: NDArray[np.float64], k: int, *, seed: int = 0
+    matrix: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The k largest eigenvalues of a symmetric positive semi-definite matrix and their eigenvectors.
+    """The k largest eigenvalues of a symmetric matrix and their eigenvectors.
+
+    LAPACK computes only those that are asked for: at d = 4,096 and k = 256 that is exact, and several times
+    as fast as iterating on a random subspace until it finds as much.
 
     Args:
-        matrix: (d, d) float64.
+        matrix: (d, d) float64; overwritten.
         k: at most d.
-        seed: of the random start.
 
     Returns:
         (k,) eigenvalues, falling, and (d, k) orthonormal eigenvectors.
     """
     size = len(matrix)
-    width = min(size, k + OVERSAMPLING)
-    if width * 2 >= size:
-        values, vectors = np.linalg.eigh(matrix)
-        return values[::-1][:k], vectors[:, ::-1][:, :k]
-    basis = np.linalg.qr(np.random.default_rng(seed).normal(size=(size, width)))[0]
-    captured = 0.0
-    for _ in range(MAX_ITERATIONS):
-        image = matrix @ basis
-        previous, captured = captured, float(np.einsum("ij,ij->", basis[:, :k], image[:, :k]))
-        values, rotation = np.linalg.eigh(basis.T @ image)
-        basis = np.linalg.qr(image @ rotation[:, ::-1])[0]
-        if abs(captured - previous) <= TOLERANCE * captured:
-            break
-    values, rotation = np.linalg.eigh(basis.T @ (matrix @ basis))
-    return values[::-1][:k], (basis @ rotation)[:, ::-1][:, :k]
+    chosen = (size - k, size - 1)
+    values, vectors = scipy.linalg.eigh(matrix, subset_by_index=chosen, overwrite_a=True, check_finite=False)
+    return values[::-1], vectors[:, ::-1]
+
+
+def _gathered(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """The same rows in blocks of at least `_ROWS`, but for the last: adding up large matrices takes time."""
+    held: list[NDArray[np.float32]] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= _ROWS:
+            yield np.concatenate(held)
+            held = []
+    if any(map(len, held)):
+        yield np.concatenate(held)

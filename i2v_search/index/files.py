@@ -213,7 +213,11 @@ def _form(record: IndexRecord, arrays: dict[str, NDArray[np.float32]]) -> Form:
         return Signs(arrays.get("centre", np.zeros(len(arrays["mean"]), np.float32)))
     if record.kind == "exact":
         return Whole()
-    return Components(arrays["pca_mean"], arrays["components"], arrays["explained_variance_ratio"])
+    # Format 1 scanned components as they are.
+    scaled = record.similarity != "l2" and record.trained is not None
+    return Components(
+        arrays["pca_mean"], arrays["components"], arrays["explained_variance_ratio"], scaled=scaled
+    )
 
 
 def _are_positions(positions: NDArray[np.int64], record: IndexRecord, store: FeatureStore) -> bool:

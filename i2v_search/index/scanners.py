@@ -2,8 +2,8 @@
 
 A scanner numbers its rows 0, 1, 2... in the order they were added and knows nothing of the feature store.
 Rows are compared by inner product, by Euclidean distance for l2, or by Hamming distance (codes). The lists of
-``ivf`` and the graph of ``hnsw`` are always Euclidean: over principal components of unit rows that finds
-more of what the inner product finds than their inner product itself (docs/decisions/0012-index-engine.md).
+``ivf`` and the graph of ``hnsw`` are always Euclidean, which for rows of unit length is the same order: FAISS
+clusters and links by it better.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_set
 from i2v_search.pca import fit_pca
 from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import Similarity, position_blocks
+from i2v_search.similarity import Similarity, position_blocks, scale_to_unit
 from i2v_search.store import FeatureStore
 
 #: Up to this many allowed rows a filtered query compares all of them in full.
@@ -68,19 +68,27 @@ class Signs:
 class Components:
     """Principal components: `i2v_search.pca`.
 
+    Scaled to unit length they rank as the whole rows do with half as many candidates
+    (docs/decisions/0012-index-engine.md): what a row has in other dimensions says little about its
+    neighbours, but makes its components shorter.
+
     Attributes:
         mean: (d,) float32.
         components: (k, d) float32.
         explained_variance_ratio: (k,) float32.
+        scaled: whether rows are scaled to unit length, as those of an inner product are.
     """
 
     mean: NDArray[np.float32]
     components: NDArray[np.float32]
     explained_variance_ratio: NDArray[np.float32]
+    scaled: bool
 
     def apply(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """(m, d) float32 -> (m, k) float32."""
-        return rows @ self.components.T - self._shift
+        reduced = rows @ self.components.T
+        reduced -= self._shift
+        return scale_to_unit(reduced) if self.scaled else reduced
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All three."""
@@ -341,7 +349,9 @@ def _learn_form(
         total = sum((block.sum(axis=0, dtype=np.float64) for block in rows()), np.zeros(store.dimension))
         return Signs((total / max(1, len(sample))).astype(np.float32))
     fitted = fit_pca(rows(), plan.dimensions, centre=similarity.euclidean)
-    return Components(fitted.mean, fitted.components, fitted.explained_variance_ratio)
+    return Components(
+        fitted.mean, fitted.components, fitted.explained_variance_ratio, scaled=not similarity.euclidean
+    )
 
 
 def _sample(store: FeatureStore, size: int, held_back: NDArray[np.int64] | None) -> NDArray[np.int64]:
