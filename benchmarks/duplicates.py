@@ -22,8 +22,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection, sample_directory, sample_images
+from i2v_search.duplicates.fingerprints import Fingerprint, duplicates, fingerprint, relation
 from i2v_search.evaluation.copies import EDITS
-from i2v_search.fingerprints import Fingerprint, duplicates, fingerprint, relation
 from i2v_search.images import load_image
 
 PICTURES: Final = 100

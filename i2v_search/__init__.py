@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from i2v_search import i2v
     from i2v_search.choices import Engine
     from i2v_search.collection import Collection
-    from i2v_search.duplicates import Duplicate, DuplicateGroup, Duplicates
+    from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
     from i2v_search.encoders import (
         Encoder,
         EncoderInfo,
@@ -19,24 +19,19 @@ if TYPE_CHECKING:
     )
     from i2v_search.errors import I2VSearchError
     from i2v_search.evaluating import Evaluation, evaluate
-    from i2v_search.exporting import Export
     from i2v_search.extract import Extraction
     from i2v_search.images import load_image
     from i2v_search.map_pictures import map_picture
     from i2v_search.mapping import CollectionMap
-    from i2v_search.merging import Merge, MergedSource
     from i2v_search.morph import MorphQuality
     from i2v_search.pages import map_page
     from i2v_search.pictures import duplicates_picture, morph_picture, search_picture, searches_picture
     from i2v_search.planner import IndexPlan, IndexWishes
     from i2v_search.progress import Progress
-    from i2v_search.query import Example
     from i2v_search.recipe import Recipe
-    from i2v_search.relocating import Relocation
-    from i2v_search.repairing import LostImage, Repair
     from i2v_search.results import CollectionInfo, Hit, Morph, SearchResult, Stop
-    from i2v_search.rewriting import Compaction
     from i2v_search.sample import SampleImage, sample_directory, sample_images
+    from i2v_search.searching.query import Example
     from i2v_search.sources import Skipped
     from i2v_search.store import Damage
     from i2v_search.tagging import TaggedImage, tag_images
@@ -45,40 +40,45 @@ if TYPE_CHECKING:
     from i2v_search.training.report import RunReport
     from i2v_search.training.run import train
     from i2v_search.training.settings import TrainingSettings
+    from i2v_search.upkeep.exporting import Export
+    from i2v_search.upkeep.merging import Merge, MergedSource
+    from i2v_search.upkeep.relocating import Relocation
+    from i2v_search.upkeep.repairing import LostImage, Repair
+    from i2v_search.upkeep.rewriting import Compaction
 
 # Where each public name lives. They are imported when first used: the package itself costs nothing to import.
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "results",
     "CollectionMap": "mapping",
-    "Compaction": "rewriting",
+    "Compaction": "upkeep.rewriting",
     "Damage": "store",
     "Dataset": "training.dataset",
-    "Duplicate": "duplicates",
-    "DuplicateGroup": "duplicates",
-    "Duplicates": "duplicates",
+    "Duplicate": "duplicates.groups",
+    "DuplicateGroup": "duplicates.groups",
+    "Duplicates": "duplicates.groups",
     "Encoder": "encoders",
     "EncoderInfo": "encoders",
     "Encoding": "encoders",
     "Engine": "choices",
     "Evaluation": "evaluating",
-    "Example": "query",
-    "Export": "exporting",
+    "Example": "searching.query",
+    "Export": "upkeep.exporting",
     "Extraction": "extract",
     "Hit": "results",
     "I2VSearchError": "errors",
     "ImageTags": "tags",
     "IndexPlan": "planner",
     "IndexWishes": "planner",
-    "LostImage": "repairing",
-    "Merge": "merging",
-    "MergedSource": "merging",
+    "LostImage": "upkeep.repairing",
+    "Merge": "upkeep.merging",
+    "MergedSource": "upkeep.merging",
     "Morph": "results",
     "MorphQuality": "morph",
     "Progress": "progress",
     "Recipe": "recipe",
-    "Relocation": "relocating",
-    "Repair": "repairing",
+    "Relocation": "upkeep.relocating",
+    "Repair": "upkeep.repairing",
     "RunReport": "training.report",
     "SampleImage": "sample",
     "SearchResult": "results",

@@ -9,7 +9,7 @@ SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["geodesic", "line"]
-#: In what way two files are the same picture: `i2v_search.comparing`.
+#: In what way two files are the same picture: `i2v_search.duplicates.comparing`.
 DuplicateKind: TypeAlias = Literal["exact", "pixels", "near"]
 #: How a collection is laid out in two dimensions: `i2v_search.mapping`.
 MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]

@@ -22,32 +22,32 @@ from i2v_search.building import (
 )
 from i2v_search.catalogue import Catalogue
 from i2v_search.choices import DuplicateKind, Engine, MapMethod, MorphMethod, SimilarityName
-from i2v_search.comparing import THRESHOLD, find_duplicates
-from i2v_search.duplicates import Duplicates
+from i2v_search.duplicates.comparing import THRESHOLD, find_duplicates
+from i2v_search.duplicates.groups import Duplicates
 from i2v_search.encoders import Encoder, TaggedEncoder
 from i2v_search.errors import CollectionDamagedError, MorphError, QueryError
-from i2v_search.exporting import Export, export_store
 from i2v_search.extract import Extraction
-from i2v_search.filters import Filter
 from i2v_search.index import VectorIndex, current_index, is_current, load_index, verify_index
 from i2v_search.manifest import IndexRecord, Manifest
 from i2v_search.mapping import MAP_IMAGES, CollectionMap, map_rows
-from i2v_search.merging import Merge, merge_collections
 from i2v_search.morph import METHODS, MorphSpace, Network, measure
 from i2v_search.planner import IndexPlan, IndexWishes
 from i2v_search.progress import Report, silent
-from i2v_search.query import Query, QueryImage, Resolved, Resolver
 from i2v_search.recipe import Recipe
-from i2v_search.relocating import Relocation, relocate_collection
-from i2v_search.repairing import Repair, repair_collection
-from i2v_search.request import Request, SearchOptions, require_queries
 from i2v_search.results import CollectionInfo, Morph, SearchResult, Stop
-from i2v_search.rewriting import Compaction, compact_collection
 from i2v_search.rows import UnitRows, load_network
-from i2v_search.searching import Searcher
+from i2v_search.searching.filters import Filter
+from i2v_search.searching.query import Query, QueryImage, Resolved, Resolver
+from i2v_search.searching.request import Request, SearchOptions, require_queries
+from i2v_search.searching.searcher import Searcher
 from i2v_search.sources import Source, open_stored
 from i2v_search.store import Damage, FeatureStore
 from i2v_search.tags import TAG_THRESHOLD
+from i2v_search.upkeep.exporting import Export, export_store
+from i2v_search.upkeep.merging import Merge, merge_collections
+from i2v_search.upkeep.relocating import Relocation, relocate_collection
+from i2v_search.upkeep.repairing import Repair, repair_collection
+from i2v_search.upkeep.rewriting import Compaction, compact_collection
 
 
 class Collection:
@@ -294,7 +294,7 @@ class Collection:
             report: told about progress.
 
         Returns:
-            What was written. `i2v_search.exporting` and `i2v_search.hdf5_export` describe the files.
+            What was written; `i2v_search.upkeep.exporting` and `hdf5_export` beside it describe the files.
 
         Raises:
             QueryError: the ending is unknown, an option does not fit it, or an image is not there.

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from i2v_search.collection import Collection
-from i2v_search.duplicates import Duplicate, DuplicateGroup, Duplicates, size_text
+from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
 from i2v_search.errors import ImageError
 from i2v_search.images import load_image
 from i2v_search.plots import Tile, TileRow, contact_sheet, morph_strip, row_sheet
-from i2v_search.query import QueryImage
 from i2v_search.results import Morph, SearchResult, printable
+from i2v_search.searching.query import QueryImage
 
 TILE = 220
 #: Of a row of duplicates.

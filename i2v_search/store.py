@@ -78,6 +78,7 @@ class FeatureStore:
             self.parts = [self._open_part(record) for record in manifest.parts]
             self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
             self._read = 0
+            self._viewed: dict[str, list[NDArray[Any]]] = {}
             self.rows = int(self._starts[-1])
             #: Positions of the rows that were removed. Read now: the next writer replaces the file.
             self.removed = read_tombstones(self.directory, manifest.tombstones, self.rows)
@@ -295,8 +296,9 @@ class FeatureStore:
             return np.asarray(values)
         values = np.empty((len(positions), *first.shape[1:]), first.dtype)
         if len(positions) <= _FEW_ROWS:
+            views = self._views(name)
             for line, (number, place) in enumerate(zip(numbers.tolist(), places.tolist(), strict=True)):
-                values[line] = self.parts[number][name][place]
+                values[line] = views[number][place]
             return values
         order = np.argsort(numbers, kind="stable")
         for lines in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
@@ -305,6 +307,12 @@ class FeatureStore:
                 part.expect(place)
             values[lines] = part[name][places[lines]]
         return values
+
+    def _views(self, name: str) -> list[NDArray[Any]]:
+        """One per-row dataset of each part: to make a view takes as long as to read a row."""
+        if name not in self._viewed:
+            self._viewed[name] = [part[name] for part in self.parts]
+        return self._viewed[name]
 
     def _part(self, number: int) -> Part:
         """A part that many rows are read of; the memory that the one before it took is let go."""

@@ -17,8 +17,8 @@ from i2v_search.arrays import read_arrays
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.manifest import FileRecord
+from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore
-from i2v_search.tag_table import TagTable
 
 
 def read_store(directory: Path) -> Any:

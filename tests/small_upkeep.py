@@ -18,10 +18,10 @@ from typing import Any
 
 from small_build import make_parts_tiny
 
-from i2v_search import copying
-from i2v_search.relocating import relocate_collection
-from i2v_search.repairing import repair_collection
-from i2v_search.rewriting import compact_collection
+from i2v_search.upkeep import copying
+from i2v_search.upkeep.relocating import relocate_collection
+from i2v_search.upkeep.repairing import repair_collection
+from i2v_search.upkeep.rewriting import compact_collection
 
 
 class Moments:

@@ -9,13 +9,14 @@ from stores import append, make_store, random_vectors, remove
 from test_kill import live_rows
 from worn import answers, assert_clean, copy_of, dead_rows, files_of, wear
 
-from i2v_search import Collection, copying
+from i2v_search import Collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError
 from i2v_search.manifest import Manifest
 from i2v_search.parts import ImageRecord, Part
 from i2v_search.progress import Progress
-from i2v_search.rewriting import Compaction, compact_collection
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
+from i2v_search.upkeep import copying
+from i2v_search.upkeep.rewriting import Compaction, compact_collection
 
 
 @pytest.fixture(autouse=True)

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from i2v_search import comparing, stored_pictures
 from i2v_search.choices import DuplicateKind, SimilarityName
 from i2v_search.collection import Collection
-from i2v_search.comparing import KINDS, THRESHOLD
-from i2v_search.duplicates import Duplicates
+from i2v_search.duplicates import comparing, stored_pictures
+from i2v_search.duplicates.comparing import KINDS, THRESHOLD
+from i2v_search.duplicates.groups import Duplicates
 from i2v_search.errors import I2VSearchError, IndexStaleError, QueryError
 from i2v_search.pictures import duplicates_picture
 from i2v_search.plots import Tile, TileRow, row_sheet

@@ -14,8 +14,8 @@ from stores import clustered_vectors, make_store, random_vectors, remove
 from i2v_search import store as store_module
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.collection import Collection
-from i2v_search.filters import Filter, match_paths
 from i2v_search.planner import IndexWishes
+from i2v_search.searching.filters import Filter, match_paths
 from i2v_search.store import FeatureStore
 
 LETTERS = "ab/.*?[]!-\n é猫\udcff"

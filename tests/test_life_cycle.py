@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.index import Settings, load_index, vector_index
 from i2v_search.planner import IndexWishes
 from i2v_search.progress import silent
-from i2v_search.rewriting import compact_collection
 from i2v_search.similarity import Similarity
 from i2v_search.store import FeatureStore, unit_float16
+from i2v_search.upkeep.rewriting import compact_collection
 
 D = 12
 
@@ -100,14 +101,14 @@ class LifeCycle(RuleBasedStateMachine):
             "upkeep": lambda: build_index(self.directory, self.wishes, upkeep=True, report=silent),
             "compact": lambda: compact_collection(self.directory),
         }
-        replace, calls = Path.replace, 0
+        move, calls = Path.replace, 0
 
         def dying(path: Path, target: Any) -> Path:
             nonlocal calls
             calls += 1
             if calls > when:
                 raise Killed
-            return replace(path, target)
+            return move(path, target)
 
         with pytest.MonkeyPatch.context() as patch, suppress(Killed):
             patch.setattr(Path, "replace", dying)
@@ -117,14 +118,14 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def be_killed_while_adding(self, count: int) -> None:
         """Rows are in the file but nothing is finished: they may or may not be there, whole either way."""
-        vectors, replace, calls = self.draw(count), Path.replace, 0
+        vectors, move, calls = self.draw(count), Path.replace, 0
 
         def dying(path: Path, target: Any) -> Path:
             nonlocal calls
             calls += 1
             if calls > 2:
                 raise Killed
-            return replace(path, target)
+            return move(path, target)
 
         with pytest.MonkeyPatch.context() as patch, suppress(Killed):
             patch.setattr(Path, "replace", dying)
@@ -156,7 +157,7 @@ class LifeCycle(RuleBasedStateMachine):
         store = FeatureStore(self.directory)
         built = load_index(store)
         exhaustive = Settings(len(store) + 1, 1024, 4 * len(store)) if built.approximate else Settings()
-        index = vector_index.replace(built, settings=exhaustive)
+        index = replace(built, settings=exhaustive)
         queries = index.similarity.embed(random_vectors(2, D, seed=self.seed + 1000))
         ids = np.array(sorted(self.model))
         truth = index.similarity.scores(queries, self.embedded(index.similarity, store, ids))
@@ -178,7 +179,7 @@ class LifeCycle(RuleBasedStateMachine):
         if built.plan.kind == "codes" or built.similarity.name == "hamming":
             return  # a dozen bits are shared by many rows
         few = Settings(5, 1024, 40) if built.approximate else Settings()
-        index = vector_index.replace(built, settings=few)
+        index = replace(built, settings=few)
         positions = index.search(index.similarity.embed_rows(store, store.live), 1)[1]
         np.testing.assert_array_equal(positions[:, 0], store.live)
 

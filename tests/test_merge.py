@@ -20,7 +20,7 @@ from stores import random_vectors
 from test_kill import Rows, live_rows
 from typer.testing import CliRunner
 
-from i2v_search import Collection, merging
+from i2v_search import Collection
 from i2v_search.cli.app import app
 from i2v_search.errors import (
     CollectionDamagedError,
@@ -30,10 +30,11 @@ from i2v_search.errors import (
     QueryError,
 )
 from i2v_search.manifest import EncoderRecord, Manifest
-from i2v_search.merging import merge_collections
 from i2v_search.parts import ImageRecord
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
 from i2v_search.tags import Tag
+from i2v_search.upkeep import merging
+from i2v_search.upkeep.merging import merge_collections
 
 DIMENSION = 5
 ENCODER = EncoderRecord(id="test", weights_sha256="0" * 64, preprocessing="none", dimension=DIMENSION)

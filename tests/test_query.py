@@ -11,10 +11,10 @@ from stores import make_store, random_vectors, remove
 from i2v_search.catalogue import Catalogue
 from i2v_search.collection import Collection
 from i2v_search.errors import ImageError, QueryError
-from i2v_search.filters import Filter
 from i2v_search.manifest import Manifest
 from i2v_search.parts import ImageRecord
-from i2v_search.query import Example, Query, QueryImage, Resolver, examples_of
+from i2v_search.searching.filters import Filter
+from i2v_search.searching.query import Example, Query, QueryImage, Resolver, examples_of
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_THRESHOLD, Tag
 

@@ -17,8 +17,8 @@ from i2v_search import Collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError, QueryError
 from i2v_search.manifest import Manifest
 from i2v_search.parts import Part
-from i2v_search.relocating import Relocation, relocate_collection
 from i2v_search.store import FeatureStore, WriterLock
+from i2v_search.upkeep.relocating import Relocation, relocate_collection
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from i2v_search.errors import CollectionDamagedError, CollectionLockedError, Col
 from i2v_search.files import file_sha256
 from i2v_search.manifest import Manifest
 from i2v_search.parts import ImageRecord, Part
-from i2v_search.repairing import LostImage, repair_collection
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
+from i2v_search.upkeep.repairing import LostImage, repair_collection
 
 DIMENSION = 8
 

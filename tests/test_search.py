@@ -17,8 +17,8 @@ from i2v_search.choices import Engine, SimilarityName
 from i2v_search.collection import Collection
 from i2v_search.errors import I2VSearchError, ImageError, QueryError
 from i2v_search.planner import IndexWishes
-from i2v_search.query import Example
 from i2v_search.sample import sample_directory, sample_images
+from i2v_search.searching.query import Example
 
 COUNT = 24
 BIRDS, CATS = range(12), range(12, COUNT)

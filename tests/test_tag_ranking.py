@@ -19,8 +19,8 @@ from i2v_search.errors import IndexStaleError, QueryError
 from i2v_search.manifest import Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.planner import IndexWishes
+from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.tag_table import TagTable
 from i2v_search.tags import Tag
 
 N, D = 120, 16

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from i2v_search.duplicates.fingerprints import duplicates, fingerprint
 from i2v_search.errors import ImageError, SourceError, TagError
-from i2v_search.fingerprints import duplicates, fingerprint
 from i2v_search.tags import Tag, Vocabulary
 from i2v_search.training import danbooru, packed
 from i2v_search.training.dataset import (

@@ -15,8 +15,8 @@ from test_kill import Rows, live_rows
 from worn import Answers, answers, assert_clean, copy_of, dead_rows, files_of, wear
 
 from i2v_search import Collection
-from i2v_search.relocating import relocate_collection
-from i2v_search.rewriting import compact_collection
+from i2v_search.upkeep.relocating import relocate_collection
+from i2v_search.upkeep.rewriting import compact_collection
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 

@@ -11,7 +11,7 @@ import typer
 from i2v_search.choices import DuplicateKind
 
 if TYPE_CHECKING:
-    from i2v_search.duplicates import Duplicates
+    from i2v_search.duplicates.groups import Duplicates
 
 
 def duplicates(
@@ -62,7 +62,7 @@ def _show(found: Duplicates) -> None:
     from rich.table import Table
 
     from i2v_search.cli import show
-    from i2v_search.duplicates import size_text
+    from i2v_search.duplicates.groups import size_text
     from i2v_search.results import printable
 
     if not found.groups:

@@ -14,8 +14,8 @@ from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, open_c
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
-    from i2v_search.query import Example
     from i2v_search.results import SearchResult
+    from i2v_search.searching.query import Example
 
 _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages", "Output"
 
@@ -115,7 +115,7 @@ def search(
 
     The shared tags of a result say why it is there: the rarest in the collection first.
     """
-    from i2v_search.query import UNLIKE_WEIGHT, Example
+    from i2v_search.searching.query import UNLIKE_WEIGHT, Example
 
     opened = open_collection(collection)
     options: dict[str, Any] = {
@@ -190,7 +190,7 @@ def _print(
 
 
 def _examples(queries: Sequence[str], weights: str, unlike: Sequence[str]) -> list[Example]:
-    from i2v_search.query import UNLIKE_WEIGHT, Example
+    from i2v_search.searching.query import UNLIKE_WEIGHT, Example
 
     try:
         numbers = [float(part) for part in weights.split(",")] if weights else [1.0] * len(queries)
@@ -211,7 +211,7 @@ def _refuse_for_each(queries: Sequence[str], weights: str) -> None:
 
 def _separate(queries: Sequence[str]) -> tuple[list[str], list[Any]]:
     """Images of which each is searched for by itself; a file of vectors becomes several, with labels."""
-    from i2v_search.query import read_vectors
+    from i2v_search.searching.query import read_vectors
 
     labels: list[str] = []
     images: list[Any] = []

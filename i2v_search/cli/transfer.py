@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from i2v_search.merging import Merge
+    from i2v_search.upkeep.merging import Merge
 
 CollectionOption = Annotated[Path, typer.Option("--collection", "-c", help="Directory of the collection.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

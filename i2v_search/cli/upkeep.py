@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from i2v_search.repairing import Repair
+    from i2v_search.upkeep.repairing import Repair
 
 CollectionOption = Annotated[
     Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)

@@ -124,7 +124,7 @@ def save_reduced(index: VectorIndex, number: int, report: Report = silent) -> Fi
         with temporary.open("rb+", buffering=0) as file:
             write_at(file, offsets["id"], store.ids[index.positions])
             for block in position_blocks(store, index.positions):
-                rows = index.form.apply(index.similarity.embed_rows(store, block))
+                rows = index.form.project(index.similarity.embed_rows(store, block))
                 write_at(file, offsets["vectors"] + 4 * shape[1] * done, rows)
                 done += len(block)
                 report(Progress("writing components", done, len(index.positions)))

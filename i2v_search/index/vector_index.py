@@ -86,9 +86,12 @@ class Components:
 
     def apply(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """(m, d) float32 -> (m, k) float32."""
-        reduced = rows @ self.components.T
-        reduced -= self._shift
+        reduced = self.project(rows)
         return scale_to_unit(reduced) if self.scaled else reduced
+
+    def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(m, d) float32 -> (m, k) float32, the components as they are."""
+        return np.asarray(rows @ self.components.T - self._shift)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All three."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from i2v_search.fingerprints import duplicates
+from i2v_search.duplicates.fingerprints import duplicates
 from i2v_search.progress import Report, silent
 from i2v_search.training.dataset import Dataset
 from i2v_search.training.splitting import fingerprints, joined

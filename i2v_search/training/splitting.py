@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.duplicates.fingerprints import Fingerprint, duplicates, fingerprint
 from i2v_search.errors import ImageError
-from i2v_search.fingerprints import Fingerprint, duplicates, fingerprint
 from i2v_search.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
 

@@ -18,9 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from i2v_search.duplicates.fingerprints import duplicates, fingerprint
 from i2v_search.errors import RecipeError
 from i2v_search.files import sync_directory
-from i2v_search.fingerprints import duplicates, fingerprint
 from i2v_search.progress import Progress, Report
 from i2v_search.sidecar import FILE_NAME
 from i2v_search.tags import Category

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension
-from i2v_search.copying import Rename
 from i2v_search.errors import QueryError
 from i2v_search.manifest import Manifest
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.rewriting import parts_of, require_intact, rewrite_parts
 from i2v_search.store import FeatureStore, WriterLock, remove_strangers
+from i2v_search.upkeep.copying import Rename
+from i2v_search.upkeep.rewriting import parts_of, require_intact, rewrite_parts
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from i2v_search.archives import ARCHIVE_SEPARATOR
+from i2v_search.duplicates.fingerprints import Fingerprint, fingerprint
 from i2v_search.errors import ImageError
-from i2v_search.fingerprints import Fingerprint, fingerprint
 from i2v_search.lookahead import map_ahead
 from i2v_search.sources import Skipped, open_stored
 from i2v_search.store import FeatureStore

@@ -2,7 +2,7 @@
 
 =========  ================================================================================================
 ``.npy``   (n, d) float32, and beside it ``NAME.ids.csv`` with the id and path of every row
-``.h5``    everything in one file: `i2v_search.hdf5_export`
+``.h5``    everything in one file: `i2v_search.upkeep.hdf5_export`
 ``.csv``   id, path, sha256, width, height, and the tags: for each category a JSON object from name to
            probability
 =========  ================================================================================================
@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import QueryError
 from i2v_search.files import replacing
-from i2v_search.hdf5_export import write_hdf5
 from i2v_search.manifest import FILE_NAME
 from i2v_search.parts import ImageRecord
 from i2v_search.pca import PrincipalComponents, fit_pca
@@ -38,6 +37,7 @@ from i2v_search.results import printable
 from i2v_search.similarity import BLOCK_BYTES
 from i2v_search.store import FeatureStore, is_own_file
 from i2v_search.tags import CATEGORIES
+from i2v_search.upkeep.hdf5_export import write_hdf5
 
 SUFFIXES = (".npy", ".h5", ".csv")
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import QueryError
+from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore
-from i2v_search.tag_table import TagTable
 from i2v_search.tags import TAG_THRESHOLD, normalise_tag
 
 

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from i2v_search.catalogue import Catalogue
 from i2v_search.index import VectorIndex
-from i2v_search.query import Example, Query, Resolved, Resolver, examples_of
-from i2v_search.ranking import Rank, Ranking, best, diversify, lay_out, mix
-from i2v_search.request import Request
 from i2v_search.results import Hit, SearchResult
+from i2v_search.searching.query import Example, Query, Resolved, Resolver, examples_of
+from i2v_search.searching.ranking import Rank, Ranking, best, diversify, lay_out, mix
+from i2v_search.searching.request import Request
+from i2v_search.searching.tag_table import TagTable
 from i2v_search.similarity import position_blocks
 from i2v_search.store import FeatureStore
-from i2v_search.tag_table import TagTable
 
 #: Queries answered at a time: what is held for each is bounded by that.
 BATCH = 256

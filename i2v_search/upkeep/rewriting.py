@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.copying import KeptRows, Rename, Room, copy_rows, measure_rows, unchanged
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.index import remap_index
@@ -24,6 +23,7 @@ from i2v_search.manifest import FileRecord, IndexRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, Part
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store import FeatureStore, WriterLock, remove_strangers, write_tombstones
+from i2v_search.upkeep.copying import KeptRows, Rename, Room, copy_rows, measure_rows, unchanged
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ kind    the same are                  how it is found
 exact   the bytes of the files        by the SHA-256 in the feature store; no file is opened
 pixels  the size and every pixel      near vectors, then the decoded pixels are compared
 near    the drawing: re-encoded,      near vectors, then difference hash, thumbnail and colours must agree
-        resized, touched up           (`i2v_search.fingerprints`)
+        resized, touched up           (`i2v_search.duplicates.fingerprints`)
 ======  ============================  ======================================================================
 
 Images are gone through from the best to the worst: most pixels, largest file, oldest id. Each takes from
@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import DuplicateKind
-from i2v_search.duplicates import Duplicate, DuplicateGroup, Duplicates
+from i2v_search.duplicates.fingerprints import Fingerprint, relation
+from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
+from i2v_search.duplicates.stored_pictures import StoredPictures
 from i2v_search.errors import QueryError
-from i2v_search.fingerprints import Fingerprint, relation
 from i2v_search.index import VectorIndex
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import BLOCK_BYTES
 from i2v_search.store import FeatureStore
-from i2v_search.stored_pictures import StoredPictures
 
 #: Least cosine of two near copies; docs/decisions/0010-duplicates.md says how it was chosen.
 THRESHOLD: Final = 0.9

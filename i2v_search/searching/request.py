@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from i2v_search.errors import QueryError
-from i2v_search.filters import Filter
-from i2v_search.query import Example
+from i2v_search.searching.filters import Filter
+from i2v_search.searching.query import Example
 from i2v_search.tags import TAG_THRESHOLD
 
 #: Diverse results are chosen one after the other, each compared with every one before it.

@@ -1,6 +1,6 @@
 """What is told of images that are the same picture: groups, and which image of each to keep.
 
-`i2v_search.comparing` finds them.
+`i2v_search.duplicates.comparing` finds them.
 """
 
 from __future__ import annotations

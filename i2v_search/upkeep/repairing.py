@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.copying import KeptRows
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, Part
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.rewriting import StoredPart, rewrite_parts
-from i2v_search.salvaging import SalvagedPart, lies_inside
 from i2v_search.store import Damage, WriterLock, read_tombstones, remove_strangers
+from i2v_search.upkeep.copying import KeptRows
+from i2v_search.upkeep.rewriting import StoredPart, rewrite_parts
+from i2v_search.upkeep.salvaging import SalvagedPart, lies_inside
 
 #: So many tags whose spelling is in doubt are named.
 DOUBTED = 10

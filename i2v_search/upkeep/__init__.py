@@ -1,0 +1,1 @@
+"""What keeps a collection in order and takes it elsewhere: compact, relocate, repair, merge, export."""
