@@ -189,12 +189,10 @@ class _Contest:
     def _propose(self, asked: NDArray[Any]) -> NDArray[np.int64]:
         wanted, parameters = self.settings.candidates or TOP, None
         if self.kind == "ivf":
-            # The effort is that of ten results: more of them take more lists.
-            lists = np.ceil(self.settings.effort * max(1.0, wanted / 10) ** 0.5)
             most = faiss.extract_index_ivf(self.scanner).nlist
-            parameters = _faiss.IVFSearchParameters(nprobe=int(min(most, lists)))
+            parameters = _faiss.IVFSearchParameters(nprobe=min(most, self.settings.effort))
             if isinstance(self.scanner, faiss.IndexRefine):
-                factor = max(2.0, self.settings.shortlist / max(10, self.settings.candidates))
+                factor = max(2.0, self.settings.shortlist / max(1, self.settings.candidates))
                 parameters = _faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
         return np.asarray(self.scanner.search(asked, wanted, params=parameters)[1], np.int64)
 

@@ -43,6 +43,8 @@ HNSW_NEIGHBOURS = 32
 
 _MIN_LISTS, _MAX_LISTS = 16, 65_536
 _MIN_LISTED_ROWS = 256
+#: One row in so many lies in the lists that a query looks into, about.
+_SCANNED_SHARE = 16
 #: Points that each list's centre is learned from.
 LIST_POINTS = 64
 
@@ -50,8 +52,10 @@ LIST_POINTS = 64
 _SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9}  # bytes a second
 _OVERHEAD_MS = 0.15
 _RERANKED_ELEMENTS = 0.5e9  # elements of rows read and compared in full, a second
-_PASS_ELEMENTS = 0.25e9  # elements read, widened and projected, a second
-_PRODUCTS = 60e9  # floating-point operations a second
+_PASS_ELEMENTS = 0.14e9  # elements read, widened and projected, a second
+_PRODUCTS = 100e9  # multiplications a second, in products of large matrices
+_EIGENVECTORS = 2e10  # d^3 a second
+_TUNING_SECONDS = 2.0
 _HNSW_ROWS = 700.0  # rows of 256 dimensions linked a second
 _PROCESS_BYTES = 200 * 2**20
 
@@ -291,10 +295,10 @@ class _Size:
         row = -(-self.reduced // 4) + 8 + refined * self.reduced
         centres = 4 * lists * self.reduced + 32 * lists * self.reduced  # and tables of what is between
         learned = min(self.rows, LIST_POINTS * lists)
-        seconds = 2 * 10 * learned * lists * self.reduced / _PRODUCTS
-        scanned = 4 * lists * self.reduced + 32 * (self.rows // lists) * (self.reduced // 4)
+        seconds = 10 * learned * lists * self.reduced / _PRODUCTS
+        scanned = 4 * lists * self.reduced + self.rows // _SCANNED_SHARE * (self.reduced // 4)
         candidates = CANDIDATES if refined else 10 * CANDIDATES
-        query_ms = 0.2 + _scan_ms("exact", 4 * lists * self.reduced) + self._rerank_ms(candidates)
+        query_ms = 0.5 + _scan_ms("codes", scanned) + self._rerank_ms(2 * candidates)
         cost = self._cost(
             self.rows * row + centres, 3, query_ms, pca=True, seconds=seconds, learned=4 * learned
         )
@@ -315,7 +319,7 @@ class _Size:
     ) -> IndexPlan:
         return IndexPlan(kind, dimensions, candidates, lists, refined, scanned, predicted=cost)
 
-    def _rerank_ms(self, candidates: int = CANDIDATES) -> float:
+    def _rerank_ms(self, candidates: int = 2 * CANDIDATES) -> float:
         return 1e3 * candidates * self.dimension / _RERANKED_ELEMENTS
 
     def _cost(
@@ -335,6 +339,7 @@ class _Size:
         building = max(moments, memory + learned * self.reduced)
         seconds += passes * self.rows * self.dimension / _PASS_ELEMENTS
         seconds += pca * min(self.rows, PCA_ROWS) * self.dimension**2 / _PRODUCTS
+        seconds += pca * (self.dimension**3 / _EIGENVECTORS + _TUNING_SECONDS)
         disk = memory + 4 * self.dimension
         return Cost(memory, _PROCESS_BYTES + building, disk, round(seconds, 3), round(query_ms, 3))
 

@@ -308,6 +308,11 @@ class FeatureStore:
             values[lines] = part[name][places[lines]]
         return values
 
+    def release(self) -> None:
+        """Let go of the memory that reading has mapped; the system may still keep it as a cache."""
+        for part in self.parts:
+            part.release()
+
     def _views(self, name: str) -> list[NDArray[Any]]:
         """One per-row dataset of each part: to make a view takes as long as to read a row."""
         if name not in self._viewed:

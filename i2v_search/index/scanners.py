@@ -116,13 +116,13 @@ class IvfScanner(Scanner):
             return self.scan(queries, k, allowed)
         lists = faiss.extract_index_ivf(self.index)
         # More results, or fewer rows that count, take more lists for the same recall.
-        wanted = settings.effort * max(1.0, k / 10) ** 0.5 / max(share, 1e-9)
+        wanted = settings.effort * max(1.0, k / max(1, settings.candidates)) ** 0.5 / max(share, 1e-9)
         options: dict[str, Any] = {"nprobe": int(min(lists.nlist, np.ceil(wanted)))}
         if allowed is not None:
             options["sel"] = _selector(allowed)
         parameters = _faiss.IVFSearchParameters(**options)
         if refined:
-            factor = max(settings.shortlist * k / max(10, settings.candidates), 2 * k) / k
+            factor = max(2.0, settings.shortlist / max(1, settings.candidates))
             parameters = _faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
         distances, rows = self.index.search(queries, k, params=parameters)
         short = np.flatnonzero((rows < 0).any(axis=1))

@@ -17,7 +17,7 @@ from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_set
 from i2v_search.pca import fit_pca
 from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import Similarity, position_blocks, scale_to_unit
+from i2v_search.similarity import BLOCK_BYTES, Similarity, position_blocks, scale_to_unit
 from i2v_search.store import FeatureStore
 
 #: Up to this many allowed rows a filtered query compares all of them in full.
@@ -319,11 +319,14 @@ class VectorIndex:
         report(Progress("learning the structure", 1, 1))
 
     def _add(self, positions: NDArray[np.int64], report: Report) -> None:
-        done = 0
+        done, held = 0, list[NDArray[Any]]()
         for block in position_blocks(self.store, positions):
-            embedded = self.similarity.embed_rows(self.store, block)
-            self.scanner.add(np.ascontiguousarray(self.form.apply(embedded)))
+            held.append(self.form.apply(self.similarity.embed_rows(self.store, block)))
             done += len(block)
+            # BLAS threads spin after each product, and FAISS's would wait for them: add many rows at a time.
+            if sum(rows.nbytes for rows in held) >= BLOCK_BYTES or done == len(positions):
+                self.scanner.add(np.concatenate(held))
+                held = []
             report(Progress("indexing", done, len(positions)))
 
 
