@@ -77,7 +77,7 @@ def part(count: int, whole: bool, command: str) -> str:
         projected = run_alone("benchmarks.peers:project", directory, whole)
         searched = run_alone("benchmarks.peers:search_ours", directory, threads=1)
         lines = [_line(OURS + f", {ours.answer['kind']}", ours.answer["seconds"], searched.answer)]
-        memory_bytes, limit = searched.answer["memory"], 900 + 0.003 * count
+        memory_bytes, limit = searched.answer["memory"], 120 + 0.003 * count
         for name, module in PEERS.items():
             if find_spec(module) is None:
                 lines.append([f"{name}: not installed", *[""] * 7])

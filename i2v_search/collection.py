@@ -97,7 +97,7 @@ class Collection:
         *,
         encoder: str | Encoder | None = None,
         similarity: SimilarityName | None = None,
-        wishes: IndexWishes = IndexWishes(),
+        wishes: IndexWishes | None = None,
         strict: bool = False,
         tagger: str | None = None,
         engine: Engine = Engine(),
@@ -114,7 +114,7 @@ class Collection:
             encoder: name or object; None takes the collection's own, or ``"lite"`` for a new one.
             similarity: how vectors are compared; None keeps the collection's own, or ``"centred"`` for a new
                 one.
-            wishes: what is asked of the index.
+            wishes: what is asked of the index; None keeps what was asked before, or asks for nothing special.
             strict: raise on the first image that cannot be read.
             tagger: name of an imported tagger whose tags are stored; None takes the collection's own, if any.
             engine: where and how they run.
@@ -387,14 +387,15 @@ class Collection:
         self,
         *,
         similarity: SimilarityName | None = None,
-        wishes: IndexWishes = IndexWishes(),
+        wishes: IndexWishes | None = None,
         report: Report = silent,
     ) -> IndexPlan:
         """Build the index, and the graph that morphs walk on; nothing happens where both are current.
 
         Args:
             similarity: how vectors are compared from now on; None keeps the collection's own.
-            wishes: what is asked of the index: kind, memory, recall, time of a search.
+            wishes: what is asked of the index: kind, memory, recall, time of a search; None keeps what was
+                asked before.
             report: told about progress.
 
         Returns:
@@ -404,16 +405,21 @@ class Collection:
             CollectionDamagedError: a feature file differs from its checksum.
             CollectionLockedError: another process is writing.
         """
-        plan = build_index(self.directory, wishes, similarity=similarity, report=report)
+        plan = build_index(self.directory, wishes or self.wishes, similarity=similarity, report=report)
         self._load()
         return plan
 
     def plan(
-        self, *, similarity: SimilarityName | None = None, wishes: IndexWishes = IndexWishes()
+        self, *, similarity: SimilarityName | None = None, wishes: IndexWishes | None = None
     ) -> IndexPlan:
         """Say which index `index` would build, and what it will take; nothing is changed."""
         name = similarity or self._manifest.similarity
-        return plan_for(wishes, len(self.store), self.store.dimension, name)
+        return plan_for(wishes or self.wishes, len(self.store), self.store.dimension, name)
+
+    @property
+    def wishes(self) -> IndexWishes:
+        """What was asked of the index when it was built; nothing special where there is none."""
+        return _wishes_of(self._manifest.index)
 
     def search(
         self,

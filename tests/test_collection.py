@@ -493,6 +493,18 @@ def test_an_approximate_index_stays_one_when_images_come_and_go(
     assert (facts.index["kind"], facts.index["live_rows"], facts.unindexed) == ("pca", 28, 0)
 
 
+def test_wishes_are_remembered(tmp_path: Path, loaded: list[GridEncoder]) -> None:
+    folder = draw_folder(tmp_path / "images", 40)
+    wishes = IndexWishes(kind="pca", pca_dimensions=16, recall_target=0.9, memory_bytes=10**10)
+    assert Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes).wishes == wishes
+    draw_folder(tmp_path / "images", 3, first=40)
+    again = Collection.build(tmp_path / "c", [folder])
+    assert again.wishes == wishes
+    assert again.plan().kind == again.index().kind == "pca"
+    again.index(wishes=IndexWishes())
+    assert (again.wishes, again.plan().kind) == (IndexWishes(), "exact")
+
+
 def test_an_approximate_index_and_a_filter_of_many_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

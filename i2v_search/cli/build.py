@@ -27,6 +27,7 @@ from i2v_search.cli.options import (
     batch_size_of,
     bytes_of,
     open_collection,
+    wishes_of,
 )
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def build(
     recipe: Annotated[Path | None, typer.Option(help="Build as a recipe says, in place of IMAGES.")] = None,
     encoder: EncoderOption = None,
     similarity: SimilarityOption = None,
-    kind: KindOption = "auto",
-    recall: RecallOption = 0.99,
+    kind: KindOption = None,
+    recall: RecallOption = None,
     memory: MemoryOption = None,
-    latency: LatencyOption = 5.0,
+    latency: LatencyOption = None,
     strict: StrictOption = False,
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
@@ -62,26 +63,36 @@ def build(
     """
     from i2v_search.cli import show
     from i2v_search.collection import Collection
-    from i2v_search.planner import IndexWishes
 
     if (recipe is None) == (not images):
         raise typer.BadParameter("give either IMAGES or --recipe FILE")
-    wishes = IndexWishes(kind=kind, memory_bytes=bytes_of(memory), recall_target=recall, latency_ms=latency)
-    with show.progress() as report:
-        if recipe is not None:
+    if memory is not None:
+        bytes_of(memory)  # a misspelt size is said before the work begins
+    if recipe is not None:
+        with show.progress() as report:
             built = Collection.from_recipe(recipe, report=report)
-        else:
-            built = Collection.build(
-                collection,
-                images or [],
-                encoder=encoder,
-                similarity=similarity,
-                wishes=wishes,
-                strict=strict,
-                tagger=tagger,
-                engine=Engine(device, threads, batch_size_of(batch_size), precision),
-                report=report,
-            )
+        show_changes(built, json=json)
+        return
+    with show.progress() as report:
+        built = Collection.extract(
+            collection,
+            images or [],
+            encoder=encoder,
+            similarity=similarity,
+            strict=strict,
+            tagger=tagger,
+            engine=Engine(device, threads, batch_size_of(batch_size), precision),
+            report=report,
+        )
+    wishes = wishes_of(built, memory, kind=kind, recall_target=recall, latency_ms=latency)
+    plan = built.plan(similarity=similarity, wishes=wishes)
+    told = not json and plan.kind != "exact"  # an index of a second or two needs no announcement
+    if told:
+        show.plan(plan)
+    with show.progress() as report:
+        built.index(similarity=similarity, wishes=wishes, report=report)
+    if told:
+        show.built(built.info())
     show_changes(built, json=json)
 
 
@@ -117,19 +128,23 @@ def extract(
 def index(
     collection: CollectionOption = DEFAULT,
     similarity: SimilarityOption = None,
-    kind: KindOption = "auto",
-    recall: RecallOption = 0.99,
+    kind: KindOption = None,
+    recall: RecallOption = None,
     memory: MemoryOption = None,
-    latency: LatencyOption = 5.0,
+    latency: LatencyOption = None,
     pca: Annotated[
-        int, typer.Option("--pca", min=2, max=4096, help="Principal components of the kinds that scan them.")
-    ] = 256,
+        int | None,
+        typer.Option("--pca", min=2, max=4096, help="Principal components to scan; 256 if never said."),
+    ] = None,
     graph: Annotated[
         bool | None, typer.Option("--graph/--no-graph", help="Build the graph that morphs walk on.")
     ] = None,
     reduced: Annotated[
-        bool, typer.Option("--reduced", help="Keep the principal components of every image in HDF5 too.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--reduced/--no-reduced", help="Keep the principal components of every image in HDF5 too."
+        ),
+    ] = None,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Only say which index would be built, and what it would take.")
     ] = False,
@@ -138,16 +153,17 @@ def index(
     """Build the index from the vectors: says first what that will take, and then what it took.
 
     The kind is chosen by the wishes: the simplest whose predicted memory and time meet them. What it finds is
-    measured against exact search, and its search is tuned until the recall holds.
+    measured against exact search, and its search is tuned until the recall holds. What is not said stays as
+    it was when the index was built.
     """
     from i2v_search.cli import show
-    from i2v_search.planner import IndexWishes
 
     opened = open_collection(collection)
-    wishes = IndexWishes(
+    wishes = wishes_of(
+        opened,
+        memory,
         kind=kind,
         pca_dimensions=pca,
-        memory_bytes=bytes_of(memory),
         recall_target=recall,
         latency_ms=latency,
         graph=graph,
@@ -165,7 +181,7 @@ def index(
     if json:
         show.as_json({"plan": plan.to_dict(), "info": opened.info().to_dict()})
     else:
-        show.built(opened.info(), recall)
+        show.built(opened.info())
         show.info(opened.info())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from i2v_search.choices import Device, IndexKind, Precision, SimilarityName
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
+    from i2v_search.planner import IndexWishes
 
 #: The collection that commands work on unless they are told another.
 DEFAULT = Path("index/default")
@@ -40,16 +41,24 @@ SimilarityOption = Annotated[
     SimilarityName | None,
     typer.Option("--similarity", help="How vectors are compared; default: the collection's own, or centred."),
 ]
-KindOption = Annotated[IndexKind, typer.Option("--kind", help="Kind of index; auto chooses by the wishes.")]
+KindOption = Annotated[
+    IndexKind | None, typer.Option("--kind", help="Kind of index; auto chooses by the wishes.")
+]
 RecallOption = Annotated[
-    float, typer.Option("--recall", min=0.01, max=1.0, help="Recall@10 an approximate index must reach.")
+    float | None,
+    typer.Option("--recall", min=0.01, max=1.0, help="Recall@10 the index must reach; 0.99 if never said."),
 ]
 MemoryOption = Annotated[
     str | None,
-    typer.Option("--memory", help="Most memory to build and search with, such as 2GB; default: half of all."),
+    typer.Option(
+        "--memory", help="Most memory to build and search with, such as 2GB; half of all if never said."
+    ),
 ]
 LatencyOption = Annotated[
-    float, typer.Option("--latency", min=0.01, help="Milliseconds a search may take, without encoding.")
+    float | None,
+    typer.Option(
+        "--latency", min=0.01, help="Milliseconds a search may take, without encoding; 5 if never said."
+    ),
 ]
 
 TagsOption = Annotated[
@@ -82,12 +91,20 @@ def batch_size_of(text: str) -> int | None:
     return int(text)
 
 
-def bytes_of(text: str | None) -> int | None:
+def wishes_of(opened: Collection, memory: str | None, **given: Any) -> IndexWishes:
+    """What was asked of a collection's index before, with what the options now say."""
+    from dataclasses import replace
+
+    changes = {name: value for name, value in given.items() if value is not None}
+    if memory is not None:
+        changes["memory_bytes"] = bytes_of(memory)
+    return replace(opened.wishes, **changes)
+
+
+def bytes_of(text: str) -> int:
     """The bytes that ``--memory`` means."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
-    if text is None:
-        return None
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:

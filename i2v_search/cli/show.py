@@ -251,7 +251,7 @@ def info(facts: CollectionInfo) -> None:
 def _index_line(facts: CollectionInfo) -> str:
     if facts.index is None:
         return "missing; run: i2v-search index"
-    line = _kind_line(facts.index)
+    line = f"{facts.index['kind']}: {_kind_line(facts.index)}"
     if facts.index["kind"] != "exact":
         line += f", recall@10 {facts.index['recall_at_10']:.3f}"
     if facts.index["query_ms"] is not None:
@@ -266,7 +266,7 @@ def _kind_line(index: dict[str, Any]) -> str:
     again = f", best {index['candidates']} compared again in full"
     match index["kind"]:
         case "exact":
-            return "exact: every image compared in full"
+            return "every image compared in full"
         case "pca":
             return f"{index['dimensions']} principal components scanned{again}"
         case "codes":
@@ -293,7 +293,7 @@ def plan(planned: IndexPlan) -> None:
         out.print(f"[yellow]not as wished: {escape(planned.shortfall)}[/yellow]", soft_wrap=True)
 
 
-def built(facts: CollectionInfo, recall: float) -> None:
+def built(facts: CollectionInfo) -> None:
     """Print what an index took, beside what was predicted, and whether its recall is what was wished."""
     index = facts.index
     if index is None or not index["actual"]:
@@ -311,6 +311,7 @@ def built(facts: CollectionInfo, recall: float) -> None:
         values = [index[side].get(key, 0) * scale for side in ("predicted", "actual")]
         table.add_row(label, *(f"{value:,.1f} {unit}" for value in values))
     out.print(table)
+    recall = index["wishes"]["recall_target"]
     if index["recall_at_10"] < recall:
         out.print(
             f"[yellow]recall@10 is {index['recall_at_10']:.3f}, {recall:g} was wished: "

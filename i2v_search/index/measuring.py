@@ -28,8 +28,6 @@ TOLERANCE: Final = 1e-5
 _K: Final = 10
 #: Single searches that are timed.
 _TIMED: Final = 200
-#: Queries judged at a time, after which the memory that reading rows has mapped is let go.
-_JUDGED: Final = 50
 #: An effort that is doubled and finds no more than this has found all it will.
 _PLATEAU: Final = 1e-3
 
@@ -78,16 +76,10 @@ class Judge:
 
         Of several rows that are equally near any will do.
         """
-        queries, asked, last = self.queries[chosen], self.asked[chosen, None], self.last[chosen, None]
-        shares = np.empty(len(queries))
-        for start in range(0, len(queries), _JUDGED):
-            some = slice(start, start + _JUDGED)
-            scores, found = index.search(queries[some], self.k + 1)
-            near = (found != asked[some]) & (scores >= last[some] - TOLERANCE)
-            # Without itself among them, the last of k + 1 is one too many.
-            shares[some] = np.minimum(near.sum(axis=1), self.k) / self.k
-            index.store.release()
-        return shares
+        scores, found = index.search(self.queries[chosen], self.k + 1)
+        near = (found != self.asked[chosen, None]) & (scores >= self.last[chosen, None] - TOLERANCE)
+        # Without itself among them, the last of k + 1 is one too many.
+        return np.asarray(np.minimum(near.sum(axis=1), self.k) / self.k)
 
 
 def tune(index: VectorIndex, asked: NDArray[np.int64], target: float, report: Report = silent) -> VectorIndex:
@@ -123,7 +115,9 @@ def tune(index: VectorIndex, asked: NDArray[np.int64], target: float, report: Re
         recall = float(judge.recall(candidate, judging).mean())
         if recall >= target:
             break
-    return replace(candidate, measured=_measured(candidate, recall, judge.queries))
+    measured = _measured(candidate, recall, judge.queries)
+    index.store.release()
+    return replace(candidate, measured=measured)
 
 
 def _ladder(
