@@ -32,6 +32,7 @@ from benchmarks.processes import memory, run_alone
 from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection
+from i2v_search.choices import IndexKind
 from i2v_search.pca import fit_pca
 from i2v_search.planner import IndexWishes
 from i2v_search.similarity import position_blocks
@@ -73,10 +74,13 @@ def part(count: int, whole: bool, command: str) -> str:
         right = directory / "right.npy"
         np.save(right, truth(directory))
         np.save(directory / "queries.npy", held_back(DIMENSION))
-        ours = run_alone("benchmarks.peers:build_ours", directory)
+        lines: list[list[str]] = []
+        for kind in ("ivf", "auto"):
+            ours = run_alone("benchmarks.peers:build_ours", directory, kind)
+            searched = run_alone("benchmarks.peers:search_ours", directory, threads=1)
+            name = f"{OURS}, {ours.answer['kind']}" + ", its own choice" * (kind == "auto")
+            lines.insert(0, _line(name, ours.answer["seconds"], searched.answer))
         projected = run_alone("benchmarks.peers:project", directory, whole)
-        searched = run_alone("benchmarks.peers:search_ours", directory, threads=1)
-        lines = [_line(OURS + f", {ours.answer['kind']}", ours.answer["seconds"], searched.answer)]
         memory_bytes, limit = searched.answer["memory"], 120 + 0.003 * count
         for name, module in PEERS.items():
             if find_spec(module) is None:
@@ -118,10 +122,11 @@ def _line(name: str, seconds: float, answer: dict[str, Any]) -> list[str]:
     ]
 
 
-def build_ours(directory: str) -> dict[str, Any]:
-    """Index the collection as the plan says."""
+def build_ours(directory: str, kind: IndexKind) -> dict[str, Any]:
+    """Index the collection as the plan says, or as one kind."""
     started = time.perf_counter()
-    plan = Collection.open(directory).index(wishes=IndexWishes(recall_target=TARGET, graph=False))
+    wishes = IndexWishes(kind=kind, recall_target=TARGET, graph=False)
+    plan = Collection.open(directory).index(wishes=wishes)
     return {"seconds": time.perf_counter() - started, "kind": plan.kind}
 
 
