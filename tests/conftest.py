@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from grids import GridEncoder
 from PIL import Image
+from small_build import make_parts_tiny
+from worn import copy_of, wear
 
 from i2v_search.choices import Engine
 from i2v_search.collection import Collection
@@ -87,3 +89,24 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("may not mount a small file system here")
     yield disk
     subprocess.run(["umount", "-l", os.fspath(disk)], check=True)  # lazily: maps may still be open
+
+
+@pytest.fixture
+def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feature files of a few rows, so that a small collection has several."""
+    make_parts_tiny(monkeypatch.setattr)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A worn collection with tiny parts; to be copied."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        make_parts_tiny(patch.setattr)
+        return wear(folder / "collection", folder / "images")
+
+
+@pytest.fixture
+def worn(kept: Path, tmp_path: Path) -> Path:
+    """A worn collection, to be changed."""
+    return copy_of(kept, tmp_path / "worn")

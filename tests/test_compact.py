@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from grids import GridEncoder, draw_folder
-from small_build import make_parts_tiny
 from stores import append, make_store, random_vectors, remove
 from test_kill import live_rows
 from worn import answers, assert_clean, copy_of, dead_rows, files_of, wear
@@ -18,24 +17,7 @@ from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
 from i2v_search.upkeep import copying
 from i2v_search.upkeep.rewriting import Compaction, compact_collection
 
-
-@pytest.fixture(autouse=True)
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_parts_tiny(monkeypatch.setattr)
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A worn collection; to be copied."""
-    folder = tmp_path_factory.mktemp("kept")
-    with pytest.MonkeyPatch.context() as patch:
-        make_parts_tiny(patch.setattr)
-        return wear(folder / "collection", folder / "images")
-
-
-@pytest.fixture
-def worn(kept: Path, tmp_path: Path) -> Path:
-    return copy_of(kept, tmp_path / "worn")
+pytestmark = pytest.mark.usefixtures("tiny_parts")
 
 
 def test_dead_rows_go_and_every_answer_stays(worn: Path) -> None:

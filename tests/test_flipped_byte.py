@@ -11,32 +11,20 @@ from pathlib import Path
 import pytest
 from small_build import make_parts_tiny
 from test_kill import Rows, live_rows
-from worn import assert_clean, copy_of, files_of, wear
+from worn import assert_clean, copy_of, files_of
 
 from i2v_search import Collection
 from i2v_search.arrays import open_arrays
 from i2v_search.errors import CollectionDamagedError, I2VSearchError
 from i2v_search.manifest import Manifest
 
+pytestmark = pytest.mark.usefixtures("tiny_parts")
+
 ROLES = ["manifest", "part", "last part", "tombstones", "arrays", "faiss", "graph"]
 SAMPLE = 40
 
 #: What each image finds: id, path and score of every hit.
 Found = dict[int, list[tuple[int, str, float]]]
-
-
-@pytest.fixture(autouse=True)
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_parts_tiny(monkeypatch.setattr)
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A worn collection; to be copied."""
-    folder = tmp_path_factory.mktemp("kept")
-    with pytest.MonkeyPatch.context() as patch:
-        make_parts_tiny(patch.setattr)
-        return wear(folder / "collection", folder / "images")
 
 
 @pytest.fixture(scope="module")

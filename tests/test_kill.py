@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from grids import GridEncoder, draw, draw_folder, touch
-from small_build import make_parts_tiny
 
 from i2v_search import Collection, load_encoder
 from i2v_search.choices import Engine
@@ -24,12 +23,9 @@ from i2v_search.errors import CollectionNotFoundError
 from i2v_search.parts import ImageRecord
 from i2v_search.store import FeatureStore
 
+pytestmark = pytest.mark.usefixtures("tiny_parts")
+
 Rows = dict[int, tuple[ImageRecord, bytes, bytes]]
-
-
-@pytest.fixture(autouse=True)
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_parts_tiny(monkeypatch.setattr)
 
 
 def live_rows(directory: Path) -> Rows:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from grids import GridEncoder, draw, draw_folder
-from small_build import make_parts_tiny
 from stores import append, make_store, random_vectors
 from test_kill import Rows, live_rows
 from worn import answers, assert_clean, dead_rows, files_of, wear
@@ -20,10 +19,7 @@ from i2v_search.parts import Part
 from i2v_search.store import FeatureStore, WriterLock
 from i2v_search.upkeep.relocating import Relocation, relocate_collection
 
-
-@pytest.fixture(autouse=True)
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_parts_tiny(monkeypatch.setattr)
+pytestmark = pytest.mark.usefixtures("tiny_parts")
 
 
 def renamed(rows: Rows, rename: Callable[[str], str]) -> Rows:

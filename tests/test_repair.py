@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_build import make_parts_tiny
 from stores import append, make_store, random_vectors, remove
 from test_kill import live_rows
-from worn import answers, assert_clean, copy_of, files_of, wear
+from worn import answers, assert_clean, files_of
 
 from i2v_search import Collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError, CollectionNotFoundError
@@ -18,26 +17,9 @@ from i2v_search.parts import ImageRecord, Part
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
 from i2v_search.upkeep.repairing import LostImage, repair_collection
 
+pytestmark = pytest.mark.usefixtures("tiny_parts")
+
 DIMENSION = 8
-
-
-@pytest.fixture(autouse=True)
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_parts_tiny(monkeypatch.setattr)
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A worn collection; to be copied."""
-    folder = tmp_path_factory.mktemp("kept")
-    with pytest.MonkeyPatch.context() as patch:
-        make_parts_tiny(patch.setattr)
-        return wear(folder / "collection", folder / "images")
-
-
-@pytest.fixture
-def worn(kept: Path, tmp_path: Path) -> Path:
-    return copy_of(kept, tmp_path / "worn")
 
 
 @pytest.fixture

@@ -12,29 +12,18 @@ from typing import Any
 import pytest
 from small_build import make_parts_tiny
 from test_kill import Rows, live_rows
-from worn import Answers, answers, assert_clean, copy_of, dead_rows, files_of, wear
+from worn import Answers, answers, assert_clean, copy_of, dead_rows, files_of
 
 from i2v_search import Collection
 from i2v_search.upkeep.relocating import relocate_collection
 from i2v_search.upkeep.rewriting import compact_collection
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+pytestmark = [
+    pytest.mark.usefixtures("tiny_parts"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes"),
+]
 
 Obey = Callable[..., str]
-
-
-@pytest.fixture(autouse=True)
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_parts_tiny(monkeypatch.setattr)
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A worn collection; to be copied."""
-    folder = tmp_path_factory.mktemp("kept")
-    with pytest.MonkeyPatch.context() as patch:
-        make_parts_tiny(patch.setattr)
-        return wear(folder / "collection", folder / "images")
 
 
 @pytest.fixture(scope="module")

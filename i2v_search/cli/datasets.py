@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2v_search.choices import DatasetRecipe
+from i2v_search.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from i2v_search.training.facts import DatasetFacts
@@ -19,7 +20,6 @@ datasets_app = typer.Typer(
 )
 
 SHOWN = 12
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @datasets_app.command("make", epilog="Example: i2v-search dataset make emoji --out data/emoji")

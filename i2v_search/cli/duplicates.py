@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import DuplicateKind
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
 
 if TYPE_CHECKING:
     from i2v_search.duplicates.groups import Duplicates
 
 
 def duplicates(
-    collection: Annotated[
-        Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
-    ] = Path("index/default"),
+    collection: CollectionOption = DEFAULT,
     kind: Annotated[
         DuplicateKind,
         typer.Option(help="What counts: same file; also same pixels; also re-encoded, resized, touched up."),
@@ -31,7 +30,7 @@ def duplicates(
     paths_only: Annotated[
         bool, typer.Option("--paths-only", "-f", help="Print only the files of removable copies, one a line.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Find images that are the same picture, and tell which one of each to keep. Deletes nothing."""
     from i2v_search.cli import show

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from i2v_search.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from i2v_search.encoders.models import ModelCard
 
@@ -19,7 +21,6 @@ models_app = typer.Typer(
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
 Channels: TypeAlias = Literal["RGB", "BGR"]
 Resize: TypeAlias = Literal["stretch", "pad", "crop"]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of an imported model.")]
 
 

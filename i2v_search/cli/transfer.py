@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
+
 if TYPE_CHECKING:
     from i2v_search.upkeep.merging import Merge
-
-CollectionOption = Annotated[Path, typer.Option("--collection", "-c", help="Directory of the collection.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def merge(
     others: Annotated[list[Path], typer.Argument(help="Directories of collections to take images from.")],
-    collection: CollectionOption = Path("index/default"),
+    collection: CollectionOption = DEFAULT,
     ids: Annotated[
         Path | None, typer.Option("--ids", help="Write a CSV file: collection, old id, new id.")
     ] = None,
@@ -53,7 +52,7 @@ def merge(
 
 def export(
     file: Annotated[Path, typer.Argument(help="What to write; its name ends in .npy, .h5 or .csv.")],
-    collection: CollectionOption = Path("index/default"),
+    collection: CollectionOption = DEFAULT,
     pca: Annotated[
         int | None, typer.Option("--pca", min=1, help="Reduce the vectors to so many principal components.")
     ] = None,

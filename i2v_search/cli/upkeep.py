@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
+
 if TYPE_CHECKING:
     from i2v_search.upkeep.repairing import Repair
 
-CollectionOption = Annotated[
-    Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-_DEFAULT = Path("index/default")
 _SHOWN_LOST = 20
 
 
 def verify(
-    collection: CollectionOption = _DEFAULT,
+    collection: CollectionOption = DEFAULT,
     repair: Annotated[
         bool, typer.Option("--repair", help="Drop what is damaged, and build again what is derived.")
     ] = False,
@@ -50,7 +46,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def compact(collection: CollectionOption = _DEFAULT, json: JsonOption = False) -> None:
+def compact(collection: CollectionOption = DEFAULT, json: JsonOption = False) -> None:
     """Give back the space of images that were removed or replaced; ids and answers stay."""
     from i2v_search.cli import show
     from i2v_search.collection import Collection
@@ -70,7 +66,7 @@ def compact(collection: CollectionOption = _DEFAULT, json: JsonOption = False) -
 def relocate(
     old: Annotated[str, typer.Argument(help="Folder or archive where the images were; it may be gone.")],
     new: Annotated[str, typer.Argument(help="Where they are.")],
-    collection: CollectionOption = _DEFAULT,
+    collection: CollectionOption = DEFAULT,
     force: Annotated[
         bool, typer.Option("--force", help="Go on though no image is there, a disk not plugged in.")
     ] = False,

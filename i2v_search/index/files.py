@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from i2v_search.arrays import KIND, check_file, create_arrays, read_arrays, write_arrays, write_at
 from i2v_search.errors import CollectionDamagedError, IndexStaleError
 from i2v_search.files import file_sha256, replacing
+from i2v_search.index.forms import Components, Form, Signs, Whole
 from i2v_search.index.scanners import Settings, read_scanner, write_scanner
-from i2v_search.index.vector_index import Components, Form, Measured, Signs, VectorIndex, Whole
+from i2v_search.index.vector_index import Measured, VectorIndex
 from i2v_search.manifest import FileRecord, IndexRecord
 from i2v_search.planner import TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent

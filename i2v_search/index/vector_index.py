@@ -7,103 +7,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
+from i2v_search.index.forms import Form, learn_form, sample_positions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
-from i2v_search.pca import fit_pca
 from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import BLOCK_BYTES, Similarity, position_blocks, scale_to_unit
+from i2v_search.similarity import BLOCK_BYTES, Similarity, position_blocks
 from i2v_search.store import FeatureStore
 
 #: Up to this many allowed rows a filtered query compares all of them in full.
 EXACT_FILTER_ROWS = 4096
-
-
-class Form(Protocol):
-    """How rows of the search space become what is scanned."""
-
-    def apply(self, rows: NDArray[np.float32]) -> NDArray[Any]:
-        """(m, d) float32 -> what a scanner takes."""
-        ...
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """What has to be kept in a file."""
-        ...
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Rows are scanned as they are."""
-
-    def apply(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the rows."""
-        return rows
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Nothing."""
-        return {}
-
-
-@dataclass(frozen=True, eq=False)
-class Signs:
-    """A bit for each dimension: whether a row exceeds a (d,) float32 centre there."""
-
-    centre: NDArray[np.float32]
-
-    def apply(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(m, d) float32 -> (m, d / 8) uint8."""
-        return np.packbits(rows > self.centre, axis=1)
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """The centre."""
-        return {"centre": self.centre}
-
-
-@dataclass(frozen=True, eq=False)
-class Components:
-    """Principal components: `i2v_search.pca`.
-
-    Scaled to unit length they rank as the whole rows do with half as many candidates
-    (docs/decisions/0012-index-engine.md): what a row has in other dimensions says little about its
-    neighbours, but makes its components shorter.
-
-    Attributes:
-        mean: (d,) float32.
-        components: (k, d) float32.
-        explained_variance_ratio: (k,) float32.
-        scaled: whether rows are scaled to unit length, as those of an inner product are.
-    """
-
-    mean: NDArray[np.float32]
-    components: NDArray[np.float32]
-    explained_variance_ratio: NDArray[np.float32]
-    scaled: bool
-
-    def apply(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(m, d) float32 -> (m, k) float32."""
-        reduced = self.project(rows)
-        return scale_to_unit(reduced) if self.scaled else reduced
-
-    def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(m, d) float32 -> (m, k) float32, the components as they are."""
-        return np.asarray(rows @ self.components.T - self._shift)
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """All three."""
-        return {
-            "pca_mean": self.mean,
-            "components": self.components,
-            "explained_variance_ratio": self.explained_variance_ratio,
-        }
-
-    @cached_property
-    def _shift(self) -> NDArray[np.float32]:
-        return self.components @ self.mean
 
 
 @dataclass(frozen=True)
@@ -175,7 +93,7 @@ class VectorIndex:
             report: told about progress.
         """
         fitted = Similarity.fit(similarity, store, report)
-        form = _learn_form(store, fitted, plan, held_back, report)
+        form = learn_form(store, fitted, plan, held_back, report)
         scanner = make_scanner(plan, similarity)
         index = cls(store, fitted, plan, scanner, form, store.live, len(store), usual_settings(plan))
         index._train(held_back, report)
@@ -306,7 +224,7 @@ class VectorIndex:
     def _train(self, held_back: NDArray[np.int64] | None, report: Report) -> None:
         if self.scanner.index.is_trained:
             return
-        sample = _sample(self.store, max(PCA_ROWS, LIST_POINTS * self.plan.lists), held_back)
+        sample = sample_positions(self.store, max(PCA_ROWS, LIST_POINTS * self.plan.lists), held_back)
         rows = np.empty((len(sample), self.plan.dimensions), np.float32)
         done = 0
         for block in position_blocks(self.store, sample):
@@ -328,46 +246,6 @@ class VectorIndex:
                 self.scanner.add(np.concatenate(held))
                 held = []
             report(Progress("indexing", done, len(positions)))
-
-
-def _learn_form(
-    store: FeatureStore,
-    similarity: Similarity,
-    plan: IndexPlan,
-    held_back: NDArray[np.int64] | None,
-    report: Report,
-) -> Form:
-    if similarity.name == "hamming":
-        return Signs(np.zeros(store.dimension, np.float32))
-    if plan.kind == "exact":
-        return Whole()
-    sample = _sample(store, PCA_ROWS, held_back)
-
-    def rows() -> Iterator[NDArray[np.float32]]:
-        done = 0
-        for block in position_blocks(store, sample):
-            yield similarity.embed_rows(store, block)
-            done += len(block)
-            report(Progress("learning components", done, len(sample)))
-
-    if plan.kind == "codes":
-        # Centred rows are halved by zero in every dimension; uncentred ones hardly at all.
-        total = sum((block.sum(axis=0, dtype=np.float64) for block in rows()), np.zeros(store.dimension))
-        return Signs((total / max(1, len(sample))).astype(np.float32))
-    fitted = fit_pca(rows(), plan.dimensions, centre=similarity.euclidean)
-    return Components(
-        fitted.mean, fitted.components, fitted.explained_variance_ratio, scaled=not similarity.euclidean
-    )
-
-
-def _sample(store: FeatureStore, size: int, held_back: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """Positions of at most `size` live rows, evenly spread, without those held back."""
-    live = store.live
-    if held_back is not None and len(held_back) * 2 < len(live):
-        live = live[~np.isin(live, held_back)]
-    if len(live) <= size:
-        return live
-    return live[np.linspace(0, len(live) - 1, size).astype(np.int64)]
 
 
 def best_of_blocks(
