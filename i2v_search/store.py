@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -146,17 +147,18 @@ class FeatureStore:
         """Values of one per-row dataset of `i2v_search.parts` at `positions`."""
         return self._gather(name, positions)
 
-    def require_intact(self) -> None:
-        """Read every file.
+    def require_intact(self, chosen: Iterable[int] | None = None) -> None:
+        """Compare every file, or some parts by number, with its checksum.
 
         Raises:
-            CollectionDamagedError: one differs from its checksum.
+            CollectionDamagedError: one differs: what is made of it would vouch for the damage.
         """
-        for damage in self.verify()[:1]:
-            raise CollectionDamagedError(
-                f"{self.directory / damage.file}: {damage.problem}; "
-                f"run i2v-search verify --repair --collection {self.directory}"
-            )
+        if chosen is None:
+            damages: list[Damage | None] = [*self.verify()]
+        else:
+            damages = [part_damage(self.parts[n], self.manifest.parts[n]) for n in sorted(chosen)]
+        for damage in filter(None, damages):
+            raise _damaged(self.directory, damage)
 
     def check(self, positions: NDArray[np.int64]) -> None:
         """Compare rows with their checksums, each the first time it is asked for.
@@ -183,19 +185,29 @@ class FeatureStore:
 
     def record(self, position: int) -> ImageRecord:
         """What is known of the image at a position."""
-        number = int(np.searchsorted(self._starts, position, "right")) - 1
-        return self.parts[number].record(position - int(self._starts[number]))
+        part, row = self.place(position)
+        return self.parts[part].record(row)
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Number of the part that holds a position, and the row in it."""
+        part = bisect_right(self.first_positions, position) - 1
+        return part, position - self.first_positions[part]
+
+    @cached_property
+    def first_positions(self) -> list[int]:
+        """Position of the first row of each part."""
+        return [int(start) for start in self._starts[:-1]]
 
     def sha256(self, position: int) -> str:
         """SHA-256 of the file of the image at a position, hex."""
-        number = int(np.searchsorted(self._starts, position, "right")) - 1
-        digest: NDArray[np.uint8] = self.parts[number]["sha256"][position - int(self._starts[number])]
+        part, row = self.place(position)
+        digest: NDArray[np.uint8] = self.parts[part]["sha256"][row]
         return digest.tobytes().hex()
 
     def path(self, position: int) -> str:
         """Path of the image at a position, relative to the image root."""
-        number = int(np.searchsorted(self._starts, position, "right")) - 1
-        return self.parts[number].image_path(position - int(self._starts[number]))
+        part, row = self.place(position)
+        return self.parts[part].image_path(row)
 
     def paths(self) -> Iterator[str]:
         """Paths of all rows in order of position, dead ones included."""
@@ -204,12 +216,7 @@ class FeatureStore:
 
     def paths_at(self, positions: NDArray[np.int64]) -> list[str]:
         """Paths of the images at some positions."""
-        numbers = np.searchsorted(self._starts, positions, "right") - 1
-        places = (positions - self._starts[numbers]).tolist()
-        return [
-            self.parts[number].image_path(place)
-            for number, place in zip(numbers.tolist(), places, strict=True)
-        ]
+        return [self.path(position) for position in positions.tolist()]
 
     def path_blocks(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
         """Paths of all rows in order of position, in blocks: their bytes in turn, and where each ends."""
@@ -259,14 +266,8 @@ class FeatureStore:
 
     def verify(self) -> list[Damage]:
         """Compare every file with its checksum and, where one differs, every row with its own."""
-        damages = []
-        for record, part in zip(self.manifest.parts, self.parts, strict=True):
-            difference = _difference(part.path, record.sha256)
-            if record.sha256 is None or difference:
-                rows = tuple(part.damaged_rows())
-                counted = f"{len(rows)} rows are damaged" if rows or difference else ""
-                if problem := "; ".join(filter(None, [difference, counted])):
-                    damages.append(Damage(record.name, problem, rows))
+        found = (part_damage(part, of) for part, of in zip(self.parts, self.manifest.parts, strict=True))
+        damages = [damage for damage in found if damage]
         tombstones = self.manifest.tombstones
         if tombstones and (difference := _difference(self.directory / tombstones.name, tombstones.sha256)):
             damages.append(Damage(tombstones.name, difference))
@@ -474,25 +475,17 @@ class StoreWriter:
         if not parts:
             return self._start_part()
         last, path = parts[-1], self.directory / parts[-1].name
+        if last.sha256 is not None and last.rows >= self._capacity.rows:
+            return self._start_part()
+        part = Part(path, self._dimension)
+        if damage := part_damage(part, last):
+            raise _damaged(self.directory, damage)  # a new checksum would vouch for it
         if last.sha256 is not None:
-            if last.rows >= self._capacity.rows:
-                return self._start_part()
-            # A new checksum would vouch for what damaged it.
-            self._require_intact(not _difference(path, last.sha256), path)
             self._save(parts=(*parts[:-1], last.model_copy(update={"sha256": None})))
-        else:
-            self._require_intact(not Part(path, self._dimension).damaged_rows(), path)
-        if Part(path, self._dimension).capacity != self._capacity:
+        if part.capacity != self._capacity:
             PartWriter.resize(path, self._dimension, self._roomy(path))
         self._part = PartWriter(path, self._dimension)
         return self._part
-
-    def _require_intact(self, intact: bool, path: Path) -> None:
-        if not intact:
-            raise CollectionDamagedError(
-                f"{path} differs from its checksum; run: "
-                f"i2v-search verify --repair --collection {self.directory}"
-            )
 
     def _roomy(self, path: Path) -> Capacity:
         """The usual capacity, or the part's own where that is larger."""
@@ -522,6 +515,24 @@ class StoreWriter:
     def _save(self, **changes: Any) -> None:
         self.manifest = self.manifest.updated(**changes)
         self.manifest.save(self.directory)
+
+
+def part_damage(part: Part, record: PartRecord) -> Damage | None:
+    """What is wrong with a feature file: by its checksum and, where it differs or is still open, by its rows'."""
+    difference = _difference(part.path, record.sha256)
+    if record.sha256 is not None and not difference:
+        return None
+    rows = tuple(part.damaged_rows())
+    counted = f"{len(rows)} rows are damaged" if rows or difference else ""
+    problem = "; ".join(filter(None, [difference, counted]))
+    return Damage(record.name, problem, rows) if problem else None
+
+
+def _damaged(directory: Path, damage: Damage) -> CollectionDamagedError:
+    return CollectionDamagedError(
+        f"{directory / damage.file}: {damage.problem}; "
+        f"run i2v-search verify --repair --collection {directory}"
+    )
 
 
 def _difference(path: Path, sha256: str | None) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +53,7 @@ class TagTable:
 
     def numbers_at(self, position: int) -> NDArray[np.int64]:
         """Numbers of the tags of a row that are at least as probable as `TAG_THRESHOLD`."""
-        part, row = self._place(position)
+        part, row = self._store.place(position)
         numbers, probabilities = self._store.parts[part].tag_entries(row)
         return np.asarray(self._number_map[self._firsts[part] + numbers[probabilities >= TAG_THRESHOLD]])
 
@@ -73,7 +72,7 @@ class TagTable:
         """
         if not len(positions) or not any(len(numbers) for numbers in wanted):
             return [()] * len(positions)
-        places = [self._place(position) for position in positions.tolist()]
+        places = [self._store.place(position) for position in positions.tolist()]
         entries = [self._store.parts[part].tag_entries(row) for part, row in places]
         lengths = np.array([len(numbers) for numbers, _ in entries], np.int64)
         rows = np.repeat(np.arange(len(entries)), lengths)
@@ -92,22 +91,13 @@ class TagTable:
 
     def _read(self, name: str) -> NDArray[np.float32]:
         values = np.zeros(self._store.rows, np.float32)
-        for first, part in zip(self._starts, self._store.parts, strict=False):
+        for first, part in zip(self._store.first_positions, self._store.parts, strict=True):
             for number, tag in enumerate(part.vocabulary):
                 if tag.name == name:
                     rows, probabilities = part.rows_with(number)
                     # A row may carry the name in two categories.
                     values[first + rows] = np.maximum(values[first + rows], probabilities)
         return values
-
-    def _place(self, position: int) -> tuple[int, int]:
-        """Part of a row, and its place there."""
-        part = bisect_right(self._starts, position) - 1
-        return part, position - self._starts[part]
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        return list(accumulate((part.rows for part in self._store.parts[:-1]), initial=0))
 
     @cached_property
     def _numbers(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ from i2v_search.manifest import Manifest
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store import FeatureStore, WriterLock, remove_strangers
 from i2v_search.upkeep.copying import Rename
-from i2v_search.upkeep.rewriting import parts_of, require_intact, rewrite_parts
+from i2v_search.upkeep.rewriting import parts_of, rewrite_parts
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def relocate_collection(
         if move.root != manifest.image_root and not move.parts:
             manifest.updated(image_root=move.root).save(directory)
         elif move.parts:
-            require_intact(store, move.parts)
+            store.require_intact(move.parts)
             everything = parts_of(store, np.ones(store.rows, bool))
             rewrite_parts(
                 directory,

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.index import remap_index
 from i2v_search.manifest import FileRecord, IndexRecord, Manifest, PartRecord
@@ -79,7 +78,7 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
         parts = parts_of(store, keep)
         stale = {number for number, part in enumerate(parts) if len(part.kept) < part.rows}
         if stale:
-            require_intact(store, stale)
+            store.require_intact(stale)
             # Of a part that is still open, the manifest may not know the last ids yet.
             manifest = manifest.updated(next_id=max(manifest.next_id, int(store.ids.max()) + 1))
             manifest = rewrite_parts(directory, manifest, parts, stale, store.removed, report=report)
@@ -268,22 +267,6 @@ def parts_of(store: FeatureStore, keep: NDArray[np.bool_]) -> list[StoredPart]:
         parts.append(StoredPart(record, part.rows, kept, source))
         start += part.rows
     return parts
-
-
-def require_intact(store: FeatureStore, chosen: set[int]) -> None:
-    """Compare feature files, by number, with their checksums, or the rows of one that is open for writing.
-
-    Raises:
-        CollectionDamagedError: one differs: a new checksum would vouch for the damage.
-    """
-    for number in sorted(chosen):
-        record, part = store.manifest.parts[number], store.parts[number]
-        intact = file_sha256(part.path) == record.sha256 if record.sha256 else not part.damaged_rows()
-        if not intact:
-            raise CollectionDamagedError(
-                f"{part.path} differs from its checksum; run: "
-                f"i2v-search verify --repair --collection {store.directory}"
-            )
 
 
 def _feature_bytes(directory: Path, manifest: Manifest) -> int:
