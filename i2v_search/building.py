@@ -28,6 +28,7 @@ from i2v_search.index import (
     save_index,
     save_reduced,
     tune,
+    unindexed,
     verify_index,
 )
 from i2v_search.manifest import EncoderRecord, IndexRecord, Manifest, WishesRecord
@@ -147,32 +148,25 @@ def build_index(
         with_graph = (len(store) <= GRAPH_ROWS if wishes.graph is None else wishes.graph) and len(store) > 1
         if _is_built(store, name, plan, wishes, with_graph):
             return plan
-        action, old = _upkeep(store, plan) if upkeep else ("rebuild", None)
+        action = _upkeep(store, plan) if upkeep else "rebuild"
         if action == "keep":
             return plan
         store.require_intact()
         number, watch = manifest.next_file, Watch()
-        if old is not None and action == "extend":
-            built = old.extended(report)
-        else:
-            asked = choose_queries(store)
-            built = VectorIndex.build(store, name, plan, held_back=asked, report=report)
-            built = tune(built, asked, wishes.recall_target, report)
+        extended = _extended(store, report) if action == "extend" else None
+        built = extended or _built(store, name, plan, wishes.recall_target, report)
         record = save_index(built, number)
-        costs = (plan.predicted.to_dict(), _costs(watch, built, record)) if action == "rebuild" else ({}, {})
+        if extended is not None and manifest.index is not None:
+            costs = {"predicted": manifest.index.predicted, "actual": manifest.index.actual}
+        else:
+            costs = {"predicted": plan.predicted.to_dict(), "actual": _costs(watch, built, record)}
         files = dict(record.files)
         if wishes.reduced and (reduced := save_reduced(built, number, report)):
             files["reduced"] = reduced
         if with_graph:
             files["graph"] = save_graph(UnitRows(built), directory / f"graph-{number:05d}.h5", report)
-        record = record.model_copy(
-            update={
-                "files": files,
-                "wishes": WishesRecord(**wishes.to_dict()),
-                "predicted": costs[0],
-                "actual": costs[1],
-            }
-        )
+        asked_for = WishesRecord(**wishes.to_dict())
+        record = record.model_copy(update={"files": files, "wishes": asked_for, **costs})
         manifest = manifest.updated(similarity=name, index=record, next_file=number + 1)
         manifest.save(directory)
         remove_strangers(directory, manifest)
@@ -187,14 +181,29 @@ def plan_for(wishes: IndexWishes, rows: int, dimension: int, similarity: Similar
     return replace(wishes, memory_bytes=limit).plan(rows, dimension, similarity)
 
 
-def _upkeep(store: FeatureStore, plan: IndexPlan) -> tuple[Upkeep, VectorIndex | None]:
-    """What to do about the index after a change, and the index if it is still of use."""
+def _upkeep(store: FeatureStore, plan: IndexPlan) -> Upkeep:
+    """What to do about the index after a change; nothing of it is read but its record."""
+    record = store.manifest.index
+    if record is None or record.trained is None:
+        return "rebuild"
+    tail = unindexed(store)
+    return plan_upkeep(record.kind, record.trained, len(store) - tail, tail, plan)
+
+
+def _built(
+    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, recall_target: float, report: Report
+) -> VectorIndex:
+    asked = choose_queries(store)
+    built = VectorIndex.build(store, similarity, plan, held_back=asked, report=report)
+    return tune(built, asked, recall_target, report)
+
+
+def _extended(store: FeatureStore, report: Report) -> VectorIndex | None:
+    """The index with the rows added since; None where it is damaged or too old and has to be built anew."""
     try:
-        index = load_index(store)
+        return load_index(store).extended(report)
     except (IndexStaleError, CollectionDamagedError):
-        return "rebuild", None
-    live = len(store) - len(index.tail)
-    return plan_upkeep(index.plan.kind, index.trained, live, len(index.tail), plan), index
+        return None
 
 
 def _require_similarity(name: str | None) -> None:
@@ -232,7 +241,7 @@ def _is_built(
         and max(record.recall_at_10, record.wishes.recall_target) >= wishes.recall_target
         and ("graph" in record.files or not with_graph)
         and ("reduced" in record.files or not wishes.reduced or record.kind in {"exact", "codes"})
-        and not verify_index(store)
+        and not verify_index(store.directory, record)
     )
 
 

@@ -27,7 +27,14 @@ from i2v_search.duplicates.groups import Duplicates
 from i2v_search.encoders import Encoder, TaggedEncoder
 from i2v_search.errors import CollectionDamagedError, MorphError, QueryError
 from i2v_search.extract import Extraction
-from i2v_search.index import VectorIndex, current_index, is_current, load_index, verify_index
+from i2v_search.index import (
+    VectorIndex,
+    current_index,
+    is_current,
+    load_index,
+    unindexed,
+    verify_index,
+)
 from i2v_search.manifest import IndexRecord, Manifest
 from i2v_search.mapping import MAP_IMAGES, CollectionMap, map_rows
 from i2v_search.morph import METHODS, MorphSpace, Network, measure
@@ -207,19 +214,19 @@ class Collection:
 
     def add(self, images: Sequence[Source], *, strict: bool = False, report: Report = silent) -> Extraction:
         """Add images; nothing is removed. Args and errors are those of `build`."""
-        updated = type(self).extract(
+        self.changes = extract_features(
             self.directory,
             images,
             encoder=self.encoder,
+            similarity=None,
             sync=False,
             strict=strict,
+            tagger=None,
             engine=self._engine,
             report=report,
-        )
-        assert updated.changes is not None  # noqa: S101 - extract always says what it did
+        )[1]
         self._reindex(report)
-        self.changes = updated.changes
-        return updated.changes
+        return self.changes
 
     def remove(self, images: Sequence[int | str], *, report: Report = silent) -> int:
         """Remove images by id or stored path; the image files themselves are left alone.
@@ -645,7 +652,7 @@ class Collection:
             encoder=self._manifest.encoder.id,
             similarity=self._manifest.similarity,
             index=record.model_dump(mode="json", exclude={"files"}) if record else None,
-            unindexed=self._unindexed,
+            unindexed=unindexed(self.store),
             bytes={
                 name: (self.directory / name).stat().st_size
                 for name in sorted(self._manifest.file_names())
@@ -660,7 +667,7 @@ class Collection:
         Returns:
             What is damaged; nothing if all is well.
         """
-        return (*self.store.verify(), *verify_index(self.store))
+        return (*self.store.verify(), *verify_index(self.directory, self._manifest.index))
 
     def image_bytes(self, image: int | str) -> bytes:
         """The file of an image of the collection, by id or stored path.
@@ -706,14 +713,6 @@ class Collection:
     def is_current(self) -> bool:
         """Whether the index describes the feature store as it is."""
         return is_current(self.store)
-
-    @property
-    def _unindexed(self) -> int:
-        """Images that the index does not hold, as far as its record tells."""
-        record = self._manifest.index
-        if record is None or self.is_current:
-            return 0
-        return int(np.count_nonzero(self.store.live >= record.rows))
 
     def __len__(self) -> int:
         """Number of images."""

@@ -518,7 +518,7 @@ class StoreWriter:
 
 
 def part_damage(part: Part, record: PartRecord) -> Damage | None:
-    """What is wrong with a feature file: by its checksum and, where it differs or is still open, by its rows'."""
+    """What is wrong with a feature file: by its checksum and, where that fails or is not yet set, by row."""
     difference = _difference(part.path, record.sha256)
     if record.sha256 is not None and not difference:
         return None

@@ -10,6 +10,7 @@ import pytest
 from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
+from i2v_search import planner
 from i2v_search.choices import Engine, MorphMethod, SimilarityName
 from i2v_search.collection import Collection
 from i2v_search.encoders import EncoderInfo, registry
@@ -487,10 +488,29 @@ def test_an_approximate_index_stays_one_when_images_come_and_go(
     hits = collection.search(5, top=50, exclude_query=False).hits
     assert hits[0].id == 5
     assert sorted(hit.id for hit in hits) == [*range(3), *range(4, 45)]
+    assert collection.compact().dropped == 1
+    assert collection.info().unindexed == 5  # they are as new as before
     collection.remove(range(4, 20))  # much of the index: it is built anew
     facts = collection.info()
     assert facts.index is not None
     assert (facts.index["kind"], facts.index["live_rows"], facts.unindexed) == ("pca", 28, 0)
+
+
+def test_an_extended_index_keeps_what_its_build_took(
+    tmp_path: Path, loaded: list[GridEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "TAIL_ROWS", 3)
+    wishes = IndexWishes(kind="pca", pca_dimensions=16)
+    folder = draw_folder(tmp_path / "images", 40)
+    collection = Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes)
+    before = collection.info().index
+    collection.add([draw_folder(tmp_path / "more", 5, first=40)])
+    after = collection.info()
+    assert before is not None
+    assert after.index is not None
+    assert (after.index["live_rows"], after.index["trained"], after.unindexed) == (45, 40, 0)
+    assert (after.index["actual"], after.index["recall_at_10"]) == (before["actual"], before["recall_at_10"])
+    assert before["actual"]["build_seconds"] > 0
 
 
 def test_wishes_are_remembered(tmp_path: Path, loaded: list[GridEncoder]) -> None:

@@ -7,6 +7,7 @@ from i2v_search.index.files import (
     remap_index,
     save_index,
     save_reduced,
+    unindexed,
     verify_index,
 )
 from i2v_search.index.measuring import Judge, choose_queries, tune
@@ -26,5 +27,6 @@ __all__ = [
     "save_index",
     "save_reduced",
     "tune",
+    "unindexed",
     "verify_index",
 ]

@@ -155,18 +155,25 @@ def remap_index(
         return None
     arrays["positions"] = np.where(positions < 0, -1, mapping[positions])
     file = write_arrays(directory / f"search-{number:05d}.h5", arrays)
-    return record.model_copy(update={"files": {**record.files, "arrays": file}})
+    rows = int(np.count_nonzero(mapping[: record.rows] >= 0))
+    return record.model_copy(update={"rows": rows, "files": {**record.files, "arrays": file}})
 
 
-def verify_index(store: FeatureStore) -> list[Damage]:
+def verify_index(directory: Path, record: IndexRecord | None) -> list[Damage]:
     """Compare the index's files with their checksums; what differs or is missing."""
     damages = []
-    for file in (store.manifest.index.files if store.manifest.index else {}).values():
+    for file in (record.files if record else {}).values():
         try:
-            check_file(store.directory / file.name, file.sha256)
+            check_file(directory / file.name, file.sha256)
         except CollectionDamagedError as error:
             damages.append(Damage(file.name, str(error)))
     return damages
+
+
+def unindexed(store: FeatureStore) -> int:
+    """How many live rows the index does not hold, by its record: rows are only ever appended."""
+    record = store.manifest.index
+    return 0 if record is None else len(store) - int(np.searchsorted(store.live, record.rows))
 
 
 def is_current(store: FeatureStore) -> bool:

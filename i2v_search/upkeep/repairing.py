@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
+from i2v_search.index import verify_index
 from i2v_search.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, Part
 from i2v_search.progress import Progress, Report, silent
@@ -305,16 +306,8 @@ def _tombstones_before(directory: Path, record: FileRecord) -> str:
 
 
 def _broken_derived(directory: Path, manifest: Manifest) -> Iterator[Damage]:
-    for record in (manifest.index.files if manifest.index else {}).values():
-        try:
-            intact, problem = (
-                file_sha256(directory / record.name) == record.sha256,
-                "differs from its checksum",
-            )
-        except OSError as error:
-            intact, problem = False, f"cannot be read ({error.strerror})"
-        if not intact:
-            yield Damage(record.name, f"{problem}; the index is built anew")
+    for damage in verify_index(directory, manifest.index):
+        yield replace(damage, problem=f"{damage.problem.split('; ')[0]}; the index is built anew")
 
 
 def _next_id(manifest: Manifest, found: Sequence[_Examined]) -> int:

@@ -254,8 +254,7 @@ def _carry_index(
     if record is None or record.generation != manifest.generation:
         return record
     # It held all live rows of the old generation, and they are those of the new one.
-    rows = int(np.count_nonzero(mapping >= 0))
-    return record.model_copy(update={"generation": manifest.generation + 1, "rows": rows})
+    return record.model_copy(update={"generation": manifest.generation + 1})
 
 
 def parts_of(store: FeatureStore, keep: NDArray[np.bool_]) -> list[StoredPart]:
