@@ -14,7 +14,6 @@ from i2v_search.choices import Engine, SimilarityName
 from i2v_search.encoders import Encoder, EncoderInfo, TaggedEncoder, load_encoder, load_tagger
 from i2v_search.errors import (
     CollectionDamagedError,
-    CollectionNotFoundError,
     EncoderMismatchError,
     IndexStaleError,
     QueryError,
@@ -66,10 +65,7 @@ def extract_features(
     root = image_root(images)
     _require_similarity(similarity)
     with WriterLock(directory):
-        try:
-            manifest = Manifest.load(directory)
-        except CollectionNotFoundError:
-            manifest = None
+        manifest = Manifest.find(directory)
         loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, engine), manifest, engine)
         if manifest is None:
             tags = tagger_info(loaded)

@@ -176,6 +176,14 @@ class Manifest(_Model):
             place = ".".join(map(str, first["loc"]))
             raise CollectionDamagedError(f"{path} is not valid at {place}: {first['msg']}") from error
 
+    @classmethod
+    def find(cls, directory: Path) -> Self | None:
+        """`load`, or None where there is no collection."""
+        try:
+            return cls.load(directory)
+        except CollectionNotFoundError:
+            return None
+
     def save(self, directory: Path) -> None:
         """Replace the manifest of the collection in `directory`, atomically."""
         document = self.model_dump(mode="json") | {"format": FORMAT_VERSION}

@@ -16,7 +16,7 @@ hnsw       walks a graph of neighbours in D components of 8 bits,               
 
 "In full" reads the float16 rows of the feature store from disk. The plan is the simplest kind whose predicted
 memory and time meet the wishes; what it really takes and finds is measured when it is built. Rates are those
-of one core of a laptop-class processor (benchmarks/RESULTS.md, *scale*).
+measured on two cores for a build and on one for a search (benchmarks/RESULTS.md, *scale*).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CANDIDATES = 20
 RECALL_TARGET = 0.99
 #: A search that takes no longer than this feels instant, with everything around it.
 LATENCY_MS = 5.0
-#: Rows that principal components are learned from: more do not find better ones (benchmarks: *pca*).
+#: Rows that principal components are learned from: of a million, four times as many explain 0.1 % more.
 PCA_ROWS = 65_536
 #: Neighbours of a node of the HNSW graph; twice as many on its lowest level.
 HNSW_NEIGHBOURS = 32
@@ -48,7 +48,7 @@ _SCANNED_SHARE = 16
 #: Points that each list's centre is learned from.
 LIST_POINTS = 64
 
-# Measured on one core; see the module's text.
+# Measured; see the module's text.
 _SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9}  # bytes a second
 _OVERHEAD_MS = 0.15
 _RERANKED_ELEMENTS = 0.5e9  # elements of rows read and compared in full, a second
@@ -68,7 +68,7 @@ class Cost:
         memory_bytes: held while searching, besides the program itself.
         build_memory_bytes: the most that building takes, the program included.
         disk_bytes: of its files.
-        build_seconds: to build it, on one core.
+        build_seconds: to build it, on two cores.
         query_ms: of one search, milliseconds.
     """
 

@@ -16,13 +16,14 @@ from small_build import make_parts_tiny
 from stores import append, make_store, random_vectors, remove
 from typer.testing import CliRunner
 
+from i2v_search import similarity
 from i2v_search.cli.app import app
 from i2v_search.errors import CollectionDamagedError, QueryError
 from i2v_search.manifest import Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import Tag
-from i2v_search.upkeep import exporting, hdf5_export
+from i2v_search.upkeep import hdf5_export
 from i2v_search.upkeep.exporting import export_store
 
 DIMENSION = 6
@@ -34,7 +35,7 @@ TAGS = [Tag("re:zero", 0.75, "copyright"), Tag("|_|", 0.1), Tag("safe", 0.9, "ra
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureStore:
     """Twenty images over several parts, three of them removed and one superseded."""
     make_parts_tiny(monkeypatch.setattr)
-    monkeypatch.setattr(exporting, "BLOCK_BYTES", 4 * DIMENSION * 4)
+    monkeypatch.setattr(similarity, "BLOCK_BYTES", 4 * DIMENSION * 4)
     directory = tmp_path / "100%b collection"
     vectors = random_vectors(20, DIMENSION)
     paths = [*ODD_PATHS, *(f"{number}.png" for number in range(14))]
@@ -246,11 +247,12 @@ def test_damaged_rows_are_not_passed_on(store: FeatureStore, tmp_path: Path, nam
 STARVED = """
 import resource, signal, sys
 from pathlib import Path
+from i2v_search import similarity
 from i2v_search.upkeep import exporting
 from i2v_search.store import FeatureStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store, path, limits = FeatureStore(Path(sys.argv[1])), Path(sys.argv[2]), map(int, sys.argv[3:])
-exporting.BLOCK_BYTES = 2**12
+similarity.BLOCK_BYTES = 2**12
 for limit in limits:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:

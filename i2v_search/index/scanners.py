@@ -102,6 +102,19 @@ class Scanner:
         distances, rows = self.index.search(queries, k, params=parameters)
         return distances, rows
 
+    def _filled(
+        self,
+        found: tuple[NDArray[Any], NDArray[np.int64]],
+        queries: NDArray[Any],
+        allowed: NDArray[np.bool_] | None,
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """What was found, scanned for where a structure found fewer rows than it was asked for."""
+        distances, rows = found
+        short = np.flatnonzero((rows < 0).any(axis=1))
+        if len(short):
+            distances[short], rows[short] = self.scan(queries[short], rows.shape[1], allowed)
+        return distances, rows
+
 
 class IvfScanner(Scanner):
     """Lists of product codes, perhaps with a middle stage of 8-bit components."""
@@ -124,11 +137,7 @@ class IvfScanner(Scanner):
         if refined:
             factor = max(2.0, settings.shortlist / max(1, settings.candidates))
             parameters = _faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
-        distances, rows = self.index.search(queries, k, params=parameters)
-        short = np.flatnonzero((rows < 0).any(axis=1))
-        if len(short):
-            distances[short], rows[short] = self.scan(queries[short], k, allowed)
-        return distances, rows
+        return self._filled(self.index.search(queries, k, params=parameters), queries, allowed)
 
     def scan(
         self, queries: NDArray[Any], k: int, allowed: NDArray[np.bool_] | None = None
@@ -155,11 +164,8 @@ class HnswScanner(Scanner):
         options: dict[str, Any] = {"efSearch": max(settings.effort, 2 * k)}
         if allowed is not None:
             options["sel"] = _selector(allowed)
-        distances, rows = self.index.search(queries, k, params=_faiss.SearchParametersHNSW(**options))
-        short = np.flatnonzero((rows < 0).any(axis=1))
-        if len(short):
-            distances[short], rows[short] = self.scan(queries[short], k, allowed)
-        return distances, rows
+        found = self.index.search(queries, k, params=_faiss.SearchParametersHNSW(**options))
+        return self._filled(found, queries, allowed)
 
     def scan(
         self, queries: NDArray[Any], k: int, allowed: NDArray[np.bool_] | None = None

@@ -29,7 +29,6 @@ from i2v_search.searching.query import Example, Query, Resolved, Resolver, examp
 from i2v_search.searching.ranking import Rank, Ranking, best, diversify, lay_out, mix
 from i2v_search.searching.request import Request
 from i2v_search.searching.tag_table import TagTable
-from i2v_search.similarity import position_blocks
 from i2v_search.store import FeatureStore
 
 #: Queries answered at a time: what is held for each is bounded by that.
@@ -121,7 +120,7 @@ class Searcher:
             if rows is not None and scores is not None:
                 others = rows[~np.isin(rows, mine)] if mine else rows
                 by_tags = Ranking(scores[others], others)
-                rank = mix(rank, _comparing(index, vectors[line : line + 1]), by_tags, request.tag_weight)
+                rank = mix(rank, _comparing(index, vectors[line]), by_tags, request.tag_weight)
             yield self._cut(rank, int(total) - len(mine), request, index)
 
     def _cut(self, rank: Rank, total: int, request: Request, index: VectorIndex | None) -> _Page:
@@ -287,14 +286,10 @@ def _by_score(ranking: Ranking) -> Rank:
 def _comparing(
     index: VectorIndex, vector: NDArray[np.float32]
 ) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
-    """Scores of rows with one query, in bounded memory."""
+    """Scores of rows with one query (d,)."""
 
     def scores(positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        found = [np.empty(0, np.float32)]
-        for block in position_blocks(index.store, positions):
-            index.store.check(block)
-            rows = index.similarity.embed_rows(index.store, block)
-            found.append(index.similarity.scores(vector, rows)[0])
-        return np.concatenate(found)
+        index.store.check(positions)
+        return index.similarity.stored_scores(vector, index.store, positions)
 
     return scores

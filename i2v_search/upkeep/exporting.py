@@ -34,7 +34,7 @@ from i2v_search.parts import ImageRecord
 from i2v_search.pca import PrincipalComponents, fit_pca
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.results import printable
-from i2v_search.similarity import BLOCK_BYTES
+from i2v_search.similarity import position_blocks
 from i2v_search.store import FeatureStore, is_own_file
 from i2v_search.tags import CATEGORIES
 from i2v_search.upkeep.hdf5_export import write_hdf5
@@ -157,10 +157,8 @@ class _Rows:
         self.store, self.positions, self.report = store, positions, report
 
     def blocks(self) -> Iterator[NDArray[np.int64]]:
-        """Positions of rows whose float32 vectors take at most `BLOCK_BYTES`."""
-        size = max(1, BLOCK_BYTES // (4 * self.store.dimension))
-        for start in range(0, len(self.positions), size):
-            yield self.positions[start : start + size]
+        """Positions of the rows, in blocks."""
+        return position_blocks(self.store, self.positions)
 
     def fit(self, dimensions: int) -> PrincipalComponents:
         """Principal components of the unit rows."""

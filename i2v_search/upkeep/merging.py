@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.catalogue import path_key
-from i2v_search.errors import CollectionNotFoundError, EncoderMismatchError, QueryError
+from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.manifest import EncoderRecord, Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
@@ -110,9 +110,9 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
             raise QueryError(f"{other} is the collection itself: it cannot be merged into {directory}")
     # Before anything is made: a misspelt name must not leave an empty collection behind.
     manifests = [Manifest.load(other) for other in others]
-    _require_same_makers(directory, _manifest(directory) or manifests[0], others, manifests)
+    _require_same_makers(directory, Manifest.find(directory) or manifests[0], others, manifests)
     with WriterLock(directory):
-        manifest = _manifest(directory)
+        manifest = Manifest.find(directory)
         _require_same_makers(directory, manifest or manifests[0], others, manifests)
         checked = _check(others, report)
         if manifest is None:
@@ -311,13 +311,6 @@ def _is_same_folder(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # one of them does not exist
         return False
-
-
-def _manifest(directory: Path) -> Manifest | None:
-    try:
-        return Manifest.load(directory)
-    except CollectionNotFoundError:
-        return None
 
 
 def _require_same_makers(
