@@ -147,6 +147,11 @@ def read_arrays(directory: Path, record: FileRecord) -> dict[str, NDArray[Any]]:
     Raises:
         CollectionDamagedError: the file is missing, differs from its checksum, or is not a file of arrays.
     """
+    return {name: values.copy() for name, values in map_arrays(directory, record).items()}
+
+
+def map_arrays(directory: Path, record: FileRecord) -> dict[str, NDArray[Any]]:
+    """`read_arrays` as read-only views of one memory map."""
     path = directory / record.name
     check_file(path, record.sha256)
     opened = open_arrays(path)
@@ -154,7 +159,7 @@ def read_arrays(directory: Path, record: FileRecord) -> dict[str, NDArray[Any]]:
         raise CollectionDamagedError(
             f"{path} is {opened.kind!r}, expected {KIND!r}; rebuild it: i2v-search index"
         )
-    return {name: values.copy() for name, values in opened.arrays.items()}
+    return opened.arrays
 
 
 def check_file(path: Path, sha256: str) -> None:

@@ -19,6 +19,7 @@ from i2v_search.errors import (
     QueryError,
 )
 from i2v_search.extract import Extraction, extract
+from i2v_search.graph_file import build_network, load_network, save_network
 from i2v_search.index import (
     VectorIndex,
     choose_queries,
@@ -30,16 +31,17 @@ from i2v_search.index import (
     unindexed,
     verify_index,
 )
-from i2v_search.manifest import EncoderRecord, IndexRecord, Manifest, WishesRecord
+from i2v_search.manifest import EncoderRecord, FileRecord, IndexRecord, Manifest, WishesRecord
+from i2v_search.morph import Network
 from i2v_search.planner import IndexPlan, IndexWishes, Upkeep, plan_upkeep
 from i2v_search.progress import Report
-from i2v_search.rows import UnitRows, save_graph
+from i2v_search.rows import UnitRows
 from i2v_search.sources import Source, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, remove_strangers
 from i2v_search.watch import Watch, physical_memory
 
 #: Up to this many images the graph for morphs is built with the index.
-GRAPH_ROWS = 50_000
+GRAPH_ROWS = 100_000
 
 
 def extract_features(
@@ -141,15 +143,20 @@ def build_index(
         store = FeatureStore(directory, manifest)
         name = similarity or manifest.similarity
         plan = plan_for(wishes, len(store), store.dimension, name)
-        with_graph = (len(store) <= GRAPH_ROWS if wishes.graph is None else wishes.graph) and len(store) > 1
-        if _is_built(store, name, plan, wishes, with_graph):
+        with_graph = _wants_graph(wishes, store, upkeep=upkeep)
+        built_already = _is_built(store, name, plan, wishes)
+        if built_already and (not with_graph or "graph" in _files(manifest)):
             return plan
-        action = _upkeep(store, plan) if upkeep else "rebuild"
+        action = _upkeep(store, plan) if upkeep else ("keep" if built_already else "rebuild")
         if action == "keep":
+            if with_graph:
+                _keep_graph(store, wishes, report)
             return plan
         store.require_intact()
         number, watch = manifest.next_file, Watch()
-        extended = _extended(store, report) if action == "extend" else None
+        extended, network = (
+            _extended(store, report, with_graph=with_graph) if action == "extend" else (None, None)
+        )
         built = extended or _built(store, name, plan, wishes.recall_target, report)
         record = save_index(built, number)
         if extended is not None and manifest.index is not None:
@@ -160,7 +167,9 @@ def build_index(
         if wishes.reduced and (reduced := save_reduced(built, number, report)):
             files["reduced"] = reduced
         if with_graph:
-            files["graph"] = save_graph(UnitRows(built), directory / f"graph-{number:05d}.h5", report)
+            rows = UnitRows(built)
+            network = network or build_network(rows, report)
+            files["graph"] = save_network(rows, network, _graph_path(directory, number))
         asked_for = WishesRecord(**wishes.to_dict())
         record = record.model_copy(update={"files": files, "wishes": asked_for, **costs})
         manifest = manifest.updated(similarity=name, index=record, next_file=number + 1)
@@ -194,12 +203,65 @@ def _built(
     return tune(built, asked, recall_target, report)
 
 
-def _extended(store: FeatureStore, report: Report) -> VectorIndex | None:
-    """The index with the rows added since; None where it is damaged or too old and has to be built anew."""
+def _extended(
+    store: FeatureStore, report: Report, *, with_graph: bool
+) -> tuple[VectorIndex | None, Network | None]:
+    """The index with the rows added since, and its network if there is one and it is wanted.
+
+    None where the index is damaged or too old, None where the network is, and has to be built anew.
+    """
     try:
-        return load_index(store).extended(report)
+        index = load_index(store)
     except (IndexStaleError, CollectionDamagedError):
+        return None, None
+    # The numbers of its rows are those that the rows of the extended index will have.
+    network = _kept_network(UnitRows(index), store.manifest) if with_graph else None
+    return index.extended(report), network
+
+
+def _kept_network(rows: UnitRows, manifest: Manifest) -> Network | None:
+    """The network of a collection, brought up to date; None where there is none or it is damaged."""
+    file = _files(manifest).get("graph")
+    try:
+        return None if file is None else load_network(rows, rows.directory, file)
+    except CollectionDamagedError:
         return None
+
+
+def _keep_graph(store: FeatureStore, wishes: IndexWishes, report: Report) -> None:
+    """Bring the graph up to date, or build it, beside an index that stays as it is."""
+    manifest, directory = store.manifest, store.directory
+    rows = UnitRows(load_index(store))
+    network = _kept_network(rows, manifest)
+    if manifest.index is None or (network is not None and network.stored_tree is not None):
+        return
+    if network is None:
+        store.require_intact()
+        network = build_network(rows, report)
+    number = manifest.next_file
+    graph = save_network(rows, network, _graph_path(directory, number))
+    files = {**manifest.index.files, "graph": graph}
+    asked_for = WishesRecord(**wishes.to_dict())
+    record = manifest.index.model_copy(update={"files": files, "wishes": asked_for})
+    manifest = manifest.updated(index=record, next_file=number + 1)
+    manifest.save(directory)
+    remove_strangers(directory, manifest)
+
+
+def _wants_graph(wishes: IndexWishes, store: FeatureStore, *, upkeep: bool) -> bool:
+    if len(store) < 2:
+        return False
+    if wishes.graph is None:
+        return len(store) <= GRAPH_ROWS or (upkeep and "graph" in _files(store.manifest))
+    return wishes.graph
+
+
+def _files(manifest: Manifest) -> dict[str, FileRecord]:
+    return {str(role): file for role, file in manifest.index.files.items()} if manifest.index else {}
+
+
+def _graph_path(directory: Path, number: int) -> Path:
+    return directory / f"graph-{number:05d}.h5"
 
 
 def _require_similarity(name: str | None) -> None:
@@ -225,9 +287,8 @@ def find_image(store: FeatureStore, catalogue: Catalogue, image: int | str) -> i
     return position
 
 
-def _is_built(
-    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes, with_graph: bool
-) -> bool:
+def _is_built(store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes) -> bool:
+    """Whether the index is there, current, sound and as it is wished; of the graph, whether it is sound."""
     record = store.manifest.index
     if record is None or record.wishes is None or not is_current(store):
         return False
@@ -235,7 +296,6 @@ def _is_built(
     return (
         (record.similarity, record.kind, record.dimensions, record.refined) == wanted
         and max(record.recall_at_10, record.wishes.recall_target) >= wishes.recall_target
-        and ("graph" in record.files or not with_graph)
         and ("reduced" in record.files or not wishes.reduced or record.kind in {"exact", "codes"})
         and not verify_index(store.directory, record)
     )

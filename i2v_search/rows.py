@@ -1,30 +1,23 @@
-"""The live rows of an index as `i2v_search.morph` wants them, and the file that keeps their graph."""
+"""The rows of an index, and those beside it, as `i2v_search.morph` wants them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arrays import read_arrays, write_arrays
-from i2v_search.errors import CollectionDamagedError, MorphError
-from i2v_search.index import VectorIndex
-from i2v_search.manifest import FileRecord
-from i2v_search.morph import KnnGraph, Network, build_graph, connect, symmetric_csr
-from i2v_search.progress import Progress, Report
+from i2v_search.index import VectorIndex, joinable, neighbours_of_all
+from i2v_search.morph import Search
+from i2v_search.progress import Report
 from i2v_search.similarity import unit
-
-GRAPH_NEIGHBOURS = 15
 
 
 class UnitRows:
-    """Satisfies `i2v_search.morph.Rows` over the rows that an index scans, in its search space.
+    """Satisfies `i2v_search.morph.Rows` over all live rows of a collection, in its search space.
 
-    Row i is the index's i-th; rows that were removed since it was built are still counted, and masked by
-    `alive`.
+    The rows of the index come first, in its order, then its tail: `VectorIndex.extended` leaves every number
+    as it is. Rows that were removed since the index was built are still counted, and masked by `alive`.
 
     Args:
         index: the index.
@@ -32,13 +25,18 @@ class UnitRows:
 
     def __init__(self, index: VectorIndex) -> None:
         self._index = index
-        self.positions = index.positions
+        #: Of the collection.
+        self.directory = index.store.directory
+        #: Rows of the index.
+        self.indexed = len(index.positions)
+        #: (n,) int64: each row's position in the store; -1 where it is gone.
+        self.positions = np.concatenate([index.positions, index.tail])
         store = index.store
         live = np.zeros(store.rows + 1, bool)
         live[store.live] = True
         #: (n,) bool: rows that are live.
-        self.alive = live[self.positions]
-        self._numbers = np.full(store.rows, -1, np.int64)
+        self.alive: NDArray[np.bool_] = live[self.positions]
+        self._numbers = np.full(store.rows + 1, -1, np.int64)  # position -1 meets the additional last entry
         kept = np.flatnonzero(self.positions >= 0)
         self._numbers[self.positions[kept]] = kept
 
@@ -47,14 +45,18 @@ class UnitRows:
         return len(self.positions)
 
     def number_of(self, position: int) -> int | None:
-        """Row with a position of the store; None where the index does not scan it."""
+        """Row with a position of the store; None where no row has it."""
         number = int(self._numbers[position])
         return None if number < 0 else number
+
+    def numbers_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(m,) int64 positions of the store -> (m,) int64 row numbers; -1 where no row has that position."""
+        return self._numbers[np.where((positions >= 0) & (positions < len(self._numbers)), positions, -1)]
 
     def usable(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         """(n,) bool: live rows that a mask over the positions of the store allows; None for all rows."""
         if allowed is not None:
-            return allowed[self.positions] & self.alive
+            return np.asarray(allowed[self.positions] & self.alive)
         return None if self.alive.all() else self.alive
 
     @property
@@ -76,13 +78,37 @@ class UnitRows:
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Satisfies `i2v_search.morph.Search` where the index compares by inner product, not for l2."""
-        scores, positions = self._index.search(queries, k, self._searched)
+        scores, positions = self._index.search(queries, k)
         return np.asarray(2 - 2 * scores, np.float32), self._numbers[positions]
 
-    @cached_property
-    def _searched(self) -> NDArray[np.bool_] | None:
-        """The positions that are rows here; None where all live ones are."""
-        return self._numbers >= 0 if len(self._index.tail) else None
+    @property
+    def joinable(self) -> bool:
+        """Whether `neighbours_of_all` works."""
+        return joinable(self._index)
+
+    def neighbours_of_all(self, k: int, report: Report) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """The k nearest others of every row of the index: squared chords and numbers, inf and -1 for none."""
+        scores, neighbours = neighbours_of_all(self._index, k, report)
+        return 2 - 2 * scores, neighbours
+
+    def search_among(self, allowed: NDArray[np.bool_] | None) -> Search:
+        """A search that answers only with rows that a mask over the positions of the store allows."""
+        if allowed is None:
+            return self.search
+
+        def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            scores, positions = self._index.search(queries, k, allowed)
+            return np.asarray(2 - 2 * scores, np.float32), self._numbers[positions]
+
+        return search
+
+    def check(self, numbers: NDArray[np.int64]) -> None:
+        """Compare rows with their checksums.
+
+        Raises:
+            CollectionDamagedError: one differs.
+        """
+        self._index.store.check(self.positions[numbers])
 
     @staticmethod
     def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,40 +116,3 @@ class UnitRows:
         scaled = unit(rows)
         scaled[~np.any(scaled, axis=1), 0] = 1
         return scaled
-
-
-def save_graph(rows: UnitRows, path: Path, report: Report) -> FileRecord:
-    """Build the k-NN graph and keep it in a file: ``neighbours`` (n, k) int32, ``squared`` float32.
-
-    The exact scan serves small collections; where the index is approximate, it finds the neighbours.
-    """
-    total = len(rows)
-    search = rows.search if rows.approximate else None
-    graph = build_graph(
-        rows,
-        GRAPH_NEIGHBOURS,
-        search=search,
-        progress=lambda done: report(Progress("connecting", done, total)),
-    )
-    return write_arrays(path, {"neighbours": graph.neighbours, "squared": graph.squared})
-
-
-def load_network(rows: UnitRows, directory: Path, record: FileRecord) -> Network:
-    """Read a graph that `save_graph` kept, its parts joined by their closest pairs.
-
-    Raises:
-        CollectionDamagedError: the file is missing, changed, or not the graph of these rows.
-    """
-    arrays = read_arrays(directory, record)
-    try:
-        graph = KnnGraph(arrays["neighbours"], arrays["squared"])
-    except (KeyError, MorphError) as error:
-        raise CollectionDamagedError(
-            f"{directory / record.name} is not a graph ({error}); rebuild it: i2v-search index"
-        ) from error
-    if len(graph.neighbours) != len(rows):
-        raise CollectionDamagedError(
-            f"{directory / record.name} has {len(graph.neighbours)} rows, expected {len(rows)}; "
-            "rebuild it: i2v-search index"
-        )
-    return connect(rows, Network(symmetric_csr(graph)))

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from i2v_search.graph_file import build_network, save_network
 from i2v_search.index import VectorIndex, save_index
 from i2v_search.manifest import FORMAT_VERSION, EncoderRecord, Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.planner import plan_index
 from i2v_search.progress import silent
-from i2v_search.rows import UnitRows, save_graph
+from i2v_search.rows import UnitRows
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
 from i2v_search.tags import Tag
 
@@ -41,7 +42,8 @@ def main(target: Path) -> None:
         index = VectorIndex.build(store, "centred", plan)
         number = manifest.next_file
         record = save_index(index, number)
-        graph = save_graph(UnitRows(index), target / f"graph-{number:05d}.h5", silent)
+        unit_rows = UnitRows(index)
+        graph = save_network(unit_rows, build_network(unit_rows, silent), target / f"graph-{number:05d}.h5")
         record = record.model_copy(update={"files": {**record.files, "graph": graph}})
         manifest.updated(index=record, next_file=number + 1).save(target)
     (target / "writer.lock").unlink(missing_ok=True)

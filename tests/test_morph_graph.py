@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from i2v_search.errors import MorphError
@@ -15,6 +16,7 @@ from i2v_search.morph import (
     ArrayRows,
     KnnGraph,
     Network,
+    bridging,
     build_graph,
     connect,
     nearest,
@@ -242,3 +244,40 @@ def test_a_connected_network_is_returned_as_it_is() -> None:
     rows = ArrayRows(random_rows(20, 3))
     network = Network(symmetric_csr(build_graph(rows, 15)))
     assert connect(rows, network) is network
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=st.integers(2, 30), seed=st.integers(0, 1000), answers=st.integers(1, 4))
+def test_a_search_finds_the_same_bridges(n: int, seed: int, answers: int) -> None:
+    """Also where the first answers are all of the row's own part, and a farther row is the closest pair's."""
+    matrix = np.repeat(random_rows(n, 3, seed), 3, axis=0)
+    matrix += 0.02 * random_rows(len(matrix), 3, seed + 1)
+    rows = ArrayRows(matrix / np.linalg.norm(matrix, axis=1, keepdims=True))
+
+    def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return nearest(rows, queries, k)
+
+    network = Network(symmetric_csr(build_graph(rows, 1)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bridging, "_ANSWERS", answers)
+        searched = connect(rows, network, search=search)
+    exact = connect(rows, network)
+    assert [(b.a, b.b) for b in searched.bridges] == [(b.a, b.b) for b in exact.bridges]
+
+
+def test_a_row_whose_first_answers_are_of_its_own_part_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The row at 2.0 finds a way out at once; that of the row at 0.03, behind its neighbours, is shorter."""
+    angles = np.array([0.0, 0.01, 0.02, 0.03, 2.0, 0.13, 0.14, 0.15, 2.15, 2.16, 2.17, 2.18])
+    rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
+    edges = np.zeros((12, 12), np.float32)
+    for a in (*range(4), *range(5, 11)):
+        edges[a, a + 1] = edges[a + 1, a] = 1
+
+    def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return nearest(rows, queries, k)
+
+    monkeypatch.setattr(bridging, "_ANSWERS", 3)
+    network = connect(rows, Network(csr_array(edges)), search=search)
+    assert [(bridge.a, bridge.b) for bridge in network.bridges] == [(3, 5)]

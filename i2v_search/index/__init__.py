@@ -10,6 +10,7 @@ from i2v_search.index.files import (
     unindexed,
     verify_index,
 )
+from i2v_search.index.joining import joinable, neighbours_of_all
 from i2v_search.index.measuring import Judge, choose_queries, tune
 from i2v_search.index.scanners import Settings
 from i2v_search.index.vector_index import Measured, VectorIndex
@@ -22,7 +23,9 @@ __all__ = [
     "choose_queries",
     "current_index",
     "is_current",
+    "joinable",
     "load_index",
+    "neighbours_of_all",
     "remap_index",
     "save_index",
     "save_reduced",

@@ -7,7 +7,7 @@ the old ones go. Ids never change; positions do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
+from i2v_search.graph_file import remap_tail
 from i2v_search.index import remap_index
 from i2v_search.manifest import FileRecord, IndexRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, Part
@@ -251,10 +253,23 @@ def _carry_index(
         return None
     if not np.array_equal(mapping, np.arange(len(mapping))):
         record = remap_index(directory, record, mapping, number)
+        if record is not None and "graph" in record.files:
+            record = _carry_graph(directory, record, mapping, number)
     if record is None or record.generation != manifest.generation:
         return record
     # It held all live rows of the old generation, and they are those of the new one.
     return record.model_copy(update={"generation": manifest.generation + 1})
+
+
+def _carry_graph(
+    directory: Path, record: IndexRecord, mapping: NDArray[np.int64], number: int
+) -> IndexRecord:
+    """The index with its network for the new store; without, where that is damaged."""
+    files = dict(record.files)
+    graph = files.pop("graph")
+    with suppress(CollectionDamagedError):
+        files["graph"] = remap_tail(directory, graph, mapping, directory / f"graph-{number:05d}.h5")
+    return record.model_copy(update={"files": files})
 
 
 def parts_of(store: FeatureStore, keep: NDArray[np.bool_]) -> list[StoredPart]:
