@@ -8,7 +8,9 @@ SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.planner`.
 IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 #: How a morph is found: `i2v_search.morph`.
-MorphMethod: TypeAlias = Literal["geodesic", "line"]
+MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
+#: The file formats of a moving picture: `i2v_search.animation`.
+AnimationFormat: TypeAlias = Literal["webp", "gif"]
 #: In what way two files are the same picture: `i2v_search.duplicates.comparing`.
 DuplicateKind: TypeAlias = Literal["exact", "pixels", "near"]
 #: How a collection is laid out in two dimensions: `i2v_search.mapping`.

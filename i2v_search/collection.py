@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +24,9 @@ from i2v_search.choices import DuplicateKind, Engine, MapMethod, MorphMethod, Si
 from i2v_search.duplicates.comparing import THRESHOLD, find_duplicates
 from i2v_search.duplicates.groups import Duplicates
 from i2v_search.encoders import Encoder, TaggedEncoder
-from i2v_search.errors import CollectionDamagedError, MorphError, QueryError
+from i2v_search.errors import CollectionDamagedError, MorphError
 from i2v_search.extract import Extraction
+from i2v_search.graph_file import load_network
 from i2v_search.index import (
     VectorIndex,
     current_index,
@@ -37,14 +37,16 @@ from i2v_search.index import (
 )
 from i2v_search.manifest import IndexRecord, Manifest
 from i2v_search.mapping import MAP_IMAGES, CollectionMap, map_rows
-from i2v_search.morph import METHODS, MorphSpace, Network, measure
+from i2v_search.morph import Network
+from i2v_search.morph_map import MORPH_NEIGHBOURS, MorphMap, map_morph
+from i2v_search.morphing import find_morph, needs_graph, require_method
 from i2v_search.planner import IndexPlan, IndexWishes
 from i2v_search.progress import Report, silent
 from i2v_search.recipe import Recipe
-from i2v_search.results import CollectionInfo, Morph, SearchResult, Stop
-from i2v_search.rows import UnitRows, load_network
+from i2v_search.results import CollectionInfo, Morph, SearchResult
+from i2v_search.rows import UnitRows
 from i2v_search.searching.filters import Filter
-from i2v_search.searching.query import Query, QueryImage, Resolved, Resolver
+from i2v_search.searching.query import Query, QueryImage, Resolver
 from i2v_search.searching.request import Request, SearchOptions, require_queries
 from i2v_search.searching.searcher import Searcher
 from i2v_search.sources import Source, open_stored
@@ -520,8 +522,10 @@ class Collection:
         a: QueryImage,
         b: QueryImage,
         *,
+        via: Sequence[QueryImage] = (),
         steps: int | None = 4,
-        method: MorphMethod = "geodesic",
+        method: MorphMethod = "gradual",
+        exclude: Sequence[int | str] = (),
         tags: str | Sequence[str] = (),
         paths: str | Sequence[str] = (),
         rating: str | None = None,
@@ -532,50 +536,75 @@ class Collection:
         Args:
             a: one end, in the collection or not.
             b: the other.
-            steps: number of intermediates; None lets the geodesic choose.
-            method: ``"geodesic"`` walks the graph of neighbours, ``"line"`` takes what is nearest to the
-                straight way.
+            via: waypoints, in order; the path goes through each of them.
+            steps: number of images between A and B, the waypoints among them; None lets the method choose.
+            method: ``"gradual"`` makes the largest hop as small as it can be with so many images, always
+                nearer to B; ``"geodesic"`` walks the shortest way over the graph of neighbours;
+                ``"minimax"`` the way over the graph with the smallest largest hop; ``"line"`` takes what is
+                nearest to the straight way.
+            exclude: ids or stored paths of images to go around.
             tags: every intermediate has these; see `search`.
             paths: every intermediate's path matches one of these.
             rating: see `search`.
             max_explicit: see `search`.
 
         Returns:
-            The path with its quality.
+            The path with its quality. From B to A it is the reverse.
 
         Raises:
-            MorphError: the ends are the same image, or the collection has too few images.
+            MorphError: two ends that follow one another are the same image, or the collection has too few
+                images.
             QueryError: an end, tag or option does not exist.
-            IndexStaleError: the index or the graph is missing or older than the feature store.
+            IndexStaleError: the index is missing or older than the feature store.
         """
-        if method not in METHODS:
-            raise QueryError(f"no morph method is called {method!r}; known: {', '.join(METHODS)}")
-        if steps is None and method == "line":
-            raise QueryError("method 'line' needs a number of steps")
-        index, started = self._vector_index, time.perf_counter()
-        ends = [self._resolver.resolve(image) for image in (a, b)]
-        vectors = [UnitRows.unit(end.embed(self.store, index.similarity)[None])[0] for end in ends]
-        numbers = [None if end.position is None else self._unit_rows.number_of(end.position) for end in ends]
-        targets = [
-            vector if number is None else number for number, vector in zip(numbers, vectors, strict=True)
-        ]
-        space = MorphSpace(
-            self._unit_rows,
-            self._network if method == "geodesic" else None,
-            None if index.similarity.euclidean else self._unit_rows.search,
+        require_method(method)
+        index, rows = self._vector_index, self._unit_rows
+        network = self._network if needs_graph(method) or self._has_graph else None
+        ends = self._resolver.resolve_all([a, *via, b])
+        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
+        allowed = self._without(exclude, allowed)
+        return find_morph(index, rows, network, ends, steps=steps, method=method, allowed=allowed)
+
+    def morph_map(
+        self,
+        morph: Morph,
+        *,
+        neighbours: int = MORPH_NEIGHBOURS,
+        exclude: Sequence[int | str] = (),
+        tags: str | Sequence[str] = (),
+        paths: str | Sequence[str] = (),
+        rating: str | None = None,
+        max_explicit: float | None = None,
+    ) -> MorphMap:
+        """Lay a morph out in two dimensions among the images most like those on it.
+
+        Args:
+            morph: from `morph`.
+            neighbours: images to find for each of its stops.
+            exclude: ids or stored paths of images not to show.
+            tags: every neighbour has these; see `search`.
+            paths: every neighbour's path matches one of these.
+            rating: see `search`.
+            max_explicit: see `search`.
+
+        Returns:
+            The stops and their neighbours with coordinates; `i2v_search.morph_map_picture` draws them.
+
+        Raises:
+            QueryError: an image of the morph is gone, or a tag or option does not exist.
+            IndexStaleError: the index is missing or older than the feature store.
+        """
+        index = self._vector_index
+        ends = [stop.path if stop.id is None else stop.id for stop in morph.stops]
+        allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
+        return map_morph(
+            self.store,
+            index,
+            morph.stops,
+            self._resolver.resolve_all(ends),
+            neighbours=neighbours,
+            allowed=self._without(exclude, allowed),
         )
-        mask = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
-        allowed = self._unit_rows.usable(mask)
-        path = METHODS[method](space, targets[0], targets[1], steps, allowed=allowed)  # type: ignore[arg-type]
-        rows = np.array(path.rows, np.int64)
-        between = self._unit_rows.take(rows) if len(rows) else np.empty((0, self.store.dimension), np.float32)
-        stops = (
-            self._end(ends[0]),
-            *(self._stop(int(self._unit_rows.positions[row])) for row in rows),
-            self._end(ends[1]),
-        )
-        quality = measure(np.vstack([vectors[0][None], between, vectors[1][None]]))
-        return Morph(stops, method, quality, len(path.bridges), time.perf_counter() - started)
 
     def map(
         self,
@@ -754,12 +783,16 @@ class Collection:
     def _unit_rows(self) -> UnitRows:
         return UnitRows(self._vector_index)
 
+    @property
+    def _has_graph(self) -> bool:
+        return len(self.store) > 1 and "graph" in current_index(self.store).files
+
     @cached_property
     def _network(self) -> Network:
         if len(self.store) < 2:
             raise MorphError(
-                f"a geodesic walks over the images of the collection, which has {len(self.store)}; "
-                "add more, or use method 'line'"
+                f"the graph of neighbours needs two images or more, the collection has {len(self.store)}; "
+                "add more, or use method 'gradual' or 'line'"
             )
         file = current_index(self.store).files.get("graph")
         if file is None:
@@ -782,14 +815,18 @@ class Collection:
         build_index(self.directory, _wishes_of(record), upkeep=True, report=report)
         self._load()
 
+    def _without(
+        self, images: Sequence[int | str], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.bool_] | None:
+        """A mask over the positions of the store, None for all, without these images."""
+        if not images:
+            return allowed
+        left = np.ones(self.store.rows, bool) if allowed is None else allowed.copy()
+        left[[self._position(image) for image in images]] = False
+        return left
+
     def _position(self, image: int | str) -> int:
         return find_image(self.store, self._catalogue, image)
-
-    def _stop(self, position: int) -> Stop:
-        return Stop(int(self.store.ids[position]), self.store.path(position))
-
-    def _end(self, end: Resolved) -> Stop:
-        return Stop(None, end.label) if end.position is None else self._stop(end.position)
 
 
 def _wishes_of(record: IndexRecord | None) -> IndexWishes:

@@ -163,7 +163,7 @@ def test_a_morph_has_exactly_the_steps_asked_for(
 @every_method
 def test_a_morph_back_is_the_reverse(method: MorphMethod, collection: Collection) -> None:
     there, back = (collection.morph(*ends, steps=5, method=method) for ends in ((1, 18), (18, 1)))
-    assert there.stops == back.stops[::-1]
+    assert [stop.id for stop in there.stops] == [stop.id for stop in back.stops[::-1]]
 
 
 @every_method
@@ -191,7 +191,7 @@ def test_the_ends_may_come_from_outside(method: MorphMethod, collection: Collect
 def test_the_geodesic_may_choose_the_number_of_steps(collection: Collection) -> None:
     stops = collection.morph(0, 19, steps=None).stops
     assert (stops[0].id, stops[-1].id) == (0, 19)
-    with pytest.raises(QueryError, match="method 'line' needs a number of steps"):
+    with pytest.raises(MorphError, match="method 'line' needs a number of steps"):
         collection.morph(0, 19, steps=None, method="line")
 
 
@@ -233,24 +233,56 @@ def test_copies_of_a_picture_are_passed_over(method: MorphMethod, images: Path, 
 
 
 def test_an_unknown_method_is_an_error_that_names_the_known_ones(collection: Collection) -> None:
-    with pytest.raises(QueryError, match="no morph method is called 'fade'; known: geodesic, line"):
+    with pytest.raises(
+        QueryError, match="no morph method is called 'fade'; known: gradual, geodesic, minimax, line"
+    ):
         collection.morph(0, 1, method="fade")  # type: ignore[arg-type]
 
 
 def test_a_morph_is_json_ready(collection: Collection) -> None:
     morph = collection.morph(0, 19, steps=2)
     document = json.loads(json.dumps(morph.to_dict()))
-    assert document["stops"][0] == {"id": 0, "path": "a/0000.png"}
+    assert (
+        document["stops"][0].items() >= {"id": 0, "path": "a/0000.png", "hop": 0.0, "waypoint": False}.items()
+    )
     assert set(document) == {"stops", "method", "quality", "gaps", "seconds"}
 
 
 def test_without_a_graph_a_geodesic_says_how_to_build_it(collection: Collection) -> None:
     collection.index(similarity="cosine", wishes=IndexWishes(graph=False))
-    with pytest.raises(MorphError, match="run: i2v-search index --graph --collection"):
-        collection.morph(0, 19)
-    assert len(collection.morph(0, 19, method="line").stops) == 6
+    methods: tuple[MorphMethod, ...] = ("geodesic", "minimax")
+    for method in methods:
+        with pytest.raises(MorphError, match="run: i2v-search index --graph --collection"):
+            collection.morph(0, 19, method=method)
+    for method in ("gradual", "line"):
+        morph = collection.morph(0, 19, method=method)
+        assert len(morph.stops) == 6
+        assert (morph.quality.bottleneck, morph.quality.hub_share) == (None, None)
     collection.index(wishes=IndexWishes(graph=True))
-    assert len(collection.morph(0, 19).stops) == 6
+    assert collection.morph(0, 19, method="geodesic").quality.bottleneck is not None
+
+
+@every_method
+def test_excluded_images_are_gone_around(method: MorphMethod, collection: Collection) -> None:
+    first = collection.morph(0, 19, steps=3, method=method)
+    unwanted = [stop.path for stop in first.stops[1:-1]]
+    second = collection.morph(0, 19, steps=3, method=method, exclude=unwanted)
+    assert not set(unwanted) & {stop.path for stop in second.stops}
+    # The best possible is known of the whole collection only.
+    assert (first.quality.regret is None, second.quality.regret is None) == (False, True)
+    with pytest.raises(QueryError, match="no image 'nowhere"):
+        collection.morph(0, 19, exclude=["nowhere.png"])
+
+
+def test_a_morph_goes_through_its_waypoints(collection: Collection, images: Path) -> None:
+    # The bytes of a file of the collection are that image.
+    morph = collection.morph(0, 19, via=[7, (images / "a" / "0003.png").read_bytes()], steps=6)
+    assert len(morph.stops) == 8
+    waypoints = [stop for stop in morph.stops if stop.waypoint]
+    assert [stop.id for stop in waypoints] == [7, 3]
+    assert len({stop.id for stop in morph.stops}) == 8
+    with pytest.raises(MorphError, match="1 images cannot hold 2 waypoints"):
+        collection.morph(0, 19, via=[7, 8], steps=1)
 
 
 # --- adding and removing
@@ -353,12 +385,13 @@ def test_a_collection_of_one_image(images: Path, tmp_path: Path) -> None:
     assert (hit.id, round(hit.score, 3)) == (0, 1.0)
     (other,) = collection.search(images / "a" / "0001.png").hits
     assert other.id == 0
-    with pytest.raises(MorphError, match="which has 1; add more, or use method 'line'"):
-        collection.morph(images / "a" / "0001.png", images / "a" / "0002.png", steps=1)
     ends = images / "a" / "0001.png", images / "a" / "0002.png"
-    assert [stop.id for stop in collection.morph(*ends, steps=1, method="line").stops] == [None, 0, None]
-    with pytest.raises(MorphError):
-        collection.morph(*ends, steps=2, method="line")
+    with pytest.raises(MorphError, match="the collection has 1; add more, or use method 'gradual' or 'line'"):
+        collection.morph(*ends, steps=1, method="geodesic")
+    for method in ("gradual", "line"):
+        assert [stop.id for stop in collection.morph(*ends, steps=1, method=method).stops] == [None, 0, None]
+        with pytest.raises(MorphError, match="only 1 rows can be used"):
+            collection.morph(*ends, steps=2, method=method)
 
 
 @pytest.mark.parametrize("name", get_args(SimilarityName))

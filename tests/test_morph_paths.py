@@ -242,15 +242,15 @@ def test_exactly_n_distinct_intermediates_and_the_way_back_is_the_reverse(
     assert METHODS[name](space, 0, n - 1, steps) == path
 
 
-def test_thinning_keeps_the_subset_with_the_least_sum_of_squared_hops() -> None:
+def test_thinning_keeps_the_subset_with_the_smallest_largest_hop_then_the_least_sum_of_squares() -> None:
     matrix = arc(np.sort(np.random.default_rng(4).uniform(0, 1.5, 14)))
     space = space_of(matrix, k=2)
     natural = geodesic(space, 0, 13).rows
-    squared = squared_matrix(matrix)
+    angles = 2 * np.arcsin(np.sqrt(squared_matrix(matrix)) / 2)
 
-    def cost(chosen: tuple[int, ...]) -> float:
-        walk = [0, *chosen, 13]
-        return float(sum(squared[x, y] for x, y in pairwise(walk)))
+    def cost(chosen: tuple[int, ...]) -> tuple[float, float]:
+        hops = [float(angles[x, y]) for x, y in pairwise([0, *chosen, 13])]
+        return round(max(hops), 5), sum(hop**2 for hop in hops)
 
     assert len(natural) > 4
     for steps in (1, 2, 3, 4):

@@ -13,10 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import MorphError
+from i2v_search.morph.bidirectional import HopCost
+from i2v_search.morph.gradual import gradual
+from i2v_search.morph.graph import Network
 from i2v_search.morph.neighbours import nearest
 from i2v_search.morph.rows import squared_chords
-from i2v_search.morph.shortest import shortest_rows
-from i2v_search.morph.space import End, MorphPath, MorphSpace, check_steps, fresh, task_of, too_few
+from i2v_search.morph.shortest import GraphWalks
+from i2v_search.morph.space import (
+    End,
+    MorphPath,
+    MorphSpace,
+    Task,
+    check_steps,
+    fresh,
+    great_circle,
+    task_of,
+    too_few,
+)
 from i2v_search.morph.spacing import cheapest_increasing, densify, thin
 
 _POOL = 32
@@ -26,13 +39,19 @@ class Method(Protocol):
     """A way to find a morph."""
 
     def __call__(
-        self, space: MorphSpace, a: End, b: End, steps: int, *, allowed: NDArray[np.bool_] | None = None
+        self,
+        space: MorphSpace,
+        a: End,
+        b: End,
+        steps: int | None,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> MorphPath:
-        """Return a path with exactly `steps` intermediates."""
+        """Return a path with exactly `steps` intermediates, or with as many as the method chooses."""
 
 
 def line(
-    space: MorphSpace, a: End, b: End, steps: int, *, allowed: NDArray[np.bool_] | None = None
+    space: MorphSpace, a: End, b: End, steps: int | None, *, allowed: NDArray[np.bool_] | None = None
 ) -> MorphPath:
     """Pick the rows that lie nearest `steps` evenly spaced points of the great circle from A to B.
 
@@ -46,8 +65,8 @@ def line(
         allowed: (n,) bool; only these rows may be intermediates.
 
     Raises:
-        MorphError: an end does not exist, the ends are the same picture, or fewer than `steps` rows can be
-            used.
+        MorphError: `steps` is None, an end does not exist, the ends are the same picture, or fewer
+            than `steps` rows can be used.
 
     Example:
         >>> import numpy as np
@@ -58,10 +77,12 @@ def line(
         (2, 3)
     """
     task = task_of(space.rows, a, b, allowed)
+    if steps is None:
+        raise MorphError("method 'line' needs a number of steps")
     check_steps(steps)
     if steps == 0:
         return task.answer(())
-    targets = _great_circle(task.a.vector, task.b.vector, steps)
+    targets = great_circle(task.a.vector, task.b.vector, steps)
     count = int(task.usable.sum())
     pool = _POOL
     while True:
@@ -97,11 +118,11 @@ def geodesic(
     nearest rows; with `allowed`, so is an end that is a row, and if the allowed rows alone are not connected
     they are bridged.
 
-    A path with more than `steps` rows is thinned to those whose direct hops have the least sum of squares. To
-    a path with fewer, rows are added one by one, each into the largest hop (x, y) for which an unused row is
-    closer to x and to y than they are to each other, namely the row m of least max(d(x, m), d(m, y)); where
-    no hop has such a row, into the hop where that maximum is least. With a `space.search`, m is sought among
-    the 32 rows nearest the hop's midpoint, otherwise among all rows.
+    A path with more than `steps` rows is thinned to those whose largest hop is smallest, and of such to those
+    of least sum of squared angles. To a path with fewer, rows are added one by one, each into the largest hop
+    (x, y) for which an unused row is closer to x and to y than they are to each other, namely the row m of
+    least max(d(x, m), d(m, y)); where no hop has such a row, into the hop where that maximum is least. With a
+    `space.search`, m is sought among the 32 rows nearest the hop's midpoint, otherwise among all rows.
 
     Args:
         space: rows and network, and a search if there is one.
@@ -123,44 +144,90 @@ def geodesic(
         >>> geodesic(MorphSpace(rows, network), 0, 1).rows
         (2, 3)
     """
+    if not power > 0:
+        raise MorphError(f"the power of a hop's cost must be above 0, got {power}")
+    task = task_of(space.rows, a, b, allowed)
+    walks = GraphWalks(space, _network(space), task)
+    return _of_length(space, task, walks, walks.bridged(HopCost(power=power)), steps)
+
+
+def minimax(
+    space: MorphSpace,
+    a: End,
+    b: End,
+    steps: int | None = None,
+    *,
+    allowed: NDArray[np.bool_] | None = None,
+) -> MorphPath:
+    """Walk along the collection so that the largest hop is as small as on any path of the k-NN graph.
+
+    Of the paths with that largest hop it is the one of least sum of squared hops. The largest hop is read
+    from the graph's minimum spanning tree, or searched for among the allowed rows. Ends from outside,
+    `allowed` and `steps` are treated as by `geodesic`.
+
+    Args:
+        space: rows and network, and a search if there is one.
+        a, b: a row number or a (d,) float32 unit vector each.
+        steps: number of intermediates; None = as many as the path has.
+        allowed: (n,) bool; only these rows may be intermediates.
+
+    Raises:
+        MorphError: there is no network, an end does not exist, the ends are the same picture, or fewer than
+            `steps` rows can be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from i2v_search.morph import ArrayRows, Network, build_graph, connect
+        >>> angles = np.array([0.0, 0.9, 0.3, 0.7])
+        >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
+        >>> network = connect(rows, Network.of(build_graph(rows, k=2)))
+        >>> minimax(MorphSpace(rows, network), 0, 1).rows
+        (2, 3)
+    """
+    task = task_of(space.rows, a, b, allowed)
+    network = _network(space)
+    walks = GraphWalks(space, network, task)
+    limit = walks.least_largest()
+    if np.isinf(limit):
+        walks.bridged(HopCost())
+        limit = walks.least_largest()
+    walk = walks.bridged(HopCost(limit=limit))
+    return _of_length(space, task, walks, walk, steps)
+
+
+def _network(space: MorphSpace) -> Network:
     network = space.network
     if network is None:
         raise MorphError(
-            "a geodesic needs the k-NN graph of the collection; build it, or use the method 'line'"
+            "this method needs the k-NN graph of the collection; build it, or use method 'gradual', which "
+            "finds its way without"
         )
     if network.edges.shape[0] != len(space.rows):
         raise MorphError(
             f"the graph has {network.edges.shape[0]} rows, the collection {len(space.rows)}; build it again"
         )
-    if not power > 0:
-        raise MorphError(f"the power of a hop's cost must be above 0, got {power}")
-    task = task_of(space.rows, a, b, allowed)
+    return network
+
+
+def _of_length(
+    space: MorphSpace, task: Task, walks: GraphWalks, walk: NDArray[np.int64], steps: int | None
+) -> MorphPath:
+    """A walk of the graph without duplicates, thinned or filled to `steps` rows."""
     if steps is not None:
         check_steps(steps)
-    interior, bridges = shortest_rows(space, network, task, power)
-    vectors = space.rows.take(interior)
+    bridges = walks.crossed(walk)
+    vectors = space.rows.take(walk)
     new = fresh(vectors, task.ends)
-    interior, vectors = interior[new], vectors[new]
+    interior, vectors = walk[new], vectors[new]
     if steps is not None and len(interior) > steps:
         points = np.concatenate([task.ends[:1], vectors, task.ends[1:]])
-        interior = interior[thin(squared_chords(points, points).astype(np.float64), steps)]
+        interior = interior[thin(squared_chords(points, points), steps)]
     elif steps is not None and len(interior) < steps:
         interior = densify(space, task, interior, steps)
     return task.answer(tuple(interior.tolist()), bridges)
 
 
-METHODS: Mapping[str, Method] = MappingProxyType({"geodesic": geodesic, "line": line})
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {"gradual": gradual, "geodesic": geodesic, "minimax": minimax, "line": line}
+)
 """The methods by name."""
-
-
-def _great_circle(a: NDArray[np.float32], b: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
-    """(steps, d) float32: points that divide the arc from A to B evenly, the ends left out."""
-    share = (np.arange(1, steps + 1) / (steps + 1))[:, None]
-    start, stop = a.astype(np.float64), b.astype(np.float64)
-    angle = 2 * np.arcsin(min(float(np.linalg.norm(start - stop)) / 2, 1.0))
-    if np.sin(angle) < 1e-6:
-        # Opposite ends have no one great circle: the points of the straight segment rank the rows just as
-        # well.
-        return np.asarray((1 - share) * start + share * stop, np.float32)
-    points = (np.sin((1 - share) * angle) * start + np.sin(share * angle) * stop) / np.sin(angle)
-    return np.asarray(points, np.float32)

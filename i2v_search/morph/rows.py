@@ -11,6 +11,12 @@ from i2v_search.errors import MorphError
 DUPLICATE = 1e-6
 """Squared chord distance below which two rows are the same picture: float32 noise is some 5e-7."""
 
+NEAR_DUPLICATE = 0.1
+"""Squared chord distance below which two rows show nearly the same picture: a cosine above 0.95."""
+
+SMALLEST = 1e-12
+"""Squared distance of identical rows in a sparse matrix: SciPy reads a stored 0 as "no edge"."""
+
 _UNIT_TOLERANCE = 1e-3
 
 

@@ -1,41 +1,89 @@
-"""The shortest path between two ends on the symmetric k-NN graph."""
+"""From two ends to the rows that join them to the k-NN graph, and the best walk between those."""
 
-import heapq
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from i2v_search.errors import MorphError
-from i2v_search.morph.graph import Bridge, Network, connect
+from i2v_search.morph.bidirectional import HopCost, cheapest_walk
+from i2v_search.morph.bridging import connect
+from i2v_search.morph.graph import Bridge, Network
 from i2v_search.morph.neighbours import nearest
 from i2v_search.morph.space import MorphSpace, Task, TaskEnd
 
 _LINKS = 15
 
 
-def shortest_rows(
-    space: MorphSpace, network: Network, task: Task, power: float
-) -> tuple[NDArray[np.int64], tuple[Bridge, ...]]:
-    """The interior rows of the shortest path, and the bridges it crosses."""
-    links_a, reach_a = _links(space, network, task, task.a)
-    links_b, reach_b = _links(space, network, task, task.b)
-    apart = float(((task.a.vector.astype(np.float64) - task.b.vector) ** 2).sum())
-    direct = apart if _adjacent(network, task) or apart <= max(reach_a, reach_b) else np.inf
-    found = _dijkstra(network.edges, (links_a, links_b), direct, task.usable, power)
-    if found is None and links_a and links_b:
-        network = connect(space.rows, network, members=np.flatnonzero(task.usable))
-        found = _dijkstra(network.edges, (links_a, links_b), direct, task.usable, power)
-    if found is None:
-        raise MorphError("no row may lie between the two ends; loosen the filters or add pictures")
-    known = {(bridge.a, bridge.b): bridge for bridge in network.bridges}
-    walk = [task.a.row, *found, task.b.row]
-    crossed = []
-    for x, y in pairwise(walk):
-        if x is not None and y is not None and (bridge := known.get((min(x, y), max(x, y)))) is not None:
-            crossed.append(bridge)
-    return np.array(found, np.int64), tuple(crossed)
+class GraphWalks:
+    """The walks between the ends of a task on a network.
+
+    Args:
+        space: rows, and a search if there is one.
+        network: the edges.
+        task: the ends, and the rows that may lie between them.
+    """
+
+    def __init__(self, space: MorphSpace, network: Network, task: Task) -> None:
+        self._space, self._network, self._task = space, network, task
+        links_a, reach_a = _links(space, network, task, task.a)
+        links_b, reach_b = _links(space, network, task, task.b)
+        self._links = links_a, links_b
+        self._direct = _edge(network, task.a.row, task.b.row)
+        apart = float(((task.a.vector.astype(np.float64) - task.b.vector) ** 2).sum())
+        if apart <= max(reach_a, reach_b):
+            self._direct = min(self._direct, apart)
+
+    def cheapest(self, hops: HopCost) -> NDArray[np.int64] | None:
+        """Rows of the cheapest walk from A to B, (m,) int64; None where the usable rows do not join them."""
+        found = cheapest_walk(
+            self._network.edges, self._links, hops, usable=self._task.usable, direct=self._direct
+        )
+        return None if found is None else np.array(found, np.int64)
+
+    def bridged(self, hops: HopCost) -> NDArray[np.int64]:
+        """The same; usable rows that do not join the ends are first bridged by their closest pairs.
+
+        Raises:
+            MorphError: an end is joined to no usable row.
+        """
+        found = self.cheapest(hops)
+        if found is None and all(self._links):
+            members = np.flatnonzero(self._task.usable)
+            self._network = connect(self._space.rows, self._network, members=members)
+            found = self.cheapest(hops)
+        if found is None:
+            raise MorphError("no row may lie between the two ends; loosen the filters or add pictures")
+        return found
+
+    def least_largest(self) -> float:
+        """Squared length of the smallest possible largest hop; inf where the usable rows do not join them."""
+        if not self._task.masked and all(self._links):
+            tree, links = self._network.tree, self._links
+            return min(
+                self._direct,
+                *(
+                    max(at_a, at_b, tree.bottleneck(a, b))
+                    for a, at_a in links[0].items()
+                    for b, at_b in links[1].items()
+                ),
+            )
+        found = self.cheapest(HopCost(largest=True))
+        return np.inf if found is None else self._largest(found.tolist())
+
+    def _largest(self, walk: list[int]) -> float:
+        """Squared length of the largest hop of a walk."""
+        if not walk:
+            return self._direct
+        inner = [_edge(self._network, x, y) for x, y in pairwise(walk)]
+        return max(self._links[0][walk[0]], *inner, self._links[1][walk[-1]])
+
+    def crossed(self, walk: NDArray[np.int64]) -> tuple[Bridge, ...]:
+        """Bridges that a walk crosses, in its order."""
+        known = {(bridge.a, bridge.b): bridge for bridge in self._network.bridges}
+        stops = [self._task.a.row, *walk.tolist(), self._task.b.row]
+        pairs = [(min(x, y), max(x, y)) for x, y in pairwise(stops) if x is not None and y is not None]
+        return tuple(known[pair] for pair in pairs if pair in known)
 
 
 def _links(space: MorphSpace, network: Network, task: Task, end: TaskEnd) -> tuple[dict[int, float], float]:
@@ -57,78 +105,10 @@ def _links(space: MorphSpace, network: Network, task: Task, end: TaskEnd) -> tup
     return links, reach
 
 
-def _adjacent(network: Network, task: Task) -> bool:
-    if task.a.row is None or task.b.row is None:
-        return False
-    here = slice(*network.edges.indptr[task.a.row : task.a.row + 2])
-    return bool((network.edges.indices[here] == task.b.row).any())
-
-
-def _dijkstra(
-    edges: csr_array,
-    links: tuple[dict[int, float], dict[int, float]],
-    direct: float,
-    usable: NDArray[np.bool_],
-    power: float,
-) -> list[int] | None:
-    """Bidirectional Dijkstra between two ends that are themselves not rows of the search.
-
-    Args:
-        edges: symmetric squared distances.
-        links: the rows joined to A and to B, with squared distances; all usable.
-        direct: squared distance of A and B if they are joined, else inf.
-        usable: (n,) bool, rows that may be entered.
-        power: an edge of squared distance s costs s^(power / 2).
-
-    Returns:
-        The rows between A and B in order, or None where none connect them.
-    """
-    indptr, indices, data = edges.indptr, edges.indices, edges.data
-    exponent = power / 2
-    may_enter = usable.tobytes()
-    cost: tuple[dict[int, float], dict[int, float]] = ({}, {})
-    parent: tuple[dict[int, int], dict[int, int]] = ({}, {})
-    heaps: list[list[tuple[float, int]]] = []
-    for side in (0, 1):
-        for row, squared in links[side].items():
-            cost[side][row] = max(squared, 0.0) ** exponent
-            parent[side][row] = -1
-        heaps.append([(value, row) for row, value in cost[side].items()])
-        heapq.heapify(heaps[side])
-    best = direct**exponent
-    meeting = -1
-    for row in sorted(cost[0].keys() & cost[1].keys()):
-        if cost[0][row] + cost[1][row] < best:
-            best, meeting = cost[0][row] + cost[1][row], row
-    while heaps[0] and heaps[1] and heaps[0][0][0] + heaps[1][0][0] < best:
-        # Any order of turns is correct; taking the shorter queue keeps the two searches of one size.
-        side = 0 if len(heaps[0]) <= len(heaps[1]) else 1
-        here, there, heap = cost[side], cost[1 - side], heaps[side]
-        so_far, row = heapq.heappop(heap)
-        if so_far > here[row]:
-            continue
-        begin, end = indptr[row], indptr[row + 1]
-        lengths = data[begin:end]
-        if exponent != 1:
-            lengths = lengths**exponent
-        for other, length in zip(indices[begin:end].tolist(), lengths.tolist(), strict=True):
-            value = so_far + length
-            if may_enter[other] and value < here.get(other, np.inf):
-                here[other] = value
-                parent[side][other] = row
-                heapq.heappush(heap, (value, other))
-                if other in there and value + there[other] < best:
-                    best, meeting = value + there[other], other
-    if best == np.inf:
-        return None
-    if meeting < 0:
-        return []
-    left, right = _chain(parent[0], meeting), _chain(parent[1], meeting)
-    return left[::-1] + right[1:]
-
-
-def _chain(parent: dict[int, int], row: int) -> list[int]:
-    chain = [row]
-    while (row := parent[row]) >= 0:
-        chain.append(row)
-    return chain
+def _edge(network: Network, x: int | None, y: int | None) -> float:
+    """Squared length of the edge between two rows; inf where there is none."""
+    if x is None or y is None:
+        return np.inf
+    here = slice(*network.edges.indptr[x : x + 2])
+    place = np.flatnonzero(network.edges.indices[here] == y)
+    return float(network.edges.data[here][place[0]]) if len(place) else np.inf

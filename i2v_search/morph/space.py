@@ -84,7 +84,7 @@ def task_of(rows: Rows, a: End, b: End, allowed: NDArray[np.bool_] | None) -> Ta
         usable = allowed.copy()
     else:
         raise MorphError(f"allowed must be a ({n},) bool mask, got {allowed.shape} {allowed.dtype}")
-    ends = (_end(rows, a), _end(rows, b))
+    ends = (task_end(rows, a), task_end(rows, b))
     if ends[0].vector.shape != ends[1].vector.shape:
         raise MorphError(
             f"the ends have {len(ends[0].vector)} and {len(ends[1].vector)} dimensions; they must be equal"
@@ -94,11 +94,12 @@ def task_of(rows: Rows, a: End, b: End, allowed: NDArray[np.bool_] | None) -> Ta
     for end in ends:
         if end.row is not None:
             usable[end.row] = False
-    first, last = sorted(ends, key=_canonical_key)
+    first, last = sorted(ends, key=canonical_key)
     return Task(first, last, usable, masked=allowed is not None, flipped=first is not ends[0])
 
 
-def _end(rows: Rows, end: End) -> TaskEnd:
+def task_end(rows: Rows, end: End) -> TaskEnd:
+    """Check an end (MorphError) and look up its vector."""
     if isinstance(end, np.ndarray):
         vector = unit_vector(end)
         if len(rows) and vector.shape != (wanted := rows.take(np.array([0])).shape[1:]):
@@ -109,7 +110,8 @@ def _end(rows: Rows, end: End) -> TaskEnd:
     return TaskEnd(int(end), rows.take(np.array([end]))[0])
 
 
-def _canonical_key(end: TaskEnd) -> tuple[bool, int, bytes]:
+def canonical_key(end: TaskEnd) -> tuple[bool, int, bytes]:
+    """What ends are put in order by: rows first, by number, then vectors."""
     if end.row is not None:
         return (False, end.row, b"")
     return (True, 0, end.vector.tobytes())
@@ -134,3 +136,16 @@ def fresh(vectors: NDArray[np.float32], taken: NDArray[np.float32]) -> NDArray[n
     among = np.tril(squared_chords(vectors, vectors) < DUPLICATE, -1)
     of_taken = squared_chords(vectors, taken) < DUPLICATE
     return np.asarray(~np.concatenate([among, of_taken], axis=1).any(axis=1))
+
+
+def great_circle(a: NDArray[np.float32], b: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+    """(steps, d) float32: points that divide the arc from A to B evenly, the ends left out."""
+    share = (np.arange(1, steps + 1) / (steps + 1))[:, None]
+    start, stop = a.astype(np.float64), b.astype(np.float64)
+    angle = 2 * np.arcsin(min(float(np.linalg.norm(start - stop)) / 2, 1.0))
+    if np.sin(angle) < 1e-6:
+        # Opposite ends have no one great circle: the points of the straight segment rank the rows just as
+        # well.
+        return np.asarray((1 - share) * start + share * stop, np.float32)
+    points = (np.sin((1 - share) * angle) * start + np.sin(share * angle) * stop) / np.sin(angle)
+    return np.asarray(points, np.float32)

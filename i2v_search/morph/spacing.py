@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.morph.layered import Layered
 from i2v_search.morph.neighbours import nearest
 from i2v_search.morph.rows import DUPLICATE, Rows, squared_chords
 from i2v_search.morph.space import MorphSpace, Task, too_few
@@ -25,24 +26,17 @@ def cheapest_increasing(cost: NDArray[np.float32]) -> NDArray[np.int64]:
     return _trace(came_from, int(total.argmin()))
 
 
-def thin(squared: NDArray[np.float64], steps: int) -> NDArray[np.int64]:
-    """Choose `steps` of the interior points of a path, in order, by the least sum of squared hops.
+def thin(squared: NDArray[np.float32], steps: int) -> NDArray[np.int64]:
+    """Choose `steps` of the interior points of a path, in order: smallest largest hop, then least squares.
 
     Args:
         squared: (m + 2, m + 2) squared distances of A, the m interior points and B.
         steps: at most m.
     """
     interior = len(squared) - 2
-    if steps == 0:
-        return np.empty(0, np.int64)
-    hops = np.where(np.tri(interior, dtype=np.bool_), np.inf, squared[1:-1, 1:-1])
-    came_from = np.zeros((steps, interior), np.int64)
-    total = squared[0, 1:-1]
-    for step in range(1, steps):
-        reach = total[:, None] + hops
-        came_from[step] = reach.argmin(axis=0)
-        total = reach.min(axis=0)
-    return _trace(came_from, int((total + squared[1:-1, -1]).argmin()))
+    layered = Layered.of(squared, np.arange(interior))
+    limit = float(layered.least_largest(steps)[steps])
+    return layered.smoothest(steps, limit, np.ones(interior))
 
 
 def _trace(came_from: NDArray[np.int64], last: int) -> NDArray[np.int64]:

@@ -1,0 +1,103 @@
+"""What the k-NN graph says of a morph: the best that was possible, and whether its images are hubs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.morph.graph import Network
+from i2v_search.morph.neighbours import nearest
+from i2v_search.morph.rows import unit_vector
+from i2v_search.morph.space import End, MorphSpace
+
+#: An end from outside the collection is joined to so many rows.
+_JOINED = 15
+
+
+@dataclass(frozen=True, eq=False)
+class GraphFacts:
+    """What `i2v_search.morph.measure` cannot see in the points of a path; None without a graph.
+
+    Attributes:
+        hubs: (m - 1,) bool, which of the images between the ends are hubs.
+        bottleneck: smallest possible largest hop in radians.
+    """
+
+    hubs: NDArray[np.bool_] | None = None
+    bottleneck: float | None = None
+
+
+def graph_facts(
+    space: MorphSpace, ends: Sequence[End], between: Sequence[int | None], *, masked: bool = False
+) -> GraphFacts:
+    """Look a path up in the graph.
+
+    Args:
+        space: rows, network and search.
+        ends: A, the waypoints, B.
+        between: row numbers of all images between A and B, None for a waypoint from outside.
+        masked: whether only some rows were allowed: of those alone the best possible is not known.
+    """
+    if space.network is None:
+        return GraphFacts()
+    occurrences = space.network.occurrences
+    limit = space.network.hub_limit
+    hubs = np.array([row is not None and occurrences[row] > limit for row in between], bool)
+    return GraphFacts(hubs, None if masked else least_largest_hop(space, space.network, ends))
+
+
+def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) -> float:
+    """The smallest largest hop of any path through the ends, with any number of images, in radians.
+
+    On the graph it is the largest edge along the minimum spanning tree; an end from outside the collection
+    enters it through one of its 15 nearest rows. The hop straight from one end to the next counts too.
+
+    Args:
+        space: rows, and a search if there is one.
+        network: with the spanning tree of these rows.
+        ends: A, the waypoints, B: two or more.
+
+    Example:
+        >>> from i2v_search.morph import ArrayRows, Network, build_graph, connect, symmetric_csr
+        >>> turns = np.array([0.0, 0.3, 1.0, 1.1])
+        >>> rows = ArrayRows(np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32))
+        >>> network = connect(rows, Network(symmetric_csr(build_graph(rows, k=1))))
+        >>> round(least_largest_hop(MorphSpace(rows), network, [0, 3]), 3)
+        0.7
+    """
+    vectors = [_vector(space, end) for end in ends]
+    entries = [_entries(space, end) for end in ends]
+    squared = 0.0
+    for number, (start, stop) in enumerate(pairwise(entries)):
+        straight = float(((vectors[number] - vectors[number + 1]) ** 2).sum())
+        squared = max(squared, _between(network, start, stop, straight))
+    return float(2 * np.arcsin(min(np.sqrt(squared) / 2, 1.0)))
+
+
+def _between(
+    network: Network, start: list[tuple[float, int]], stop: list[tuple[float, int]], straight: float
+) -> float:
+    """Smallest largest squared chord from one end to the next."""
+    best = straight
+    for first, row in start:
+        for last, other in stop:
+            # Nearest rows come first: what lies further than the best so far cannot improve on it.
+            if max(first, last) >= best:
+                break
+            best = min(best, max(first, last, network.tree.bottleneck(row, other)))
+    return best
+
+
+def _vector(space: MorphSpace, end: End) -> NDArray[np.float64]:
+    vector = unit_vector(end) if isinstance(end, np.ndarray) else space.rows.take(np.array([end]))[0]
+    return vector.astype(np.float64)
+
+
+def _entries(space: MorphSpace, end: End) -> list[tuple[float, int]]:
+    """Where an end is joined to the graph: squared chords, rising, and rows."""
+    if not isinstance(end, np.ndarray):
+        return [(0.0, int(end))]
+    squared, rows = nearest(space.rows, unit_vector(end)[None], _JOINED, search=space.search)
+    return list(zip(squared[0].tolist(), rows[0].tolist(), strict=True))

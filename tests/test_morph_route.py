@@ -1,0 +1,84 @@
+"""Waypoints: legs, how images are shared out to them, and the way back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from i2v_search.errors import MorphError
+from i2v_search.morph import METHODS, ArrayRows, End, MorphSpace, Network, build_graph, connect, route
+
+
+def random_rows(n: int, d: int, seed: int) -> NDArray[np.float32]:
+    rows = np.random.default_rng(seed).normal(size=(n, d))
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def space_of(matrix: NDArray[np.float32]) -> MorphSpace:
+    rows = ArrayRows(matrix)
+    return MorphSpace(rows, connect(rows, Network.of(build_graph(rows, k=5))))
+
+
+def arc(*angles: float) -> NDArray[np.float32]:
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    name=st.sampled_from(sorted(METHODS)),
+    seed=st.integers(0, 10_000),
+    waypoints=st.integers(1, 3),
+    free=st.integers(0, 8),
+    outside=st.booleans(),
+)
+def test_no_image_comes_twice_and_the_way_back_is_the_reverse(
+    name: str, seed: int, waypoints: int, free: int, outside: bool
+) -> None:
+    matrix = random_rows(60, 6, seed)
+    ends: list[End] = [0, *range(10, 10 + waypoints), 59]
+    if outside:
+        ends[1] = random_rows(1, 6, seed + 1)[0]
+    steps = waypoints + free
+    legs = route(space_of(matrix), ends, steps, name)
+    rows = [row for leg in legs for row in leg.rows]
+    assert len(rows) == len(set(rows)) == free
+    assert not set(rows) & {end for end in ends if isinstance(end, int)}
+    back = route(space_of(matrix), ends[::-1], steps, name)
+    assert [leg.reversed() for leg in back[::-1]] == list(legs)
+
+
+def test_longer_legs_get_more_images() -> None:
+    space = space_of(arc(*np.linspace(0, 2, 41)))
+    legs = route(space, [0, 30, 40], 9, "gradual")
+    assert [len(leg.rows) for leg in legs] == [6, 2]
+
+
+def test_there_and_back_again() -> None:
+    legs = route(space_of(arc(*np.linspace(0, 1, 21))), [0, 20, 0], 5, "gradual")
+    assert [len(leg.rows) for leg in legs] == [2, 2]
+    assert list(legs[0].rows) == sorted(legs[0].rows)
+    assert list(legs[1].rows) == sorted(legs[1].rows, reverse=True)
+
+
+def test_waypoints_need_not_meet_the_filter_that_intermediates_meet() -> None:
+    allowed = np.arange(21) % 2 == 0
+    legs = route(space_of(arc(*np.linspace(0, 1, 21))), [0, 11, 20], 5, "gradual", allowed=allowed)
+    assert all(row % 2 == 0 for leg in legs for row in leg.rows)
+
+
+def test_without_a_number_each_leg_chooses() -> None:
+    legs = route(space_of(arc(0.0, 0.5, 1.0, 1.5, 2.0)), [0, 2, 4], None, "gradual")
+    assert [leg.rows for leg in legs] == [(1,), (3,)]
+
+
+def test_wrong_questions_are_refused() -> None:
+    space = space_of(arc(0.0, 0.5, 1.0, 1.5, 2.0))
+    with pytest.raises(MorphError, match="two ends or more, got 1"):
+        route(space, [0], 2, "gradual")
+    with pytest.raises(MorphError, match="1 images cannot hold 2 waypoints; ask for 2 or more"):
+        route(space, [0, 1, 2, 4], 1, "gradual")
+    with pytest.raises(MorphError, match="the same picture"):
+        route(space, [0, 0, 4], 3, "gradual")
+    with pytest.raises(MorphError, match="there is no row 9"):
+        route(space, [0, 9, 4], 3, "gradual")

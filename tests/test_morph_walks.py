@@ -1,0 +1,123 @@
+"""Walks on a graph: bidirectional delta-stepping against SciPy and networkx."""
+
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+
+from i2v_search.morph import ArrayRows, MorphSpace, Network, build_graph, connect, minimax
+from i2v_search.morph.bidirectional import HopCost, cheapest_walk
+
+
+def random_graph(n: int, edges: int, seed: int, *, ties: bool) -> csr_array:
+    """Symmetric graph of n rows; with `ties` its lengths are small whole numbers."""
+    draw = np.random.default_rng(seed)
+    first, second = draw.integers(0, n, (2, edges))
+    first, second = first[first != second], second[first != second]
+    lengths = draw.integers(1, 4, len(first)) if ties else draw.uniform(0.01, 2, len(first))
+    dense = np.zeros((n, n), np.float32)
+    dense[first, second] = lengths
+    return csr_array(np.maximum(dense, dense.T))
+
+
+def links_of(graph: csr_array, row: int, usable: NDArray[np.bool_]) -> dict[int, float]:
+    here = slice(*graph.indptr[row : row + 2])
+    rows, squared = graph.indices[here].tolist(), graph.data[here].tolist()
+    return {x: length for x, length in zip(rows, squared, strict=True) if usable[x]}
+
+
+def without(graph: csr_array, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(n, n) lengths of the edges between usable rows and the ends 0 and n - 1; 0 = none."""
+    kept = usable.copy()
+    kept[[0, -1]] = True
+    return np.asarray(graph.toarray() * kept[:, None] * kept[None, :])
+
+
+graphs = st.tuples(st.integers(3, 40), st.integers(0, 160), st.integers(0, 10_000), st.booleans())
+
+
+@settings(deadline=None, max_examples=150)
+@given(shape=graphs, power=st.sampled_from([0.5, 1.0, 2.0, 4.0]), masked=st.floats(0, 0.5))
+def test_the_cheapest_walk_costs_what_scipy_finds(
+    shape: tuple[int, int, int, bool], power: float, masked: float
+) -> None:
+    n, count, seed, ties = shape
+    graph = random_graph(n, count, seed, ties=ties)
+    usable = np.random.default_rng(seed + 1).random(n) >= masked
+    usable[[0, -1]] = False
+    links = links_of(graph, 0, usable), links_of(graph, n - 1, usable)
+    direct = float(graph[0, n - 1]) or np.inf
+    walk = cheapest_walk(graph, links, HopCost(power=power), usable=usable, direct=direct)
+    dense = without(graph, usable).astype(np.float64)
+    expected = dijkstra(csr_array(dense ** (power / 2)), indices=0)[n - 1]
+    if walk is None:
+        assert np.isinf(expected)
+    else:
+        assert usable[walk].all()
+        assert len(set(walk)) == len(walk)
+        cost = sum(dense[x, y] ** (power / 2) for x, y in pairwise([0, *walk, n - 1]))
+        assert all(dense[x, y] > 0 for x, y in pairwise([0, *walk, n - 1]))
+        assert cost == pytest.approx(expected, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=150)
+@given(shape=graphs, masked=st.floats(0, 0.5))
+def test_the_smallest_largest_hop_is_that_of_a_minimum_spanning_tree(
+    shape: tuple[int, int, int, bool], masked: float
+) -> None:
+    n, count, seed, ties = shape
+    graph = random_graph(n, count, seed, ties=ties)
+    usable = np.random.default_rng(seed + 1).random(n) >= masked
+    usable[[0, -1]] = False
+    links = links_of(graph, 0, usable), links_of(graph, n - 1, usable)
+    direct = float(graph[0, n - 1]) or np.inf
+    walk = cheapest_walk(graph, links, HopCost(largest=True), usable=usable, direct=direct)
+    dense = without(graph, usable)
+    tree = nx.minimum_spanning_tree(nx.from_numpy_array(dense))
+    if not nx.has_path(tree, 0, n - 1):
+        assert walk is None
+        return
+    assert walk is not None
+    expected = max(dense[x, y] for x, y in pairwise(nx.shortest_path(tree, 0, n - 1)))
+    assert max(dense[x, y] for x, y in pairwise([0, *walk, n - 1])) == expected
+
+
+def test_hops_above_the_limit_are_not_taken() -> None:
+    ring = csr_array(np.array([[0, 1, 0, 3], [1, 0, 1, 0], [0, 1, 0, 1], [3, 0, 1, 0]], np.float32))
+    usable = np.array([False, True, True, False])
+    links = {1: 1.0}, {2: 1.0}
+    assert cheapest_walk(ring, links, HopCost(power=0.1), usable=usable, direct=3.0) == []
+    assert cheapest_walk(ring, links, HopCost(power=0.1, limit=2), usable=usable, direct=3.0) == [1, 2]
+    assert cheapest_walk(ring, links, HopCost(limit=0.5), usable=usable, direct=3.0) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(n=st.integers(5, 60), k=st.integers(1, 5), seed=st.integers(0, 10_000), masked=st.floats(0, 0.4))
+def test_minimax_has_the_smallest_largest_hop_and_then_the_least_sum_of_squares(
+    n: int, k: int, seed: int, masked: float
+) -> None:
+    draw = np.random.default_rng(seed)
+    matrix = draw.normal(size=(n, 4))
+    matrix = (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+    rows = ArrayRows(matrix)
+    network = connect(rows, Network.of(build_graph(rows, k=k)))
+    path = minimax(MorphSpace(rows, network), 0, n - 1)
+    oracle = nx.from_numpy_array(network.edges.toarray())
+    tree = nx.minimum_spanning_tree(oracle)
+    limit = max(tree[x][y]["weight"] for x, y in pairwise(nx.shortest_path(tree, 0, n - 1)))
+    within = nx.Graph([edge for edge in oracle.edges(data=True) if edge[2]["weight"] <= limit])
+    walk = [0, *path.rows, n - 1]
+    hops = [oracle[x][y]["weight"] for x, y in pairwise(walk)]
+    assert max(hops) == limit
+    assert sum(hops) == pytest.approx(nx.dijkstra_path_length(within, 0, n - 1), rel=1e-5)
+
+    allowed = draw.random(n) >= masked
+    some = minimax(MorphSpace(rows, network), 0, n - 1, allowed=allowed) if allowed[1:-1].any() else path
+    if allowed[1:-1].any():
+        assert allowed[list(some.rows)].all()
