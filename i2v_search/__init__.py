@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from i2v_search import i2v
+    from i2v_search.animation import MorphAnimation, morph_animation
     from i2v_search.choices import Engine
     from i2v_search.collection import Collection
+    from i2v_search.colours import colour_order
     from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
     from i2v_search.encoders import (
         Encoder,
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from i2v_search.map_pictures import map_picture
     from i2v_search.mapping import CollectionMap
     from i2v_search.morph import MorphQuality
+    from i2v_search.morph_map import MorphMap
+    from i2v_search.morph_pictures import morph_map_picture, morph_picture
     from i2v_search.pages import map_page
-    from i2v_search.pictures import duplicates_picture, morph_picture, search_picture, searches_picture
+    from i2v_search.pictures import duplicates_picture, search_picture, searches_picture
     from i2v_search.planner import IndexPlan, IndexWishes
     from i2v_search.progress import Progress
     from i2v_search.recipe import Recipe
@@ -74,6 +78,8 @@ _HOMES = {
     "Merge": "upkeep.merging",
     "MergedSource": "upkeep.merging",
     "Morph": "results",
+    "MorphAnimation": "animation",
+    "MorphMap": "morph_map",
     "MorphQuality": "morph",
     "Progress": "progress",
     "Recipe": "recipe",
@@ -88,6 +94,7 @@ _HOMES = {
     "TaggedImage": "tagging",
     "Tagger": "encoders",
     "TrainingSettings": "training.settings",
+    "colour_order": "colours",
     "duplicates_picture": "pictures",
     "evaluate": "evaluating",
     "load_encoder": "encoders",
@@ -95,7 +102,9 @@ _HOMES = {
     "load_tagger": "encoders",
     "map_page": "pages",
     "map_picture": "map_pictures",
-    "morph_picture": "pictures",
+    "morph_animation": "animation",
+    "morph_map_picture": "morph_pictures",
+    "morph_picture": "morph_pictures",
     "read_dataset": "training.dataset",
     "register_encoder": "encoders",
     "sample_directory": "sample",
@@ -133,6 +142,8 @@ __all__ = [
     "Merge",
     "MergedSource",
     "Morph",
+    "MorphAnimation",
+    "MorphMap",
     "MorphQuality",
     "Progress",
     "Recipe",
@@ -147,6 +158,7 @@ __all__ = [
     "TaggedImage",
     "Tagger",
     "TrainingSettings",
+    "colour_order",
     "duplicates_picture",
     "evaluate",
     "i2v",
@@ -155,6 +167,8 @@ __all__ = [
     "load_tagger",
     "map_page",
     "map_picture",
+    "morph_animation",
+    "morph_map_picture",
     "morph_picture",
     "read_dataset",
     "register_encoder",

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from i2v_search.collection import Collection
-from i2v_search.errors import ImageError
-from i2v_search.images import load_image
-from i2v_search.lookahead import map_ahead
+from i2v_search.drawing import framed
 from i2v_search.map_layout import lay_out
 from i2v_search.mapping import CollectionMap
-from i2v_search.plots import rounded_mask
-from i2v_search.progress import Progress, Report, silent
+from i2v_search.progress import Report, silent
+from i2v_search.thumbnails import missing, thumbnails
 
 #: The longest side of a map's picture unless told otherwise, in pixels.
 MAP_PIXELS = 3200
 _LARGEST_CELL, _SMALLEST_CELL = 160, 8
 _FILLED = 0.92
-_ROUND = 0.07
-_MISSING = (205, 208, 214)
-#: Visible on white and on dark.
-_EDGE = (128, 128, 128, 90)
 
 #: All sheets of a page together have at most this many pixels, and take at most this many bytes.
 SHEET_PIXELS = 40_000_000
@@ -33,7 +27,6 @@ SHEET_BYTES = 24 * 2**20
 _SHEET_SIDE = 2048
 _LARGEST_SPRITE, _SMALLEST_SPRITE = 192, 16
 _QUALITIES = (78, 60, 40, 20, 5)
-_AHEAD = 16
 
 
 @dataclass(frozen=True)
@@ -52,33 +45,6 @@ class SpriteSheets:
     across: int
     sizes: tuple[tuple[int, int], ...]
     sheets: tuple[bytes, ...]
-
-
-def thumbnails(
-    collection: Collection, ids: Sequence[int], side: int, report: Report = silent
-) -> Iterator[Image.Image | None]:
-    """Small RGB pictures of images of a collection, in order; None for one that cannot be read.
-
-    Args:
-        collection: where they are.
-        ids: which.
-        side: their longer side in pixels.
-        report: told about progress.
-    """
-
-    def small(number: int) -> Image.Image | None:
-        try:
-            # Twice the side: a long narrow picture is reduced by its shorter one.
-            picture = load_image(collection.image_bytes(number), shrink_to=2 * side)
-        except ImageError:
-            return None
-        scale = side / max(picture.size)
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-    for done, picture in enumerate(map_ahead(small, ids, _AHEAD), 1):
-        yield picture
-        report(Progress("reading pictures", done, len(ids)))
 
 
 def map_picture(
@@ -103,27 +69,13 @@ def map_picture(
     side = round(cell * _FILLED)
     places = zip(thumbnails(collection, drawn.ids, side, report), layout.cells.tolist(), strict=True)
     for picture, (column, row) in places:
-        tile = _tile(picture or Image.new("RGB", (side, side), _MISSING), side)
+        tile = framed(picture or missing(side), side)
         corner = (
             margin + column * cell + (cell - tile.width) // 2,
             margin + row * cell + (cell - tile.height) // 2,
         )
         page.paste(tile, corner)
     return page
-
-
-def _tile(picture: Image.Image, side: int) -> Image.Image:
-    """Round corners and a thin edge, so that white drawings end somewhere on white."""
-    mask = rounded_mask(picture.size, round(side * _ROUND))
-    tile = picture.convert("RGBA")
-    if side >= 24 and min(picture.size) > 4:
-        inner = Image.new("L", picture.size)
-        inner.paste(rounded_mask((picture.width - 2, picture.height - 2), round(side * _ROUND) - 1), (1, 1))
-        edge = Image.new("RGBA", picture.size, _EDGE)
-        edge.putalpha(ImageChops.subtract(mask, inner).point(lambda value: value * _EDGE[3] // 255))
-        tile.alpha_composite(edge)
-    tile.putalpha(mask)
-    return tile
 
 
 def sprite_side(count: int) -> int:

@@ -1,4 +1,4 @@
-"""Pictures of answers: contact sheets of searches, a strip of a morph, rows of duplicates."""
+"""Pictures of answers: contact sheets of searches, rows of duplicates."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from i2v_search.collection import Collection
+from i2v_search.drawing import Tile, TileRow, contact_sheet, row_sheet
 from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
-from i2v_search.errors import ImageError
-from i2v_search.images import load_image
-from i2v_search.plots import Tile, TileRow, contact_sheet, morph_strip, row_sheet
-from i2v_search.results import Morph, SearchResult, printable
+from i2v_search.results import SearchResult, printable
 from i2v_search.searching.query import QueryImage
+from i2v_search.thumbnails import picture_of
 
 TILE = 220
 #: Of a row of duplicates.
@@ -36,7 +35,7 @@ def search_picture(
         An RGB image. An image that can no longer be read is a grey tile.
     """
     tiles = [_query_tile(collection, query) for query in queries]
-    tiles += [Tile(_picture(collection, hit.id), _name(hit.path), hit.score) for hit in result.hits]
+    tiles += [Tile(picture_of(collection, hit.id, TILE), _name(hit.path), hit.score) for hit in result.hits]
     return contact_sheet(tiles, columns=columns, tile_size=TILE)
 
 
@@ -66,18 +65,9 @@ def searches_picture(
         if result.hits:
             tiles = [] if query is None else [_query_tile(collection, query)]
             for hit in result.hits[:columns]:
-                tiles.append(Tile(_picture(collection, hit.id), _name(hit.path), hit.score))
+                tiles.append(Tile(picture_of(collection, hit.id, TILE), _name(hit.path), hit.score))
             rows.append(TileRow(_name(result.query), tiles))
     return row_sheet(rows, tile_size=SMALL_TILE)
-
-
-def morph_picture(collection: Collection, morph: Morph) -> Image.Image:
-    """Draw a morph as a strip from A to B, the angle of each hop (radians) over its arrow."""
-    tiles = [
-        Tile(_picture(collection, stop.path if stop.id is None else stop.id), _name(stop.path))
-        for stop in morph.stops
-    ]
-    return morph_strip(tiles, hops=morph.quality.hops, tile_size=TILE)
 
 
 def duplicates_picture(
@@ -123,22 +113,11 @@ def _duplicate_tile(collection: Collection, member: Duplicate) -> Tile:
     note = f"{kind} · {member.width} x {member.height} · {size_text(member.bytes)}"
     # The end of a path tells more than its beginning.
     caption = "/".join(PurePosixPath(printable(member.path)).parts[-2:])
-    return Tile(_picture(collection, member.id), caption, score, member.kind is None, note)
+    return Tile(picture_of(collection, member.id, TILE), caption, score, member.kind is None, note)
 
 
 def _query_tile(collection: Collection, query: QueryImage) -> Tile:
-    return Tile(_picture(collection, query), _caption(collection, query), highlight=True)
-
-
-def _picture(collection: Collection, image: QueryImage) -> Image.Image:
-    try:
-        if isinstance(image, Image.Image | bytes):
-            return load_image(image, shrink_to=TILE)
-        if isinstance(image, int) or (isinstance(image, str) and not Path(image).is_file()):
-            return load_image(collection.image_bytes(image), shrink_to=TILE)
-        return load_image(image, shrink_to=TILE)  # type: ignore[arg-type]
-    except ImageError:
-        return Image.new("RGB", (TILE, TILE), "lightgrey")
+    return Tile(picture_of(collection, query, TILE), _caption(collection, query), highlight=True)
 
 
 def _caption(collection: Collection, image: QueryImage) -> str:

@@ -59,14 +59,29 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Stop:
-    """One image of a morph; `id` is None for an end from outside the collection."""
+    """One image of a morph.
+
+    Attributes:
+        id: None for an end or waypoint from outside the collection.
+        path: relative to the collection's image root, or as it was given.
+        hop: angle from the image before in radians; 0 for A.
+        progress: how much of the way lies behind it, in [0, 1]: 0 for A, 1 for B
+            (`i2v_search.morph.progress_along`).
+        tags: a few of its tags that tell most, those of the general category first; none for an image from
+            outside.
+        waypoint: whether the path was told to go there.
+    """
 
     id: int | None
     path: str
+    hop: float = 0.0
+    progress: float = 0.0
+    tags: tuple[str, ...] = ()
+    waypoint: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
-        return {"id": self.id, "path": printable(self.path)}
+        return {**vars(self), "path": printable(self.path), "tags": list(self.tags)}
 
 
 @dataclass(frozen=True)

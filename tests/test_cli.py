@@ -193,30 +193,13 @@ def test_paths_only_prints_files_that_exist(built: Path) -> None:
     assert all(Path(line).is_file() for line in lines)
 
 
-def test_search_and_morph_write_pictures(built: Path) -> None:
+def test_search_writes_pictures(built: Path) -> None:
     assert run("search", "0", "--sheet", "out/sheet.png", cwd=built).returncode == 0
-    assert run("morph", "0", "30", "--strip", "out/strip.webp", cwd=built).returncode == 0
-    with Image.open(built / "out" / "sheet.png") as sheet, Image.open(built / "out" / "strip.webp") as strip:
+    with Image.open(built / "out" / "sheet.png") as sheet:
         assert sheet.width > 1000
-        assert strip.width > 1000
     done = run("search", "0", "--sheet", "out/sheet.odd", cwd=built)
     assert done.returncode == 2
     assert "end the name in .png, .jpg or .webp" in done.stderr
-
-
-def test_morph_has_exactly_the_steps_asked_for_and_no_repeats(built: Path) -> None:
-    for steps in (0, 1, 4, 9):
-        found = run_json("morph", "0", "30", "--steps", str(steps), cwd=built)
-        ids = [stop["id"] for stop in found["stops"]]
-        assert len(ids) == len(set(ids)) == steps + 2
-        assert (ids[0], ids[-1]) == (0, 30)
-    assert "hops lead" in run("morph", "0", "30", "--method", "line", cwd=built).stdout
-
-
-def test_morph_between_files_outside_the_collection(built: Path) -> None:
-    a, b = (next((sample_directory() / name).iterdir()) for name in ("fruit", "dinosaurs"))
-    found = run_json("morph", a, b, cwd=built)
-    assert [stop["id"] for stop in found["stops"]].count(None) == 2
 
 
 def test_add_remove_info_verify(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from i2v_search import (
     Collection,
     I2VSearchError,
-    morph_picture,
     sample_directory,
     search_picture,
     searches_picture,
@@ -28,7 +27,7 @@ def test_a_sheet_shows_queries_and_hits_and_survives_a_lost_file(tmp_path: Path)
     assert whole.size == damaged.size
     assert whole.tobytes() != damaged.tobytes()
     tile = damaged.width // 5
-    assert damaged.getpixel((tile + tile // 2, damaged.height // 2)) == (211, 211, 211)
+    assert damaged.getpixel((tile + tile // 2, damaged.height // 2)) == (205, 208, 214)
 
 
 def test_a_sheet_of_several_searches_has_a_row_for_each_that_found_something(tmp_path: Path) -> None:
@@ -41,10 +40,3 @@ def test_a_sheet_of_several_searches_has_a_row_for_each_that_found_something(tmp
     assert sheet.width > searches_picture(collection, results[2:], columns=3).width
     with pytest.raises(I2VSearchError, match="at least one row"):
         searches_picture(collection, [nothing])
-
-
-def test_a_strip_shows_ends_from_outside(tmp_path: Path) -> None:
-    collection = Collection.build(tmp_path / "c", [sample_directory() / "dinosaurs"])
-    outside = next((sample_directory() / "birds").glob("*.webp"))
-    strip = morph_picture(collection, collection.morph(str(outside), 3, steps=2))
-    assert strip.width > 3 * strip.height

@@ -9,22 +9,18 @@ from typing import Annotated
 
 import typer
 
-from i2v_search.choices import MorphMethod
 from i2v_search.cli.build import build, extract, index, show_changes
 from i2v_search.cli.datasets import datasets_app
 from i2v_search.cli.duplicates import duplicates
 from i2v_search.cli.evaluate import evaluate
 from i2v_search.cli.map import draw_map
 from i2v_search.cli.models import models_app
+from i2v_search.cli.morph import morph
 from i2v_search.cli.options import (
     DEFAULT,
     CollectionOption,
-    ExplicitOption,
     JsonOption,
-    PathsOption,
-    RatingOption,
     StrictOption,
-    TagsOption,
     open_collection,
 )
 from i2v_search.cli.search import search
@@ -51,6 +47,7 @@ app.command(epilog="Example: i2v-search index --memory 2GB --recall 0.999")(inde
 app.command(epilog="Example: i2v-search search cat.png --top 20 --tags 'animal, -dog' --sheet cats.png")(
     search
 )
+app.command(epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png")(morph)
 app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 app.command(epilog="Example: i2v-search evaluate ~/art --against lite0 --sheet sheet.png")(evaluate)
 app.command("map", epilog="Example: i2v-search map --out map.html")(draw_map)
@@ -112,46 +109,6 @@ def remove(
         show.as_json({"removed": removed, "images": len(opened)})
     else:
         show.out.print(f"{removed} removed, {len(opened)} images left")
-
-
-@app.command(epilog="Example: i2v-search morph cat.png 17 --steps 6 --strip morph.png")
-def morph(
-    a: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
-    b: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
-    collection: CollectionOption = DEFAULT,
-    steps: Annotated[int, typer.Option("--steps", "-n", min=0, max=1000, help="Images between A and B.")] = 4,
-    method: Annotated[
-        MorphMethod, typer.Option(help="geodesic: along neighbours; line: along the straight way.")
-    ] = "geodesic",
-    tags: TagsOption = "",
-    path: PathsOption = None,
-    rating: RatingOption = None,
-    max_explicit: ExplicitOption = None,
-    strip: Annotated[Path | None, typer.Option(help="Write a morph strip (PNG, JPEG, WebP).")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Walk from image A to image B over real images that gradually connect them."""
-    from i2v_search.cli import show
-
-    opened = open_collection(collection)
-    found = opened.morph(
-        a,
-        b,
-        steps=steps,
-        method=method,
-        tags=tags,
-        paths=path or (),
-        rating=rating,
-        max_explicit=max_explicit,
-    )
-    if strip is not None:
-        from i2v_search.pictures import morph_picture
-
-        show.save(morph_picture(opened, found), strip, quiet=json)
-    if json:
-        show.as_json(found.to_dict())
-    else:
-        show.morph(found)
 
 
 @app.command(epilog="Example: i2v-search info --collection index/art")

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 from i2v_search.cli import show
+from i2v_search.cli.morph import print_morph
 from i2v_search.collection import Collection
-from i2v_search.pictures import morph_picture, search_picture
+from i2v_search.morph_pictures import morph_picture
+from i2v_search.pictures import search_picture
 from i2v_search.sample import sample_directory
 
 QUERY = "dinosaurs/dino-architetto-francesc-03.webp"
@@ -32,7 +34,7 @@ def run_demo(directory: Path, output: Path) -> None:
     show.hits(result)
     show.out.rule("3. Morph: real illustrations that connect two")
     found = collection.morph(*MORPH)
-    show.morph(found)
+    print_morph(found)
     show.out.rule("4. Pictures")
     output.mkdir(parents=True, exist_ok=True)
     sheet, strip = output / "contact-sheet.png", output / "morph-strip.png"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from i2v_search.collection import Collection
     from i2v_search.encoders.models import ModelCard
     from i2v_search.planner import IndexPlan
-    from i2v_search.results import CollectionInfo, Morph, SearchResult
+    from i2v_search.results import CollectionInfo, SearchResult
     from i2v_search.sources import Skipped
     from i2v_search.store import Damage
     from i2v_search.tagging import TaggedImage
@@ -126,34 +126,6 @@ def hits(result: SearchResult) -> None:
     place = f" from {result.offset + 1} on" if result.offset else ""
     more = "; --page has more" if result.more else ""
     out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
-
-
-def morph(found: Morph) -> None:
-    """Print a morph as a table with its quality."""
-    from i2v_search.results import printable
-
-    table = Table(box=None, header_style="bold")
-    for heading in ("", "id"):
-        table.add_column(heading, justify="right")
-    table.add_column("path", overflow="fold")
-    table.add_column("hop", justify="right")
-    last = len(found.stops) - 1
-    for number, stop in enumerate(found.stops):
-        place = "A" if number == 0 else "B" if number == last else str(number)
-        hop = f"{found.quality.hops[number - 1]:.3f}" if number else ""
-        table.add_row(place, "" if stop.id is None else str(stop.id), escape(printable(stop.path)), hop)
-    out.print(table)
-    quality = found.quality
-    detour = "-" if quality.detour is None else f"{quality.detour:.2f}"
-    out.print(
-        f"[dim]{found.method} in {found.seconds * 1000:.0f} ms; "
-        f"largest hop {quality.largest_hop_ratio:.2f} x the mean, "
-        f"detour {detour}, {quality.monotonicity:.0%} of hops lead towards B, {quality.repeats} repeats[/dim]"
-    )
-    if found.gaps:
-        out.print(
-            f"[yellow]The path crosses {found.gaps} gaps that nothing in the collection fills.[/yellow]"
-        )
 
 
 def changes(collection: Collection) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.plots import Tile, contact_sheet
+from i2v_search.drawing import Tile, contact_sheet
 
 TILE = 104
 

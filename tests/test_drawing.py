@@ -1,4 +1,4 @@
-"""Contact sheets and morph strips: every picture in its place, captions that always fit, clear refusals."""
+"""Contact sheets, strips and walks: every picture in its place, captions that fit, clear refusals."""
 
 from itertools import pairwise
 
@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search import plots
+from i2v_search.drawing import Tile, contact_sheet, draw_walk, fonts, morph_strip
+from i2v_search.drawing.scatter import part_boxes, place_around
 from i2v_search.errors import I2VSearchError
-from i2v_search.plots import Tile, contact_sheet, morph_strip
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255), (128, 64, 0)]
 HIGHLIGHT, FIRST, LAST = (79, 70, 229), (13, 148, 136), (225, 82, 40)
@@ -105,26 +105,26 @@ def test_a_long_caption_is_cut_to_the_card_and_leaves_room_for_the_score() -> No
 
 
 def test_a_cut_caption_ends_with_one_ellipsis() -> None:
-    text, font = plots._fit_text("a_long_name_of_a_file.png", 14, 100)
+    text, font = fonts.fit_text("a_long_name_of_a_file.png", 14, 100)
     assert text.endswith("…")
     assert text[:-1] == "a_long_name_of_a_file.png"[: len(text) - 1]
     assert text[-2].isalnum()
     assert font.getlength(text) <= 100
     assert font.getlength(text) > 80
-    assert plots._fit_text("short.png", 14, 100)[0] == "short.png"
-    assert plots._fit_text("anything", 14, 0)[0] == "…"
+    assert fonts.fit_text("short.png", 14, 100)[0] == "short.png"
+    assert fonts.fit_text("anything", 14, 0)[0] == "…"
 
 
 def test_a_cut_never_parts_a_letter_from_its_accent() -> None:
     accented = "e\u0301" * 40
     for room in range(20, 120, 3):
-        text, _ = plots._fit_text(accented, 14, room)
+        text, _ = fonts.fit_text(accented, 14, room)
         assert text[:-1] == "e\u0301" * (len(text) // 2)
 
 
 def test_captions_of_any_text_are_drawn_on_one_line() -> None:
-    assert plots._fit_text("bad\udcff\ud800.png", 14, 500)[0] == "bad\ufffd\ufffd.png"
-    assert plots._fit_text("two\nlines\tand\x00more\x1b[31m", 14, 500)[0] == "two lines and more [31m"
+    assert fonts.fit_text("bad\udcff\ud800.png", 14, 500)[0] == "bad\ufffd\ufffd.png"
+    assert fonts.fit_text("two\nlines\tand\x00more\x1b[31m", 14, 500)[0] == "two lines and more [31m"
     captions = ["", " ", "カモメのイラスト.png", "Жар-птица", "👩‍👩‍👧.png", "\udcff", "\u202eabc", "a\nb"]
     blank = contact_sheet([tile(0)] * len(captions))
     tiles = [Tile(Image.new("RGB", (9, 9)), caption, score=-1.0) for caption in captions]
@@ -132,10 +132,10 @@ def test_captions_of_any_text_are_drawn_on_one_line() -> None:
 
 
 def test_a_font_that_has_the_letters_is_preferred() -> None:
-    assert plots._font_for("plain_name-01.png…", 14).getname() == plots._built_in(14).getname()
-    assert not plots._has_glyph(None, "Ж")
-    if plots._installed("DejaVuSans.ttf", 14) is not None:
-        assert plots._font_for("Жар", 14).getname() != plots._built_in(14).getname()
+    assert fonts._font_for("plain_name-01.png…", 14).getname() == fonts.built_in(14).getname()
+    assert not fonts._has_glyph(None, "Ж")
+    if fonts._installed("DejaVuSans.ttf", 14) is not None:
+        assert fonts._font_for("Жар", 14).getname() != fonts.built_in(14).getname()
 
 
 def test_only_the_highlighted_tile_is_framed() -> None:
@@ -165,7 +165,7 @@ def test_a_strip_is_one_even_row_with_both_ends_framed() -> None:
 
 def test_arrows_stand_between_all_tiles_and_hops_above_them() -> None:
     tiles = [tile(i) for i in range(4)]
-    bare, labelled = morph_strip(tiles), morph_strip(tiles, hops=[0.1, 0.25, 1.5])
+    bare, labelled = morph_strip(tiles), morph_strip(tiles, hops=[0.1, 1.5, 0.25])
     assert bare.size == labelled.size
     boxes = [box(bare, COLOURS[i]) for i in range(4)]
     changed = (np.asarray(bare) != np.asarray(labelled)).any(axis=2)
@@ -181,6 +181,95 @@ def test_arrows_stand_between_all_tiles_and_hops_above_them() -> None:
 def test_an_intermediate_may_be_highlighted() -> None:
     strip = morph_strip([tile(0), tile(1, highlight=True), tile(2)])
     assert box(strip, COLOURS[0])[2] < box(strip, HIGHLIGHT)[0] < box(strip, COLOURS[1])[0]
+
+
+@pytest.mark.parametrize(("count", "columns"), [(2, 2), (8, 8), (9, 5), (16, 8), (22, 8)])
+def test_a_long_strip_has_rows_as_even_as_they_can_be(count: int, columns: int) -> None:
+    plain = Tile(Image.new("RGB", (64, 64), (1, 2, 3)), "")
+    strip = morph_strip([plain] * count, tile_size=100)
+    one = morph_strip([plain] * 2, tile_size=100, columns=1)
+    rows = -(-count // columns)
+    centre = np.asarray(strip)[:, :, :] == (1, 2, 3)
+    pictures = centre.all(axis=2)
+    assert pictures.sum() == pytest.approx(count * 100 * 100, rel=0.01)
+    starts = np.flatnonzero(np.diff(pictures.any(axis=1).astype(int)) == 1)
+    assert len(starts) == rows
+    across = np.flatnonzero(np.diff(pictures[starts[0] + 50].astype(int)) == 1)
+    assert len(across) == columns
+    assert strip.height < rows * one.height
+    # Behind the last card of a row stands the arrow to the next.
+    right = np.asarray(strip.convert("L"))[starts[0] + 51, across[-1] + 115 :]
+    assert (right < 200).any() == (rows > 1)
+
+
+def test_waypoints_are_marked_in_turn_and_the_largest_hop_is_darker() -> None:
+    tiles = [tile(0), tile(1, highlight=True), tile(2), tile(3, highlight=True), tile(4)]
+    strip = morph_strip(tiles, hops=[0.5, 0.5, 0.9, 0.5])
+    assert where(strip, HIGHLIGHT).sum() > 2 * where(morph_strip(tiles[:3]), HIGHLIGHT).sum() * 0.9
+    boxes = [box(strip, COLOURS[i]) for i in range(5)]
+    darkest = []
+    for before, after in pairwise(boxes):
+        middle = (before[1] + before[3]) // 2
+        label = np.asarray(strip.convert("L"))[middle - 40 : middle - 12, before[2] + 20 : after[0] - 20]
+        darkest.append(int(label.min()))
+    assert darkest.index(min(darkest)) == 2
+
+
+def overlaps(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> bool:
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_walk_shows_every_picture_whole(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    colours = [(10 + 20 * i, 250 - 9 * i, 5) for i in range(12)]
+    tiles = [
+        Tile(Image.new("RGB", (64, 64), colour), "", highlight=i == 3) for i, colour in enumerate(colours)
+    ]
+    around = [Image.new("RGB", (40, 20), "navy")] * 30
+    walk = draw_walk(tiles, around, random.random((42, 2)).astype(np.float32), pixels=1200, note="a walk")
+    boxes = [box(walk, colour) for colour in colours]
+    sides = {(b[2] - b[0], b[3] - b[1]) for b in boxes}
+    assert len(sides) == 1
+    width, height = sides.pop()
+    # The disc with the number covers a corner of some; nothing else may cover anything.
+    assert all(where(walk, colour).sum() > 0.93 * width * height for colour in colours)
+    assert not any(overlaps(boxes[i], boxes[j]) for i in range(12) for j in range(i))
+    assert walk.width <= 1200
+    pale = np.abs(np.asarray(walk, np.int16) - (128, 128, 192)).max(axis=2) <= 1
+    assert pale.sum() > 20 * 0.2 * (0.4 * width) ** 2
+
+
+def test_a_walk_leads_from_left_to_right() -> None:
+    tiles = [tile(i) for i in range(6)]
+    line = np.stack([np.linspace(0, 1, 6), np.zeros(6)], axis=1).astype(np.float32)
+    lefts = [box(draw_walk(tiles, [], line), COLOURS[i])[0] for i in range(6)]
+    assert lefts == sorted(lefts)
+    same = draw_walk(tiles, [], np.zeros((6, 2), np.float32))
+    assert not any(overlaps(box(same, COLOURS[i]), box(same, COLOURS[j])) for i in range(6) for j in range(i))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+def test_parted_boxes_do_not_overlap_and_stay_where_they_can(count: int) -> None:
+    random = np.random.default_rng(count)
+    for centres in (random.random((count, 2)) * 4, np.zeros((count, 2))):
+        apart = np.abs((places := part_boxes(centres, (1.5, 1.0)))[:, None] - places[None])
+        free = (apart[..., 0] >= 1.5 - 1e-4) | (apart[..., 1] >= 1.0 - 1e-4)
+        assert free[~np.eye(count, dtype=bool)].all()
+    roomy = np.array([[0.0, 0], [5, 0], [0, 5]])
+    assert part_boxes(roomy, (1.5, 1.0)) == pytest.approx(roomy, abs=2e-3)
+
+
+def test_squares_take_free_places_or_none() -> None:
+    wanted = np.full((40, 2), 50.0)
+    places = place_around(wanted, 10, np.array([[40.0, 40, 60, 60]]), (100, 100))
+    found = np.array([place for place in places if place is not None])
+    assert len(found) > 20
+    assert ((found >= 5) & (found <= 95)).all()
+    assert not ((np.abs(found - 50) < 15 - 1e-9).all(axis=1)).any()
+    apart = np.abs(found[:, None] - found[None]).max(axis=2)
+    assert (apart[~np.eye(len(found), dtype=bool)] >= 10 - 1e-9).all()
+    assert None in place_around(wanted, 10, np.array([[0.0, 0, 100, 100]]), (100, 100))
 
 
 def test_everything_grows_with_the_tile_size() -> None:
@@ -199,3 +288,5 @@ def test_impossible_pictures_are_refused() -> None:
         morph_strip([tile(0)])
     with pytest.raises(I2VSearchError, match="3 tiles have 2 hops between them, got 3"):
         morph_strip([tile(0)] * 3, hops=[1, 2, 3])
+    with pytest.raises(I2VSearchError, match="at least one column, got 0"):
+        morph_strip([tile(0)] * 3, columns=0)

@@ -1,0 +1,211 @@
+"""``i2v-search morph``: a walk from one image to another, as a table, JSON, a strip, a film or a map."""
+
+from __future__ import annotations
+
+from math import degrees
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from i2v_search.choices import MorphMethod
+from i2v_search.cli.options import (
+    DEFAULT,
+    CollectionOption,
+    ExplicitOption,
+    JsonOption,
+    PathsOption,
+    RatingOption,
+    TagsOption,
+    open_collection,
+)
+
+if TYPE_CHECKING:
+    from i2v_search.collection import Collection
+    from i2v_search.results import Morph
+
+_MOST_STEPS = 1000
+#: A largest hop up to this many times the best possible is as good, to the eye.
+_AS_GOOD = 1.005
+
+
+def morph(
+    a: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
+    b: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
+    collection: CollectionOption = DEFAULT,
+    via: Annotated[
+        list[str] | None, typer.Option("--via", help="Image to walk through; repeatable, in this order.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--not", help="Id or path of an image to walk around: not this one; repeatable."),
+    ] = None,
+    steps: Annotated[
+        str, typer.Option("--steps", "-n", help="Images between A and B, or auto: as many as it needs.")
+    ] = "4",
+    method: Annotated[
+        MorphMethod,
+        typer.Option(
+            help="gradual: smallest largest hop with exactly so many images; minimax: the same with any "
+            "number; geodesic: along neighbours; line: along the straight way."
+        ),
+    ] = "gradual",
+    tags: TagsOption = "",
+    path: PathsOption = None,
+    rating: RatingOption = None,
+    max_explicit: ExplicitOption = None,
+    strip: Annotated[Path | None, typer.Option(help="Write a morph strip (PNG, JPEG, WebP).")] = None,
+    animation: Annotated[
+        Path | None,
+        typer.Option(help="Write a moving picture that fades from A to B and back (.webp, .gif)."),
+    ] = None,
+    drawing: Annotated[
+        Path | None, typer.Option("--map", help="Write a picture of the walk among its neighbours (PNG).")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Walk from image A to image B over real images that gradually connect them."""
+    from i2v_search.cli import show
+
+    count = _steps_of(steps)
+    if animation is not None and animation.suffix.lower() not in {".webp", ".gif"}:
+        raise typer.BadParameter(f"--animation must end in .webp or .gif, not {animation.name!r}")
+    opened = open_collection(collection)
+    filters: dict[str, Any] = {
+        "exclude": exclude or (),
+        "tags": tags,
+        "paths": path or (),
+        "rating": rating,
+        "max_explicit": max_explicit,
+    }
+    found = opened.morph(a, b, via=via or (), steps=count, method=method, **filters)
+    _write(opened, found, (strip, animation, drawing), filters, quiet=json)
+    if json:
+        show.as_json(found.to_dict())
+    else:
+        print_morph(found)
+
+
+def print_morph(found: Morph) -> None:
+    """Print a morph as a table, and below it in plain words how good it is."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from i2v_search.cli import show
+    from i2v_search.results import printable
+
+    places = _places(found)
+    ids = ["" if stop.id is None else str(stop.id) for stop in found.stops]
+    table = Table(box=None, header_style="bold")
+    widths = {"#": max(map(len, places)), "id": max(2, *map(len, ids)), "hop": 4, "progress": 8}
+    longest = max(len(printable(stop.path)) for stop in found.stops)
+    room = show.out.width - sum(widths.values()) - 2 * len(widths) - 16  # what the tags need at least
+    for heading in ("#", "id", "image", "hop", "progress"):
+        if heading == "image":
+            table.add_column(heading, overflow="fold", min_width=max(8, min(longest, room)))
+        else:
+            table.add_column(heading, justify="right", min_width=widths[heading])
+    table.add_column("tags", overflow="ellipsis", no_wrap=True)
+    for place, number, stop in zip(places, ids, found.stops, strict=True):
+        table.add_row(
+            place,
+            number,
+            escape(printable(stop.path)),
+            "" if place == "A" else f"{degrees(stop.hop):.0f}°",
+            f"{stop.progress:.0%}",
+            escape(", ".join(stop.tags)),
+        )
+    show.out.print(table)
+    for line in quality_lines(found):
+        show.out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+    if found.gaps:
+        gaps = "a gap" if found.gaps == 1 else f"{found.gaps} gaps"
+        show.out.print(
+            f"[yellow]The walk jumps over {gaps} that no image of the collection fills.[/yellow]",
+            soft_wrap=True,
+        )
+
+
+def quality_lines(found: Morph) -> list[str]:
+    """How good a morph is, for people."""
+    quality = found.quality
+    largest = quality.hops.index(quality.largest_hop) + 1
+    between = " to ".join(_places(found)[largest - 1 : largest + 1])
+    hop = f"Largest hop {degrees(quality.largest_hop):.0f}° ({between})"
+    if quality.regret is None or quality.bottleneck is None:
+        hop += f", the mean {degrees(quality.mean_hop):.0f}°"
+    elif quality.regret <= _AS_GOOD:
+        hop += ": as small as on any walk between the two"
+    else:
+        best = f"{degrees(quality.bottleneck):.0f}°, with any number of images"
+        hop += f", {quality.regret:.2f} times the smallest possible ({best})"
+    hops = len(quality.hops)
+    back = hops - round(quality.monotonicity * hops)
+    same = quality.near_duplicates + quality.repeats
+    hubs = round((quality.hub_share or 0) * (hops - 1))
+    remarks = [f"{found.method} in {found.seconds * 1000:.0f} ms"]
+    if back:
+        remarks.append(f"{back} of {hops} hops {'lead' if back > 1 else 'leads'} back towards A")
+    else:
+        remarks.append("every hop leads on towards B")
+    if same:
+        remarks.append(
+            f"{same} pairs are nearly the same picture" if same > 1 else "1 pair is nearly the same picture"
+        )
+    if hubs:
+        remarks.append(
+            f"{hubs} images turn up on many walks" if hubs > 1 else "1 image turns up on many walks"
+        )
+    return [f"{hop}.", f"{'; '.join(remarks)}."]
+
+
+def _places(found: Morph) -> list[str]:
+    """What each image is called, waypoints by the letters that pictures give them."""
+    from i2v_search.drawing.strips import LETTERS
+
+    letters = iter(LETTERS)
+    between = [
+        f"via {next(letters, '+')}" if stop.waypoint else str(number)
+        for number, stop in enumerate(found.stops[1:-1], 1)
+    ]
+    return ["A", *between, "B"]
+
+
+def _steps_of(text: str) -> int | None:
+    """The number in ``--steps``, None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) > _MOST_STEPS:
+        raise typer.BadParameter(f"--steps is a number from 0 to {_MOST_STEPS}, or auto, not {text!r}")
+    return int(text)
+
+
+def _write(
+    collection: Collection,
+    found: Morph,
+    files: tuple[Path | None, Path | None, Path | None],
+    filters: dict[str, Any],
+    *,
+    quiet: bool,
+) -> None:
+    """Write the pictures that are asked for: strip, moving picture, map."""
+    from i2v_search.animation import morph_animation
+    from i2v_search.cli import show
+    from i2v_search.morph_pictures import morph_map_picture, morph_picture
+
+    strip, animation, drawing = files
+    if strip is not None:
+        show.save(morph_picture(collection, found), strip, quiet=quiet)
+    if animation is not None:
+        made = morph_animation(
+            collection, found, format="gif" if animation.suffix.lower() == ".gif" else "webp"
+        )
+        made.save(animation)
+        if not quiet:
+            size = (
+                f"{made.frames} frames of {made.size[0]} x {made.size[1]}, {len(made.content) / 1e6:.1f} MB"
+            )
+            show.out.print(f"wrote {animation}: {size}", markup=False, soft_wrap=True)
+    if drawing is not None:
+        drawn = collection.morph_map(found, **filters)
+        show.save(morph_map_picture(collection, drawn), drawing, quiet=quiet)

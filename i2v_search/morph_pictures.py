@@ -1,0 +1,69 @@
+"""Pictures of morphs: strips, and walks over a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from PIL import Image
+
+from i2v_search.collection import Collection
+from i2v_search.drawing import Tile, draw_walk, morph_strip
+from i2v_search.morph_map import MorphMap
+from i2v_search.results import Morph, Stop, printable
+from i2v_search.thumbnails import missing, stop_pictures, thumbnails
+
+TILE = 220
+_SMALL = 128
+_TAGS = 2
+
+
+def morph_picture(collection: Collection, morph: Morph) -> Image.Image:
+    """Draw a morph as a strip from A to B, in rows of at most eight images.
+
+    Over each arrow stands the angle of the hop in degrees, the largest darker than the rest; below each
+    picture its name and what its tags say. Waypoints are framed and marked C, D and so on.
+
+    Args:
+        collection: that the morph is of.
+        morph: from `Collection.morph`.
+
+    Returns:
+        An RGB image. An image that can no longer be read is a grey tile.
+    """
+    return morph_strip(_tiles(collection, morph.stops), hops=morph.quality.hops, tile_size=TILE)
+
+
+def morph_map_picture(collection: Collection, drawn: MorphMap, *, pixels: int = 1600) -> Image.Image:
+    """Draw a morph as a walk over a plane, among the images most like those on it.
+
+    From left to right is the way from A to B, up and down what else differs most. The pictures of the morph
+    are joined by arrows and moved apart so that none covers another; their neighbours stand around them,
+    small and pale, as far as there is room.
+
+    Args:
+        collection: that the morph is of.
+        drawn: from `Collection.morph_map`.
+        pixels: width of the picture, less for a short morph.
+
+    Returns:
+        An RGB image. An image that can no longer be read is a grey tile.
+    """
+    around = [picture or missing(_SMALL) for picture in thumbnails(collection, drawn.ids, _SMALL)]
+    note = (
+        "Left to right: from A to B. Up and down: what else differs most; moved apart to be seen. Pale: the "
+        f"images most like those on the way. The plane shows {drawn.shown:.0%} of how they differ."
+    )
+    return draw_walk(_tiles(collection, drawn.stops), around, drawn.coordinates, pixels=pixels, note=note)
+
+
+def _tiles(collection: Collection, stops: Sequence[Stop]) -> list[Tile]:
+    return [
+        Tile(
+            picture,
+            PurePosixPath(printable(stop.path)).stem,
+            highlight=stop.waypoint,
+            note=", ".join(stop.tags[:_TAGS]),
+        )
+        for stop, picture in zip(stops, stop_pictures(collection, stops, TILE), strict=True)
+    ]

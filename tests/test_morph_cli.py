@@ -1,0 +1,196 @@
+"""``i2v-search morph`` as a user meets it: the table, the words below it, JSON, pictures, refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from PIL import Image
+
+from i2v_search import Collection, Morph, sample_directory
+from i2v_search.cli.app import main
+from i2v_search.cli.morph import print_morph, quality_lines
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Walk = Callable[..., Done]
+
+
+@pytest.fixture
+def walk(
+    sample_collection: Collection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Walk:
+    """Run ``i2v-search morph`` on the sample collection."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: object) -> Done:
+        words = [
+            "i2v-search",
+            "morph",
+            *map(str, arguments),
+            "--collection",
+            str(sample_collection.directory),
+        ]
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return Done(int(stopped.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def stops_of(done: Done) -> list[dict[str, Any]]:
+    assert done.code == 0, done.err
+    stops: list[dict[str, Any]] = json.loads(done.out)["stops"]
+    return stops
+
+
+@pytest.fixture
+def ends(sample_collection: Collection) -> tuple[int, int]:
+    return sample_collection.ids[0], sample_collection.ids[-1]
+
+
+def test_the_table_has_a_line_for_each_image(
+    walk: Walk, ends: tuple[int, int], sample_collection: Collection
+) -> None:
+    done = walk(*ends, "--steps", 3)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["#", "id", "image", "hop", "progress", "tags"]
+    assert [line.split()[0] for line in lines[1:6]] == ["A", "1", "2", "3", "B"]
+    assert sample_collection.stored_path(ends[0]) in lines[1]
+    assert re.search(r" 0% .*bird", lines[1])
+    assert all(re.search(r" \d+°  +\d+%  +\w", line) for line in lines[2:6])
+    assert re.search(r"Largest hop \d+° \(\w+ to \w+\)", lines[6])
+    assert "lead" in lines[7]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 4, 9])
+def test_there_are_exactly_the_steps_asked_for_and_no_repeats(
+    walk: Walk, ends: tuple[int, int], steps: int
+) -> None:
+    ids = [stop["id"] for stop in stops_of(walk(*ends, "--steps", steps, "--json"))]
+    assert len(ids) == len(set(ids)) == steps + 2
+    assert (ids[0], ids[-1]) == ends
+
+
+def test_auto_takes_as_many_as_it_needs(walk: Walk, ends: tuple[int, int]) -> None:
+    assert len(stops_of(walk(*ends, "--steps", "auto", "--json"))) >= 2
+
+
+def test_files_outside_the_collection_can_be_ends(walk: Walk) -> None:
+    folders = sorted(path for path in sample_directory().iterdir() if path.is_dir())
+    a, b = (sorted(folder.glob("*.webp"))[0] for folder in folders[-2:])
+    assert [stop["id"] for stop in stops_of(walk(a, b, "--json"))].count(None) == 2
+
+
+def test_waypoints_are_walked_through_and_marked(
+    walk: Walk, ends: tuple[int, int], sample_collection: Collection
+) -> None:
+    first, second = sample_collection.ids[40], sample_collection.ids[70]
+    options = ("--via", first, "--via", sample_collection.stored_path(second), "--steps", 6)
+    stops = stops_of(walk(*ends, *options, "--json"))
+    assert [stop["id"] for stop in stops if stop["waypoint"]] == [first, second]
+    assert len(stops) == 8
+    assert re.findall(r"^ *(via \w)", walk(*ends, *options).out, re.MULTILINE) == ["via C", "via D"]
+
+
+def test_an_image_that_is_not_wanted_is_walked_around(walk: Walk, ends: tuple[int, int]) -> None:
+    unwanted = [stop["id"] for stop in stops_of(walk(*ends, "--json"))[1:3]]
+    around = stops_of(walk(*ends, "--not", unwanted[0], "--not", unwanted[1], "--json"))
+    assert not {stop["id"] for stop in around} & set(unwanted)
+
+
+def test_filters_hold_for_what_is_between(walk: Walk, ends: tuple[int, int]) -> None:
+    stops = stops_of(walk(*ends, "--path", "birds/*", "--json"))
+    assert all(stop["path"].startswith("birds/") for stop in stops[1:-1])
+
+
+def test_pictures_are_written_and_told(walk: Walk, ends: tuple[int, int], tmp_path: Path) -> None:
+    files = {
+        option: tmp_path / "new" / name
+        for option, name in (("--strip", "strip.png"), ("--animation", "film.gif"), ("--map", "map.png"))
+    }
+    options = [word for pair in files.items() for word in pair]
+    done = walk(*ends, "--steps", 2, *options)
+    assert done.code == 0, done.err
+    for file in files.values():
+        assert f"wrote {file}" in done.out
+        with Image.open(file) as picture:
+            assert picture.width > 400
+    with Image.open(files["--animation"]) as film:
+        frames = film.n_frames  # type: ignore[attr-defined]
+    assert f"{frames} frames of 480 x " in done.out
+    webp = tmp_path / "film.webp"
+    assert len(stops_of(walk(*ends, "--steps", 1, "--animation", webp, "--json"))) == 3
+    with Image.open(webp) as film:
+        assert film.n_frames == 2 * 2 * 13  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--steps", "many"], 2, "--steps is a number from 0 to 1000, or auto, not 'many'"),
+        (["--steps", "1001"], 2, "--steps is a number from 0 to 1000, or auto, not '1001'"),
+        (["--animation", "film.mp4"], 2, "--animation must end in .webp or .gif, not 'film.mp4'"),
+        (["--method", "fade"], 2, "--method"),
+        (["--strip", "strip.odd"], 2, "end the name in .png, .jpg or .webp"),
+        (["--not", "77777"], 2, "holds no image '77777'"),
+        (["--via", "nothing.png"], 2, "neither an id nor a path in the collection nor a file"),
+        (["--tags", "birdz"], 2, "did you mean 'bird"),
+    ],
+)
+def test_refusals_say_what_is_wanted(
+    walk: Walk,
+    ends: tuple[int, int],
+    options: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = walk(*ends, *options)
+    assert done.code == code
+    assert message in " ".join(re.sub("[│╭╮╰╯─]", " ", done.err).split())
+
+
+def with_quality(morph: Morph, **changes: Any) -> Morph:
+    return replace(morph, quality=replace(morph.quality, **changes))
+
+
+def test_the_words_below_follow_from_the_numbers(
+    sample_collection: Collection, ends: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    morph = sample_collection.morph(*ends, steps=3)
+    plain = with_quality(morph, hops=(0.5, 1.0, 0.5, 0.5), bottleneck=1.0, monotonicity=1.0, hub_share=0.0)
+    assert quality_lines(plain)[0] == "Largest hop 57° (1 to 2): as small as on any walk between the two."
+    assert quality_lines(plain)[1].endswith("ms; every hop leads on towards B.")
+    worse = with_quality(plain, bottleneck=0.8, monotonicity=0.75, near_duplicates=1, hub_share=1 / 3)
+    assert "1.25 times the smallest possible (46°, with any number of images)." in quality_lines(worse)[0]
+    assert quality_lines(worse)[1].endswith(
+        "1 of 4 hops leads back towards A; 1 pair is nearly the same picture; 1 image turns up on many walks."
+    )
+    unknown = with_quality(plain, bottleneck=None, near_duplicates=2, hub_share=2 / 3, monotonicity=0.5)
+    assert quality_lines(unknown)[0] == "Largest hop 57° (1 to 2), the mean 36°."
+    assert quality_lines(unknown)[1].split("; ")[1:] == [
+        "2 of 4 hops lead back towards A",
+        "2 pairs are nearly the same picture",
+        "2 images turn up on many walks.",
+    ]
+    print_morph(replace(plain, gaps=2))
+    assert "jumps over 2 gaps that no image of the collection fills" in capsys.readouterr().out
+    print_morph(replace(plain, gaps=1))
+    assert "jumps over a gap that no image of the collection fills" in capsys.readouterr().out
