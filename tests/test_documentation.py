@@ -54,8 +54,9 @@ def art(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_search_example_of_the_readme_runs(
     art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number, name in enumerate(("sketch.png", "kitten.png", "loud.png")):
-        Image.new("RGB", (90, 60), ("teal", "black", "red")[number]).save(name)
+    colours = {"sketch.png": "teal", "kitten.png": "black", "loud.png": "red", "butterfly.png": "gold"}
+    for name, colour in colours.items():
+        Image.new("RGB", (90, 60), colour).save(name)
     exec(compile(examples["Collection"], "README", "exec"), {})
     with Image.open("references.png") as picture:
         assert picture.width > 300
