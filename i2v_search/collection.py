@@ -558,8 +558,9 @@ class Collection:
             IndexStaleError: the index is missing or older than the feature store.
         """
         require_method(method)
-        index, rows = self._vector_index, self._unit_rows
+        # First of all: to load the graph or the index may open the store anew.
         network = self._network if needs_graph(method) or self._has_graph else None
+        index, rows = self._vector_index, self._unit_rows
         ends = self._resolver.resolve_all([a, *via, b])
         allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
         allowed = self._without(exclude, allowed)
@@ -794,13 +795,24 @@ class Collection:
                 f"the graph of neighbours needs two images or more, the collection has {len(self.store)}; "
                 "add more, or use method 'gradual' or 'line'"
             )
+        try:
+            return self._load_network()
+        except CollectionDamagedError:
+            # As with the index.
+            if Manifest.load(self.directory) == self._manifest:
+                raise
+            self._load()
+            return self._load_network()
+
+    def _load_network(self) -> Network:
+        rows = self._unit_rows
         file = current_index(self.store).files.get("graph")
         if file is None:
             raise MorphError(
                 f"the graph of {len(self.store)} images has not been built; run: "
                 f"i2v-search index --graph --collection {self.directory}"
             )
-        return load_network(self._unit_rows, self.directory, file)
+        return load_network(rows, self.directory, file)
 
     def _follow(self, report: Report) -> None:
         """Go on with a store that was written anew, and with an index if there was one."""

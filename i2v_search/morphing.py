@@ -60,8 +60,10 @@ def find_morph(
     targets: list[End] = [
         vector[0] if number is None else number for number, vector in zip(numbers, vectors, strict=True)
     ]
-    space = MorphSpace(rows, network, None if index.similarity.euclidean else rows.search_among(allowed))
-    legs = route(space, targets, steps, method, allowed=rows.usable(allowed))
+    search = None if index.similarity.euclidean else rows.search_among(allowed)
+    space = MorphSpace(rows, network, search, rows.usable(None))
+    mask = None if allowed is None else rows.usable(allowed)
+    legs = route(space, targets, steps, method, allowed=mask)
     places, points, between = [ends[0]], [vectors[0]], []
     for leg, end, number, vector in zip(legs, ends[1:], numbers[1:], vectors[1:], strict=True):
         walk = np.array(leg.rows, np.int64)

@@ -11,7 +11,7 @@ from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
 from i2v_search import planner
-from i2v_search.choices import Engine, MorphMethod, SimilarityName
+from i2v_search.choices import Engine, IndexKind, MorphMethod, SimilarityName
 from i2v_search.collection import Collection
 from i2v_search.encoders import EncoderInfo, registry
 from i2v_search.errors import (
@@ -260,6 +260,19 @@ def test_without_a_graph_a_geodesic_says_how_to_build_it(collection: Collection)
         assert (morph.quality.bottleneck, morph.quality.hub_share) == (None, None)
     collection.index(wishes=IndexWishes(graph=True))
     assert collection.morph(0, 19, method="geodesic").quality.bottleneck is not None
+
+
+@pytest.mark.parametrize("kind", ["exact", "pca"])
+@pytest.mark.parametrize("index_is_loaded", [False, True])
+def test_a_morph_survives_that_another_process_replaced_the_graph(
+    kind: IndexKind, index_is_loaded: bool, collection: Collection, tmp_path: Path
+) -> None:
+    collection.index(wishes=IndexWishes(kind=kind))
+    early = Collection.open(collection.directory)
+    if index_is_loaded:
+        early.search(0)
+    collection.add([draw(tmp_path / "more" / "x.png", 70)])
+    assert len(early.morph(0, 19, steps=3, method="geodesic").stops) == 5
 
 
 @every_method

@@ -121,3 +121,22 @@ def test_minimax_has_the_smallest_largest_hop_and_then_the_least_sum_of_squares(
     some = minimax(MorphSpace(rows, network), 0, n - 1, allowed=allowed) if allowed[1:-1].any() else path
     if allowed[1:-1].any():
         assert allowed[list(some.rows)].all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=graphs, dearer=st.floats(1, 4))
+def test_a_walk_that_may_be_dearer_is_at_most_so_many_times_as_dear(
+    shape: tuple[int, int, int, bool], dearer: float
+) -> None:
+    n, count, seed, ties = shape
+    graph = random_graph(n, count, seed, ties=ties)
+    usable = np.ones(n, np.bool_)
+    usable[[0, -1]] = False
+    links = links_of(graph, 0, usable), links_of(graph, n - 1, usable)
+    direct = float(graph[0, n - 1]) or np.inf
+    walk = cheapest_walk(graph, links, HopCost(), usable=usable, direct=direct, dearer=dearer)
+    expected = dijkstra(csr_array(graph.astype(np.float64)), indices=0)[n - 1]
+    assert (walk is None) == np.isinf(expected)
+    if walk is not None:
+        cost = sum(float(graph[x, y]) for x, y in pairwise([0, *walk, n - 1]))
+        assert cost <= expected * dearer * (1 + 1e-6)

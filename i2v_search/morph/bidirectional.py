@@ -75,6 +75,7 @@ def cheapest_walk(
     *,
     usable: NDArray[np.bool_],
     direct: float = np.inf,
+    dearer: float = 1.0,
 ) -> list[int] | None:
     """Find the cheapest walk between two ends that are themselves not rows of the search.
 
@@ -84,6 +85,7 @@ def cheapest_walk(
         hops: what hops cost.
         usable: (n,) bool, rows that may be entered.
         direct: squared length of A to B, if they are joined.
+        dearer: how many times as dear as the cheapest walk the one found may be: it is found sooner.
 
     Returns:
         The rows between A and B in order, or None where none connect them.
@@ -106,7 +108,7 @@ def cheapest_walk(
             if through.min() < best:
                 best, meeting = float(through.min()), int(touched[through.argmin()])
         lowest = sides[0].lowest, sides[1].lowest
-        if not hops.walk(*lowest) < best:
+        if not hops.walk(*lowest) * dearer < best:
             break
         # Any order of turns is correct; the smaller frontier first keeps the two searches of one size.
         turn = 0 if len(sides[0].open) <= len(sides[1].open) else 1

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.morph.bidirectional import HopCost
-from i2v_search.morph.graph import Bridge
+from i2v_search.morph.graph import Bridge, Network
 from i2v_search.morph.layered import Layered
 from i2v_search.morph.neighbours import nearest
 from i2v_search.morph.rows import DUPLICATE, NEAR_DUPLICATE, squared_chords
@@ -24,6 +24,10 @@ from i2v_search.morph.space import (
 
 #: Hops of the guiding walk cost d^4: high powers shun long hops, 2 takes a few of them to save many.
 _GUIDE = HopCost(power=4)
+#: The first walk found that costs at most so many times as much as the cheapest will do.
+_DEARER = 1.5
+#: Neighbours of a row of the guiding walk that become candidates, the nearest.
+_RING = 20
 #: Where there are fewer candidates, rows are sought near the great circle: in all, and for each point of it.
 _FEWEST, _NEAR_CIRCLE, _NEAR_POINT = 48, 128, 8
 #: Near duplicates are pictures closer than this share of an even hop from A to B, where that is less than
@@ -51,9 +55,10 @@ def gradual(
 ) -> MorphPath:
     """Find the path whose largest hop is smallest, always closer to B, and among such the smoothest.
 
-    1. Where to look: the walk from A to B over the k-NN graph of least cost, a hop costing the fourth power
-       of its length, and all neighbours of its rows; where these are too few, also the rows nearest to even
-       points of the great circle from A to B. Near duplicates of the ends or of one another are left out.
+    1. Where to look: a walk from A to B over the k-NN graph, a hop costing the fourth power of its length, at
+       most 1.5 times as dear as the cheapest, and the 20 nearest neighbours of each of its rows; where these
+       are too few, also the rows nearest to even points of the great circle from A to B. Near duplicates of
+       the ends or of one another are left out.
     2. The order to take them in: by their progress <x, B - A>, or along the walk if that makes the largest
        hop 10 % smaller, as where pictures lie on a winding path.
     3. Which of them: by dynamic programming the smallest possible largest hop; then, allowing it to be 2 %
@@ -81,7 +86,7 @@ def gradual(
         >>> gradual(MorphSpace(rows, network), 0, 1, 2).rows
         (2, 3)
     """
-    task = task_of(space.rows, a, b, allowed)
+    task = task_of(space, a, b, allowed)
     if steps is not None:
         check_steps(steps)
     if steps == 0:
@@ -119,7 +124,7 @@ def _guide(space: MorphSpace, task: Task) -> tuple[NDArray[np.int64], tuple[Brid
     if space.network is None:
         return np.empty(0, np.int64), ()
     walks = GraphWalks(space, space.network, task)
-    walk = walks.cheapest(_GUIDE)
+    walk = walks.cheapest(_GUIDE, dearer=_DEARER)
     return (np.empty(0, np.int64), ()) if walk is None else (walk, walks.crossed(walk))
 
 
@@ -127,10 +132,8 @@ def _pool(space: MorphSpace, task: Task, guide: NDArray[np.int64], points: int) 
     """Candidates for a path of so many points: enough of them, if the collection has enough."""
     around = [guide]
     if space.network is not None:
-        edges = space.network.edges
         ends = [end.row for end in (task.a, task.b) if end.row is not None]
-        for row in [*ends, *guide.tolist()]:
-            around.append(edges.indices[edges.indptr[row] : edges.indptr[row + 1]].astype(np.int64))
+        around += [_nearest_neighbours(space.network, row) for row in [*ends, *guide.tolist()]]
     numbers = np.unique(np.concatenate(around))
     numbers = numbers[task.usable[numbers]]
     per_point, most = 0, int(task.usable.sum())
@@ -152,6 +155,13 @@ def _pool(space: MorphSpace, task: Task, guide: NDArray[np.int64], points: int) 
     of_row = {row: place for place, row in enumerate(numbers[kept].tolist())}
     stations = np.array([of_row[row] for row in guide.tolist() if row in of_row], np.int64)
     return _Pool(numbers[kept], squared[np.ix_(places, places)], stations)
+
+
+def _nearest_neighbours(network: Network, row: int) -> NDArray[np.int64]:
+    """The nearest neighbours of a row on the graph: hubs have very many."""
+    here = slice(*network.edges.indptr[row : row + 2])
+    squared, rows = network.edges.data[here], network.edges.indices[here].astype(np.int64)
+    return rows if len(rows) <= _RING else rows[np.argpartition(squared, _RING)[:_RING]]
 
 
 def _apart(direct: float, points: int) -> float:

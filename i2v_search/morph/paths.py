@@ -76,7 +76,7 @@ def line(
         >>> line(MorphSpace(rows), 0, 1, 2).rows
         (2, 3)
     """
-    task = task_of(space.rows, a, b, allowed)
+    task = task_of(space, a, b, allowed)
     if steps is None:
         raise MorphError("method 'line' needs a number of steps")
     check_steps(steps)
@@ -146,7 +146,7 @@ def geodesic(
     """
     if not power > 0:
         raise MorphError(f"the power of a hop's cost must be above 0, got {power}")
-    task = task_of(space.rows, a, b, allowed)
+    task = task_of(space, a, b, allowed)
     walks = GraphWalks(space, _network(space), task)
     return _of_length(space, task, walks, walks.bridged(HopCost(power=power)), steps)
 
@@ -184,7 +184,7 @@ def minimax(
         >>> minimax(MorphSpace(rows, network), 0, 1).rows
         (2, 3)
     """
-    task = task_of(space.rows, a, b, allowed)
+    task = task_of(space, a, b, allowed)
     network = _network(space)
     walks = GraphWalks(space, network, task)
     limit = walks.least_largest()

@@ -56,7 +56,8 @@ def route(
     if keys[::-1] < keys:
         back = route(space, ends[::-1], steps, method, allowed=allowed)
         return tuple(leg.reversed() for leg in back[::-1])
-    usable = np.ones(len(space.rows), np.bool_) if allowed is None else allowed.copy()
+    there = np.ones(len(space.rows), np.bool_) if space.alive is None else space.alive
+    usable = there.copy() if allowed is None else allowed.copy()
     usable[[stop.row for stop in stops if stop.row is not None]] = False
     masked = allowed is not None or len(ends) > 2
     shares = _shares(np.stack([stop.vector for stop in stops]), steps)

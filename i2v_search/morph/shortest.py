@@ -34,10 +34,20 @@ class GraphWalks:
         if apart <= max(reach_a, reach_b):
             self._direct = min(self._direct, apart)
 
-    def cheapest(self, hops: HopCost) -> NDArray[np.int64] | None:
-        """Rows of the cheapest walk from A to B, (m,) int64; None where the usable rows do not join them."""
+    def cheapest(self, hops: HopCost, *, dearer: float = 1.0) -> NDArray[np.int64] | None:
+        """Rows of the cheapest walk from A to B, (m,) int64; None where the usable rows do not join them.
+
+        Args:
+            hops: what hops cost.
+            dearer: how many times as dear as the cheapest the walk may be.
+        """
         found = cheapest_walk(
-            self._network.edges, self._links, hops, usable=self._task.usable, direct=self._direct
+            self._network.edges,
+            self._links,
+            hops,
+            usable=self._task.usable,
+            direct=self._direct,
+            dearer=dearer,
         )
         return None if found is None else np.array(found, np.int64)
 
@@ -50,7 +60,9 @@ class GraphWalks:
         found = self.cheapest(hops)
         if found is None and all(self._links):
             members = np.flatnonzero(self._task.usable)
-            self._network = connect(self._space.rows, self._network, members=members)
+            self._network = connect(
+                self._space.rows, self._network, members=members, search=self._space.search
+            )
             found = self.cheapest(hops)
         if found is None:
             raise MorphError("no row may lie between the two ends; loosen the filters or add pictures")

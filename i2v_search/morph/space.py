@@ -21,12 +21,16 @@ class MorphSpace:
     Attributes:
         rows: the collection's vectors.
         network: edges between rows, for the methods that walk on a graph.
-        search: a fast k-NN search over `rows`; without it the rows are read from first to last instead.
+        search: a fast k-NN search over `rows`; without it the rows are read from first to last instead. It
+            may leave out rows that a method is not allowed to use.
+        alive: (n,) bool, rows that are there; the others have no edges, and the search never answers with
+            them. None where all are.
     """
 
     rows: Rows
     network: Network | None = None
     search: Search | None = None
+    alive: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,11 @@ class Task:
         return path.reversed() if self.flipped else path
 
 
-def task_of(rows: Rows, a: End, b: End, allowed: NDArray[np.bool_] | None) -> Task:
+def task_of(space: MorphSpace, a: End, b: End, allowed: NDArray[np.bool_] | None) -> Task:
     """Check the ends and the mask (MorphError), and put the ends in canonical order."""
-    n = len(rows)
+    rows, n = space.rows, len(space.rows)
     if allowed is None:
-        usable = np.ones(n, np.bool_)
+        usable = np.ones(n, np.bool_) if space.alive is None else space.alive.copy()
     elif allowed.shape == (n,) and allowed.dtype == np.bool_:
         usable = allowed.copy()
     else:
