@@ -19,7 +19,8 @@ from i2v_search.errors import (
     QueryError,
 )
 from i2v_search.extract import Extraction, extract
-from i2v_search.graph_file import build_network, load_network, save_network
+from i2v_search.graph_file import build_network, save_network
+from i2v_search.graph_upkeep import graph_path, has_graph, keep_graph, kept_network, wants_graph
 from i2v_search.index import (
     VectorIndex,
     choose_queries,
@@ -31,7 +32,7 @@ from i2v_search.index import (
     unindexed,
     verify_index,
 )
-from i2v_search.manifest import EncoderRecord, FileRecord, IndexRecord, Manifest, WishesRecord
+from i2v_search.manifest import EncoderRecord, IndexRecord, Manifest, WishesRecord
 from i2v_search.morph import Network
 from i2v_search.planner import IndexPlan, IndexWishes, Upkeep, plan_upkeep
 from i2v_search.progress import Report
@@ -39,9 +40,6 @@ from i2v_search.rows import UnitRows
 from i2v_search.sources import Source, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, remove_strangers
 from i2v_search.watch import Watch, physical_memory
-
-#: Up to this many images the graph for morphs is built with the index.
-GRAPH_ROWS = 100_000
 
 
 def extract_features(
@@ -143,14 +141,14 @@ def build_index(
         store = FeatureStore(directory, manifest)
         name = similarity or manifest.similarity
         plan = plan_for(wishes, len(store), store.dimension, name)
-        with_graph = _wants_graph(wishes, store, upkeep=upkeep)
+        with_graph = wants_graph(wishes, store, upkeep=upkeep)
         built_already = _is_built(store, name, plan, wishes)
-        if built_already and (not with_graph or "graph" in _files(manifest)):
+        if built_already and (not with_graph or has_graph(manifest)):
             return plan
         action = _upkeep(store, plan) if upkeep else ("keep" if built_already else "rebuild")
         if action == "keep":
             if with_graph:
-                _keep_graph(store, wishes, report)
+                keep_graph(store, wishes, report)
             return plan
         store.require_intact()
         number, watch = manifest.next_file, Watch()
@@ -169,7 +167,7 @@ def build_index(
         if with_graph:
             rows = UnitRows(built)
             network = network or build_network(rows, report)
-            files["graph"] = save_network(rows, network, _graph_path(directory, number))
+            files["graph"] = save_network(rows, network, graph_path(directory, number))
         asked_for = WishesRecord(**wishes.to_dict())
         record = record.model_copy(update={"files": files, "wishes": asked_for, **costs})
         manifest = manifest.updated(similarity=name, index=record, next_file=number + 1)
@@ -215,53 +213,8 @@ def _extended(
     except (IndexStaleError, CollectionDamagedError):
         return None, None
     # The numbers of its rows are those that the rows of the extended index will have.
-    network = _kept_network(UnitRows(index), store.manifest) if with_graph else None
+    network = kept_network(UnitRows(index), store.manifest) if with_graph else None
     return index.extended(report), network
-
-
-def _kept_network(rows: UnitRows, manifest: Manifest) -> Network | None:
-    """The network of a collection, brought up to date; None where there is none or it is damaged."""
-    file = _files(manifest).get("graph")
-    try:
-        return None if file is None else load_network(rows, rows.directory, file)
-    except CollectionDamagedError:
-        return None
-
-
-def _keep_graph(store: FeatureStore, wishes: IndexWishes, report: Report) -> None:
-    """Bring the graph up to date, or build it, beside an index that stays as it is."""
-    manifest, directory = store.manifest, store.directory
-    rows = UnitRows(load_index(store))
-    network = _kept_network(rows, manifest)
-    if manifest.index is None or (network is not None and network.stored_tree is not None):
-        return
-    if network is None:
-        store.require_intact()
-        network = build_network(rows, report)
-    number = manifest.next_file
-    graph = save_network(rows, network, _graph_path(directory, number))
-    files = {**manifest.index.files, "graph": graph}
-    asked_for = WishesRecord(**wishes.to_dict())
-    record = manifest.index.model_copy(update={"files": files, "wishes": asked_for})
-    manifest = manifest.updated(index=record, next_file=number + 1)
-    manifest.save(directory)
-    remove_strangers(directory, manifest)
-
-
-def _wants_graph(wishes: IndexWishes, store: FeatureStore, *, upkeep: bool) -> bool:
-    if len(store) < 2:
-        return False
-    if wishes.graph is None:
-        return len(store) <= GRAPH_ROWS or (upkeep and "graph" in _files(store.manifest))
-    return wishes.graph
-
-
-def _files(manifest: Manifest) -> dict[str, FileRecord]:
-    return {str(role): file for role, file in manifest.index.files.items()} if manifest.index else {}
-
-
-def _graph_path(directory: Path, number: int) -> Path:
-    return directory / f"graph-{number:05d}.h5"
 
 
 def _require_similarity(name: str | None) -> None:

@@ -1,5 +1,6 @@
 """Walks on a graph: bidirectional delta-stepping against SciPy and networkx."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
@@ -32,6 +33,32 @@ def links_of(graph: csr_array, row: int, usable: NDArray[np.bool_]) -> dict[int,
     return {x: length for x, length in zip(rows, squared, strict=True) if usable[x]}
 
 
+@dataclass(frozen=True)
+class Question:
+    """A way from row 0 to row n - 1 of a random graph, of whose other rows only some may be used."""
+
+    graph: csr_array
+    usable: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, shape: tuple[int, int, int, bool], masked: float) -> "Question":
+        n, count, seed, ties = shape
+        usable = np.random.default_rng(seed + 1).random(n) >= masked
+        usable[[0, -1]] = False
+        return cls(random_graph(n, count, seed, ties=ties), usable)
+
+    def walk(self, hops: HopCost, *, dearer: float = 1.0) -> list[int] | None:
+        last = len(self.usable) - 1
+        return cheapest_walk(
+            self.graph,
+            (links_of(self.graph, 0, self.usable), links_of(self.graph, last, self.usable)),
+            hops,
+            usable=self.usable,
+            direct=float(self.graph[0, last]) or np.inf,
+            dearer=dearer,
+        )
+
+
 def without(graph: csr_array, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
     """(n, n) lengths of the edges between usable rows and the ends 0 and n - 1; 0 = none."""
     kept = usable.copy()
@@ -47,14 +74,10 @@ graphs = st.tuples(st.integers(3, 40), st.integers(0, 160), st.integers(0, 10_00
 def test_the_cheapest_walk_costs_what_scipy_finds(
     shape: tuple[int, int, int, bool], power: float, masked: float
 ) -> None:
-    n, count, seed, ties = shape
-    graph = random_graph(n, count, seed, ties=ties)
-    usable = np.random.default_rng(seed + 1).random(n) >= masked
-    usable[[0, -1]] = False
-    links = links_of(graph, 0, usable), links_of(graph, n - 1, usable)
-    direct = float(graph[0, n - 1]) or np.inf
-    walk = cheapest_walk(graph, links, HopCost(power=power), usable=usable, direct=direct)
-    dense = without(graph, usable).astype(np.float64)
+    question = Question.of(shape, masked)
+    n, usable = len(question.usable), question.usable
+    walk = question.walk(HopCost(power=power))
+    dense = without(question.graph, usable).astype(np.float64)
     expected = dijkstra(csr_array(dense ** (power / 2)), indices=0)[n - 1]
     if walk is None:
         assert np.isinf(expected)
@@ -71,14 +94,10 @@ def test_the_cheapest_walk_costs_what_scipy_finds(
 def test_the_smallest_largest_hop_is_that_of_a_minimum_spanning_tree(
     shape: tuple[int, int, int, bool], masked: float
 ) -> None:
-    n, count, seed, ties = shape
-    graph = random_graph(n, count, seed, ties=ties)
-    usable = np.random.default_rng(seed + 1).random(n) >= masked
-    usable[[0, -1]] = False
-    links = links_of(graph, 0, usable), links_of(graph, n - 1, usable)
-    direct = float(graph[0, n - 1]) or np.inf
-    walk = cheapest_walk(graph, links, HopCost(largest=True), usable=usable, direct=direct)
-    dense = without(graph, usable)
+    question = Question.of(shape, masked)
+    n = len(question.usable)
+    walk = question.walk(HopCost(largest=True))
+    dense = without(question.graph, question.usable)
     tree = nx.minimum_spanning_tree(nx.from_numpy_array(dense))
     if not nx.has_path(tree, 0, n - 1):
         assert walk is None
@@ -128,15 +147,11 @@ def test_minimax_has_the_smallest_largest_hop_and_then_the_least_sum_of_squares(
 def test_a_walk_that_may_be_dearer_is_at_most_so_many_times_as_dear(
     shape: tuple[int, int, int, bool], dearer: float
 ) -> None:
-    n, count, seed, ties = shape
-    graph = random_graph(n, count, seed, ties=ties)
-    usable = np.ones(n, np.bool_)
-    usable[[0, -1]] = False
-    links = links_of(graph, 0, usable), links_of(graph, n - 1, usable)
-    direct = float(graph[0, n - 1]) or np.inf
-    walk = cheapest_walk(graph, links, HopCost(), usable=usable, direct=direct, dearer=dearer)
-    expected = dijkstra(csr_array(graph.astype(np.float64)), indices=0)[n - 1]
+    question = Question.of(shape, masked=0.0)
+    last = len(question.usable) - 1
+    walk = question.walk(HopCost(), dearer=dearer)
+    expected = dijkstra(csr_array(question.graph.astype(np.float64)), indices=0)[last]
     assert (walk is None) == np.isinf(expected)
     if walk is not None:
-        cost = sum(float(graph[x, y]) for x, y in pairwise([0, *walk, n - 1]))
+        cost = sum(float(question.graph[x, y]) for x, y in pairwise([0, *walk, last]))
         assert cost <= expected * dearer * (1 + 1e-6)

@@ -161,7 +161,9 @@ def _nearest_neighbours(network: Network, row: int) -> NDArray[np.int64]:
     """The nearest neighbours of a row on the graph: hubs have very many."""
     here = slice(*network.edges.indptr[row : row + 2])
     squared, rows = network.edges.data[here], network.edges.indices[here].astype(np.int64)
-    return rows if len(rows) <= _RING else rows[np.argpartition(squared, _RING)[:_RING]]
+    if len(rows) <= _RING:
+        return np.asarray(rows)
+    return np.asarray(rows[np.argpartition(squared, _RING)[:_RING]])
 
 
 def _apart(direct: float, points: int) -> float:
