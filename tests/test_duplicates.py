@@ -19,12 +19,12 @@ from PIL import Image, ImageDraw
 
 from i2v_search.choices import DuplicateKind, SimilarityName
 from i2v_search.collection import Collection
+from i2v_search.drawing import Tile, TileRow, row_sheet
 from i2v_search.duplicates import comparing, stored_pictures
 from i2v_search.duplicates.comparing import KINDS, THRESHOLD
 from i2v_search.duplicates.groups import Duplicates
 from i2v_search.errors import I2VSearchError, IndexStaleError, QueryError
 from i2v_search.pictures import duplicates_picture
-from i2v_search.drawing import Tile, TileRow, row_sheet
 from i2v_search.progress import Progress
 from i2v_search.sources import open_stored
 
