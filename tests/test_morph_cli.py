@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from i2v_search import Collection, Morph, sample_directory
+from i2v_search.cli import show
 from i2v_search.cli.app import main
 from i2v_search.cli.morph import print_morph, quality_lines
 
@@ -32,7 +33,7 @@ def walk(
     sample_collection: Collection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Walk:
     """Run ``i2v-search morph`` on the sample collection."""
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(show.out, "_width", 160)
 
     def run(*arguments: object) -> Done:
         words = [

@@ -71,7 +71,7 @@ def draw_map(
         show.as_json(drawn.to_dict())
     else:
         show.out.print(_facts(drawn, asked=method), markup=False)
-        show.out.print(f"wrote {out}", markup=False)
+        show.out.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
 def _write(collection: Collection, drawn: CollectionMap, out: Path, report: Report) -> None:

@@ -89,7 +89,7 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
     except ValueError as error:
         raise typer.BadParameter(f"{path}: {error}; end the name in .png, .jpg or .webp") from None
     if not quiet:
-        out.print(f"wrote {path}", markup=False)
+        out.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
 def heading(text: str) -> None:

@@ -53,12 +53,39 @@ class _Side:
     def __init__(self, links: Mapping[int, float], rows: int, hops: HopCost) -> None:
         self.cost = np.full(rows, np.inf)
         self.parent = np.full(rows, -1, np.int32)
+        self.is_open = np.zeros(rows, np.bool_)
         self.open = np.array(sorted(links), np.int64)
         self.cost[self.open] = hops.of(np.array([links[row] for row in self.open.tolist()], np.float32))
+        self.is_open[self.open] = True
+        self._writer = np.empty(rows, np.int32)
 
     @property
     def lowest(self) -> float:
         return float(self.cost[self.open].min(initial=np.inf))
+
+    def leave(self, width: float) -> NDArray[np.int64]:
+        """Take the rows of the lowest bucket."""
+        in_bucket = self.cost[self.open] <= self.lowest + width
+        leaving, self.open = self.open[in_bucket], self.open[~in_bucket]
+        self.is_open[leaving] = False
+        return leaving
+
+    def reach(
+        self, rows: NDArray[np.int32], costs: NDArray[np.float64], parents: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """Note cheaper costs of rows, of which some may come several times, and return these rows once."""
+        np.minimum.at(self.cost, rows, costs)
+        cheapest = costs == self.cost[rows]
+        rows = rows[cheapest]
+        self.parent[rows] = parents[cheapest]
+        # Whoever wrote last stands for a row: faster than to sort them.
+        every = np.arange(len(rows), dtype=np.int32)
+        self._writer[rows] = every
+        rows = rows[self._writer[rows] == every]
+        fresh = rows[~self.is_open[rows]]
+        self.is_open[fresh] = True
+        self.open = np.concatenate([self.open, fresh])
+        return rows
 
     def chain(self, row: int) -> list[int]:
         """Rows from `row` back to the end."""
@@ -100,13 +127,13 @@ def cheapest_walk(
     best = float(hops.of(np.array([direct], np.float32))[0])
     meeting = -1
     width = _bucket(edges, hops)
-    touched = np.intersect1d(sides[0].open, sides[1].open)
+    touched = np.intersect1d(sides[0].open, sides[1].open).astype(np.int32)
     while True:
         if len(touched):
-            # The lowest row of equal cost: `touched` is sorted, and argmin takes the first.
             through = hops.walk(sides[0].cost[touched], sides[1].cost[touched])
             if through.min() < best:
-                best, meeting = float(through.min()), int(touched[through.argmin()])
+                best = float(through.min())
+                meeting = int(touched[through == best].min())
         lowest = sides[0].lowest, sides[1].lowest
         if not hops.walk(*lowest) * dearer < best:
             break
@@ -125,28 +152,21 @@ def _expand(
     other: NDArray[np.float64],
     hops: HopCost,
     limits: tuple[NDArray[np.bool_], float, float, float],
-) -> NDArray[np.int64]:
-    """Take the rows of the lowest bucket, and return those that became cheaper, ascending."""
+) -> NDArray[np.int32]:
+    """Go on from the rows of the lowest bucket, and return those that became cheaper."""
     usable, width, bound, best = limits
-    in_bucket = side.cost[side.open] <= side.lowest + width
-    leaving, side.open = side.open[in_bucket], side.open[~in_bucket]
+    leaving = side.leave(width)
     begins = edges.indptr[leaving].astype(np.int64)
     degrees = edges.indptr[leaving + 1] - begins
     owner = np.repeat(np.arange(len(leaving)), degrees)
     slots = np.arange(len(owner)) + np.repeat(begins - (np.cumsum(degrees) - degrees), degrees)
     reached = edges.indices[slots]
     costs = hops.walk(side.cost[leaving][owner], hops.of(edges.data[slots]))
-    # What is left to go costs at least as much as the other side's lowest, or what it has found already.
-    ahead = np.minimum(other[reached], bound)
-    useful = (costs < side.cost[reached]) & (hops.walk(costs, ahead) < best) & usable[reached]
-    reached, costs, owner = reached[useful], costs[useful], owner[useful]
-    # Of several ways to a row the cheapest is written last, and of equal ones that of the lowest row.
-    order = np.lexsort((-owner, -costs))
-    reached = reached[order]
-    side.cost[reached], side.parent[reached] = costs[order], leaving[owner[order]]
-    cheaper = np.unique(reached).astype(np.int64)
-    side.open = np.union1d(side.open, cheaper)
-    return cheaper
+    useful = costs < np.where(usable[reached], side.cost[reached], -np.inf)
+    if best < np.inf:
+        # What is left to go costs at least as much as the other side's lowest, or what it has found already.
+        useful &= hops.walk(costs, np.minimum(other[reached], bound)) < best
+    return side.reach(reached[useful], costs[useful], leaving[owner[useful]])
 
 
 def _bucket(edges: csr_array, hops: HopCost) -> float:
