@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -71,6 +72,7 @@ def morph_animation(
     format: AnimationFormat = "webp",  # noqa: A002 - as Pillow calls it
     side: int = SIDE,
     most_bytes: int = MOST_BYTES,
+    outside: Mapping[str, Image.Image] | None = None,
 ) -> MorphAnimation:
     """Make a moving picture of a morph: each image stays a second and fades into the next, there and back.
 
@@ -82,6 +84,7 @@ def morph_animation(
             frames would not fit into some 300 MB. Every picture is fitted into a white square without
             stretching.
         most_bytes: of the file; frames are made smaller until it fits, down to 64 pixels.
+        outside: pictures of ends and waypoints that were no files, by the path of their stop.
 
     Returns:
         The file. An image that can no longer be read is a grey tile.
@@ -96,7 +99,7 @@ def morph_animation(
     if side < _SMALLEST_SIDE:
         raise QueryError(f"a moving picture needs a side of at least {_SMALLEST_SIDE} pixels, got {side}")
     side = min(side, roomy_side(len(morph.stops), format, most_bytes))
-    pictures = stop_pictures(collection, morph.stops, side)
+    pictures = stop_pictures(collection, morph.stops, side, outside)
     while True:
         made = _encode(pictures, side, format)
         if len(made.content) <= most_bytes:

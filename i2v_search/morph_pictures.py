@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from PIL import Image
@@ -18,7 +18,9 @@ _SMALL = 128
 _TAGS = 2
 
 
-def morph_picture(collection: Collection, morph: Morph) -> Image.Image:
+def morph_picture(
+    collection: Collection, morph: Morph, *, outside: Mapping[str, Image.Image] | None = None
+) -> Image.Image:
     """Draw a morph as a strip from A to B, in rows of at most eight images.
 
     Over each arrow stands the angle of the hop in degrees, the largest darker than the rest; below each
@@ -27,11 +29,12 @@ def morph_picture(collection: Collection, morph: Morph) -> Image.Image:
     Args:
         collection: that the morph is of.
         morph: from `Collection.morph`.
+        outside: pictures of ends and waypoints that were no files, by the path of their stop.
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
     """
-    return morph_strip(_tiles(collection, morph.stops), hops=morph.quality.hops, tile_size=TILE)
+    return morph_strip(_tiles(collection, morph.stops, outside), hops=morph.quality.hops, tile_size=TILE)
 
 
 def morph_map_picture(collection: Collection, drawn: MorphMap, *, pixels: int = 1600) -> Image.Image:
@@ -57,7 +60,9 @@ def morph_map_picture(collection: Collection, drawn: MorphMap, *, pixels: int = 
     return draw_walk(_tiles(collection, drawn.stops), around, drawn.coordinates, pixels=pixels, note=note)
 
 
-def _tiles(collection: Collection, stops: Sequence[Stop]) -> list[Tile]:
+def _tiles(
+    collection: Collection, stops: Sequence[Stop], outside: Mapping[str, Image.Image] | None = None
+) -> list[Tile]:
     return [
         Tile(
             picture,
@@ -65,5 +70,5 @@ def _tiles(collection: Collection, stops: Sequence[Stop]) -> list[Tile]:
             highlight=stop.waypoint,
             note=", ".join(stop.tags[:_TAGS]),
         )
-        for stop, picture in zip(stops, stop_pictures(collection, stops, TILE), strict=True)
+        for stop, picture in zip(stops, stop_pictures(collection, stops, TILE, outside), strict=True)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -45,9 +45,20 @@ def picture_of(collection: Collection, image: QueryImage, side: int) -> Image.Im
         return missing(side)
 
 
-def stop_pictures(collection: Collection, stops: Sequence[Stop], side: int) -> list[Image.Image]:
-    """The pictures of the stops of a morph in order, each as `picture_of` reads it."""
-    images = [stop.path if stop.id is None else stop.id for stop in stops]
+def stop_pictures(
+    collection: Collection, stops: Sequence[Stop], side: int, outside: Mapping[str, Image.Image] | None = None
+) -> list[Image.Image]:
+    """The pictures of the stops of a morph in order, each as `picture_of` reads it.
+
+    Args:
+        collection: that the morph is of.
+        stops: of the morph.
+        side: in pixels.
+        outside: pictures of stops from outside the collection by their path; others are read from their file.
+    """
+    images: list[QueryImage] = [
+        (outside or {}).get(stop.path, stop.path) if stop.id is None else stop.id for stop in stops
+    ]
     return list(map_ahead(lambda image: picture_of(collection, image, side), images, _AHEAD))
 
 

@@ -1,0 +1,286 @@
+"""How the server bears many clients at once, on loopback: time to answer, memory, and what it says when full.
+
+Run with ``python -m benchmarks.serve --collection index/demo``. The server runs in a process of its own, as
+users start it. Parts, each bounded:
+
+1. start: seconds until `i2v-search serve` is ready;
+2. below the limit: clients that together ask for less than the rate limit, for searches by id, uploads and
+   thumbnails: no error is allowed;
+3. beside bad neighbours: the same, while some clients send a byte a second and others hang up on their
+   requests;
+4. above the rate limit: clients that do not wait, as fast as answers come;
+5. the same without a rate limit, and more clients than may wait: every answer of these two must be good, or
+   a 429 or 503 with Retry-After.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import io
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+_ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
+#: Share of each kind of request.
+MIX = {"search": 0.5, "thumbnail": 0.4, "upload": 0.1}
+
+
+@dataclass
+class Load:
+    """What came of a number of requests.
+
+    Attributes:
+        milliseconds: to answer, by kind; good answers only.
+        statuses: how often each was answered; 0 where there was no answer.
+        faults: what should not have happened.
+    """
+
+    milliseconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in MIX})
+    statuses: Counter[int] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, answer: httpx.Response, milliseconds: float) -> None:
+        """Count an answer."""
+        self.statuses[answer.status_code] += 1
+        if answer.status_code in {429, 503}:
+            body = answer.json()
+            if "retry-after" not in answer.headers or body["error"]["code"] not in {
+                "too_many_requests",
+                "busy",
+            }:
+                self.faults.append(f"{answer.status_code} without Retry-After: {answer.text[:200]}")
+        elif answer.status_code >= 400:
+            self.faults.append(f"{kind}: {answer.status_code} {answer.text[:200]}")
+        else:
+            self.milliseconds[kind].append(milliseconds)
+
+    def summary(self, seconds: float) -> dict[str, Any]:
+        """Numbers for people and JSON."""
+        told: dict[str, Any] = {
+            kind: {
+                "requests": len(values),
+                "p50_ms": round(float(np.percentile(values, 50)), 1),
+                "p95_ms": round(float(np.percentile(values, 95)), 1),
+                "p99_ms": round(float(np.percentile(values, 99)), 1),
+            }
+            for kind, values in self.milliseconds.items()
+            if values
+        }
+        told["requests_per_second"] = round(sum(self.statuses.values()) / seconds, 1)
+        told["statuses"] = {str(status): count for status, count in sorted(self.statuses.items())}
+        told["faults"] = len(self.faults)
+        return told
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server in a process of its own."""
+
+    url: str
+    seconds_to_start: float
+    process: int
+
+    def memory(self) -> int:
+        """Bytes that the server and its children have for themselves alone."""
+        return _private_bytes(self.process)
+
+
+@contextlib.contextmanager
+def served(collection: Path, *options: str) -> Iterator[Served]:
+    """Start the server on a free port, and stop it as Ctrl-C does."""
+    with tempfile.TemporaryDirectory() as cache:
+        command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve"]
+        command += ["--collection", str(collection), "--no-open", "--access-log", os.devnull]
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "XDG_CACHE_HOME": cache},
+        )
+        try:
+            assert process.stdout is not None
+            found = _ADDRESS.search(process.stdout.readline())
+            assert found is not None, "the server did not start"
+            url = f"http://127.0.0.1:{int(found[1])}"
+            httpx.get(f"{url}/api/v1/health").raise_for_status()
+            yield Served(url, time.perf_counter() - started, process.pid)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+async def put_load(
+    url: str, images: Sequence[int], *, clients: int, seconds: float, rate: float | None, part: str = ""
+) -> Load:
+    """Let clients ask for a mix of things.
+
+    Args:
+        url: of the server.
+        images: ids to ask for.
+        clients: at once, each on a connection of its own.
+        seconds: how long.
+        rate: requests a second of all clients together; None: as fast as answers come.
+        part: the same part asks for the same things; another one uploads other pictures.
+    """
+    load, end = Load(), time.perf_counter() + seconds
+    pause = 0.0 if rate is None else clients / rate
+
+    async def client(seed: int) -> None:
+        generator = random.Random(f"{part} {seed}")
+        async with httpx.AsyncClient(base_url=url, timeout=30) as session:
+            due = time.perf_counter() + generator.random() * pause
+            while time.perf_counter() < end:
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                due += pause
+                kind = generator.choices(list(MIX), list(MIX.values()))[0]
+                request = _requests(session, generator, images)[kind]
+                begun = time.perf_counter()
+                try:
+                    answer = await request()
+                except httpx.TransportError as error:
+                    load.statuses[0] += 1
+                    load.faults.append(f"{kind}: {error!r}")
+                    continue
+                load.add(kind, answer, (time.perf_counter() - begun) * 1000)
+
+    await asyncio.gather(*(client(seed) for seed in range(clients)))
+    return load
+
+
+async def be_bad(url: str, *, seconds: float, slow: int = 20, rude: int = 4) -> None:
+    """Send a byte a second on some connections; on others ask, and hang up at once."""
+    host, port = url.removeprefix("http://").split(":")
+    end = time.perf_counter() + seconds
+    body = json.dumps({"examples": [{"id": 0}], "top": 200}).encode()
+    head = "POST /api/v1/{} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n"
+
+    async def trickle() -> None:
+        while time.perf_counter() < end:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.write(head.format("uploads", "image/png", 10_000).encode())
+                while time.perf_counter() < end and not writer.is_closing():
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(1)
+                writer.close()
+
+    async def hang_up() -> None:
+        while time.perf_counter() < end:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.write(head.format("search", "application/json", len(body)).encode() + body)
+                await writer.drain()
+                writer.close()
+            await asyncio.sleep(0.25)
+
+    await asyncio.gather(*(trickle() for _ in range(slow)), *(hang_up() for _ in range(rude)))
+
+
+def _requests(
+    session: httpx.AsyncClient, generator: random.Random, images: Sequence[int]
+) -> dict[str, Callable[[], Awaitable[httpx.Response]]]:
+    image = generator.choice(images)
+    return {
+        "search": lambda: session.post("/api/v1/search", json={"examples": [{"id": image}], "top": 60}),
+        "thumbnail": lambda: session.get(f"/api/v1/images/{image}/thumbnail", params={"size": 320}),
+        "upload": lambda: session.post(
+            "/api/v1/uploads", content=_picture(generator), headers={"Content-Type": "image/jpeg"}
+        ),
+    }
+
+
+def _picture(generator: random.Random) -> bytes:
+    """A JPEG of 800 x 600 px that was never there before."""
+    small = Image.frombytes("RGB", (8, 6), generator.randbytes(8 * 6 * 3))
+    file = io.BytesIO()
+    small.resize((800, 600), Image.Resampling.BICUBIC).save(file, "JPEG")
+    return file.getvalue()
+
+
+def _private_bytes(process: int) -> int:
+    """Private memory of a process and those that it started, as Linux tells it; 0 elsewhere."""
+    folder = Path(f"/proc/{process}")
+    try:
+        rollup = (folder / "smaps_rollup").read_text()
+        children = [
+            int(child) for file in folder.glob("task/*/children") for child in file.read_text().split()
+        ]
+    except OSError:
+        return 0
+    own = sum(int(kilobytes) for kilobytes in re.findall(r"^Private_\w+:\s+(\d+)", rollup, re.MULTILINE))
+    return 1024 * own + sum(map(_private_bytes, children))
+
+
+def run(collection: Path, *, clients: int, seconds: float, rate: float) -> dict[str, Any]:
+    """All parts; the numbers as JSON-ready values."""
+    told: dict[str, Any] = {}
+    with served(collection) as server:
+        told["seconds_to_start"] = round(server.seconds_to_start, 2)
+        images = image_ids(server.url)
+
+        def load(part: str, *, clients: int = clients, rate: float | None = rate) -> Awaitable[Load]:
+            return put_load(server.url, images, clients=clients, seconds=seconds, rate=rate, part=part)
+
+        async def among_bad_neighbours() -> Load:
+            return (await asyncio.gather(load("bad"), be_bad(server.url, seconds=seconds)))[0]
+
+        parts: dict[str, Callable[[], Awaitable[Load]]] = {
+            "warming up": lambda: load("warming up"),
+            "below the limit": lambda: load("below"),
+            "beside bad neighbours": among_bad_neighbours,
+            "above the rate limit": lambda: load("above", clients=4 * clients, rate=None),
+        }
+        told |= {part: _measured(server, begin, seconds) for part, begin in parts.items()}
+    with served(collection, "--rate", "0") as server:
+        crowd = put_load(server.url, images, clients=10 * clients, seconds=seconds, rate=None)
+        told["more than the queues hold"] = _measured(server, lambda: crowd, seconds)
+    return told
+
+
+def image_ids(url: str) -> list[int]:
+    """The first images of a server's collection."""
+    hits = httpx.post(f"{url}/api/v1/search", json={"top": 200}).json()["hits"]
+    return [hit["id"] for hit in hits]
+
+
+def _measured(server: Served, begin: Callable[[], Awaitable[Load]], seconds: float) -> dict[str, Any]:
+    async def wait() -> Load:
+        return await begin()
+
+    before = server.memory()
+    load = asyncio.run(wait())
+    memory = {"memory_mb": [round(before / 1e6), round(server.memory() / 1e6)]}
+    return load.summary(seconds) | memory | {"first_faults": load.faults[:3]}
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--collection", type=Path, default=Path("index/demo"))
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--rate", type=float, default=40, help="requests a second of all clients together")
+    asked = parser.parse_args()
+    print(json.dumps(run(**vars(asked)), indent=2))
+
+
+if __name__ == "__main__":
+    main()

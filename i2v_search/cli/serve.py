@@ -1,0 +1,126 @@
+"""``i2v-search serve``: the page and the HTTP API."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2v_search.cli.options import DEFAULT, CollectionOption, bytes_of
+
+if TYPE_CHECKING:
+    from i2v_search.web.settings import ServerSettings
+
+
+def serve(
+    collection: CollectionOption = DEFAULT,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; others need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8800,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", envvar="I2V_SEARCH_TOKEN", help="What clients must show.", show_envvar=True),
+    ] = None,
+    open_page: Annotated[
+        bool | None, typer.Option("--open/--no-open", help="Open a browser; default: in a terminal.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Threads that search.")] = 2,
+    max_upload: Annotated[str, typer.Option("--max-upload", help="Largest upload.")] = "20MB",
+    rate: Annotated[
+        float, typer.Option("--rate", min=0, help="Searches a second from one address; 0: any.")
+    ] = 50.0,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option("--allow-origin", help="Site whose pages may call the API; repeatable."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Further name of this server; repeatable.")
+    ] = None,
+    access_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--access-log", help="File of JSON lines, - for standard error; default: - if no terminal."
+        ),
+    ] = None,
+) -> None:
+    """Open a page to search and morph in, and an HTTP API, on this machine."""
+    _share_cores(workers)
+    from i2v_search.choices import Engine
+    from i2v_search.web.settings import ServerSettings
+
+    settings = ServerSettings(
+        host=host,
+        token=token,
+        allow_origins=tuple(allow_origin or ()),
+        allow_hosts=tuple(allow_host or ()),
+        workers=workers,
+        max_upload_bytes=bytes_of(max_upload, "--max-upload"),
+        rate=rate,
+        engine=Engine(threads=_cores()),
+    )
+    if access_log is not None or not sys.stderr.isatty():
+        _log_requests(access_log)
+    _run(collection, settings, port, open_page=sys.stdout.isatty() if open_page is None else open_page)
+
+
+def _run(directory: Path, settings: ServerSettings, port: int, *, open_page: bool) -> None:
+    from i2v_search.cli import show
+    from i2v_search.collection import Collection
+    from i2v_search.web.app import create_app
+    from i2v_search.web.server import listen
+    from i2v_search.web.server import serve as serve_app
+
+    opened = Collection.open(directory)
+    socket = listen(settings.host, port)
+    address = _address(settings.host, socket.getsockname()[1])
+    query = f"/?token={settings.token}" if settings.token else "/"
+
+    def when_ready() -> None:
+        show.out.print(
+            f"{len(opened)} images of {directory} at [bold]{address}{query}[/bold]", soft_wrap=True
+        )
+        show.out.print("Stop with Ctrl-C.")
+        if open_page:
+            import webbrowser
+
+            webbrowser.open(address + query)
+
+    try:
+        serve_app(create_app(opened, settings), settings, socket, when_ready)
+    except KeyboardInterrupt:
+        show.out.print("Stopped.")
+
+
+def _address(host: str, port: int) -> str:
+    """The page's address, for a browser on this machine."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"
+
+
+def _share_cores(workers: int) -> None:
+    """Give each thread that searches its share of the cores, before a library counts them for itself."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(max(1, _cores() // workers)))
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _log_requests(file: Path | None) -> None:
+    """Write a line of JSON for each request."""
+    import logging
+
+    handler: logging.Handler = (
+        logging.StreamHandler() if file is None or str(file) == "-" else logging.FileHandler(file)
+    )
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("i2v_search.web.access")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,1 @@
+"""The web server: an HTTP API and a page over a `Collection`."""

@@ -1,0 +1,154 @@
+"""Every error that the server answers with: one body, stable codes, the status that belongs to each.
+
+The body is ``{"error": {"code": ..., "message": ..., "request_id": ...}}``. Codes are for programs and never
+change; messages are for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, MutableMapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from i2v_search.errors import (
+    CollectionError,
+    EncoderError,
+    I2VSearchError,
+    ImageError,
+    IndexStaleError,
+    MorphError,
+    QueryError,
+)
+
+#: Code, status and meaning of every error.
+CODES: dict[str, tuple[int, str]] = {
+    "unauthorized": (401, "the token is missing or wrong"),
+    "forbidden_origin": (403, "the page of another site asked"),
+    "not_found": (404, "there is nothing of that name or number"),
+    "upload_gone": (404, "the uploaded picture is no longer kept; upload it again"),
+    "picture_gone": (404, "the image's file is gone or can no longer be read"),
+    "method_not_allowed": (405, "the address knows no such method"),
+    "too_slow": (408, "the request did not arrive in time"),
+    "no_map": (409, "the collection cannot be mapped; i2v-search map says why"),
+    "index_stale": (409, "the collection has no current index; run i2v-search index"),
+    "too_large": (413, "the request is larger than allowed"),
+    "not_an_image": (415, "what was uploaded is no image that can be read"),
+    "unsupported_type": (415, "the Content-Type is not what this address takes"),
+    "wrong_host": (421, "the Host header names another server"),
+    "invalid_request": (422, "a field is missing, unknown or out of range"),
+    "bad_query": (422, "a tag, rating or option does not exist in this collection"),
+    "bad_image": (422, "the picture is damaged, or has too many pixels"),
+    "no_morph": (422, "no such morph exists"),
+    "too_many_requests": (429, "too many requests from this address; see Retry-After"),
+    "internal": (500, "a fault of the server; its log has the request id"),
+    "collection_damaged": (500, "a file of the collection is damaged; run i2v-search verify"),
+    "busy": (503, "too much is waiting; see Retry-After"),
+    "encoder_unavailable": (503, "the collection's encoder cannot be loaded"),
+}
+
+
+class Failure(Exception):  # noqa: N818 - an answer more than an error
+    """An error to answer with.
+
+    Args:
+        code: one of `CODES`.
+        message: for people; None takes what the code means.
+        retry_after: seconds after which to try again.
+    """
+
+    def __init__(self, code: str, message: str | None = None, *, retry_after: int | None = None) -> None:
+        status, meaning = CODES[code]
+        self.code, self.status, self.retry_after = code, status, retry_after
+        self.message = message or meaning
+        super().__init__(self.message)
+
+    def headers(self) -> dict[str, str]:
+        """Headers that belong to the status."""
+        headers = {"Cache-Control": "no-store"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers
+
+
+def failure_of(error: Exception, directory: Path) -> Failure:
+    """The answer to an error that the library raises on purpose.
+
+    Args:
+        error: whatever was raised.
+        directory: of the collection; messages give its name alone.
+    """
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, ImageError):
+        code = "not_an_image" if error.reason.startswith("not an image") else "bad_image"
+        return Failure(code, error.reason)
+    kinds: tuple[tuple[type[I2VSearchError], str], ...] = (
+        (QueryError, "bad_query"),
+        (MorphError, "no_morph"),
+        (IndexStaleError, "index_stale"),
+        (EncoderError, "encoder_unavailable"),
+        (CollectionError, "collection_damaged"),
+    )
+    for kind, code in kinds:
+        if isinstance(error, kind):
+            # What is wrong with files is for the log: it names folders of the machine.
+            message = str(error).replace(str(directory), directory.name)
+            return Failure(code, message if kind in {QueryError, MorphError} else None)
+    return Failure("internal")
+
+
+def error_body(code: str, message: str, request_id: str) -> bytes:
+    """The JSON that an error is told in."""
+    return json.dumps({"error": {"code": code, "message": message, "request_id": request_id}}).encode()
+
+
+def failure_response(failure: Failure, scope: Scope, extra: Mapping[str, str] = {}) -> Response:
+    """A failure as a response to a request."""
+    request_id = scope.get("state", {}).get("request_id", "")
+    headers = {**failure.headers(), **extra}
+    content = error_body(failure.code, failure.message, request_id)
+    return Response(content, failure.status, headers, media_type="application/json")
+
+
+def validation_message(error: RequestValidationError) -> str:
+    """What is wrong with a request, for people: the first few places and what they should be."""
+    places = []
+    for fault in error.errors()[:3]:
+        where = ".".join(str(part) for part in fault["loc"] if part != "body") or "the body"
+        places.append(f"{where}: {fault['msg']}")
+    return "; ".join(places)[:500]
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """Answer a request whose fields are not what they should be."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+    return failure_response(Failure("invalid_request", validation_message(error)), request.scope)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework itself refuses: unknown addresses and methods."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    codes = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
+    messages = {404: f"there is nothing at {request.url.path[:200]}", 405: "the address knows no such method"}
+    failure = Failure(code, messages.get(error.status_code, error.detail))
+    return failure_response(failure, request.scope, error.headers or {})
+
+
+async def on_library_error(request: Request, error: Exception) -> Response:
+    """Answer an error of the library's own tree, or a `Failure`."""
+    failure = failure_of(error, request.app.state.service.shelf.directory)
+    if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        state: MutableMapping[str, Any] = request.scope.setdefault("state", {})
+        state["fault"] = f"{type(error).__name__}: {error}"
+    return failure_response(failure, request.scope)

@@ -1,0 +1,269 @@
+"""What the API takes and gives: models that check requests and describe themselves in OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from i2v_search.choices import MorphMethod
+
+ImageId = Annotated[int, Field(ge=0, lt=2**63, description="number of an image of the collection")]
+UploadKey = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of an uploaded file, lower-case hex")
+]
+TagText = Annotated[str, Field(min_length=1, max_length=200, description="a tag; a leading - excludes it")]
+Rating = Annotated[str | None, Field(max_length=100, description="most probable rating of every result")]
+Version = Annotated[str, Field(description="first 12 hex digits of the file's SHA-256")]
+
+_KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+class Asked(BaseModel):
+    """A part of a request: fields nobody knows are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Given(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ById(Asked):
+    """An image of the collection."""
+
+    id: ImageId = Field(examples=[17])
+
+
+class ByUpload(Asked):
+    """An image that was uploaded."""
+
+    upload: UploadKey = Field(examples=[_KEY])
+
+
+ImageRef = ById | ByUpload
+
+Weight = Annotated[
+    float, Field(ge=-100, le=100, description="how much results should be like it; negative: unlike it")
+]
+
+
+class ExampleById(ById):
+    """An image of the collection that results should be like, or unlike."""
+
+    weight: Weight = 1.0
+
+
+class ExampleByUpload(ByUpload):
+    """An uploaded image that results should be like, or unlike."""
+
+    weight: Weight = 1.0
+
+
+class FilterFields(Asked):
+    """Which images come into question, and what they are ranked by."""
+
+    examples: list[ExampleById | ExampleByUpload] = Field(
+        default=[], max_length=32, examples=[[{"id": 1}, {"id": 3, "weight": -0.5}]]
+    )
+    tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
+    rating: Rating = Field(default=None, examples=[None])
+    min_score: float | None = Field(default=None, ge=-1, le=1, examples=[0.1])
+    tag_weight: float = Field(default=0.0, ge=0, le=1, description="share of the tags in the score")
+    diverse: float | None = Field(
+        default=None, ge=0, le=1, description="1: the plain order; 0: as unlike one another as can be"
+    )
+
+
+class SearchRequest(FilterFields):
+    """A search. Without examples and wanted tags the collection in its own order."""
+
+    top: int = Field(default=60, ge=1, le=200)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class HitModel(Given):
+    """One image of an answer."""
+
+    rank: int = Field(description="1 for the best", examples=[1])
+    id: ImageId
+    path: str = Field(description="relative to the image folder", examples=["birds/owl.png"])
+    score: float | None = Field(description="null where nothing was ranked", examples=[0.72])
+    tags: list[str] = Field(description="tags shared with the query, the rarest first")
+    width: int
+    height: int
+    version: Version
+
+
+class SearchResponse(Given):
+    """The answer to a search."""
+
+    hits: list[HitModel]
+    more: bool = Field(description="whether there is a next page")
+    seconds: float
+    query: str = Field(description="what was asked, for people")
+
+
+class TagModel(Given):
+    """A tag of one image."""
+
+    name: str = Field(examples=["bird"])
+    probability: float = Field(examples=[0.93])
+    category: str = Field(examples=["general"])
+
+
+class TagCount(Given):
+    """A tag and how many images have it."""
+
+    name: str
+    category: str
+    count: int
+
+
+class SimilarTag(TagCount):
+    """A tag that occurs with another one."""
+
+    score: float = Field(description="cosine of their co-occurrence, in [0, 1]")
+
+
+class ImageModel(Given):
+    """What is known of an image."""
+
+    id: ImageId
+    path: str
+    width: int
+    height: int
+    bytes: int
+    tags: list[TagModel] = Field(description="the most probable first")
+    rating: str | None
+    version: Version
+
+
+class UploadModel(Given):
+    """An uploaded image."""
+
+    upload: UploadKey = Field(examples=[_KEY])
+    width: int
+    height: int
+    id: ImageId | None = Field(description="of the same file in the collection")
+    tags: list[TagModel]
+
+
+class UploadLimits(Given):
+    """The most that an upload may have."""
+
+    bytes: int
+    pixels: int
+
+
+class CollectionModel(Given):
+    """What a collection holds."""
+
+    name: str
+    images: int
+    encoder: str
+    dimension: int
+    similarity: str
+    tags: int = Field(description="number of different tags")
+    ratings: list[str]
+    has_graph: bool = Field(description="whether methods geodesic and minimax can be used")
+    upload_limits: UploadLimits
+
+
+class Health(Given):
+    """That the server answers."""
+
+    status: Literal["ok"] = "ok"
+    images: int
+    version: str
+
+
+class MorphRequest(Asked):
+    """A walk from one image to another."""
+
+    a: ImageRef = Field(examples=[{"id": 1}])
+    b: ImageRef = Field(examples=[{"id": 30}])
+    via: list[ImageRef] = Field(default=[], max_length=8, examples=[[]])
+    steps: int | None = Field(default=4, ge=0, le=60, description="images between A and B; null: as it needs")
+    method: MorphMethod = "gradual"
+    exclude: list[ImageId] = Field(
+        default=[], max_length=1000, description="images to go around; unknown ones are passed over"
+    )
+    tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
+    rating: Rating = Field(default=None, examples=[None])
+
+
+class StopModel(Given):
+    """One image of a morph."""
+
+    id: ImageId | None
+    upload: UploadKey | None
+    path: str
+    hop: float = Field(description="angle from the image before, in radians")
+    progress: float = Field(description="how much of the way lies behind it, from 0 to 1")
+    tags: list[str]
+    waypoint: bool
+    width: int
+    height: int
+    version: Version
+
+
+class QualityModel(Given):
+    """How gradual a morph is."""
+
+    hops: list[float] = Field(description="angles in radians")
+    largest_hop: float
+    mean_hop: float
+    bottleneck: float | None = Field(description="smallest possible largest hop, with any number of images")
+    regret: float | None = Field(description="largest hop over the bottleneck")
+    monotonicity: float = Field(description="share of the hops that lead on towards B")
+    near_duplicates: int
+
+
+class MorphResponse(Given):
+    """A morph."""
+
+    stops: list[StopModel]
+    quality: QualityModel
+    gaps: int
+    seconds: float
+    method: str
+
+
+class MapPoint(Given):
+    """Where an image lies."""
+
+    id: ImageId
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+    version: Version
+
+
+class MapModel(Given):
+    """The collection in two dimensions."""
+
+    method: str = Field(examples=["tsne"])
+    explained: str = Field(description="how far it can be believed, for people")
+    images: list[MapPoint]
+
+
+class Waiting(Given):
+    """An answer that is being computed: ask again."""
+
+    status: Literal["computing"] = "computing"
+
+
+class ErrorDetail(Given):
+    """What went wrong."""
+
+    code: str = Field(description="stable, for programs", examples=["not_found"])
+    message: str = Field(description="for people")
+    request_id: str = Field(description="the same as in the header X-Request-ID, and in the log")
+
+
+class ErrorModel(Given):
+    """The body of every error."""
+
+    error: ErrorDetail

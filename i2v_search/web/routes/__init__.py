@@ -1,0 +1,1 @@
+"""The addresses that the server answers at, by what they are about."""

@@ -1,0 +1,67 @@
+"""What the server and its collection are: health, facts, metrics, documentation."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from i2v_search.web.documentation import page, style_hash
+from i2v_search.web.models import CollectionModel, Health, UploadLimits
+from i2v_search.web.responses import errors
+from i2v_search.web.safety import SECURITY_HEADERS
+from i2v_search.web.service import Service, Serving
+
+router = APIRouter()
+
+
+@router.get("/api/v1/health", responses=errors(), tags=["about"])
+async def health(service: Serving) -> Health:
+    """Say that the server answers."""
+    images = await service.showing.run(lambda: len(service.shelf.collection()))
+    return Health(images=images, version=version("i2v-search"))
+
+
+@router.get("/api/v1/collection", responses=errors(409), tags=["about"])
+async def collection(service: Serving) -> CollectionModel:
+    """Tell what the collection holds."""
+    return await service.searching.run(partial(_facts, service))
+
+
+@router.get(
+    "/metrics",
+    responses={**errors(), 200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+    response_class=Response,
+    tags=["about"],
+)
+async def metrics(request: Request) -> Response:
+    """Counters and gauges for Prometheus."""
+    content = generate_latest(request.app.state.metrics.registry)
+    return Response(content, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/api/v1/docs", include_in_schema=False)
+async def documentation(request: Request) -> HTMLResponse:
+    """The API for people: a page made of the OpenAPI document."""
+    policy = SECURITY_HEADERS["Content-Security-Policy"] + f"; style-src '{style_hash()}'"
+    return HTMLResponse(page(request.app.openapi()), headers={"Content-Security-Policy": policy})
+
+
+def _facts(service: Service) -> CollectionModel:
+    opened = service.shelf.collection()
+    facts, statistics = opened.info(), service.tag_statistics(opened)
+    limits = service.settings
+    return CollectionModel(
+        name=service.shelf.directory.resolve().name,
+        images=facts.images,
+        encoder=facts.encoder,
+        dimension=facts.dimension,
+        similarity=facts.similarity,
+        tags=len(statistics),
+        ratings=statistics.ratings,
+        has_graph="graph" in (opened.store.manifest.index.files if opened.store.manifest.index else {}),
+        upload_limits=UploadLimits(bytes=limits.max_upload_bytes, pixels=limits.max_upload_pixels),
+    )

@@ -1,0 +1,32 @@
+"""The collection as a map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from i2v_search.web.models import MapModel, Waiting
+from i2v_search.web.responses import errors
+from i2v_search.web.service import Serving
+
+router = APIRouter(prefix="/api/v1/map", tags=["map"])
+
+_COMPUTING: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": Waiting,
+        "description": "it is computed: ask again",
+        "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
+    }
+}
+
+
+@router.get("", response_model=MapModel, responses={**errors(409), **_COMPUTING})
+async def collection_map(service: Serving) -> Response:
+    """Where each image lies, alike ones close together; computed once."""
+    content = service.map.content()
+    if content is None:
+        waiting = Waiting().model_dump_json()
+        return Response(waiting, 202, {"Retry-After": "1", "Cache-Control": "no-store"}, "application/json")
+    return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})

@@ -1,0 +1,65 @@
+"""Search, and the tags of what is found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from i2v_search.tags import normalise_tag
+from i2v_search.web import answers
+from i2v_search.web.failures import Failure
+from i2v_search.web.models import FilterFields, SearchRequest, SearchResponse, SimilarTag, TagCount
+from i2v_search.web.responses import errors
+from i2v_search.web.service import Service, Serving
+from i2v_search.web.tag_statistics import CountedTag
+
+router = APIRouter(prefix="/api/v1", tags=["search"])
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="the most tags to give")]
+
+
+@router.post("/search", responses=errors(404, 409))
+async def search(service: Serving, asked: SearchRequest) -> SearchResponse:
+    """Find images like the examples, or with the tags; neither: the collection in its own order."""
+    return await service.searching.run(answers.search, service, asked)
+
+
+@router.get("/tags", responses=errors())
+async def tags(
+    service: Serving,
+    prefix: Annotated[str, Query(max_length=100, description="what a word of the name begins with")] = "",
+    limit: Limit = 50,
+) -> list[TagCount]:
+    """The tags of the collection, the most common first."""
+    return await service.searching.run(_starting, service, normalise_tag(prefix), limit)
+
+
+@router.get("/tags/{name}/similar", responses=errors(404))
+async def similar_tags(
+    service: Serving, name: Annotated[str, Path(max_length=200)], limit: Limit = 20
+) -> list[SimilarTag]:
+    """Tags that occur together with a tag."""
+    return await service.searching.run(_similar, service, normalise_tag(name), limit)
+
+
+@router.post("/tags/counts", responses=errors(404, 409))
+async def tag_counts(service: Serving, asked: FilterFields) -> list[TagCount]:
+    """How many of the first 200 results have each tag."""
+    return await service.searching.run(answers.tag_counts, service, asked)
+
+
+def _starting(service: Service, prefix: str, limit: int) -> list[TagCount]:
+    found = service.tag_statistics(service.shelf.collection()).starting(prefix, limit)
+    return [TagCount(name=tag.name, category=tag.category, count=tag.count) for tag in found]
+
+
+def _similar(service: Service, name: str, limit: int) -> list[SimilarTag]:
+    found = service.tag_statistics(service.shelf.collection()).similar(name, limit)
+    if found is None:
+        raise Failure("not_found", f"no image has tag {name[:100]!r}")
+    return [_similar_tag(tag) for tag in found]
+
+
+def _similar_tag(tag: CountedTag) -> SimilarTag:
+    return SimilarTag(name=tag.name, category=tag.category, count=tag.count, score=round(tag.score, 4))

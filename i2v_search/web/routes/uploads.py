@@ -1,0 +1,68 @@
+"""Pictures that a client brings along."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from i2v_search.web import answers
+from i2v_search.web.failures import Failure
+from i2v_search.web.models import UploadModel
+from i2v_search.web.responses import errors, picture
+from i2v_search.web.service import Service, Serving
+from i2v_search.web.uploads import key_of
+
+router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
+
+Key = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the uploaded file")]
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "the file itself, not a form",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("", status_code=201, responses=errors(415), openapi_extra=_BODY)
+async def upload(service: Serving, request: Request) -> UploadModel:
+    """Bring an image along: the body is the file, its Content-Type an image type."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if not kind.startswith("image/"):
+        raise Failure(
+            "unsupported_type", f"send the file itself with Content-Type image/..., not {kind[:100]!r}"
+        )
+    content = await request.body()
+    if not content:
+        raise Failure("not_an_image", "the body is empty")
+    return await service.reading.run(_keep, service, content)
+
+
+@router.get(
+    "/{key}/thumbnail",
+    responses={**errors(404), 200: picture("image/webp", "a WebP")},
+    response_class=Response,
+)
+async def upload_thumbnail(service: Serving, key: Key) -> Response:
+    """A small picture of an upload, as long as it is kept."""
+    headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{key[:12]}"'}
+    return Response(service.uploads.get(key).picture, media_type="image/webp", headers=headers)
+
+
+def _keep(service: Service, content: bytes) -> UploadModel:
+    key = key_of(content)
+    service.shelf.collection()  # as it is now, for all that follows
+    kept = service.uploads.find(key)
+    if kept is None or not service.reader.made(kept):
+        kept = service.reader.read(content, key)
+        service.uploads.put(kept)
+    return UploadModel(
+        upload=key,
+        width=kept.width,
+        height=kept.height,
+        id=service.shelf.image_with(key),
+        tags=answers.tag_models(kept.tags),
+    )

@@ -1,0 +1,97 @@
+"""What a running server holds: the collection, its pools, what it remembers."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+from platformdirs import user_cache_path
+
+from i2v_search.collection import Collection
+from i2v_search.errors import I2VSearchError
+from i2v_search.web.decoding import Decoder
+from i2v_search.web.maps import MapKeeper
+from i2v_search.web.settings import ServerSettings
+from i2v_search.web.shelf import Shelf, Stamp
+from i2v_search.web.tag_statistics import TagStatistics
+from i2v_search.web.thumbnails import ThumbnailCache
+from i2v_search.web.uploads import Reader, Uploads
+from i2v_search.web.workers import Pool
+
+#: Threads that make thumbnails: one decodes while another reads.
+_THUMBNAIL_THREADS = 2
+#: Films take seconds: few may wait.
+_DRAWING_QUEUE = 4
+#: Thumbnails that may wait: a page asks for a grid of them at once.
+_THUMBNAIL_QUEUE = 512
+
+
+class Service:
+    """Everything that requests share.
+
+    Args:
+        collection: as opened.
+        settings: of the server.
+    """
+
+    def __init__(self, collection: Collection, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.shelf = Shelf(collection)
+        self.searching = Pool("search", settings.workers, settings.queue)
+        self.reading = Pool("upload", 1, settings.queue)
+        self.drawing = Pool("drawing", 1, _DRAWING_QUEUE)
+        self.showing = Pool("thumbnail", _THUMBNAIL_THREADS, _THUMBNAIL_QUEUE)
+        self.uploads = Uploads(settings.uploads_kept)
+        self.map = MapKeeper(self.shelf)
+        self._decoders = [Decoder(settings.decode_seconds) for _ in range(1 + _THUMBNAIL_THREADS)]
+        self.reader = Reader(self.shelf, self._decoders[0], settings)
+        folder = settings.cache or Path(user_cache_path("i2v-search")) / "thumbnails"
+        self.thumbnails = ThumbnailCache(folder, settings.thumbnail_bytes, self._decoders[1:])
+        self._statistics: tuple[Stamp, TagStatistics] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Where work is done."""
+        return (self.searching, self.reading, self.drawing, self.showing)
+
+    def warm_up(self) -> None:
+        """Load in the background what the first requests would wait for."""
+        threading.Thread(target=self._warm_up, name="i2v-warm-up", daemon=True).start()
+
+    def tag_statistics(self, collection: Collection) -> TagStatistics:
+        """The tags of the collection as it is now; from a thread of a pool."""
+        stamp = self.shelf.stamp
+        with self._lock:
+            if self._statistics is None or self._statistics[0] != stamp:
+                self._statistics = (stamp, TagStatistics(collection.store))
+            return self._statistics[1]
+
+    def close(self) -> None:
+        """Stop working."""
+        for pool in self.pools:
+            pool.close()
+        self.map.close()
+        for decoder in self._decoders:
+            decoder.close()
+
+    def _warm_up(self) -> None:
+        self.thumbnails.load()
+        try:
+            for decoder in self._decoders:
+                decoder.start()
+            self.reader.warm_up()
+        except I2VSearchError:
+            # The request that needs the encoder will say what is wrong with it.
+            return
+
+
+def service_of(request: Request) -> Service:
+    """The service of the server that a request came to."""
+    service: Service = request.app.state.service
+    return service
+
+
+Serving = Annotated[Service, Depends(service_of)]

@@ -1,0 +1,50 @@
+// Tags of the pictures shown, with how many have each: press to keep only those, or to leave them out.
+
+import * as api from "./api.js";
+import { get, h, name } from "./dom.js";
+import { icon } from "./icons.js";
+import { change, searching, state, toggleTag } from "./state.js";
+import { TEXT, say } from "./strings.js";
+
+const MOST = 40;
+let asking = null;
+
+async function load() {
+  asking?.abort();
+  const { signal } = (asking = new AbortController());
+  const now = state();
+  try {
+    const filtered = searching(now) || now.rating;
+    draw(filtered ? await api.tagCounts(now, signal) : await api.tagsLike("", MOST, signal));
+  } catch (failure) {
+    if (failure.name !== "AbortError") draw([]);
+  }
+}
+
+function draw(tags) {
+  const used = new Set(state().tags.map((tag) => tag.replace(/^-/, "")));
+  const rows = tags.filter((tag) => !used.has(tag.name) && tag.category !== "rating").slice(0, MOST).map((tag) => {
+    const keep = h("button", { type: "button", class: "keep", "aria-label": say(TEXT.includeTag, tag.name, tag.count) },
+      tag.name, h("span", { class: "count" }, tag.count.toLocaleString()));
+    keep.addEventListener("click", () => change(toggleTag(tag.name)));
+    const out = name(h("button", { type: "button", class: "out" }, icon("minus")), say(TEXT.excludeTag, tag.name));
+    out.addEventListener("click", () => change(toggleTag(`-${tag.name}`)));
+    return h("li", { class: "chip" }, keep, out);
+  });
+  get("chips").replaceChildren(...rows);
+  get("chips").scrollLeft = 0;
+  edges();
+}
+
+/** Fade out the sides where more chips are. */
+function edges() {
+  const { scrollLeft, clientWidth, scrollWidth } = get("chips");
+  get("chips").classList.toggle("more-left", scrollLeft > 4);
+  get("chips").classList.toggle("more-right", scrollLeft + clientWidth < scrollWidth - 4);
+}
+
+export function start(whenShown) {
+  whenShown(load);
+  get("chips").addEventListener("scroll", edges, { passive: true });
+  new ResizeObserver(edges).observe(get("chips"));
+}

@@ -1,0 +1,180 @@
+// One picture large, with its tags, path, size and what is similar.
+
+import * as api from "./api.js";
+import { act, title } from "./actions.js";
+import { get, h, name } from "./dom.js";
+import * as grid from "./grid.js";
+import { icon } from "./icons.js";
+import { announce, notify } from "./notice.js";
+import { known, large, remember, thumbnail, uploaded } from "./reference.js";
+import { address, change, changed, closeImage, state, subscribe } from "./state.js";
+import { TEXT, say } from "./strings.js";
+
+const dialog = get("detail");
+const SHARP = 2; // times a picture is enlarged at most
+const LIKELY = 0.25, FEWEST = 5; // tags shown at first
+const SIMILAR = 8, CATEGORIES = ["rating", "copyright", "character", "general"];
+let asking = null, opener = "";
+
+async function show(key) {
+  asking?.abort();
+  const { signal } = (asking = new AbortController());
+  const place = grid.keys().indexOf(key), around = grid.keys();
+  if (!dialog.open) {
+    opener = document.activeElement?.closest("[data-key]")?.dataset.key ?? "";
+    dialog.showModal();
+  }
+  get("previous").disabled = place <= 0;
+  get("next").disabled = place < 0 || place + 1 >= around.length;
+  get("detail-via").hidden = !(state().a && state().b) || [state().a, state().b].includes(key);
+  showPicture(key);
+  get("detail-tags").replaceChildren();
+  get("similar").replaceChildren(...Array.from({ length: SIMILAR }, () => h("li", { class: "waiting" })));
+  describe(key, known(key));
+  if (!uploaded(key)) {
+    try {
+      const facts = await api.image(key, signal);
+      if (state().image !== key) return;
+      remember(key, facts);
+      describe(key, facts);
+    } catch (failure) {
+      if (failure.name === "AbortError") return;
+      get("similar").replaceChildren();
+      get("detail-name").textContent = failure.status === 404 ? say(TEXT.errors.idGone, key) : failure.message;
+      return;
+    }
+  }
+  try {
+    showSimilar((await api.alike(key, SIMILAR, signal)).hits);
+  } catch (failure) {
+    if (failure.name !== "AbortError") showSimilar([]);
+  }
+}
+
+function showPicture(key) {
+  const picture = get("large"), { width, height } = known(key);
+  get("detail-stage").classList.remove("missing");
+  picture.onerror = () => {
+    picture.onerror = () => get("detail-stage").classList.add("missing");
+    picture.src = thumbnail(key, 640);
+  };
+  if (width && height) [picture.width, picture.height] = [width, height];
+  picture.onload = () => { picture.style.maxWidth = `${picture.naturalWidth * SHARP}px`; picture.style.maxHeight = `${picture.naturalHeight * SHARP}px`; };
+  picture.style.maxWidth = picture.style.maxHeight = "";
+  picture.src = large(key);
+  picture.alt = title(key);
+}
+
+function describe(key, facts) {
+  const path = facts.path ?? "";
+  get("detail-name").textContent = title(key);
+  get("detail-path").textContent = path;
+  get("copy").hidden = !path || uploaded(key);
+  const size = [];
+  if (uploaded(key)) size.push(TEXT.yourImage);
+  if (facts.width) size.push(say(TEXT.size, facts.width.toLocaleString(), facts.height.toLocaleString()));
+  if (facts.bytes) size.push(facts.bytes < 1e6 ? say(TEXT.bytes, Math.ceil(facts.bytes / 1000)) : say(TEXT.megabytes, (facts.bytes / 1e6).toFixed(1)));
+  get("detail-size").textContent = size.join(" · ");
+  get("large").alt = title(key);
+  if (facts.tags && typeof facts.tags[0] !== "string") showTags(facts.tags, Math.max(FEWEST, facts.tags.filter((tag) => tag.probability >= LIKELY).length));
+}
+
+function showTags(tags, most) {
+  const sorted = [...tags].sort((one, two) => two.probability - one.probability).slice(0, most);
+  const groups = CATEGORIES.map((category) => [category, sorted.filter((tag) => tag.category === category)]);
+  const parts = groups.filter(([, each]) => each.length).map(([category, each]) =>
+    h("section", {}, h("h3", {}, TEXT.categories[category]), h("ul", { class: "bars" }, ...each.map(bar))));
+  if (!tags.length) parts.push(h("p", { class: "quiet" }, TEXT.noTags));
+  if (tags.length > most) {
+    const all = h("button", { type: "button", class: "plain all" }, say(TEXT.allTags, tags.length));
+    all.addEventListener("click", () => { showTags(tags, Infinity); get("detail-tags").querySelector("a")?.focus(); });
+    parts.push(all);
+  }
+  get("detail-tags").replaceChildren(...parts);
+}
+
+function bar(tag) {
+  const percent = Math.round(tag.probability * 100);
+  const fill = h("span", { class: "fill", "aria-hidden": "true" });
+  fill.style.width = `${percent}%`;
+  const text = [h("span", { class: "word" }, tag.name), h("span", { class: "part" }, say(TEXT.percent, percent)), fill];
+  if (tag.category === "rating") return h("li", {}, h("span", { class: "bar" }, ...text));
+  const link = h("a", { class: "bar", href: address(changed({ tags: [tag.name], like: [], unlike: [], image: "", view: "grid" })) }, ...text);
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    change({ tags: [tag.name], like: [], unlike: [], image: "", view: "grid" });
+  });
+  return h("li", {}, link);
+}
+
+function showSimilar(hits) {
+  get("similar-none").hidden = hits.length > 0;
+  get("similar").replaceChildren(...hits.map((hit) => {
+    const link = h("a", { href: address(changed({ image: hit.key })), "data-key": hit.key },
+      h("img", { src: thumbnail(hit.key, 110), alt: title(hit.key) }));
+    link.title = say(TEXT.score, hit.score.toFixed(2));
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      change({ image: hit.key }, { replace: true });
+      get("detail-name").focus();
+    });
+    return h("li", {}, link);
+  }));
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(known(state().image).path);
+    get("copy").replaceChildren(icon("check"));
+    setTimeout(() => get("copy").replaceChildren(icon("copy")), 1500);
+    announce(TEXT.copied);
+  } catch {
+    getSelection().selectAllChildren(get("detail-path"));
+    notify(TEXT.notCopied, "error", 5);
+  }
+}
+
+/** Show the picture before (-1) or after (1) it in the grid. */
+export function turn(step) {
+  const keys = grid.keys(), next = keys[keys.indexOf(state().image) + step];
+  if (next && keys.includes(state().image)) change({ image: next }, { replace: true });
+}
+
+export function start() {
+  get("previous").append(icon("left"));
+  get("next").append(icon("right"));
+  name(get("previous"), TEXT.previous).addEventListener("click", () => turn(-1));
+  name(get("next"), TEXT.next).addEventListener("click", () => turn(1));
+  get("copy").append(icon("copy"));
+  name(get("copy"), TEXT.copy).addEventListener("click", copy);
+  get("detail-close").addEventListener("click", closeImage);
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); closeImage(); });
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) closeImage();
+    const button = event.target.closest("[data-act]");
+    if (!button) return;
+    const key = state().image;
+    if (button.dataset.act !== "search") closeImageThen(() => act(button.dataset.act, key));
+    else act("search", key);
+  });
+  subscribe((now, before) => {
+    if (now.image === before.image) return;
+    if (now.image) show(now.image);
+    else if (dialog.open) {
+      asking?.abort();
+      dialog.close();
+      get("large").removeAttribute("src");
+      if (opener && now.view === "grid") grid.focusKey(opener);
+    }
+  });
+}
+
+/** Close first, so that the step back of closing does not undo what is done next. */
+export function closeImageThen(next) {
+  if (history.state?.opened) addEventListener("popstate", () => setTimeout(next), { once: true });
+  const stepsBack = history.state?.opened;
+  closeImage();
+  if (!stepsBack) next();
+}

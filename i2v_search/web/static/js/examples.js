@@ -1,0 +1,54 @@
+// What is searched for, as chips in the search field: example pictures and tags, each removable.
+
+import { title } from "./actions.js";
+import { get, h, name } from "./dom.js";
+import { giveKeys } from "./drag.js";
+import { icon } from "./icons.js";
+import { thumbnail } from "./reference.js";
+import * as change from "./state.js";
+import { TEXT, say } from "./strings.js";
+
+function example(key, wanted) {
+  const label = say(wanted ? TEXT.likeIt : TEXT.unlikeIt, title(key));
+  const picture = h("img", { src: thumbnail(key, 40), alt: "", draggable: "false" });
+  picture.addEventListener("error", () => chip.classList.add("missing"), { once: true });
+  const turn = name(h("button", { type: "button", class: "turn", draggable: "true" }, picture, h("span", { class: "sign" }, wanted ? "+" : "−")), label);
+  turn.addEventListener("click", () => change.change(wanted ? change.addUnlike(key) : change.addLike(key)));
+  const remove = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.removeExample, title(key)));
+  remove.addEventListener("click", () => leave(remove, change.removeExample(key)));
+  const chip = h("li", { class: `example ${wanted ? "like" : "unlike"}`, "data-key": key }, turn, remove);
+  return chip;
+}
+
+function tag(text) {
+  const without = text.startsWith("-");
+  const word = without ? text.slice(1) : text;
+  const remove = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.removeTag, word));
+  remove.addEventListener("click", () => leave(remove, change.toggleTag(text)));
+  return h("li", { class: `wanted ${without ? "unlike" : "like"}` }, h("span", {}, without ? say(TEXT.without, word) : word), remove);
+}
+
+/** Drop a chip and keep the focus near it. */
+function leave(button, patch) {
+  const buttons = [...get("examples").querySelectorAll(".remove")], at = buttons.indexOf(button);
+  change.change(patch);
+  const left = [...get("examples").querySelectorAll(".remove")];
+  (left[Math.min(at, left.length - 1)] ?? get("tag")).focus();
+}
+
+export function start() {
+  giveKeys(get("examples"));
+  get("clear").addEventListener("click", () => { change.change(change.clearSearch()); get("tag").focus(); });
+  change.subscribe((now, before) => {
+    if (now.like === before.like && now.unlike === before.unlike && now.tags === before.tags) return;
+    draw(now);
+  });
+}
+
+/** Draw the chips; again when names of images have become known. */
+export function draw(now) {
+  get("examples").replaceChildren(
+    ...now.like.map((key) => example(key, true)), ...now.unlike.map((key) => example(key, false)), ...now.tags.map(tag));
+  get("examples").hidden = !get("examples").children.length;
+  get("clear").hidden = !change.searching(now);
+}

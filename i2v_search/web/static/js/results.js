@@ -1,0 +1,194 @@
+// The pictures that fit the state: first page, more pages, and what to do when there are none.
+
+import * as api from "./api.js";
+import { choose } from "./dropzone.js";
+import { get, h } from "./dom.js";
+import * as grid from "./grid.js";
+import { icon } from "./icons.js";
+import { announce } from "./notice.js";
+import { uploaded } from "./reference.js";
+import { change, clearSearch, searching, state, subscribe } from "./state.js";
+import { TEXT, count, say } from "./strings.js";
+import { sendAgain } from "./uploads.js";
+
+const PAGE = 60;
+const MOST_DIVERSE = 1000; // the server picks no more of them
+const KEPT = 12; // searches that Back finds as they were left
+const PATIENCE = 150; // milliseconds before grey boxes replace what is shown
+const answers = new Map(); // searchKey -> {hits, more, seconds, scroll}
+let current = "", answer = null, asking = null, listeners = [];
+let about = { images: 0, name: "" };
+
+export const setCollection = (facts) => { about = facts; tellFacts(); };
+/** Be told when the pictures of a search are there. */
+export const whenShown = (listener) => listeners.push(listener);
+
+async function load(now, { back }) {
+  const key = api.searchKey(now);
+  if (answer) answer.scroll = scrollY;
+  asking?.abort();
+  const { signal } = (asking = new AbortController());
+  current = key;
+  answer = answers.get(key) ?? null;
+  if (!answer) {
+    const focused = grid.hasFocus();
+    const waiting = setTimeout(() => { hideMessage(); grid.showWaiting(); tellFacts(); }, grid.isEmpty() ? 0 : PATIENCE);
+    get("grid").setAttribute("aria-busy", "true");
+    try {
+      const first = await api.search(now, { top: pageSize(now, 0), offset: 0, signal });
+      answer = { ...first, hits: [...first.hits], scroll: 0 };
+      keep(key, answer);
+    } catch (failure) {
+      if (signal.aborted) return;
+      if (!(failure instanceof api.ApiError)) throw failure;
+      await recover(now, failure);
+      return;
+    } finally {
+      clearTimeout(waiting);
+      if (current === key) get("grid").removeAttribute("aria-busy");
+    }
+    if (current !== key) return;
+    display(focused);
+    scrollTo({ top: 0 });
+  } else {
+    keep(key, answer);
+    display(grid.hasFocus());
+    scrollTo({ top: back ? answer.scroll : 0 });
+  }
+}
+
+function display(focused) {
+  hideMessage();
+  grid.show(answer.hits);
+  if (!answer.hits.length) showNone(state());
+  if (focused) grid.focusFirst();
+  tellFacts();
+  get("more").hidden = !answer.more;
+  announce(say(TEXT.arrived, answer.hits.length));
+  for (const listener of listeners) listener(answer);
+}
+
+function keep(key, found) {
+  answers.delete(key);
+  answers.set(key, found);
+  if (answers.size > KEPT) answers.delete(answers.keys().next().value);
+}
+
+const pageSize = (now, offset) =>
+  now.different && now.like.length ? Math.min(PAGE, MOST_DIVERSE - offset) : PAGE;
+
+let loadingMore = false;
+async function loadMore() {
+  if (!answer?.more || loadingMore || state().view !== "grid") return;
+  const here = answer, offset = here.hits.length, top = pageSize(state(), offset);
+  if (top <= 0) {
+    get("more").hidden = true;
+    return;
+  }
+  loadingMore = true;
+  get("more").classList.add("busy");
+  try {
+    const page = await api.search(state(), { top, offset, signal: asking.signal });
+    if (here !== answer) return;
+    here.hits.push(...page.hits);
+    here.more = page.more;
+    grid.append(page.hits);
+    get("more").hidden = !page.more;
+    tellFacts();
+    announce(say(TEXT.loadedMore, page.hits.length));
+  } catch (failure) {
+    if (failure.name !== "AbortError") get("more").classList.add("failed");
+  } finally {
+    loadingMore = false;
+    get("more").classList.remove("busy");
+    watchMore();
+  }
+}
+
+/** Look again whether the end is in sight: an observer tells changes only. */
+function watchMore() {
+  sight.unobserve(get("more"));
+  if (!get("more").classList.contains("failed")) sight.observe(get("more"));
+}
+const sight = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) loadMore(); }, { rootMargin: "900px" });
+
+async function recover(now, failure) {
+  const examples = [...now.like, ...now.unlike].filter(uploaded);
+  if (failure.status === 404 && examples.length) {
+    if (await sendAgain(examples)) return load(now, { back: false });
+    return showLost(now, examples);
+  }
+  return showMessage(TEXT.failed, failure.message, [
+    [TEXT.retry, () => load(state(), { back: false })],
+    ...(searching(now) ? [[TEXT.startOver, () => change(clearSearch())]] : []),
+  ]);
+}
+
+function showLost(now, lost) {
+  const without = (list) => list.filter((key) => !lost.includes(key));
+  showMessage(TEXT.lost, TEXT.lostHint, [
+    [TEXT.lostDrop, () => choose()],
+    [TEXT.lostLeave, () => change({ like: without(now.like), unlike: without(now.unlike) })],
+  ]);
+}
+
+function showNone(now) {
+  if (!about.images && !searching(now)) {
+    showMessage(TEXT.emptyCollection, TEXT.emptyHint, [], h("code", {}, say(TEXT.emptyCommand, about.name || "index/default")));
+    return;
+  }
+  const ways = [];
+  if (now.min !== null) ways.push([TEXT.noneScore, () => change({ min: null })]);
+  if (now.tags.length) ways.push([TEXT.noneTags, () => change({ tags: [] })]);
+  if (now.rating) ways.push([TEXT.noneRating, () => change({ rating: "" })]);
+  showMessage(TEXT.none, TEXT.noneHint, [...ways, [TEXT.startOver, () => change(clearSearch())]]);
+}
+
+function showMessage(title, text, ways, extra = null) {
+  if (title !== TEXT.none) grid.clear();
+  get("more").hidden = true;
+  get("message").replaceChildren(
+    icon("image"), h("h2", {}, title), h("p", {}, text), extra ?? "",
+    h("div", { class: "ways" }, ...ways.map(([label, way], at) =>
+      h("button", { type: "button", class: at ? "" : "primary", on: { click: way } }, label))));
+  get("message").hidden = false;
+  get("pictures").classList.add("nothing");
+  announce(`${title}. ${text}`);
+  tellFacts();
+}
+function hideMessage() {
+  get("message").hidden = true;
+  get("pictures").classList.remove("nothing");
+}
+
+/** One line above the grid: what is shown, in which order. */
+function tellFacts() {
+  const now = state(), shown = answer?.hits.length;
+  const loading = get("grid").classList.contains("waiting");
+  let heading, hint = "";
+  if (!searching(now)) {
+    heading = count(TEXT.everything, about.images);
+    hint = !about.images ? "" : matchMedia("(hover: none)").matches ? TEXT.everythingHintTouch : TEXT.everythingHint;
+  } else {
+    heading = now.different && now.like.length ? TEXT.varied
+      : now.like.length + now.unlike.length > 1 ? TEXT.alikeMany
+      : now.like.length + now.unlike.length ? TEXT.alike : TEXT.byTags;
+    if (answer) hint = [say(TEXT.shown, shown.toLocaleString()), say(TEXT.milliseconds, Math.max(1, Math.round(answer.seconds * 1000)).toLocaleString())].join(" · ");
+  }
+  get("facts").textContent = heading;
+  get("facts-hint").textContent = loading ? TEXT.loading : hint;
+}
+
+export function start() {
+  grid.start();
+  get("more").addEventListener("click", () => { get("more").classList.remove("failed"); loadMore(); });
+  watchMore();
+  history.scrollRestoration = "manual";
+  let back = false;
+  addEventListener("popstate", () => { back = true; }, true);
+  subscribe((now) => {
+    if (api.searchKey(now) !== current) load(now, { back });
+    else grid.mark(now);
+    back = false;
+  });
+}

@@ -1,0 +1,55 @@
+// A and B: the ends of the morph. Drop a picture or a file there, or press to choose one.
+
+import { act, title } from "./actions.js";
+import { get, h, name } from "./dom.js";
+import { giveKeys, takeDrops } from "./drag.js";
+import { choose, slotFromFiles } from "./dropzone.js";
+import { icon } from "./icons.js";
+import { thumbnail } from "./reference.js";
+import { change, setSlot, state, subscribe } from "./state.js";
+import { TEXT, say } from "./strings.js";
+
+const SLOTS = ["a", "b"];
+
+/** Draw a slot; again when the name of its image has become known. */
+export function draw(slot) {
+  const key = state()[slot], letter = TEXT.slots[slot], place = get(`slot-${slot}`);
+  place.classList.toggle("filled", Boolean(key));
+  const button = h("button", { type: "button", class: "hold" });
+  if (key) {
+    place.dataset.key = key;
+    const picture = h("img", { src: thumbnail(key, 96), alt: "", draggable: "false" });
+    picture.addEventListener("error", () => place.classList.add("missing"), { once: true });
+    button.append(picture);
+    button.draggable = true;
+  } else {
+    delete place.dataset.key;
+  }
+  place.classList.remove("missing");
+  button.append(h("span", { class: "letter", "aria-hidden": "true" }, letter));
+  name(button, key ? say(TEXT.slotFilled, letter, title(key)) : say(TEXT.slotEmpty, letter));
+  button.addEventListener("click", () => (key ? act("show", key) : choose(slot)));
+  const clear = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.slotClear, letter));
+  clear.addEventListener("click", () => {
+    change({ [slot]: "", out: [], via: [] });
+    place.querySelector("button").focus();
+  });
+  place.replaceChildren(button, ...(key ? [clear] : []));
+}
+
+export function start() {
+  for (const slot of SLOTS) {
+    giveKeys(get(`slot-${slot}`));
+    takeDrops(get(`slot-${slot}`), ({ key, files }) => {
+      if (key) change(setSlot(slot, key));
+      else slotFromFiles(slot, files);
+    });
+  }
+  subscribe((now, before) => {
+    for (const slot of SLOTS) if (now[slot] !== before[slot] || !get(`slot-${slot}`).children.length) draw(slot);
+    const filled = SLOTS.filter((slot) => now[slot]).length;
+    const touch = matchMedia("(hover: none)").matches;
+    get("slots-hint").textContent = [touch ? TEXT.slotsHintTouch : TEXT.slotsHint, TEXT.slotsHintOne, ""][filled];
+    get("slots-hint").hidden = filled === 2;
+  });
+}

@@ -1,0 +1,127 @@
+// What is shown, as one plain object that the address holds: Back, bookmarks and shared links bring it back.
+
+import { isKey } from "./reference.js";
+
+const EMPTY = Object.freeze({
+  view: "grid", // or "map"
+  like: [], // keys of images to be like
+  unlike: [], // and unlike
+  tags: [], // "smile", "-glasses"
+  rating: "",
+  min: null, // least score
+  different: 0, // 0 (plain order) to 10 (as different from one another as can be)
+  a: "", // ends of the morph
+  b: "",
+  via: [], // keys of its waypoints, in order
+  steps: 6, // pictures between; null ("auto" in the address) lets the method choose
+  out: [], // ids that may not be on the way
+  image: "", // shown large
+});
+const LISTS = ["like", "unlike", "via"];
+const listeners = new Set();
+let now = EMPTY;
+
+export const state = () => now;
+
+/** Read a state from the query of an address; what makes no sense in it is passed over. */
+export function read(query) {
+  const given = new URLSearchParams(query);
+  const keys = (name) => given.getAll(name).filter(isKey).slice(0, 32);
+  const number = (name, low, high) => {
+    const value = given.has(name) ? Number(given.get(name)) : NaN;
+    return value >= low && value <= high ? value : null;
+  };
+  const one = (name) => (isKey(given.get(name) ?? "") ? given.get(name) : "");
+  return {
+    ...EMPTY,
+    ...Object.fromEntries(LISTS.map((name) => [name, keys(name)])),
+    view: given.get("view") === "map" ? "map" : "grid",
+    tags: given.getAll("tag").filter((tag) => tag.replace("-", "")).slice(0, 32),
+    rating: given.get("rating") ?? "",
+    min: number("min", -1, 1),
+    different: number("different", 0, 10) ?? 0,
+    a: one("a"),
+    b: one("b"),
+    steps: given.get("steps") === "auto" ? null : number("steps", 0, 60) ?? EMPTY.steps,
+    out: keys("out").filter((key) => /^\d+$/.test(key)),
+    image: one("image"),
+  };
+}
+
+/** The address of a state, relative to the page. */
+export function address(wanted) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(wanted)) {
+    if (Array.isArray(value)) {
+      for (const each of value) query.append(name === "tags" ? "tag" : name, each);
+    } else if (value !== EMPTY[name]) {
+      query.set(name, value ?? "auto");
+    }
+  }
+  const text = query.toString().replaceAll("%3A", ":");
+  return text ? `?${text}` : location.pathname;
+}
+
+/** The state after a change, to be linked to. */
+export const changed = (patch) => ({ ...now, ...patch });
+
+/** Change the state; `replace` keeps no step to go back to. */
+export function change(patch, { replace = false } = {}) {
+  const next = changed(patch);
+  const where = address(next);
+  if (where === address(now)) return;
+  const before = now;
+  now = next;
+  if (replace) history.replaceState(history.state, "", where);
+  else history.pushState({ opened: Boolean(patch.image) }, "", where);
+  tell(before);
+}
+
+/** Close the picture shown large: a step back where opening it was a step of its own. */
+export function closeImage() {
+  if (!now.image) return;
+  if (history.state?.opened) history.back();
+  else change({ image: "" }, { replace: true });
+}
+
+/** Be told of every change, with the state before. */
+export const subscribe = (listener) => listeners.add(listener);
+
+export function start() {
+  now = read(location.search);
+  addEventListener("popstate", () => {
+    const before = now;
+    now = read(location.search);
+    tell(before);
+  });
+  tell(EMPTY);
+}
+
+function tell(before) {
+  for (const listener of listeners) listener(now, before);
+}
+
+// What one may ask for: the words of the page's actions.
+
+const add = (list, key) => (list.includes(key) ? list : [...list, key]);
+const drop = (list, key) => list.filter((each) => each !== key);
+
+export const searchFrom = (key) => ({ like: [key], unlike: [], view: "grid", image: "" });
+export const addLike = (key) => ({ like: add(now.like, key), unlike: drop(now.unlike, key) });
+export const addUnlike = (key) => ({ unlike: add(now.unlike, key), like: drop(now.like, key) });
+export const removeExample = (key) => ({ like: drop(now.like, key), unlike: drop(now.unlike, key) });
+export const setSlot = (slot, key) => ({ [slot]: key, via: drop(now.via, key), out: [] });
+export const clearSearch = () => ({ like: [], unlike: [], tags: [], rating: "", min: null, different: 0 });
+export const leaveOut = (id) => ({ out: add(now.out, id), via: drop(now.via, id) });
+export const goThrough = (key, at = now.via.length) => ({ via: drop(now.via, key).toSpliced(at, 0, key), out: drop(now.out, key) });
+export const notThrough = (key) => ({ via: drop(now.via, key) });
+
+/** A tag asked for, or left out ("-name"): in place of its opposite; asked for again, it is dropped. */
+export function toggleTag(tag) {
+  const opposite = tag.startsWith("-") ? tag.slice(1) : `-${tag}`;
+  const others = drop(drop(now.tags, opposite), tag);
+  return { tags: now.tags.includes(tag) ? others : [...others, tag], view: "grid" };
+}
+
+/** Whether something is asked for, other than the collection in its own order. */
+export const searching = (wanted) => wanted.like.length + wanted.unlike.length + wanted.tags.length > 0;

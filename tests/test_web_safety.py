@@ -1,0 +1,388 @@
+"""What SECURITY.md promises: who is let in, and what a hostile client or picture can do."""
+
+import asyncio
+import http.client
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from web_server import Running, error_of, parse_raw, read_all, running
+
+from i2v_search.collection import Collection
+from i2v_search.errors import ServerError
+from i2v_search.web import server as web_server_module
+from i2v_search.web.limits import RateLimit
+from i2v_search.web.observing import ACCESS
+from i2v_search.web.settings import ServerSettings
+
+TOKEN = "correct-horse-battery-staple"
+OPEN = ServerSettings(rate=0, picture_rate=0)
+
+
+@pytest.fixture(scope="module")
+def server(sample_collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(sample_collection, tmp_path_factory.mktemp("thumbnails"), OPEN) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def locked(sample_collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    settings = replace(OPEN, token=TOKEN)
+    with running(sample_collection, tmp_path_factory.mktemp("thumbnails"), settings) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"host": "0.0.0.0"},
+        {"host": "192.168.1.2"},
+        {"host": "example.org"},
+        {"host": "0.0.0.0", "token": "short"},
+        {"token": "ünïcödé-is-not-for-headers"},
+        {"allow_origins": ("example.org",)},
+        {"allow_origins": ("*",)},
+        {"workers": 0},
+    ],
+)
+def test_an_unsafe_server_does_not_start(settings: dict[str, object]) -> None:
+    with pytest.raises(ServerError):
+        ServerSettings(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.5.5.5"])
+def test_this_machine_alone_needs_no_token(host: str) -> None:
+    assert ServerSettings(host=host).token is None
+
+
+def test_a_taken_port_is_said(server: Running) -> None:
+    with pytest.raises(ServerError, match="--port"):
+        web_server_module.listen("127.0.0.1", server.port)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "[::"]
+)
+def test_another_host_name_is_refused(server: Running, host: str) -> None:
+    for path in ("/", "/api/v1/health", "/static/x.js", "/api/v1/images/0/thumbnail"):
+        answer = server.client.get(path, headers={"Host": host})
+        assert (answer.status_code, error_of(answer)) == (421, "wrong_host")
+
+
+@pytest.mark.parametrize("host", ["localhost:1234", "127.0.0.1", "LOCALHOST", "[::1]:8800"])
+def test_own_names_are_taken(server: Running, host: str) -> None:
+    assert server.client.get("/api/v1/health", headers={"Host": host}).status_code == 200
+
+
+def test_two_host_headers_are_refused(server: Running) -> None:
+    request = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
+    assert parse_raw(server.raw(request, seconds=3))[0] in {400, 421}
+
+
+def test_pages_of_other_sites_are_refused(server: Running) -> None:
+    for origin in ("https://evil.example", "null", "http://localhost:1"):
+        answer = server.client.post("/api/v1/search", json={}, headers={"Origin": origin})
+        assert (answer.status_code, error_of(answer)) == (403, "forbidden_origin")
+    own = server.client.post("/api/v1/search", json={}, headers={"Origin": server.url})
+    assert own.status_code == 200
+    assert not [name for name in own.headers if name.startswith("access-control")]
+
+
+def test_cors_only_where_asked_for(sample_collection: Collection, tmp_path: Path) -> None:
+    site = "https://studio.example"
+    settings = replace(OPEN, allow_origins=(site,), token=TOKEN)
+    asked = {"Origin": site, "Access-Control-Request-Method": "POST"}
+    with running(sample_collection, tmp_path, settings) as server:
+        preflight = server.client.options("/api/v1/search", headers=asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == site
+        headers = {"Origin": site, "Authorization": f"Bearer {TOKEN}"}
+        answer = server.client.post("/api/v1/search", json={"top": 1}, headers=headers)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, site)
+        other = server.client.options("/api/v1/search", headers={**asked, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+def test_nothing_without_the_token(locked: Running) -> None:
+    document = locked.app.openapi()
+    paths = [(path, method) for path, methods in document["paths"].items() for method in methods]
+    paths += [("/", "get"), ("/static/index.html", "get"), ("/api/v1/docs", "get"), ("/nothing", "get")]
+    for path, method in paths:
+        for headers in ({}, {"Authorization": "Bearer wrong-wrong-wrong-wrong"}, {"Cookie": "i2v_search=x"}):
+            answer = locked.client.request(method, path.replace("{number}", "0"), headers=headers)
+            assert answer.status_code == 401, path
+            assert answer.headers["www-authenticate"] == "Bearer"
+            if path != "/":
+                assert error_of(answer) == "unauthorized"
+
+
+def test_the_token_in_the_address_becomes_a_cookie(locked: Running) -> None:
+    with httpx.Client(base_url=locked.url) as client:
+        wrong = client.get("/", params={"token": "wrong"})
+        assert wrong.status_code == 401
+        entered = client.get("/", params={"token": TOKEN})
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        cookie = entered.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+        assert TOKEN not in cookie
+        assert client.get("/api/v1/health").status_code == 200
+    bearer = locked.client.get("/api/v1/health", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert bearer.status_code == 200
+
+
+def test_every_answer_carries_the_safety_headers(server: Running, locked: Running) -> None:
+    for running_server, path in [
+        (server, "/api/v1/health"),
+        (server, "/no"),
+        (locked, "/"),
+        (server, "/api/v1/docs"),
+    ]:
+        headers = running_server.client.get(path).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/%2e%2e/errors.py",
+        "/static/....//app.py",
+        "/static//etc/passwd",
+        "/static/%00",
+        "/api/v1/images/..%2f..%2fetc%2fpasswd",
+        "/api/v1/images/%2fetc%2fpasswd/thumbnail",
+        "/api/v1/uploads/..%2f..%2fetc%2fpasswd/thumbnail",
+        "/../../etc/passwd",
+    ],
+)
+def test_no_path_leads_out(server: Running, path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", path)  # as it is: httpx would tidy it up
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    assert answer.status in {404, 422}, content
+    assert b"root:" not in content
+    assert b"import " not in content
+
+
+def test_answers_name_no_folder_of_the_machine(server: Running, sample_collection: Collection) -> None:
+    texts = [
+        server.client.get("/api/v1/collection").text,
+        server.client.get("/api/v1/images/999999").text,
+        server.client.post("/api/v1/search", json={"tags": ["no such"]}).text,
+        server.client.post("/api/v1/morph", json={"a": {"id": 0}, "b": {"id": 0}}).text,
+        server.client.get("/api/v1/images/0").text,
+    ]
+    for text in texts:
+        assert str(sample_collection.directory) not in text
+        assert sample_collection.info().image_root not in text
+
+
+def test_too_many_requests_are_told_when_to_come_back(sample_collection: Collection, tmp_path: Path) -> None:
+    settings = ServerSettings(rate=2, picture_rate=5, burst=1)
+    with running(sample_collection, tmp_path, settings) as server:
+        answers = [server.client.post("/api/v1/search", json={"top": 1}) for _ in range(6)]
+        assert [answer.status_code for answer in answers[:2]] == [200, 200]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert refused
+        for answer in refused:
+            assert (answer.status_code, error_of(answer)) == (429, "too_many_requests")
+            assert int(answer.headers["retry-after"]) >= 1
+        # Pictures have a measure of their own.
+        assert server.client.get("/api/v1/images/0").status_code == 200
+
+
+def test_a_bucket_fills_up_again() -> None:
+    now = 0.0
+    limit = RateLimit(2, 4, clock=lambda: now)
+    assert [limit.wait("a") for _ in range(5)] == [0, 0, 0, 0, 1]
+    assert limit.wait("b") == 0
+    now = 1.0
+    assert [limit.wait("a") for _ in range(3)] == [0, 0, 1]
+
+
+def test_a_slow_sender_is_hung_up_on_and_harms_nobody(sample_collection: Collection, tmp_path: Path) -> None:
+    settings = replace(OPEN, body_seconds=1.5)
+    with running(sample_collection, tmp_path, settings) as server:
+        head = b"POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        slow = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(30)]
+        for connection in slow:
+            connection.sendall(head + b"Content-Length: 1000\r\n\r\n")
+        started = time.monotonic()
+        while time.monotonic() - started < 1.0:
+            for connection in slow:
+                connection.sendall(b"x")
+            before = time.monotonic()
+            assert server.client.post("/api/v1/search", json={"examples": [{"id": 0}]}).status_code == 200
+            assert time.monotonic() - before < 1.0
+            time.sleep(0.1)
+        for connection in slow:
+            status, body = parse_raw(read_all(connection))
+            assert status == 408
+            assert body["error"]["code"] == "too_slow"  # type: ignore[index]
+            connection.close()
+
+
+def test_a_request_without_an_end_of_its_head_is_hung_up_on(
+    sample_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server_module, "_HEAD_SECONDS", 0.5)
+    with running(sample_collection, tmp_path, OPEN) as server:
+        started = time.monotonic()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
+            assert read_all(silent) == b""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+            assert read_all(slow) == b""
+        assert time.monotonic() - started < 5
+        assert server.client.get("/api/v1/health").status_code == 200
+
+
+def test_more_connections_than_allowed_are_refused(sample_collection: Collection, tmp_path: Path) -> None:
+    with running(sample_collection, tmp_path, replace(OPEN, connections=5)) as server:
+        held = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(5)]
+        time.sleep(0.2)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as late:
+            answer = read_all(late)
+        assert b"Retry-After" in answer
+        status, body = parse_raw(answer)
+        assert (status, body["error"]["code"]) == (503, "busy")  # type: ignore[index]
+        for connection in held:
+            connection.close()
+        time.sleep(0.2)
+        assert server.client.get("/api/v1/health").status_code == 200
+
+
+def test_what_is_no_http_gets_an_error_body(server: Running) -> None:
+    for garbage in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"GET\r\n\r\n", b"A" * 40_000):
+        status, body = parse_raw(server.raw(garbage))
+        assert status == 400
+        assert body["error"]["code"] == "invalid_http"  # type: ignore[index]
+
+
+def test_large_requests_are_refused_before_they_are_read(server: Running) -> None:
+    big = server.client.post(
+        "/api/v1/search", content=b" " * 70_000, headers={"Content-Type": "application/json"}
+    )
+    assert (big.status_code, error_of(big)) == (413, "too_large")
+    head = b"POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    declared = server.raw(head + b"Content-Length: 99999999999\r\n\r\n")
+    assert parse_raw(declared)[0] == 413
+
+
+def test_the_log_has_a_line_of_json_for_each_request_and_no_token(
+    locked: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    import json
+
+    with caplog.at_level(logging.INFO, logger=ACCESS.name):
+        locked.client.get("/", params={"token": TOKEN}, headers={"X-Request-ID": "mine"})
+        locked.client.get("/api/v1/images/0", headers={"Authorization": f"Bearer {TOKEN}"})
+        deadline = time.monotonic() + 5
+        while len(caplog.messages) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    lines = [json.loads(message) for message in caplog.messages]
+    assert (lines[0]["request_id"], lines[0]["status"], lines[0]["path"]) == ("mine", 303, "/")
+    assert (lines[1]["route"], lines[1]["status"]) == ("/api/v1/images/{number}", 200)
+    assert lines[1]["ms"] >= 0
+    assert TOKEN not in caplog.text
+
+
+def test_work_of_a_client_that_left_is_never_begun(sample_collection: Collection, tmp_path: Path) -> None:
+    with running(sample_collection, tmp_path, replace(OPEN, workers=1)) as server:
+        pool, begun, free = server.service.searching, [], os.pipe()
+        blocker = pool._executor.submit(os.read, free[0], 1)
+        body = b'{"examples":[{"id":0}]}'
+        head = b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        collection = server.service.shelf.collection
+        server.service.shelf.collection = lambda: begun.append(1) or collection()  # type: ignore
+        gone = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+        for connection in gone:
+            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        deadline = time.monotonic() + 5
+        while pool.pending < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for connection in gone:
+            connection.close()
+        while pool.pending:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.write(free[1], b"x")
+        blocker.result(5)
+        assert server.client.post("/api/v1/search", json={"examples": [{"id": 0}]}).status_code == 200
+        assert len(begun) == 1
+        text = server.client.get("/metrics").text
+        assert 'route="/api/v1/search",status="499"} 4.0' in text
+        os.close(free[0])
+        os.close(free[1])
+
+
+def test_slow_searches_do_not_block_thumbnails(sample_collection: Collection, tmp_path: Path) -> None:
+    with running(sample_collection, tmp_path, replace(OPEN, workers=1, queue=2)) as server:
+        free = os.pipe()
+        blocker = server.service.searching._executor.submit(os.read, free[0], 1)
+
+        async def ask() -> list[int]:
+            async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+                searches = [
+                    asyncio.create_task(client.post("/api/v1/search", json={"examples": [{"id": 0}]}))
+                    for _ in range(8)
+                ]
+                picture = await client.get("/api/v1/images/0/thumbnail")
+                assert picture.status_code == 200
+                while sum(search.done() for search in searches) < 5:
+                    await asyncio.sleep(0.01)
+                os.write(free[1], b"x")
+                return [answer.status_code for answer in await asyncio.gather(*searches)]
+
+        statuses = asyncio.run(ask())
+        blocker.result(5)
+        assert set(statuses) == {200, 503}
+        assert statuses.count(200) == 3
+
+
+def test_a_request_that_takes_too_long_is_given_up(sample_collection: Collection, tmp_path: Path) -> None:
+    with running(sample_collection, tmp_path, replace(OPEN, workers=1, request_seconds=0.5)) as server:
+        free = os.pipe()
+        blocker = server.service.searching._executor.submit(os.read, free[0], 1)
+        late = server.client.post("/api/v1/search", json={"examples": [{"id": 0}]})
+        assert (late.status_code, error_of(late)) == (503, "busy")
+        assert int(late.headers["retry-after"]) > 0
+        os.write(free[1], b"x")
+        blocker.result(5)
+        for end in free:
+            os.close(end)
+
+
+def test_a_fault_of_the_server_has_an_error_body_and_is_logged(
+    sample_collection: Collection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running(sample_collection, tmp_path, OPEN) as server:
+
+        def fail() -> Collection:
+            raise RuntimeError(f"something about {tmp_path}")
+
+        monkeypatch.setattr(server.service.shelf, "collection", fail)
+        answer = server.client.get("/api/v1/images/0")
+        assert (answer.status_code, error_of(answer)) == (500, "internal")
+        assert str(tmp_path) not in answer.text
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-request-id"] in caplog.text
