@@ -82,6 +82,11 @@ def archive_extension(path: str) -> str | None:
     return next((ending for ending in (*_ZIP_EXTENSIONS, *_TAR_EXTENSIONS) if lower.endswith(ending)), None)
 
 
+def is_zip(path: str) -> bool:
+    """Whether the ending is that of a zip, read member by member; a tar has to be read through."""
+    return archive_extension(path) in _ZIP_EXTENSIONS
+
+
 def why(error: BaseException) -> str:
     """What an error says, in one short line."""
     if isinstance(error, PermissionError):
@@ -103,17 +108,25 @@ def has_image_name(name: str) -> bool:
 Wanted: TypeAlias = Callable[[str], bool]
 """Tells by a member's name whether it is one to look at."""
 
+_Opened: TypeAlias = Callable[[], BinaryIO]
+
 
 def is_picture_name(name: str) -> bool:
     """Whether a member's name ends as images do, and no part of it begins with a dot."""
     return has_image_name(name) and not any(is_hidden(part) for part in name.split("/") if part != "..")
 
 
-def walk_archive(path: str, wanted: Wanted = is_picture_name) -> Iterator[Item]:
-    """Yield the wanted members of an archive in the order stored, and those that are passed over."""
-    walk = _walk_zip if archive_extension(path) in _ZIP_EXTENSIONS else _walk_tar
+def walk_archive(
+    path: str, wanted: Wanted = is_picture_name, opened: Callable[[], BinaryIO] | None = None
+) -> Iterator[Item]:
+    """Yield the wanted members of an archive in the order stored, and those that are passed over.
+
+    `opened` opens the archive where `path` is not that of a file here.
+    """
+    opened = opened or functools.partial(open_regular_file, path)
+    walk = _walk_zip if is_zip(path) else _walk_tar
     try:
-        yield from walk(path, wanted)
+        yield from walk(path, wanted, opened)
     except ImageError as error:
         yield Passed(path, error.reason)
     except _ARCHIVE_ERRORS as error:
@@ -135,8 +148,8 @@ def _unsafe_name(name: str) -> str | None:
     return None
 
 
-def _walk_zip(path: str, wanted: Wanted) -> Iterator[Item]:
-    archive = _Zip(path)
+def _walk_zip(path: str, wanted: Wanted, opened: _Opened) -> Iterator[Item]:
+    archive = _Zip(opened())
     for info in archive.zip.infolist():
         name = _member_name(info.filename)
         if info.is_dir() or not wanted(name):
@@ -157,8 +170,7 @@ class _Zip:
     once.
     """
 
-    def __init__(self, path: str) -> None:
-        file = open_regular_file(path)
+    def __init__(self, file: BinaryIO) -> None:
         try:
             self.zip = zipfile.ZipFile(file)
         except BaseException:
@@ -233,11 +245,11 @@ class _ForwardReader:
             pass
 
 
-def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+def _tar_members(path: str, opened: _Opened) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     extension = archive_extension(path)
     if extension is None:
         raise tarfile.ReadError("not the name of an archive")
-    with open_regular_file(path) as file, _DECOMPRESSORS[_TAR_EXTENSIONS[extension]](file) as stream:
+    with opened() as file, _DECOMPRESSORS[_TAR_EXTENSIONS[extension]](file) as stream:
         reader = _ForwardReader(stream)
         fileobj = cast(BinaryIO, reader)
         with tarfile.open(fileobj=fileobj, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
@@ -248,9 +260,9 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
             raise tarfile.ReadError("a header in the middle is not one")
 
 
-def _walk_tar(path: str, wanted: Wanted) -> Iterator[Item]:
+def _walk_tar(path: str, wanted: Wanted, opened: _Opened) -> Iterator[Item]:
     seen: set[int] = set()
-    for archive, info in _tar_members(path):
+    for archive, info in _tar_members(path, opened):
         name = _member_name(info.name)
         if info.isdir() or not wanted(name):
             continue

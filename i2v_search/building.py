@@ -37,7 +37,7 @@ from i2v_search.morph import Network
 from i2v_search.planner import IndexPlan, IndexWishes, Upkeep, plan_upkeep
 from i2v_search.progress import Report
 from i2v_search.rows import UnitRows
-from i2v_search.sources import Source, image_root
+from i2v_search.sources import Source, Wanted, everything, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, remove_strangers
 from i2v_search.watch import Watch, physical_memory
 
@@ -53,40 +53,53 @@ def extract_features(
     tagger: str | None,
     engine: Engine,
     report: Report,
+    wanted: Wanted = everything,
 ) -> tuple[Encoder, Extraction]:
     """Bring the feature store of a collection up to date; the collection is made if it is missing.
 
-    Args and errors are those of `i2v_search.Collection.build`.
+    Args and errors are those of `i2v_search.Collection.extract`.
 
     Returns:
         The encoder that was used, and what was done.
     """
     # The sources are looked at first: a misspelt folder must not leave an empty collection behind.
     root = image_root(images)
-    _require_similarity(similarity)
+    require_similarity(similarity)
     with WriterLock(directory):
         manifest = Manifest.find(directory)
         loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, engine), manifest, engine)
-        if manifest is None:
-            tags = tagger_info(loaded)
-            manifest = Manifest(
-                encoder=EncoderRecord(**loaded.info.to_dict()),
-                tagger=EncoderRecord(**tags.to_dict()) if tags else None,
-                similarity=similarity or "centred",
-                image_root=str(root),
-            )
-            manifest.save(directory)
-        elif not Path(manifest.image_root).is_dir():
-            # The folder moved: paths are relative, so they hold under its new place.
-            manifest = manifest.updated(image_root=str(root))
-            manifest.save(directory)
+        manifest = begin_manifest(directory, manifest, loaded, similarity, root)
         writer = StoreWriter(directory, manifest)
         try:
-            changes = extract(writer, images, loaded, sync=sync, strict=strict, report=report)
+            changes = extract(writer, images, loaded, sync=sync, strict=strict, wanted=wanted, report=report)
             writer.finish()
         finally:
             writer.close()
     return loaded, changes
+
+
+def begin_manifest(
+    directory: Path,
+    manifest: Manifest | None,
+    encoder: Encoder,
+    similarity: SimilarityName | None,
+    root: Path,
+) -> Manifest:
+    """Save the manifest of a collection that images are added to: a new one, or with a new image root."""
+    if manifest is None:
+        tags = tagger_info(encoder)
+        manifest = Manifest(
+            encoder=EncoderRecord(**encoder.info.to_dict()),
+            tagger=EncoderRecord(**tags.to_dict()) if tags else None,
+            similarity=similarity or "centred",
+            image_root=str(root),
+        )
+        manifest.save(directory)
+    elif not Path(manifest.image_root).is_dir():
+        # The folder moved: paths are relative, so they hold under its new place.
+        manifest = manifest.updated(image_root=str(root))
+        manifest.save(directory)
+    return manifest
 
 
 def remove_rows(directory: Path, images: Sequence[int | str]) -> set[int]:
@@ -135,7 +148,7 @@ def build_index(
     Raises:
         CollectionDamagedError: a feature file differs from its checksum; nothing is built from it.
     """
-    _require_similarity(similarity)
+    require_similarity(similarity)
     with WriterLock(directory):
         manifest = Manifest.load(directory)
         store = FeatureStore(directory, manifest)
@@ -217,7 +230,8 @@ def _extended(
     return index.extended(report), network
 
 
-def _require_similarity(name: str | None) -> None:
+def require_similarity(name: str | None) -> None:
+    """Refuse a similarity that does not exist, with `QueryError`."""
     known = get_args(SimilarityName)
     if name is not None and name not in known:
         raise QueryError(f"no similarity is called {name!r}; known: {', '.join(known)}")

@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from i2v_search.archives import ARCHIVE_SEPARATOR
 from i2v_search.catalogue import Catalogue
 from i2v_search.encoders.base import Encoder, Encoding
 from i2v_search.errors import EncoderError, ImageError
 from i2v_search.images import decode_image
 from i2v_search.lookahead import map_ahead
 from i2v_search.parts import ImageRecord
+from i2v_search.presence import find_gone, find_scopes, is_there, is_unchanged, storable_time
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import read_sidecars
-from i2v_search.sources import Skipped, Source, SourceImage, count_images, iter_images
+from i2v_search.sources import Skipped, Source, SourceImage, Wanted, count_images, everything, iter_images
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
 
@@ -37,6 +36,14 @@ from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
 LOOK_AHEAD = 2
 #: Bytes of a stored path; only a member of a hostile archive has more.
 MAX_PATH = 16 * 2**10
+
+Known: TypeAlias = Callable[[SourceImage | Skipped, Sequence[Tag]], bool]
+"""Tells whether an image, with the tags beside it, is up to date in another collection."""
+
+
+def unknown(_: SourceImage | Skipped, __: Sequence[Tag]) -> bool:
+    """The default: there is no other collection."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,9 @@ def extract(
     *,
     sync: bool = True,
     strict: bool = False,
+    wanted: Wanted = everything,
+    known: Known = unknown,
+    count: bool = True,
     report: Report = silent,
 ) -> Extraction:
     """Bring a feature store up to date with the images of some sources.
@@ -86,6 +96,9 @@ def extract(
         encoder: the encoder of the collection.
         sync: remove images that are gone from the folders and archives among the sources.
         strict: raise on the first image that cannot be read, instead of reporting it.
+        wanted: tells by its stored path which images this is about; the others are left alone.
+        known: asked about every image that is not in the store; what it knows is not encoded.
+        count: count the images first, so that progress has a total; a tar is read once more for that.
         report: told about progress.
 
     Returns:
@@ -96,9 +109,9 @@ def extract(
         SourceError: a source does not exist or holds no image.
         OSError: the disk is full or fails; committed rows stay.
     """
-    return _Extractor(writer, encoder, Path(writer.manifest.image_root), strict=strict).run(
-        sources, sync, report
-    )
+    extractor = _Extractor(writer, encoder, Path(writer.manifest.image_root), strict=strict)
+    extractor.wanted, extractor.known, extractor.count = wanted, known, count
+    return extractor.run(sources, sync, report)
 
 
 @dataclass
@@ -121,11 +134,14 @@ class _Extractor:
         self.counts: Counter[str] = Counter()
         self.skipped: list[Skipped] = []
         self.tags: Mapping[str, tuple[Tag, ...]] = {}
+        self.wanted: Wanted = everything
+        self.known: Known = unknown
+        self.count = True
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
         started = time.perf_counter()
-        total = count_images(sources)
-        scopes = _scopes(sources, self.root)
+        total = count_images(sources, self.root, self.wanted) if self.count else None
+        scopes = find_scopes(sources, self.root)
         folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
         self.tags = read_sidecars(dict.fromkeys([self.root, *folders]), self.root)
         pending: list[_Entry] = []
@@ -143,7 +159,7 @@ class _Extractor:
                         pending = []
                 case None:
                     self.counts["unchanged"] += 1
-            report(Progress("extracting", done, max(total, done)))
+            report(Progress("extracting", done, None if total is None else max(total, done)))
         self._write(pending)
         if sync:
             self._remove_missing(scopes)
@@ -153,7 +169,7 @@ class _Extractor:
     def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | None]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
         limit = LOOK_AHEAD * self.encoder.batch_size
-        return map_ahead(self._read, iter_images(sources, self.root), limit)
+        return map_ahead(self._read, iter_images(sources, self.root, self.wanted), limit)
 
     def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | None:
         """In a worker: find out whether an image is new and, if so, decode it."""
@@ -162,18 +178,17 @@ class _Extractor:
             if position is not None:
                 # It is there, if unreadable: what is known of it stays.
                 self.seen[position] = True
+            self.known(item, ())
             return item
         if len(os.fsencode(item.path)) > MAX_PATH:
             return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes")
         tags = self.tags.get(item.path, ())
-        if position is not None:
-            self.seen[position] = True
-            if self._unchanged(position, item, tags):
-                return None
+        if self._is_current(position, item, tags):
+            return None
         try:
             content = item.read()
             sha256 = hashlib.sha256(content).hexdigest()
-            record = ImageRecord(item.path, sha256, item.size, _storable(item.mtime_ns), 0, 0, tags)
+            record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
             image_id = None if position is None else int(self.store.ids[position])
             same = self.catalogue.find_content(sha256)
             if same:
@@ -184,17 +199,11 @@ class _Extractor:
         record = replace(record, width=decoded.width, height=decoded.height)
         return _Entry(record, image_id, self.encoder.prepare(decoded.pixels))
 
-    def _unchanged(self, position: int, item: SourceImage, tags: tuple[Tag, ...]) -> bool:
-        at = np.array([position])
-        if (int(self.store.column("size", at)[0]), int(self.store.column("mtime_ns", at)[0])) != (
-            item.size,
-            _storable(item.mtime_ns),
-        ):
-            return False
-        if not self.tags:
-            return True
-        given = {tag.name for tag in self.store.record(position).tags if tag.probability == 1}
-        return {tag.name for tag in tags} <= given
+    def _is_current(self, position: int | None, item: SourceImage, tags: tuple[Tag, ...]) -> bool:
+        if position is None:
+            return self.known(item, tags)
+        self.seen[position] = True
+        return is_unchanged(self.store, position, item, tags if self.tags else None)
 
     def _settle(self, entry: _Entry) -> _Entry:
         """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
@@ -205,7 +214,7 @@ class _Extractor:
             self.counts["refreshed"] += 1
             return self._copy(entry, entry.copy_of, self.store.record(entry.copy_of).tags)
         for position in entry.same if entry.image_id is None else ():
-            if not self.seen[position] and not _is_there(self.root, self.store.path(position)):
+            if not self.seen[position] and not is_there(self.root, self.store.path(position)):
                 self.seen[position] = True
                 self.counts["moved"] += 1
                 moved = replace(entry, image_id=int(self.store.ids[position]))
@@ -254,62 +263,9 @@ class _Extractor:
 
     def _remove_missing(self, scopes: Sequence[str]) -> None:
         """Remove live rows inside the sources that were not met, unless what holds them could not be read."""
-        unread = [(f"{item.path}/", f"{item.path}!/") for item in self.skipped]
-        prefixes = tuple(prefix for pair in unread for prefix in pair)
-        missing = [int(position) for position in self.store.live if not self.seen[position]]
-        gone = []
-        for position in missing:
-            path = self.store.path(position)
-            if any(_inside(path, scope, self.root) for scope in scopes) and not path.startswith(prefixes):
-                gone.append(position)
+        gone = find_gone(self.store, self.seen, scopes, self.skipped, self.wanted)
         self.counts["removed"] = len(gone)
         self.writer.remove(gone)
-
-
-def _scopes(sources: Sequence[Source], root: Path) -> list[str]:
-    """Stored-path prefixes of the folders and archives among the sources: what a sync may remove from."""
-    scopes = []
-    for source in sources:
-        path = Path(source).resolve()
-        if path.is_dir() or path.is_file():
-            stored = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-            scopes.append("" if stored == "." else stored)
-    return scopes
-
-
-def _inside(path: str, scope: str, root: Path) -> bool:
-    """Whether a source looks for the image; a folder does not look into the archives it holds."""
-    archive = _archive_of(path, root)
-    if archive is not None:
-        return archive == scope
-    return path.startswith(f"{scope}/") if scope else not PurePath(path).is_absolute()
-
-
-def _archive_of(path: str, root: Path) -> str | None:
-    """The archive, still there, that a stored path leads into."""
-    for separator in re.finditer(re.escape(ARCHIVE_SEPARATOR), path):
-        archive = path[: separator.start()]
-        if os.path.isfile(root / archive):  # noqa: PTH113 - False, where Path raises
-            return archive
-    return None
-
-
-def _is_there(root: Path, stored: str) -> bool:
-    """Whether the file (or the archive) of a stored path still exists, as far as can be seen."""
-    if _archive_of(stored, root) is not None:
-        return True
-    try:
-        (root / stored).stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _storable(mtime_ns: int) -> int:
-    """A file's time as far as 64 bits go: file systems know later years than 2262."""
-    return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:

@@ -11,6 +11,8 @@
 - A `.zip` or `.tar` archive (also `.tar.gz`, `.tgz`, `.tar.bz2`, `.tbz2`, `.tar.xz`, `.txz`, `.cbz`) is read
   in the order stored and never unpacked to disk. What a damaged archive still gives is given; then it is
   reported.
+- A URL (``s3://bucket/art``; `i2v_search.remote`) is a folder, a file or an archive elsewhere. Its pictures
+  are stored under their whole URLs.
 - A file that an earlier source has given already is not given again (by its path: another hard or symbolic
   link to it is another file).
 
@@ -39,14 +41,23 @@ from i2v_search.archives import (
     archive_extension,
     has_image_name,
     is_hidden,
+    is_zip,
     read_member,
     walk_archive,
     why,
 )
 from i2v_search.errors import ImageError, SourceError
 from i2v_search.images import EXTENSIONS, MAX_BYTES, describe_special, read_regular_file
+from i2v_search.remote import RemoteSource, is_url, remote_source
 
 Source: TypeAlias = str | os.PathLike[str]
+Wanted: TypeAlias = Callable[[str], bool]
+"""Tells by its stored path whether an image is one to look at."""
+
+
+def everything(_: str) -> bool:
+    """The default: want every image."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -80,22 +91,28 @@ def image_root(sources: Sequence[Source]) -> Path:
     """Return the absolute, resolved folder that stored paths are relative to.
 
     It is the folder itself for one folder, otherwise what all folders, parents of files and archives, and
-    fixed beginnings of glob patterns have in common. Raises `SourceError` for a source that does not exist.
+    fixed beginnings of glob patterns have in common; ``/`` for URLs alone. Raises `SourceError` for a source
+    that does not exist.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> image_root([folder]) == folder.resolve()
     True
     """
-    bases = [str(source.base) for source in _parse(sources)]
+    bases = [str(source.base) for source in _parse(sources) if not isinstance(source, RemoteSource)]
     try:
-        return Path(os.path.commonpath(bases))
+        return Path(os.path.commonpath(bases)) if bases else Path(Path.cwd().anchor)
     except ValueError as error:
         raise SourceError(f"the sources have no folder in common: {', '.join(bases)}") from error
 
 
-def iter_images(sources: Sequence[Source], root: Path) -> Iterator[SourceImage | Skipped]:
+def iter_images(
+    sources: Sequence[Source], root: Path, wanted: Wanted = everything
+) -> Iterator[SourceImage | Skipped]:
     """Yield every picture of the sources, in their order, with what had to be skipped in its place.
+
+    Of the others than `wanted` the names are read and nothing else. It is asked about a tar archive as
+    ``pack.tar!/``, and one that is not wanted is not opened: passing a member over takes reading it.
 
     Raises `SourceError` at the call, before anything is yielded, for a source that does not exist, a folder
     or archive without any picture, and a glob without any match.
@@ -110,14 +127,15 @@ def iter_images(sources: Sequence[Source], root: Path) -> Iterator[SourceImage |
     for source in parsed:
         if next(source.walk(), None) is None:
             raise SourceError(source.nothing_found())
-    return _stream(parsed, root.resolve())
+    return _stream(parsed, root.resolve(), wanted)
 
 
-def count_images(sources: Sequence[Source]) -> int:
+def count_images(sources: Sequence[Source], root: Path | None = None, wanted: Wanted = everything) -> int:
     """Count what `iter_images` will yield as `SourceImage`: names only, nothing is decoded.
 
     Folders cost one pass over their names and zip archives one listing; a compressed tar has to be
-    decompressed once. Raises `SourceError` for a source that does not exist.
+    decompressed once. `wanted` is that of `iter_images`, and goes by paths below `root`. Raises `SourceError`
+    for a source that does not exist.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -125,13 +143,8 @@ def count_images(sources: Sequence[Source]) -> int:
     >>> count_images([folder])
     1
     """
-    parsed = _parse(sources)
-    return sum(
-        isinstance(found, Found)
-        for number, source in enumerate(parsed)
-        for found in source.walk()
-        if not _given_before(found, parsed[:number])
-    )
+    top = Path("/") if root is None else root.resolve()
+    return sum(isinstance(item, Found) for item, _ in _items(_parse(sources), top, wanted))
 
 
 def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
@@ -150,6 +163,10 @@ def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
     >>> open_stored(folder, "a.png")
     b'pixels'
     """
+    if is_url(path):
+        raise ImageError(
+            path, "it is at a URL, and those of a collection are not followed; look there for it"
+        )
     parts = path.split("/")
     if not path or "\0" in path:
         raise ImageError(path, "not a stored path")
@@ -194,8 +211,9 @@ class _File:
     def covers(self, path: str) -> bool:
         return path == self.path
 
-    def walk(self) -> Iterator[Item]:
-        yield _look_at(self.path)
+    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
+        if wanted(self.path):
+            yield _look_at(self.path)
 
     def nothing_found(self) -> str:
         return f"{self.path} is empty"
@@ -203,8 +221,8 @@ class _File:
 
 @dataclass(frozen=True)
 class _Archive(_File):
-    def walk(self) -> Iterator[Item]:
-        return walk_archive(self.path)
+    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
+        return _walk_wanted_archive(self.path, wanted)
 
     def nothing_found(self) -> str:
         return f"{self.path} holds no picture: looked for members ending in {_extensions_text()}"
@@ -222,8 +240,8 @@ class _Folder:
         inner = _below(path, self.path)
         return bool(inner) and has_image_name(inner[-1]) and not any(is_hidden(part) for part in inner)
 
-    def walk(self) -> Iterator[Item]:
-        return _walk_folder(self.path, ())
+    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
+        return _walk_folder(self.path, (), wanted)
 
     def nothing_found(self) -> str:
         return (
@@ -250,14 +268,14 @@ class _Glob:
                 return _Folder(str(Path(self.prefix, *inner[: depth + 1]))).covers(path)
         return len(self.parts) in states
 
-    def walk(self) -> Iterator[Item]:
-        return _walk_folder(self.prefix, self.parts)
+    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
+        return _walk_folder(self.prefix, self.parts, wanted)
 
     def nothing_found(self) -> str:
         return f"nothing matches {self.pattern}: in a shell, quote it, and use ** for folders in folders"
 
 
-_AnySource: TypeAlias = _File | _Folder | _Glob
+_AnySource: TypeAlias = _File | _Folder | _Glob | RemoteSource
 
 
 def _parse(sources: Sequence[Source]) -> list[_AnySource]:
@@ -272,6 +290,8 @@ def _parse_one(source: str) -> _AnySource:
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 - Path would drop a trailing slash
     except (OSError, ValueError) as error:
+        if is_url(source):
+            return remote_source(source)
         if glob.has_magic(source) and "\0" not in source:
             return _parse_glob(source)
         problem = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
@@ -303,20 +323,35 @@ def _parse_glob(pattern: str) -> _Glob:
     return _Glob(pattern, str(prefix.resolve()), parts[fixed:])
 
 
-def _stream(parsed: list[_AnySource], root: Path) -> Iterator[SourceImage | Skipped]:
+def _stream(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[SourceImage | Skipped]:
+    for item, path in _items(parsed, root, wanted):
+        if isinstance(item, Passed):
+            yield Skipped(path, item.reason)
+        else:
+            content = item.prepare() if item.prepare else _file_content(item.path)
+            yield SourceImage(path, item.size, item.mtime_ns, functools.partial(content, path))
+
+
+def _items(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[tuple[Item, str]]:
+    """What the sources hold, each with its stored path."""
+
+    def at(path: str) -> bool:
+        return wanted(_stored(path, root))
+
     for number, source in enumerate(parsed):
         earlier = parsed[:number]
-        for item in source.walk():
+        for item in source.walk() if wanted is everything else source.walk(at):
             if _given_before(item, earlier):
                 continue
             path = _stored(item.path, root)
             if item.member is not None:
                 path += ARCHIVE_SEPARATOR + item.member
-            if isinstance(item, Passed):
-                yield Skipped(path, item.reason)
-            else:
-                content = item.prepare() if item.prepare else _file_content(item.path)
-                yield SourceImage(path, item.size, item.mtime_ns, functools.partial(content, path))
+            if wanted(path):
+                yield item, path
+
+
+def _walk_wanted_archive(path: str, wanted: Wanted) -> Iterator[Item]:
+    return walk_archive(path) if is_zip(path) or wanted(path + ARCHIVE_SEPARATOR) else iter(())
 
 
 def _given_before(item: Item, earlier: Sequence[_AnySource]) -> bool:
@@ -329,6 +364,8 @@ def _file_content(location: str) -> Content:
 
 
 def _stored(path: str, root: Path) -> str:
+    if is_url(path):
+        return path
     inner = _below(path, str(root))
     return "/".join(inner) if inner else Path(path).as_posix()
 
@@ -395,7 +432,7 @@ class _Level:
     as_folder: bool
 
 
-def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[Item]:
+def _walk_folder(top: str, parts: tuple[str, ...], wanted: Wanted) -> Iterator[Item]:
     """Walk in depth with a list, not by recursion: a directory tree may be deeper than Python's stack."""
     above = _identities_above(top)
     followed: set[_Identity] = set()
@@ -425,12 +462,12 @@ def _walk_folder(top: str, parts: tuple[str, ...]) -> Iterator[Item]:
         matched = len(parts) in states
         if not _is_directory(entry):
             if level.as_folder:
-                if has_image_name(entry.name):
+                if has_image_name(entry.name) and wanted(entry.path):
                     yield _look_at(entry.path)
             elif matched:
                 item = _look_at(entry.path)
                 is_archive = isinstance(item, Found) and archive_extension(entry.name) is not None
-                yield from walk_archive(entry.path) if is_archive else (item,)
+                yield from _walk_wanted_archive(entry.path, wanted) if is_archive else (item,)
             continue
         if entry.is_symlink() and (problem := _refuse_link(entry, above, levels, followed)):
             yield problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,7 @@ from i2v_search.cli.options import (
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
+    from i2v_search.sources import Wanted
 
 ImagesArgument = Annotated[
     list[str] | None, typer.Argument(help="Folders, image files, glob patterns, zip or tar archives.")
@@ -106,12 +107,50 @@ def extract(
     threads: ThreadsOption = None,
     batch_size: BatchOption = "auto",
     precision: PrecisionOption = "auto",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", help="I/N: only the I-th of N shares of the images, for N machines; then merge."
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", help="Use Ray: local, auto, or the address of a cluster (ray://HOST:PORT)."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="With --cluster: encoders at work; default: all GPUs or CPUs."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Only the first half of build: compute vectors, leave the index as it is."""
+    """Only the first half of build: compute vectors, leave the index as it is.
+
+    Several machines share the work by --shard, each with a collection of its own that merge joins in the end,
+    or by --cluster, which does all of that. Both may be run again at any time: what is done stays done.
+    """
     from i2v_search.cli import show
     from i2v_search.collection import Collection
 
+    engine = Engine(device, threads, batch_size_of(batch_size), precision)
+    if cluster is not None:
+        if shard is not None:
+            raise typer.BadParameter("--cluster makes shards itself: give either --shard or --cluster")
+        _extract_on_cluster(
+            collection,
+            images,
+            json=json,
+            cluster=cluster,
+            workers=workers,
+            encoder=encoder,
+            strict=strict,
+            tagger=tagger,
+            engine=engine,
+        )
+        return
+    if workers is not None:
+        raise typer.BadParameter("--workers goes with --cluster; on one machine --threads says what to use")
     with show.progress() as report:
         extracted = Collection.extract(
             collection,
@@ -119,10 +158,45 @@ def extract(
             encoder=encoder,
             strict=strict,
             tagger=tagger,
-            engine=Engine(device, threads, batch_size_of(batch_size), precision),
+            engine=engine,
+            wanted=_wanted(shard),
             report=report,
         )
     show_changes(extracted, json=json)
+
+
+def _wanted(shard: str | None) -> Wanted:
+    """What ``--shard`` says: which images to take."""
+    if shard is None:
+        from i2v_search.sources import everything
+
+        return everything
+    from i2v_search.cluster.sharding import Shard
+
+    return Shard.parse(shard).holds
+
+
+def _extract_on_cluster(collection: Path, images: list[str], *, json: bool, **options: Any) -> None:
+    """Extract on Ray and tell what was done, and by whom."""
+    from i2v_search.cli import show
+    from i2v_search.cluster.ray_extraction import extract_on_ray
+    from i2v_search.collection import Collection
+
+    with show.progress() as report:
+        done = extract_on_ray(collection, images, report=report, **options)
+    opened = Collection.open(collection)
+    opened.changes = done.extraction
+    if json:
+        show.as_json({"cluster": done.to_dict(), "info": opened.info().to_dict()})
+        return
+    show.changes(opened)
+    for worker in done.workers:
+        told = f"{worker.images:,} images in {worker.seconds:.1f} s, {worker.rate:.1f}/s"
+        show.out.print(f"worker {worker.process} on {worker.node}: {told}", markup=False)
+    show.out.print(
+        f"{done.shards} shards; {done.starting:.1f} s to start, {done.encoding:.1f} s to encode, "
+        f"{done.merging:.1f} s to merge"
+    )
 
 
 def index(

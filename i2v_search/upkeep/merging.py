@@ -24,6 +24,7 @@ from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.manifest import EncoderRecord, Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.remote import is_url
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock
 
 #: Vectors copied at a time, and so what a kill may lose.
@@ -302,7 +303,7 @@ def _stored(path: str, root: str, into: str) -> str:
     ('c.png', '/art/a.png')
     """
     # By characters alone: the name of an archive's member is part of the path and may look like anything.
-    place = path if os.path.isabs(path) else root + path  # noqa: PTH117
+    place = path if os.path.isabs(path) or is_url(path) else root + path  # noqa: PTH117
     return place.removeprefix(into)
 
 

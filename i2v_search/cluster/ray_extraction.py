@@ -1,0 +1,256 @@
+"""Extraction on Ray: the shards of a job spread over a pool of actors, then merged into the collection.
+
+Ray Data hands out the numbers of shards and nothing else: images are read, and finished collections written,
+by the workers themselves, on storage that all machines see under the same path. Each actor loads the encoder
+once. Ray starts an actor anew that died, wherever there is room, and gives it its shard again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+from uuid import uuid4
+
+from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, is_zip
+from i2v_search.building import (
+    begin_manifest,
+    extract_features,
+    require_similarity,
+    resolve_encoder,
+    resolve_tagger,
+)
+from i2v_search.catalogue import Catalogue
+from i2v_search.choices import Engine, SimilarityName
+from i2v_search.cluster.ray_progress import Watcher
+from i2v_search.cluster.ray_results import ClusterExtraction, rates_of
+from i2v_search.cluster.ray_session import ray_session
+from i2v_search.cluster.ray_shards import ShardJob, ShardOutcome
+from i2v_search.cluster.ray_worker import Pool, run_shards
+from i2v_search.cluster.sharding import unit_of
+from i2v_search.errors import ClusterError
+from i2v_search.extract import Extraction
+from i2v_search.manifest import Manifest
+from i2v_search.progress import Report, silent
+from i2v_search.remote import is_url
+from i2v_search.sources import Source, count_images, image_root
+from i2v_search.store import FeatureStore, StoreWriter, WriterLock
+from i2v_search.upkeep.merging import merge_collections
+
+#: Of a collection's directory: where the shards of a job are until they are merged.
+SHARDS_NAME: Final = "shards"
+#: Shards for each worker: a worker that dies loses less, and none waits long for the last.
+SHARDS_PER_WORKER: Final = 4
+#: Shards merged at a time.
+_MERGED_AT_ONCE: Final = 64
+
+
+def extract_on_ray(
+    directory: str | os.PathLike[str],
+    images: Sequence[Source],
+    *,
+    cluster: str = "local",
+    workers: int | None = None,
+    encoder: str | None = None,
+    similarity: SimilarityName | None = None,
+    sync: bool = True,
+    strict: bool = False,
+    tagger: str | None = None,
+    engine: Engine = Engine(),
+    report: Report = silent,
+) -> ClusterExtraction:
+    """Bring the feature store of a collection up to date as `Collection.extract` does, on several machines.
+
+    Every machine sees the collection and the images under the same path. Run it again after it was
+    interrupted: shards that were finished are merged first, and nothing of them is encoded again. An image
+    that moved is new here, with a new id.
+
+    Args:
+        directory: of the collection; made if missing.
+        images: folders, files, glob patterns, zip and tar archives. A tar is read by one worker.
+        cluster: ``"local"`` starts Ray on this machine, ``"auto"`` joins the one that runs here,
+            ``"ray://HOST:PORT"`` or ``"HOST:PORT"`` one elsewhere.
+        workers: actors, each with an encoder; None takes all GPUs, or all CPUs where there is no GPU.
+        encoder: name; None takes the collection's own, or ``"lite"`` for a new one.
+        similarity: see `Collection.extract`.
+        sync: remove images that are gone from the folders and archives.
+        strict: stop at the first image that cannot be read.
+        tagger: see `Collection.extract`.
+        engine: of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
+        report: told about progress, and about the rate of each worker.
+
+    Returns:
+        What was done, with the rate of each worker. The index is left as it is.
+
+    Raises:
+        ClusterError: Ray is missing or cannot be reached, a worker cannot see the collection, or a shard
+            ended too many workers.
+        SourceError: a source does not exist or holds no image.
+        ImageError: an image cannot be read, with `strict`.
+        EncoderMismatchError: the collection, or a worker, has another encoder.
+        CollectionLockedError: another process is writing, or another such job runs.
+    """
+    began = time.time()
+    target, sources = Path(directory).resolve(), tuple(_absolute(image) for image in images)
+    root = image_root(sources)
+    require_similarity(similarity)
+    threads = engine.threads or 1
+    with WriterLock(target / SHARDS_NAME):
+        manifest = _prepare(target, root, encoder, similarity, tagger)
+        recovered = _merge_leftovers(target, report)
+        with ray_session(cluster, (workers or os.cpu_count() or 1) * threads) as ray:
+            pool = _pool(ray.cluster_resources(), workers, engine, threads)
+            job = ShardJob(
+                str(target),
+                str(target / SHARDS_NAME / uuid4().hex),
+                sources,
+                pool.workers * SHARDS_PER_WORKER,
+                manifest.encoder.id,
+                manifest.tagger.id if manifest.tagger else None,
+                replace(engine, threads=threads),
+                strict,
+            )
+            Path(job.folder).mkdir()
+            with Watcher(job, _count(sources), report):
+                _run(ray, job, pool)
+        outcomes = list(job.outcomes())
+        done = _finish(target, job, outcomes, sync=sync, report=report)
+    first, last = min(of.started for of in outcomes), max(of.finished for of in outcomes)
+    return ClusterExtraction(
+        replace(done, seconds=time.time() - began),
+        rates_of(outcomes),
+        job.shards,
+        recovered,
+        max(0.0, first - began),
+        last - first,
+        max(0.0, time.time() - last),
+    )
+
+
+def _absolute(source: Source) -> str:
+    """Sources as every machine understands them; a trailing slash stays, and so does a link."""
+    text = os.fsdecode(source)
+    return text if os.path.isabs(text) or is_url(text) else os.path.join(Path.cwd(), text)  # noqa: PTH117, PTH118
+
+
+def _count(sources: Sequence[str]) -> int | None:
+    """How many images there are, where their names tell: a tar would have to be read through."""
+    slow = any(is_url(source) or (archive_extension(source) and not is_zip(source)) for source in sources)
+    return None if slow else count_images(sources)
+
+
+def _prepare(
+    target: Path, root: Path, encoder: str | None, similarity: SimilarityName | None, tagger: str | None
+) -> Manifest:
+    """See to it that the collection is there, made with the encoder asked for; no machine is asked yet."""
+    with WriterLock(target):
+        manifest, here = Manifest.find(target), Engine(device="cpu")
+        loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, here), manifest, here)
+        return begin_manifest(target, manifest, loaded, similarity, root)
+
+
+def _pool(resources: Mapping[str, float], workers: int | None, engine: Engine, threads: int) -> Pool:
+    """How many workers there are, and what each takes of a machine.
+
+    >>> _pool({"CPU": 8.0}, None, Engine(), 2)
+    Pool(workers=4, cpus=2, gpus=0.0)
+    >>> _pool({"CPU": 8.0, "GPU": 2.0}, 3, Engine(), 1)
+    Pool(workers=3, cpus=1, gpus=0.5)
+    """
+    gpus = 0 if engine.device == "cpu" else int(resources.get("GPU", 0))
+    count = workers or gpus or max(1, int(resources.get("CPU", 1)) // threads)
+    return Pool(count, threads, 1 / -(-count // gpus) if gpus else 0.0)
+
+
+def _run(ray: ModuleType, job: ShardJob, pool: Pool) -> None:
+    """Have every shard extracted; as long as some get done, what went wrong with Ray is tried again."""
+    from ray.exceptions import RayError
+
+    while unfinished := job.unfinished():
+        try:
+            if ray.util.client.ray.is_connected():
+                # Ray Data does not run on this side of ``ray://``.
+                remote = ray.remote(num_cpus=0, max_retries=-1)(run_shards)
+                failure = ray.get(remote.remote(job, unfinished, pool))
+            else:
+                failure = run_shards(job, unfinished, pool)
+        except RayError as error:
+            if len(job.unfinished()) == len(unfinished):
+                raise ClusterError(f"Ray gave up: {str(error).strip().splitlines()[-1]}") from error
+        else:
+            if failure is not None:
+                raise failure.as_error()
+
+
+def _finish(
+    target: Path, job: ShardJob, outcomes: Sequence[ShardOutcome], *, sync: bool, report: Report
+) -> Extraction:
+    """Make the shards part of the collection."""
+    _merge(target, [job.place(done.number) for done in outcomes], report)
+    gone = {path for done in outcomes for path in done.gone} if sync else set()
+    removed = _remove(target, gone)
+    changed = {path for done in outcomes for path in done.changed}
+    rest = _extract_here(target, job, changed) if changed else Extraction()
+    shutil.rmtree(job.folder)
+    every = [*(done.extraction for done in outcomes), rest]
+    names = ("encoded", "copied", "moved", "refreshed", "unchanged")
+    counts = {name: sum(getattr(done, name) for done in every) for name in names}
+    skipped = sorted({item for done in every for item in done.skipped}, key=lambda item: item.path)
+    return Extraction(**counts, removed=removed, skipped=tuple(skipped))
+
+
+def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:
+    """Bring some images up to date on this machine; there are never many."""
+    units = {f"{unit_of(path)}{ARCHIVE_SEPARATOR}" for path in changed}
+    return extract_features(
+        target,
+        job.sources,
+        encoder=None,
+        similarity=None,
+        sync=False,
+        strict=job.strict,
+        tagger=None,
+        engine=job.engine,
+        wanted=lambda path: path in changed or path in units,
+        report=silent,
+    )[1]
+
+
+def _merge_leftovers(target: Path, report: Report) -> int:
+    """Take what interrupted jobs have finished into the collection; returns how many shards that were."""
+    folders = [path for path in (target / SHARDS_NAME).iterdir() if path.is_dir()]
+    shards = [path for folder in folders for path in sorted(folder.glob("shard-*"))]
+    manifest = Manifest.load(target)
+    fitting = [shard for shard in shards if Manifest.load(shard).encoder == manifest.encoder]
+    _merge(target, fitting, report)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(fitting)
+
+
+def _merge(target: Path, shards: Sequence[Path], report: Report) -> None:
+    filled = [shard for shard in shards if Manifest.load(shard).parts]
+    for start in range(0, len(filled), _MERGED_AT_ONCE):
+        merge_collections(target, filled[start : start + _MERGED_AT_ONCE], report=report)
+
+
+def _remove(target: Path, gone: set[str]) -> int:
+    """Mark the images with these stored paths as removed; returns how many there were."""
+    if not gone:
+        return 0
+    with WriterLock(target):
+        manifest = Manifest.load(target)
+        catalogue = Catalogue(FeatureStore(target, manifest))
+        positions = [position for path in gone if (position := catalogue.find_path(path)) is not None]
+        writer = StoreWriter(target, manifest)
+        try:
+            writer.remove(sorted(positions))
+            writer.finish()
+        finally:
+            writer.close()
+    return len(positions)

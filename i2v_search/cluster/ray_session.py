@@ -1,0 +1,86 @@
+"""A connection to Ray: the one place that starts or joins it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from i2v_search.errors import ClusterError
+
+#: What the object store of a local Ray takes; images and vectors do not go through it.
+_OBJECT_STORE_BYTES = 100 * 2**20
+
+
+@contextmanager
+def ray_session(cluster: str, cores: int) -> Iterator[ModuleType]:
+    """Join a Ray cluster, or start one on this machine, for as long as the context lasts.
+
+    A process that is connected to Ray already keeps its connection. A token in ``RAY_AUTH_TOKEN`` or
+    ``RAY_AUTH_TOKEN_PATH`` is used; a local Ray, which other users of the machine could reach, is given one
+    that nobody knows. Nothing that runs beyond the context is ever stopped.
+
+    Args:
+        cluster: ``"local"``, ``"auto"``, ``"ray://HOST:PORT"`` or ``"HOST:PORT"``.
+        cores: CPUs of a local Ray.
+
+    Yields:
+        The module ``ray``.
+
+    Raises:
+        ClusterError: Ray is not installed, cannot be reached, or refuses the token.
+    """
+    _prepare_environment(local=cluster == "local")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ClusterError(
+            f"--cluster needs Ray, which is not installed ({error}); run: pip install 'i2v-search[ray]'"
+        ) from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    if ray.is_initialized():
+        yield ray
+        return
+    try:
+        if cluster == "local":
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        else:
+            ray.init(address=cluster, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises errors of many kinds, some of them plain
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ClusterError(
+            f"cannot reach the Ray cluster {cluster!r}: {reason[-1]}; is it running, with the same versions "
+            f"of Python and Ray ({ray.__version__}), and is RAY_AUTH_TOKEN its token?"
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _prepare_environment(*, local: bool) -> None:
+    """Set what Ray reads from the environment when it is imported; what is set already stays."""
+    if "ray" in sys.modules:
+        return
+    # Of every actor Ray logs as an error that its arguments are where they belong, in the object store.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if local:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if not given and "RAY_AUTH_MODE" not in os.environ:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            given = True
+    if given:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
