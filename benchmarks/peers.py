@@ -33,6 +33,7 @@ from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection
 from i2v_search.choices import IndexKind
+from i2v_search.index import load_index
 from i2v_search.pca import fit_pca
 from i2v_search.planner import IndexWishes
 from i2v_search.similarity import position_blocks
@@ -138,7 +139,7 @@ def search_ours(directory: str) -> dict[str, Any]:
     found = [[hit.id for hit in collection.search(query, top=TOP).hits] for query in queries[:JUDGED]]
     held = memory()["RssAnon"] - before
     times = _times(lambda number: collection.search(queries[number], top=TOP))
-    settings = collection._vector_index.settings
+    settings = load_index(collection.store).settings
     return {
         "recall": recall(np.array(found), right),
         "memory": held,
@@ -151,7 +152,7 @@ def project(directory: str, whole: bool) -> dict[str, Any]:
     """Write what the peers index to plain files."""
     path = Path(directory)
     collection = Collection.open(path)
-    store, index = collection.store, collection._vector_index
+    store, index = collection.store, load_index(collection.store)
     similarity = index.similarity
     np.save(path / "mean.npy", similarity.mean)
     components: NDArray[np.float32] = getattr(index.form, "components", np.empty((0, 0), np.float32))

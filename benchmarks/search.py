@@ -71,7 +71,9 @@ class _Contest:
 
     def __init__(self, collection: Collection, rows: Path, queries: NDArray[np.float32]) -> None:
         self.collection, self.queries = collection, queries
-        self.index: VectorIndex = collection._vector_index
+        index = collection._vector_index
+        assert isinstance(index, VectorIndex)
+        self.index = index
         self.mean = self.index.similarity.mean
         self.rows = np.load(rows, mmap_mode="r")
         #: Not a copy: two copies of the same vectors differ by up to 20 % with where they lie in memory.

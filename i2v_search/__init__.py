@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from i2v_search import i2v
     from i2v_search.animation import MorphAnimation, morph_animation
     from i2v_search.choices import Engine
+    from i2v_search.cluster.milvus_push import Push, push_to_milvus
     from i2v_search.collection import Collection
     from i2v_search.colours import colour_order
     from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
@@ -82,6 +83,7 @@ _HOMES = {
     "MorphMap": "morph_map",
     "MorphQuality": "morph",
     "Progress": "progress",
+    "Push": "cluster.milvus_push",
     "Recipe": "recipe",
     "Relocation": "upkeep.relocating",
     "Repair": "upkeep.repairing",
@@ -105,6 +107,7 @@ _HOMES = {
     "morph_animation": "animation",
     "morph_map_picture": "morph_pictures",
     "morph_picture": "morph_pictures",
+    "push_to_milvus": "cluster.milvus_push",
     "read_dataset": "training.dataset",
     "register_encoder": "encoders",
     "sample_directory": "sample",
@@ -146,6 +149,7 @@ __all__ = [
     "MorphMap",
     "MorphQuality",
     "Progress",
+    "Push",
     "Recipe",
     "Relocation",
     "Repair",
@@ -170,6 +174,7 @@ __all__ = [
     "morph_animation",
     "morph_map_picture",
     "morph_picture",
+    "push_to_milvus",
     "read_dataset",
     "register_encoder",
     "sample_directory",

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.planner`.
 IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
+#: What proposes neighbours: FAISS in this process, or a Milvus server.
+SearchEngine: TypeAlias = Literal["faiss", "milvus"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
 #: The file formats of a moving picture: `i2v_search.animation`.

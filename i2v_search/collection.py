@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,15 @@ from i2v_search.building import (
     resolve_encoder,
 )
 from i2v_search.catalogue import Catalogue
-from i2v_search.choices import DuplicateKind, Engine, MapMethod, MorphMethod, SimilarityName
+from i2v_search.choices import DuplicateKind, Engine, MapMethod, MorphMethod, SearchEngine, SimilarityName
 from i2v_search.duplicates.comparing import THRESHOLD, find_duplicates
 from i2v_search.duplicates.groups import Duplicates
 from i2v_search.encoders import Encoder, TaggedEncoder
-from i2v_search.errors import CollectionDamagedError, MorphError
+from i2v_search.errors import CollectionDamagedError, IndexStaleError, MorphError, QueryError
 from i2v_search.extract import Extraction
 from i2v_search.graph_file import load_network
 from i2v_search.index import (
-    VectorIndex,
+    SearchIndex,
     current_index,
     is_current,
     load_index,
@@ -49,7 +49,7 @@ from i2v_search.searching.filters import Filter
 from i2v_search.searching.query import Query, QueryImage, Resolver
 from i2v_search.searching.request import Request, SearchOptions, require_queries
 from i2v_search.searching.searcher import Searcher
-from i2v_search.sources import Source, open_stored
+from i2v_search.sources import Source, Wanted, everything, open_stored
 from i2v_search.store import Damage, FeatureStore
 from i2v_search.tags import TAG_THRESHOLD
 from i2v_search.upkeep.exporting import Export, export_store
@@ -76,8 +76,21 @@ class Collection:
         ([1, 2, 3], True)
     """
 
-    def __init__(self, directory: Path, *, engine: Engine = Engine()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        engine: Engine = Engine(),
+        search_engine: SearchEngine = "faiss",
+        milvus_uri: str | None = None,
+    ) -> None:
+        if search_engine not in get_args(SearchEngine):
+            raise QueryError(
+                f"no search engine is called {search_engine!r}; known: {', '.join(get_args(SearchEngine))}"
+            )
         self.directory = directory
+        #: What proposes neighbours, and where it is.
+        self.search_engine, self.milvus_uri = search_engine, milvus_uri
         self.changes: Extraction | None = None
         self.merged: Merge | None = None
         self._engine = engine
@@ -85,18 +98,31 @@ class Collection:
         self._load()
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str], *, engine: Engine = Engine()) -> Self:
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        engine: Engine = Engine(),
+        search_engine: SearchEngine = "faiss",
+        milvus_uri: str | None = None,
+    ) -> Self:
         """Open a collection for searching.
 
         Args:
             directory: where it was built.
             engine: where query images are encoded; the encoder is loaded when first needed.
+            search_engine: what proposes neighbours: ``"faiss"``, the collection's own index, or ``"milvus"``,
+                a server that `push_to_milvus` sent it to. Answers are the same; it is connected to when first
+                needed.
+            milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, perhaps with
+                ``#name``; None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
 
         Raises:
             CollectionNotFoundError: there is none.
             CollectionDamagedError: a file is missing or not what it claims to be.
+            QueryError: there is no such search engine.
         """
-        return cls(Path(directory), engine=engine)
+        return cls(Path(directory), engine=engine, search_engine=search_engine, milvus_uri=milvus_uri)
 
     @classmethod
     def build(
@@ -192,11 +218,14 @@ class Collection:
         strict: bool = False,
         tagger: str | None = None,
         engine: Engine = Engine(),
+        wanted: Wanted = everything,
         report: Report = silent,
     ) -> Self:
         """The first half of `build`: bring the feature store up to date, and leave the index as it is.
 
-        Args and errors are those of `build`; without `sync` nothing is removed.
+        Args and errors are those of `build`; without `sync` nothing is removed. `wanted` tells by its stored
+        path which images this is about, such as `i2v_search.cluster.sharding.Shard.holds`; the others are
+        left alone.
         """
         loaded, changes = extract_features(
             Path(directory),
@@ -207,6 +236,7 @@ class Collection:
             strict=strict,
             tagger=tagger,
             engine=engine,
+            wanted=wanted,
             report=report,
         )
         collection = cls(Path(directory), engine=engine)
@@ -473,6 +503,7 @@ class Collection:
             QueryError: an example, tag or option does not exist, or options contradict each other.
             ImageError: an image cannot be read.
             IndexStaleError: there is no index; tags alone need none.
+            SearchServerError: the Milvus server does not answer, with that search engine.
 
         Example:
             >>> import tempfile
@@ -770,15 +801,23 @@ class Collection:
             self.__dict__.pop(name, None)
 
     @cached_property
-    def _vector_index(self) -> VectorIndex:
+    def _vector_index(self) -> SearchIndex:
         try:
-            return load_index(self.store)
-        except CollectionDamagedError:
+            return self._open_index()
+        except (CollectionDamagedError, IndexStaleError):
             # Another process may have replaced the index since this one opened the collection.
             if Manifest.load(self.directory) == self._manifest:
                 raise
             self._load()
+            return self._open_index()
+
+    def _open_index(self) -> SearchIndex:
+        if self.search_engine == "faiss":
             return load_index(self.store)
+        # pymilvus takes a second to load, and only this engine needs it.
+        from i2v_search.cluster.milvus_index import MilvusIndex
+
+        return MilvusIndex.open(self.store, self.milvus_uri)
 
     @cached_property
     def _unit_rows(self) -> UnitRows:
@@ -786,6 +825,8 @@ class Collection:
 
     @property
     def _has_graph(self) -> bool:
+        if self.search_engine == "milvus" and self._manifest.index is None:
+            return False
         return len(self.store) > 1 and "graph" in current_index(self.store).files
 
     @cached_property

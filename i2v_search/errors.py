@@ -13,6 +13,9 @@ The tree::
     ├── TrainingError            a network cannot be trained as asked, or a run cannot be resumed
     ├── QueryError               a query asks for something that does not exist
     ├── MorphError               no path of images exists
+    ├── ServerError              a server cannot start as asked
+    ├── SearchServerError        a Milvus server cannot be reached, or refuses what it is asked
+    ├── ClusterError             machines that share a job do not answer, or do not do their part
     └── CollectionError          a collection cannot be opened, read or written
         ├── CollectionNotFoundError
         ├── CollectionLockedError    another process is writing
@@ -74,6 +77,18 @@ class QueryError(I2VSearchError):
 
 class MorphError(I2VSearchError):
     """No path of images connects the two ends as asked."""
+
+
+class ServerError(I2VSearchError):
+    """A server cannot start as asked: the port is taken, or others could reach it without a token."""
+
+
+class ClusterError(I2VSearchError):
+    """Machines that share a job cannot be reached, lack something they need, or gave up."""
+
+
+class SearchServerError(I2VSearchError):
+    """A Milvus server cannot be reached, refuses what it is asked, or its client is not installed."""
 
 
 class CollectionError(I2VSearchError):

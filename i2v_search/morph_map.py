@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.index import VectorIndex
+from i2v_search.index import SearchIndex
 from i2v_search.results import Stop
 from i2v_search.rows import UnitRows
 from i2v_search.searching.query import Resolved
@@ -51,7 +51,7 @@ class MorphMap:
 
 def map_morph(
     store: FeatureStore,
-    index: VectorIndex,
+    index: SearchIndex,
     stops: Sequence[Stop],
     found: Sequence[Resolved],
     *,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from i2v_search.choices import MorphMethod
 from i2v_search.errors import QueryError
-from i2v_search.index import VectorIndex
+from i2v_search.index import SearchIndex
 from i2v_search.morph import METHODS, End, MorphSpace, Network, graph_facts, route
 from i2v_search.results import Morph
 from i2v_search.rows import UnitRows
@@ -30,7 +30,7 @@ def needs_graph(method: MorphMethod) -> bool:
 
 
 def find_morph(
-    index: VectorIndex,
+    index: SearchIndex,
     rows: UnitRows,
     network: Network | None,
     ends: Sequence[Resolved],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.index import VectorIndex, joinable, neighbours_of_all
+from i2v_search.index import SearchIndex, joinable, neighbours_of_all
 from i2v_search.morph import Search
 from i2v_search.progress import Report
 from i2v_search.similarity import unit
@@ -23,7 +23,7 @@ class UnitRows:
         index: the index.
     """
 
-    def __init__(self, index: VectorIndex) -> None:
+    def __init__(self, index: SearchIndex) -> None:
         self._index = index
         #: Of the collection.
         self.directory = index.store.directory
@@ -88,6 +88,8 @@ class UnitRows:
 
     def neighbours_of_all(self, k: int, report: Report) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The k nearest others of every row of the index: squared chords and numbers, inf and -1 for none."""
+        if not joinable(self._index):
+            raise ValueError("this index does not keep what its rows are joined by")
         scores, neighbours = neighbours_of_all(self._index, k, report)
         return 2 - 2 * scores, neighbours
 

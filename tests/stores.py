@@ -19,7 +19,7 @@ def make_store(
     vectors: NDArray[np.float32],
     *,
     paths: Sequence[str] | None = None,
-    tags: Sequence[Sequence[str]] | None = None,
+    tags: Sequence[Sequence[str | Tag]] | None = None,
     similarity: SimilarityName = "cosine",
 ) -> FeatureStore:
     """Write (n, d) vectors as a new feature store; row i has id i, a path and content of its own."""
@@ -37,7 +37,7 @@ def append(
     vectors: NDArray[np.float32],
     *,
     paths: Sequence[str] | None = None,
-    tags: Sequence[Sequence[str]] | None = None,
+    tags: Sequence[Sequence[str | Tag]] | None = None,
 ) -> FeatureStore:
     """Add rows as a new generation."""
     writer = StoreWriter(directory, Manifest.load(directory))
@@ -50,7 +50,7 @@ def append(
             mtime_ns=0,
             width=1,
             height=1,
-            tags=tuple(Tag(name) for name in tags[i]) if tags else (),
+            tags=tuple(tag if isinstance(tag, Tag) else Tag(tag) for tag in tags[i]) if tags else (),
         )
         for i in range(len(vectors))
     ]

@@ -141,7 +141,9 @@ def test_a_tail_of_no_rows_is_passed_over(rows: UnitRows, record: FileRecord) ->
     arrays = read_arrays(rows.directory, record)
     append(rows.directory, random_vectors(2, 8, seed=1))  # removes what the manifest does not name
     record = write_arrays(rows.directory / record.name, arrays)
-    grown = UnitRows(VectorIndex(FeatureStore(rows.directory), **without_store(rows._index)))
+    index = rows._index
+    assert isinstance(index, VectorIndex)
+    grown = UnitRows(VectorIndex(FeatureStore(rows.directory), **without_store(index)))
     network = load_network(grown, rows.directory, record)
     kept = read_arrays(rows.directory, save_network(grown, network, rows.directory / "graph-00008.h5"))
     assert kept["tail"].tolist() == [40, 41]

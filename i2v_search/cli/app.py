@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from i2v_search.cli.build import build, extract, index, show_changes
+from i2v_search.cli.cluster import push, sync
 from i2v_search.cli.datasets import datasets_app
 from i2v_search.cli.duplicates import duplicates
 from i2v_search.cli.evaluate import evaluate
@@ -24,6 +25,7 @@ from i2v_search.cli.options import (
     open_collection,
 )
 from i2v_search.cli.search import search
+from i2v_search.cli.serve import serve
 from i2v_search.cli.tag import tag
 from i2v_search.cli.train import train
 from i2v_search.cli.transfer import export, merge
@@ -48,12 +50,19 @@ app.command(epilog="Example: i2v-search search cat.png --top 20 --tags 'animal, 
     search
 )
 app.command(epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png")(morph)
+app.command(epilog="Example: i2v-search serve --collection index/art")(serve)
 app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 app.command(epilog="Example: i2v-search evaluate ~/art --against lite0 --sheet sheet.png")(evaluate)
 app.command("map", epilog="Example: i2v-search map --out map.html")(draw_map)
 app.command(epilog="Example: i2v-search duplicates --sheet duplicates.png")(duplicates)
 app.command(epilog="Example: i2v-search merge shard1 shard2 --collection index/all")(merge)
 app.command(epilog="Example: i2v-search export vectors.npy --collection index/art")(export)
+app.command(epilog="Example: i2v-search push --collection index/art --milvus-uri http://127.0.0.1:19530")(
+    push
+)
+app.command(epilog="Example: i2v-search sync --collection index/art --milvus-uri http://127.0.0.1:19530")(
+    sync
+)
 app.command(epilog="Example: i2v-search verify --repair --collection index/art")(verify)
 app.command(epilog="Example: i2v-search compact --collection index/art")(compact)
 app.command(epilog="Example: i2v-search relocate ~/art /mnt/usb/art")(relocate)

@@ -12,8 +12,10 @@ from i2v_search.choices import MorphMethod
 from i2v_search.cli.options import (
     DEFAULT,
     CollectionOption,
+    EngineOption,
     ExplicitOption,
     JsonOption,
+    MilvusOption,
     PathsOption,
     RatingOption,
     TagsOption,
@@ -62,6 +64,8 @@ def morph(
     drawing: Annotated[
         Path | None, typer.Option("--map", help="Write a picture of the walk among its neighbours (PNG).")
     ] = None,
+    engine: EngineOption = "faiss",
+    milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
     """Walk from image A to image B over real images that gradually connect them."""
@@ -70,7 +74,7 @@ def morph(
     count = _steps_of(steps)
     if animation is not None and animation.suffix.lower() not in {".webp", ".gif"}:
         raise typer.BadParameter(f"--animation must end in .webp or .gif, not {animation.name!r}")
-    opened = open_collection(collection)
+    opened = open_collection(collection, engine, milvus_uri)
     filters: dict[str, Any] = {
         "exclude": exclude or (),
         "tags": tags,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.choices import Device, IndexKind, Precision, SimilarityName
+from i2v_search.choices import Device, IndexKind, Precision, SearchEngine, SimilarityName
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
@@ -75,11 +75,27 @@ PathsOption = Annotated[
 ]
 
 
-def open_collection(directory: Path) -> Collection:
+EngineOption = Annotated[
+    SearchEngine,
+    typer.Option("--engine", help="What proposes neighbours: the index here, or a Milvus server; see push."),
+]
+MilvusOption = Annotated[
+    str | None,
+    typer.Option(
+        "--milvus-uri",
+        envvar="I2V_SEARCH_MILVUS_URI",
+        help="Milvus server, http://HOST:19530, or a file such as art.db; perhaps with #NAME.",
+    ),
+]
+
+
+def open_collection(
+    directory: Path, search_engine: SearchEngine = "faiss", milvus_uri: str | None = None
+) -> Collection:
     """Open the collection that an option names."""
     from i2v_search.collection import Collection
 
-    return Collection.open(directory)
+    return Collection.open(directory, search_engine=search_engine, milvus_uri=milvus_uri)
 
 
 def batch_size_of(text: str) -> int | None:
@@ -101,11 +117,11 @@ def wishes_of(opened: Collection, memory: str | None, **given: Any) -> IndexWish
     return replace(opened.wishes, **changes)
 
 
-def bytes_of(text: str) -> int:
-    """The bytes that ``--memory`` means."""
+def bytes_of(text: str, option: str = "--memory") -> int:
+    """The bytes that an option means."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise typer.BadParameter(f"--memory is a size such as 500MB or 2GB, not {text!r}") from None
+        raise typer.BadParameter(f"{option} is a size such as 500MB or 2GB, not {text!r}") from None

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, open_collection
+from i2v_search.cli.options import (
+    DEFAULT,
+    CollectionOption,
+    EngineOption,
+    JsonOption,
+    MilvusOption,
+    open_collection,
+)
 
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
@@ -109,6 +116,8 @@ def search(
         bool,
         typer.Option("--paths-only", "-f", help="Print only file paths.", rich_help_panel=_OUTPUT),
     ] = False,
+    engine: EngineOption = "faiss",
+    milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find the images most like one or several images, or those with the tags asked for.
@@ -117,7 +126,7 @@ def search(
     """
     from i2v_search.searching.query import UNLIKE_WEIGHT, Example
 
-    opened = open_collection(collection)
+    opened = open_collection(collection, engine, milvus_uri)
     options: dict[str, Any] = {
         "top": top,
         "offset": (page - 1) * top,

@@ -30,7 +30,7 @@ from i2v_search.duplicates.fingerprints import Fingerprint, relation
 from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
 from i2v_search.duplicates.stored_pictures import StoredPictures
 from i2v_search.errors import QueryError
-from i2v_search.index import VectorIndex
+from i2v_search.index import SearchIndex
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import BLOCK_BYTES
 from i2v_search.store import FeatureStore
@@ -48,7 +48,7 @@ KINDS: Final[tuple[DuplicateKind, ...]] = get_args(DuplicateKind)
 def find_duplicates(
     store: FeatureStore,
     root: Path,
-    index: Callable[[], VectorIndex],
+    index: Callable[[], SearchIndex],
     *,
     kind: DuplicateKind = "near",
     threshold: float = THRESHOLD,
@@ -154,7 +154,7 @@ class _Search:
         """The usable rows of a content, best first."""
         return [row for row in self._rows.get(content, [content]) if self._pictures.usable(row)]
 
-    def compare(self, index: VectorIndex, report: Report) -> None:
+    def compare(self, index: SearchIndex, report: Report) -> None:
         """Let every content take those after it that are the same picture."""
         size = max(1, BLOCK_BYTES // (4 * self._store.dimension * NEIGHBOURS))
         total = len(self._contents)
@@ -165,7 +165,7 @@ class _Search:
                 self._compare_block(index, block)
             report(Progress("looking for copies", min(start + size, total), total))
 
-    def _compare_block(self, index: VectorIndex, block: NDArray[np.int64]) -> None:
+    def _compare_block(self, index: SearchIndex, block: NDArray[np.int64]) -> None:
         queries = index.similarity.embed_rows(self._store, block)
         found = index.search(queries, NEIGHBOURS)[1]
         lists = [self._near(content, rows) for content, rows in zip(block.tolist(), found, strict=True)]
@@ -177,7 +177,7 @@ class _Search:
                 self._waiting[near.content], self._passed[near.content] = False, True
                 self._take_all(index, query, near)
 
-    def _take_all(self, index: VectorIndex, query: NDArray[np.float32], near: _Near) -> None:
+    def _take_all(self, index: SearchIndex, query: NDArray[np.float32], near: _Near) -> None:
         """Let a content take its copies, looking further as long as nearly all that is near are copies."""
         taken, others = self._take(near)
         is_full = near.is_full and near.searched == NEIGHBOURS

@@ -4,6 +4,7 @@ from i2v_search.index.files import (
     current_index,
     is_current,
     load_index,
+    load_space,
     remap_index,
     save_index,
     save_reduced,
@@ -13,11 +14,14 @@ from i2v_search.index.files import (
 from i2v_search.index.joining import joinable, neighbours_of_all
 from i2v_search.index.measuring import Judge, choose_queries, tune
 from i2v_search.index.scanners import Settings
+from i2v_search.index.search_index import Conditions, SearchIndex
 from i2v_search.index.vector_index import Measured, VectorIndex
 
 __all__ = [
+    "Conditions",
     "Judge",
     "Measured",
+    "SearchIndex",
     "Settings",
     "VectorIndex",
     "choose_queries",
@@ -25,6 +29,7 @@ __all__ = [
     "is_current",
     "joinable",
     "load_index",
+    "load_space",
     "neighbours_of_all",
     "remap_index",
     "save_index",

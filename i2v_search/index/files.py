@@ -75,18 +75,10 @@ def load_index(store: FeatureStore) -> VectorIndex:
         CollectionDamagedError: its files are missing or not what they claim to be.
     """
     record = current_index(store)
-    arrays = read_arrays(store.directory, record.files["arrays"])
+    similarity, form, positions = load_space(store)
     path = store.directory / record.files["faiss"].name
     check_file(path, record.files["faiss"].sha256)
-    # Format 1 kept no positions: its index is refused unless it describes the store as it is.
-    positions = arrays.pop("positions", store.live)
-    found = {name: (values.dtype.str, values.shape) for name, values in arrays.items()}
-    if found != _expected(record, store.dimension) or not _are_positions(positions, record, store):
-        raise CollectionDamagedError(
-            f"{record.files['arrays'].name} is not what the index needs; rebuild it: i2v-search index"
-        )
     plan = IndexPlan(record.kind, record.dimensions, record.candidates, record.lists, record.refined)
-    similarity = Similarity(record.similarity, arrays["mean"])
     measured = None
     if record.query_ms is not None and record.query_p99_ms is not None:
         measured = Measured(record.recall_at_10, record.query_ms, record.query_p99_ms)
@@ -95,7 +87,7 @@ def load_index(store: FeatureStore) -> VectorIndex:
         similarity,
         plan,
         read_scanner(path, plan, record.similarity, len(positions)),
-        _form(record, arrays),
+        form,
         positions,
         record.live_rows if record.trained is None else record.trained,
         Settings(record.candidates, record.effort, record.shortlist),
@@ -107,6 +99,28 @@ def load_index(store: FeatureStore) -> VectorIndex:
             f"{_fix(store)}"
         )
     return index
+
+
+def load_space(store: FeatureStore) -> tuple[Similarity, Form, NDArray[np.int64]]:
+    """What the manifest's index learned, without what it scans.
+
+    Returns:
+        The similarity as it was fitted, the form of the rows, and (n,) int64 their positions.
+
+    Raises:
+        IndexStaleError: there is no index.
+        CollectionDamagedError: its file is missing or not what it claims to be.
+    """
+    record = current_index(store)
+    arrays = read_arrays(store.directory, record.files["arrays"])
+    # Format 1 kept no positions: its index is refused unless it describes the store as it is.
+    positions = arrays.pop("positions", store.live)
+    found = {name: (values.dtype.str, values.shape) for name, values in arrays.items()}
+    if found != _expected(record, store.dimension) or not _are_positions(positions, record, store):
+        raise CollectionDamagedError(
+            f"{record.files['arrays'].name} is not what the index needs; rebuild it: i2v-search index"
+        )
+    return Similarity(record.similarity, arrays["mean"]), _form(record, arrays), positions
 
 
 def save_reduced(index: VectorIndex, number: int, report: Report = silent) -> FileRecord | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from i2v_search.pca import fit_pca
 from i2v_search.planner import PCA_ROWS, IndexPlan
-from i2v_search.progress import Progress, Report
+from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import Similarity, position_blocks, scale_to_unit
 from i2v_search.store import FeatureStore
 
@@ -111,23 +111,40 @@ def learn_form(
         return Signs(np.zeros(store.dimension, np.float32))
     if plan.kind == "exact":
         return Whole()
+    if plan.kind != "codes":
+        return learn_components(store, similarity, plan.dimensions, held_back=held_back, report=report)
     sample = sample_positions(store, PCA_ROWS, held_back)
+    # Centred rows are halved by zero in every dimension; uncentred ones hardly at all.
+    blocks = _sampled(store, similarity, sample, report)
+    total = sum((block.sum(axis=0, dtype=np.float64) for block in blocks), np.zeros(store.dimension))
+    return Signs((total / max(1, len(sample))).astype(np.float32))
 
-    def rows() -> Iterator[NDArray[np.float32]]:
-        done = 0
-        for block in position_blocks(store, sample):
-            yield similarity.embed_rows(store, block)
-            done += len(block)
-            report(Progress("learning components", done, len(sample)))
 
-    if plan.kind == "codes":
-        # Centred rows are halved by zero in every dimension; uncentred ones hardly at all.
-        total = sum((block.sum(axis=0, dtype=np.float64) for block in rows()), np.zeros(store.dimension))
-        return Signs((total / max(1, len(sample))).astype(np.float32))
-    fitted = fit_pca(rows(), plan.dimensions, centre=similarity.euclidean)
+def learn_components(
+    store: FeatureStore,
+    similarity: Similarity,
+    dimensions: int,
+    *,
+    held_back: NDArray[np.int64] | None = None,
+    report: Report = silent,
+) -> Components:
+    """Principal components of the live rows, learned from a sample of them without those held back."""
+    blocks = _sampled(store, similarity, sample_positions(store, PCA_ROWS, held_back), report)
+    fitted = fit_pca(blocks, dimensions, centre=similarity.euclidean)
     return Components(
         fitted.mean, fitted.components, fitted.explained_variance_ratio, scaled=not similarity.euclidean
     )
+
+
+def _sampled(
+    store: FeatureStore, similarity: Similarity, sample: NDArray[np.int64], report: Report
+) -> Iterator[NDArray[np.float32]]:
+    """The rows of a sample in the search space, in blocks."""
+    done = 0
+    for block in position_blocks(store, sample):
+        yield similarity.embed_rows(store, block)
+        done += len(block)
+        report(Progress("learning components", done, len(sample)))
 
 
 def sample_positions(

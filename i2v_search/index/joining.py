@@ -6,7 +6,7 @@ Memory: 2 D bytes of components a row, 8 k for the result, and some 300 MB for t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import faiss
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from i2v_search.index.forms import Components
 from i2v_search.index.scanners import HnswScanner, IvfScanner
+from i2v_search.index.search_index import SearchIndex
 from i2v_search.index.vector_index import VectorIndex
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import position_blocks
@@ -35,9 +36,10 @@ _BLOCK: Final = 2**16
 _faiss: Any = faiss
 
 
-def joinable(index: VectorIndex) -> bool:
+def joinable(index: SearchIndex) -> TypeGuard[VectorIndex]:
     """Whether `neighbours_of_all` serves an index: it keeps components and compares by inner product."""
-    return isinstance(index.form, Components) and not index.similarity.euclidean
+    components = isinstance(index, VectorIndex) and isinstance(index.form, Components)
+    return components and not index.similarity.euclidean
 
 
 def neighbours_of_all(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.index.scanners import Settings
+from i2v_search.index.search_index import SearchIndex
 from i2v_search.index.vector_index import Measured, VectorIndex
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import Similarity, position_blocks
@@ -72,7 +73,7 @@ class Judge:
         #: (q,) score of each query's k-th neighbour.
         self.last = best.min(axis=1, initial=np.inf)
 
-    def recall(self, index: VectorIndex, chosen: slice = slice(None)) -> NDArray[np.float64]:
+    def recall(self, index: SearchIndex, chosen: slice = slice(None)) -> NDArray[np.float64]:
         """(q,) share of the true neighbours that an index finds for the chosen queries.
 
         Of several rows that are equally near any will do.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import SimilarityName
 from i2v_search.index.forms import Form, learn_form, sample_positions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
+from i2v_search.index.search_index import Conditions
 from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import BLOCK_BYTES, Similarity, position_blocks
@@ -107,7 +108,12 @@ class VectorIndex:
         return replace(self, positions=np.concatenate([self.positions, tail]))
 
     def search(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+        *,
+        where: Conditions | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find the nearest live rows.
 
@@ -116,6 +122,7 @@ class VectorIndex:
             k: how many.
             allowed: (rows,) bool over the positions of the store, True where a row may be returned; None
                 allows all.
+            where: not needed here; see `i2v_search.index.search_index.SearchIndex`.
 
         Returns:
             Scores (m, k') float32, falling, and positions (m, k') int64, where k' = min(k, number of allowed

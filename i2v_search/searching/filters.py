@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import QueryError
+from i2v_search.index import Conditions
 from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore
 from i2v_search.tags import TAG_THRESHOLD, normalise_tag
@@ -77,6 +78,12 @@ class Filter:
     def wanted(self) -> tuple[str, ...]:
         """Names of the tags without ``-``."""
         return tuple(name for name in self.tags if not name.startswith("-"))
+
+    @property
+    def conditions(self) -> Conditions:
+        """What an engine may filter by itself: all but the paths."""
+        unwanted = tuple(name[1:] for name in self.tags if name.startswith("-"))
+        return Conditions(self.wanted, unwanted, self.tag_threshold, self.rating, self.max_explicit)
 
     def allowed(self, store: FeatureStore, table: TagTable | None = None) -> NDArray[np.bool_] | None:
         """Find the rows that meet every condition.

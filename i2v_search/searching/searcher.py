@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.catalogue import Catalogue
-from i2v_search.index import VectorIndex
+from i2v_search.index import Conditions, SearchIndex
 from i2v_search.results import Hit, SearchResult
 from i2v_search.searching.query import Example, Query, Resolved, Resolver, examples_of
 from i2v_search.searching.ranking import Rank, Ranking, best, diversify, lay_out, mix
@@ -63,7 +63,7 @@ class Searcher:
         self._store, self._catalogue, self._resolver = store, catalogue, resolver
         self._table = TagTable(store)
 
-    def by_tags(self, request: Request, index: VectorIndex | None) -> SearchResult:
+    def by_tags(self, request: Request, index: SearchIndex | None) -> SearchResult:
         """Rank by the wanted tags alone; only diverse results need an index.
 
         Raises:
@@ -79,7 +79,7 @@ class Searcher:
         return self._results([asked], [page], request, started)[0]
 
     def by_examples(
-        self, queries: Sequence[Query], request: Request, index: VectorIndex
+        self, queries: Sequence[Query], request: Request, index: SearchIndex
     ) -> tuple[SearchResult, ...]:
         """Answer several queries, `BATCH` at a time with one search of the index.
 
@@ -107,11 +107,11 @@ class Searcher:
         asked: Sequence[_Asked],
         allowed: NDArray[np.bool_] | None,
         request: Request,
-        index: VectorIndex,
+        index: SearchIndex,
     ) -> Iterator[_Page]:
         vectors = self._embed(asked, index)
         own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
-        batch = _Batch(index, vectors, allowed, max(map(len, own)))
+        batch = _Batch(index, vectors, allowed, max(map(len, own)), request.filter.conditions)
         rows = self._live(allowed) if request.tag_weight else None
         total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
         scores = request.filter.tag_scores(self._table) if request.tag_weight else None
@@ -123,7 +123,7 @@ class Searcher:
                 rank = mix(rank, _comparing(index, vectors[line]), by_tags, request.tag_weight)
             yield self._cut(rank, int(total) - len(mine), request, index)
 
-    def _cut(self, rank: Rank, total: int, request: Request, index: VectorIndex | None) -> _Page:
+    def _cut(self, rank: Rank, total: int, request: Request, index: SearchIndex | None) -> _Page:
         """The page that is asked for."""
         first, last = request.offset, request.offset + request.top
         least = request.min_score if request.min_score > -1 else -math.inf
@@ -148,7 +148,7 @@ class Searcher:
         page = Ranking(found.scores[first:last], found.positions[first:last])
         return _Page(page, len(layout.positions) > last or not layout.complete)
 
-    def _embed(self, asked: Sequence[_Asked], index: VectorIndex) -> NDArray[np.float32]:
+    def _embed(self, asked: Sequence[_Asked], index: SearchIndex) -> NDArray[np.float32]:
         """(m, d) float32: each query in the search space."""
         found = [item for query in asked for item in query.found]
         embedded = np.empty((len(found), self._store.dimension), np.float32)
@@ -244,16 +244,19 @@ class _Batch:
         vectors: (m, d) float32 in the search space.
         allowed: (rows,) bool, or None.
         beside: how many rows are passed over for a query, at most.
+        where: what `allowed` was made from.
     """
 
     def __init__(
         self,
-        index: VectorIndex,
+        index: SearchIndex,
         vectors: NDArray[np.float32],
         allowed: NDArray[np.bool_] | None,
         beside: int,
+        where: Conditions,
     ) -> None:
         self._index, self._vectors, self._allowed, self._beside = index, vectors, allowed, beside
+        self._where = where
         self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
 
     def rank(self, line: int, own: NDArray[np.int64]) -> Rank:
@@ -261,7 +264,9 @@ class _Batch:
 
         def rank(k: int) -> Ranking:
             if k not in self._found:
-                self._found[k] = self._index.search(self._vectors, k + self._beside, self._allowed)
+                self._found[k] = self._index.search(
+                    self._vectors, k + self._beside, self._allowed, where=self._where
+                )
             scores, positions = (values[line] for values in self._found[k])
             if len(own):
                 others = ~(positions[:, None] == own).any(axis=1)
@@ -284,7 +289,7 @@ def _by_score(ranking: Ranking) -> Rank:
 
 
 def _comparing(
-    index: VectorIndex, vector: NDArray[np.float32]
+    index: SearchIndex, vector: NDArray[np.float32]
 ) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
     """Scores of rows with one query (d,)."""
 
