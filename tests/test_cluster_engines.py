@@ -654,6 +654,24 @@ def test_the_next_sync_goes_on_where_one_stopped_with_its_server(
 
 
 @needs_milvus
+def test_an_index_that_the_server_was_killed_while_writing_is_made_again(
+    mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("i2v_search.cluster.milvus_server._LOAD_PAUSES", (0.1,))
+    make_store(tmp_path / "art", random_vectors(100, 8, spread=2))
+    push_to_milvus(tmp_path / "art", mortal.uri)
+    mortal.kill()
+    halves = list((tmp_path / "mortal").rglob("*.idx"))
+    assert halves
+    for half in halves:
+        half.write_bytes(b"")
+    mortal.start()
+    assert push_to_milvus(tmp_path / "art", mortal.uri).sent == 0
+    opened = Engine("", mortal.uri).open(tmp_path / "art")
+    assert_same(opened.search(3, top=10).hits, Truth.of(opened).ranked(3))
+
+
+@needs_milvus
 def test_the_commands_push_sync_search_and_morph(server: LocalServer, tmp_path: Path) -> None:
     make_store(tmp_path / "art", clustered_vectors(60, 8))
     runner, where = CliRunner(), ["-c", os.fspath(tmp_path / "art"), "--milvus-uri", named(server.uri)]

@@ -19,6 +19,7 @@ from i2v_search.errors import MorphError
 from i2v_search.sample import sample_directory
 from i2v_search.searching.query import Example
 from i2v_search.web.failures import failure_of
+from i2v_search.web.shelf import Shelf
 
 
 @pytest.fixture(scope="module")
@@ -343,3 +344,10 @@ def test_messages_name_no_folder() -> None:
     directory = Path("/home/somebody/art")
     error = MorphError(f"no graph; run: i2v-search index --graph --collection {directory}")
     assert failure_of(error, directory).message == "no graph; run: i2v-search index --graph --collection art"
+
+
+def test_each_thread_searches_with_the_engine_that_was_asked_for(sample_collection: Collection) -> None:
+    asked_for = Collection.open(sample_collection.directory, search_engine="milvus", milvus_uri="art.db")
+    opened = Shelf(asked_for).collection()
+    assert opened is not asked_for
+    assert (opened.search_engine, opened.milvus_uri) == ("milvus", "art.db")

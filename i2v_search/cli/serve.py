@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2v_search.cli.options import DEFAULT, CollectionOption, bytes_of
+from i2v_search.cli.options import (
+    DEFAULT,
+    CollectionOption,
+    EngineOption,
+    MilvusOption,
+    bytes_of,
+    open_collection,
+)
 
 if TYPE_CHECKING:
+    from i2v_search.collection import Collection
     from i2v_search.web.settings import ServerSettings
 
 
@@ -40,6 +48,8 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", help="Further name of this server; repeatable.")
     ] = None,
+    engine: EngineOption = "faiss",
+    milvus_uri: MilvusOption = None,
     access_log: Annotated[
         Path | None,
         typer.Option(
@@ -64,24 +74,23 @@ def serve(
     )
     if access_log is not None or not sys.stderr.isatty():
         _log_requests(access_log)
-    _run(collection, settings, port, open_page=sys.stdout.isatty() if open_page is None else open_page)
+    opened = open_collection(collection, engine, milvus_uri)
+    _run(opened, settings, port, open_page=sys.stdout.isatty() if open_page is None else open_page)
 
 
-def _run(directory: Path, settings: ServerSettings, port: int, *, open_page: bool) -> None:
+def _run(opened: Collection, settings: ServerSettings, port: int, *, open_page: bool) -> None:
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
     from i2v_search.web.app import create_app
     from i2v_search.web.server import listen
     from i2v_search.web.server import serve as serve_app
 
-    opened = Collection.open(directory)
     socket = listen(settings.host, port)
     address = _address(settings.host, socket.getsockname()[1])
     query = f"/?token={settings.token}" if settings.token else "/"
 
     def when_ready() -> None:
         show.out.print(
-            f"{len(opened)} images of {directory} at [bold]{address}{query}[/bold]", soft_wrap=True
+            f"{len(opened)} images of {opened.directory} at [bold]{address}{query}[/bold]", soft_wrap=True
         )
         show.out.print("Stop with Ctrl-C.")
         if open_page:

@@ -140,7 +140,19 @@ class MilvusServer:
                 if not self.lite:
                     raise
                 time.sleep(pause)
-        return self._load(name)
+        return self._load_anew(name)
+
+    def _load_anew(self, name: str) -> None:
+        """Load a collection whose index Milvus Lite was killed while writing.
+
+        The index is made of the rows again, with Milvus's own parameters: Lite does not tell those it had.
+        """
+        known = self.call("describe_index", name, "vector")
+        self.call("drop_index", name, "vector")
+        parameters = self.client.prepare_index_params()
+        parameters.add_index("vector", index_type=known["index_type"], metric_type=known["metric_type"])
+        self.call("create_index", name, parameters)
+        self._load(name)
 
     def _load(self, name: str) -> None:
         self.call("load_collection", name)

@@ -37,6 +37,7 @@ class Shelf:
 
     def __init__(self, first: Collection) -> None:
         self.directory: Path = first.directory
+        self._search_engine, self._milvus_uri = first.search_engine, first.milvus_uri
         self._local = threading.local()
         self._lock = threading.Lock()
         self._looked = 0.0
@@ -60,7 +61,9 @@ class Shelf:
         stamp = self.stamp
         if getattr(self._local, "stamp", None) != stamp:
             try:
-                self._local.collection = Collection.open(self.directory)
+                self._local.collection = Collection.open(
+                    self.directory, search_engine=self._search_engine, milvus_uri=self._milvus_uri
+                )
                 self._local.catalogue = Catalogue(self._local.collection.store)
             except (CollectionError, OSError):
                 if getattr(self._local, "collection", None) is None:
