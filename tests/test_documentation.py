@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,18 @@ def test_the_training_example_of_the_readme_runs(
     measured, differences = capsys.readouterr().out.splitlines()
     assert 0 < float(measured) <= 1
     assert "'measure': 'mAP'" in differences
+
+
+@pytest.mark.skipif(
+    find_spec("pymilvus") is None or find_spec("milvus_lite") is None,
+    reason="the extra milvus is not installed",
+)
+def test_the_milvus_example_of_the_readme_runs(
+    art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    i2v_search.Collection.build("index/art", ["art/fruit"])
+    exec(compile(examples["push_to_milvus"], "README", "exec"), {})
+    assert "Hit(rank=1" in capsys.readouterr().out
 
 
 def test_the_encoder_example_of_the_readme_runs(

@@ -15,7 +15,7 @@ from PIL import Image
 from web_server import Running, error_of, post_image, running
 
 from i2v_search.collection import Collection
-from i2v_search.errors import MorphError
+from i2v_search.errors import MorphError, SearchServerError
 from i2v_search.sample import sample_directory
 from i2v_search.searching.query import Example
 from i2v_search.web.failures import failure_of
@@ -344,6 +344,12 @@ def test_messages_name_no_folder() -> None:
     directory = Path("/home/somebody/art")
     error = MorphError(f"no graph; run: i2v-search index --graph --collection {directory}")
     assert failure_of(error, directory).message == "no graph; run: i2v-search index --graph --collection art"
+
+
+def test_a_search_server_that_is_away_is_told_without_its_address() -> None:
+    failure = failure_of(SearchServerError("http://secret:19530 does not answer"), Path("art"))
+    assert (failure.status, failure.code) == (503, "search_server_unavailable")
+    assert "secret" not in failure.message
 
 
 def test_each_thread_searches_with_the_engine_that_was_asked_for(sample_collection: Collection) -> None:

@@ -26,6 +26,7 @@ from i2v_search.errors import (
     IndexStaleError,
     MorphError,
     QueryError,
+    SearchServerError,
 )
 
 #: Code, status and meaning of every error.
@@ -52,6 +53,7 @@ CODES: dict[str, tuple[int, str]] = {
     "collection_damaged": (500, "a file of the collection is damaged; run i2v-search verify"),
     "busy": (503, "too much is waiting; see Retry-After"),
     "encoder_unavailable": (503, "the collection's encoder cannot be loaded"),
+    "search_server_unavailable": (503, "the Milvus server does not answer"),
 }
 
 
@@ -97,6 +99,7 @@ def failure_of(error: Exception, directory: Path) -> Failure:
         (MorphError, "no_morph"),
         (IndexStaleError, "index_stale"),
         (EncoderError, "encoder_unavailable"),
+        (SearchServerError, "search_server_unavailable"),
         (CollectionError, "collection_damaged"),
     )
     for kind, code in kinds:
