@@ -1,6 +1,6 @@
 """The page in a real browser, over a real server on loopback and a small real collection of the sample.
 
-Test modules ask for these fixtures with ``pytest_plugins = ["browsing"]``. Whatever the page complains of,
+`conftest` gives these fixtures to all tests. Whatever the page complains of,
 and whatever it loads from elsewhere, fails the test.
 """
 

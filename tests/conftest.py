@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import browser, desktop, server, visit, window  # noqa: F401 - fixtures of the page
 from grids import GridEncoder
 from PIL import Image
 from small_build import make_parts_tiny

@@ -12,7 +12,6 @@ from web_server import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 expect = playwright.expect
-pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.xdist_group("page")
 
 FILM = "#film [data-key]"

@@ -18,7 +18,6 @@ from i2v_search.collection import Collection
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 expect = playwright.expect
-pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.xdist_group("page")
 NOTHING = {"hits": [], "more": False, "seconds": 0, "query": ""}
 

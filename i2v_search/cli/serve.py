@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,10 +99,10 @@ def _run(opened: Collection, settings: ServerSettings, port: int, *, open_page: 
 
             webbrowser.open(address + query)
 
-    try:
+    # Whether a signal ends it as an exception depends on who started the process.
+    with suppress(KeyboardInterrupt):
         serve_app(create_app(opened, settings), settings, socket, when_ready)
-    except KeyboardInterrupt:
-        show.out.print("Stopped.")
+    show.out.print("Stopped.")
 
 
 def _address(host: str, port: int) -> str:
