@@ -46,5 +46,6 @@ def run_demo(directory: Path, output: Path) -> None:
         "  i2v-search build ~/Pictures/art\n"
         "  i2v-search search drawing.png --sheet references.png\n"
         "  i2v-search morph first.png second.png --strip morph.png\n"
+        "  i2v-search serve\n"
         "The collection is index/default unless --collection says otherwise; i2v-search --help has the rest."
     )
