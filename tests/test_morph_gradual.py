@@ -122,5 +122,6 @@ def test_a_filter_that_cuts_the_graph_leaves_the_great_circle() -> None:
 
 def test_no_steps_is_no_intermediate() -> None:
     assert gradual(space_of(arc(0.0, 0.5, 1.0)), 0, 2, 0).rows == ()
-    with pytest.raises(MorphError, match="cannot have -1"):
-        gradual(space_of(arc(0.0, 0.5, 1.0)), 0, 2, -1)
+    for steps in (-1, 1001):
+        with pytest.raises(MorphError, match=f"cannot have {steps} intermediates; ask for 0 to 1,000"):
+            gradual(space_of(arc(0.0, 0.5, 1.0)), 0, 2, steps)

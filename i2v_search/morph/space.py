@@ -14,6 +14,10 @@ End: TypeAlias = int | NDArray[np.float32]
 """An end of a morph: a row number, or a (d,) float32 unit vector from outside the collection."""
 
 
+MOST_STEPS = 1_000
+"""Intermediates that a morph may have: the work grows with their cube."""
+
+
 @dataclass(frozen=True, eq=False)
 class MorphSpace:
     """Where a method looks for its path.
@@ -122,9 +126,9 @@ def canonical_key(end: TaskEnd) -> tuple[bool, int, bytes]:
 
 
 def check_steps(steps: int) -> None:
-    """Refuse a negative number of intermediates (MorphError)."""
-    if steps < 0:
-        raise MorphError(f"a morph cannot have {steps} intermediates; ask for 0 or more")
+    """Refuse a negative number of intermediates, and one that would take minutes (MorphError)."""
+    if not 0 <= steps <= MOST_STEPS:
+        raise MorphError(f"a morph cannot have {steps} intermediates; ask for 0 to {MOST_STEPS:,}")
 
 
 def too_few(have: int, steps: int) -> MorphError:
