@@ -1,7 +1,7 @@
 """How the server bears many clients at once, on loopback: time to answer, memory, and what it says when full.
 
-Run with ``python -m benchmarks.serve --collection index/demo``. The server runs in a process of its own, as
-users start it. Parts, each bounded:
+``python -m benchmarks.serve [load]``, over the bundled sample. The server runs in a process of its own, as
+users start it. Half a minute each:
 
 1. start: seconds until `i2v-search serve` is ready;
 2. below the limit: clients that together ask for less than the rate limit, for searches by id, uploads and
@@ -15,7 +15,6 @@ users start it. Parts, each bounded:
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import io
@@ -37,7 +36,18 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from benchmarks.timing import run_parts, table
+from i2v_search import Collection, sample_directory
+
 _ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
+#: Of the load that the server has to bear without an error.
+CLIENTS, SECONDS, RATE = 8, 30.0, 40.0
+PARTS = (
+    "below the limit",
+    "beside bad neighbours",
+    "above the rate limit",
+    "more than the queues hold",
+)
 #: Share of each kind of request.
 MIX = {"search": 0.5, "thumbnail": 0.4, "upload": 0.1}
 
@@ -271,16 +281,29 @@ def _measured(server: Served, begin: Callable[[], Awaitable[Load]], seconds: flo
     return load.summary(seconds) | memory | {"first_faults": load.faults[:3]}
 
 
-def main() -> None:
-    """Measure, and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--collection", type=Path, default=Path("index/demo"))
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--rate", type=float, default=40, help="requests a second of all clients together")
-    asked = parser.parse_args()
-    print(json.dumps(run(**vars(asked)), indent=2))
+def load_part(command: str) -> str:
+    """The table of all parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder) / "sample"
+        Collection.build(directory, [sample_directory()])
+        told = run(directory, clients=CLIENTS, seconds=SECONDS, rate=RATE)
+    lines = []
+    for part in PARTS:
+        found = told[part]
+        times = [f"{found[kind]['p50_ms']:.0f} / {found[kind]['p95_ms']:.0f}" for kind in MIX]
+        answers = ", ".join(f"{count:,} x {status}" for status, count in found["statuses"].items())
+        memory = " to ".join(str(size) for size in found["memory_mb"])
+        lines.append([part, *times, answers, str(found["faults"]), memory])
+    kinds = [f"{kind}, p50 / p95 ms" for kind in MIX]
+    return (
+        f"{command}. The sample; {CLIENTS} clients that ask {RATE:.0f} times a second together for "
+        f"{SECONDS:.0f} s, half searches, {MIX['thumbnail']:.0%} thumbnails, {MIX['upload']:.0%} uploads of new "
+        f"pictures; above the limits {4 * CLIENTS} and {10 * CLIENTS} that do not wait. Faults: answers that "
+        "are neither good nor 429 or 503 with Retry-After. Memory: private to the server's processes, before "
+        f"and after. Ready {told['seconds_to_start']:.1f} s after its start.\n\n"
+        + table(["part", *kinds, "answers", "faults", "memory, MB"], lines)
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run_parts("serve", ["fastapi", "uvicorn", "httpx"], {"load": load_part})
