@@ -299,8 +299,8 @@ def load_part(command: str) -> str:
         f"{command}. The sample; {CLIENTS} clients that ask {RATE:.0f} times a second together for "
         f"{SECONDS:.0f} s, half searches, {MIX['thumbnail']:.0%} thumbnails, {MIX['upload']:.0%} uploads of "
         f"new pictures; above the limits {4 * CLIENTS} and {10 * CLIENTS} that do not wait. Faults: answers "
-        "that are neither good nor 429 or 503 with Retry-After. Memory: private to the server's processes, before "
-        f"and after. Ready {told['seconds_to_start']:.1f} s after its start.\n\n"
+        "that are neither good nor 429 or 503 with Retry-After. Memory: private to the server's processes, "
+        f"before and after. Ready {told['seconds_to_start']:.1f} s after its start.\n\n"
         + table(["part", *kinds, "answers", "faults", "memory, MB"], lines)
     )
 
