@@ -88,9 +88,13 @@ def transfer(page: Any, files: list[tuple[str, str, bytes]]) -> Any:
 
 
 def until(page: Any, condition: str, seconds: float = 30.0) -> None:
-    """Wait for an expression to be true. Playwright's own way runs `eval`, which the page refuses."""
+    """Wait for an expression to be true. Playwright's own way runs `eval`, which the page refuses.
+
+    What it speaks of may not be there yet.
+    """
+    attempt = f"() => {{ try {{ return Boolean({condition}); }} catch {{ return false; }} }}"
     for _ in range(int(seconds * 40)):
-        if page.evaluate(condition):
+        if page.evaluate(attempt):
             return
         page.wait_for_timeout(25)
     raise AssertionError(f"never true: {condition}")
