@@ -14,6 +14,9 @@ from i2v_search.errors import ClusterError
 
 #: What the object store of a local Ray takes; images and vectors do not go through it.
 _OBJECT_STORE_BYTES = 100 * 2**20
+#: Of a hundred connections through ``ray://`` some seven die on the cluster's side while they open, because its
+#: gate forks while gRPC runs (https://github.com/ray-project/ray/issues/63202). The next one may do.
+_ATTEMPTS = 4
 
 
 @contextmanager
@@ -57,8 +60,9 @@ def ray_session(cluster: str, cores: int) -> Iterator[ModuleType]:
                 logging_level=logging.ERROR,
             )
         else:
-            ray.init(address=cluster, log_to_driver=False, logging_level=logging.ERROR)
+            _join(ray, cluster)
     except Exception as error:  # Ray raises errors of many kinds, some of them plain
+        ray.shutdown()
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ClusterError(
             f"cannot reach the Ray cluster {cluster!r}: {reason[-1]}; is it running, with the same versions "
@@ -68,6 +72,18 @@ def ray_session(cluster: str, cores: int) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _join(ray: ModuleType, cluster: str) -> None:
+    """Connect to a cluster, again where its gate died while opening."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(address=cluster, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except ConnectionAbortedError:
+            if attempt == _ATTEMPTS:
+                raise
+            ray.shutdown()
 
 
 def _prepare_environment(*, local: bool) -> None:
