@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import MorphMethod
 from i2v_search.errors import QueryError
 from i2v_search.index import SearchIndex
-from i2v_search.morph import METHODS, End, MorphSpace, Network, graph_facts, route
+from i2v_search.morph import METHODS, MorphSpace, Network, TaskEnd, graph_facts, route
 from i2v_search.results import Morph
 from i2v_search.rows import UnitRows
 from i2v_search.searching.query import Resolved
@@ -57,9 +57,7 @@ def find_morph(
     store = index.store
     vectors = [UnitRows.unit(end.embed(store, index.similarity)[None]) for end in ends]
     numbers = [None if end.position is None else rows.number_of(end.position) for end in ends]
-    targets: list[End] = [
-        vector[0] if number is None else number for number, vector in zip(numbers, vectors, strict=True)
-    ]
+    targets = [TaskEnd(number, vector[0]) for number, vector in zip(numbers, vectors, strict=True)]
     search = None if index.similarity.euclidean else rows.search_among(allowed)
     space = MorphSpace(rows, network, search, rows.usable(None))
     mask = None if allowed is None else rows.usable(allowed)

@@ -11,7 +11,7 @@ from i2v_search.morph.paths import METHODS, Method, geodesic, line, minimax
 from i2v_search.morph.quality import MorphQuality, measure, order_along, progress_along
 from i2v_search.morph.route import route
 from i2v_search.morph.rows import ArrayRows, Rows, Search
-from i2v_search.morph.space import End, MorphPath, MorphSpace
+from i2v_search.morph.space import End, MorphPath, MorphSpace, TaskEnd
 from i2v_search.morph.spanning import SpanningTree
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Rows",
     "Search",
     "SpanningTree",
+    "TaskEnd",
     "build_graph",
     "connect",
     "follow",

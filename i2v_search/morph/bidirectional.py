@@ -39,7 +39,8 @@ class HopCost:
         """Cost of hops with these squared lengths."""
         exact = np.maximum(squared.astype(np.float64), 0.0)
         costs = exact if self.power == 2 else exact ** (self.power / 2)
-        costs[squared > self.limit] = np.inf
+        if self.limit < np.inf:
+            costs[squared > self.limit] = np.inf
         return costs
 
     def walk(self, first: _Cost, then: _Cost) -> _Cost:

@@ -87,8 +87,7 @@ def gradual(
         (2, 3)
     """
     task = task_of(space, a, b, allowed)
-    if steps is not None:
-        check_steps(steps)
+    check_steps(steps)
     if steps == 0:
         return task.answer(())
     guide, bridges = _guide(space, task)

@@ -8,12 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.morph.graph import Network
-from i2v_search.morph.neighbours import nearest
-from i2v_search.morph.rows import unit_vector
-from i2v_search.morph.space import End, MorphSpace
-
-#: An end from outside the collection is joined to so many rows.
-_JOINED = 15
+from i2v_search.morph.neighbours import LINKS, nearest
+from i2v_search.morph.space import End, MorphSpace, TaskEnd, task_end
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,37 +63,18 @@ def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) 
         >>> round(least_largest_hop(MorphSpace(rows), network, [0, 3]), 3)
         0.7
     """
-    vectors = [_vector(space, end) for end in ends]
-    entries = [_entries(space, end) for end in ends]
+    stops = [task_end(space.rows, end) for end in ends]
+    joined = [_joined(space, stop) for stop in stops]
     squared = 0.0
-    for number, (start, stop) in enumerate(pairwise(entries)):
-        straight = float(((vectors[number] - vectors[number + 1]) ** 2).sum())
-        squared = max(squared, _between(network, start, stop, straight))
+    for number, (first, last) in enumerate(pairwise(stops)):
+        straight = float(((first.vector.astype(np.float64) - last.vector) ** 2).sum())
+        squared = max(squared, network.tree.joining(joined[number], joined[number + 1], straight))
     return float(2 * np.arcsin(min(np.sqrt(squared) / 2, 1.0)))
 
 
-def _between(
-    network: Network, start: list[tuple[float, int]], stop: list[tuple[float, int]], straight: float
-) -> float:
-    """Smallest largest squared chord from one end to the next."""
-    best = straight
-    for first, row in start:
-        for last, other in stop:
-            # Nearest rows come first: what lies further than the best so far cannot improve on it.
-            if max(first, last) >= best:
-                break
-            best = min(best, max(first, last, network.tree.bottleneck(row, other)))
-    return best
-
-
-def _vector(space: MorphSpace, end: End) -> NDArray[np.float64]:
-    vector = unit_vector(end) if isinstance(end, np.ndarray) else space.rows.take(np.array([end]))[0]
-    return vector.astype(np.float64)
-
-
-def _entries(space: MorphSpace, end: End) -> list[tuple[float, int]]:
-    """Where an end is joined to the graph: squared chords, rising, and rows."""
-    if not isinstance(end, np.ndarray):
-        return [(0.0, int(end))]
-    squared, rows = nearest(space.rows, unit_vector(end)[None], _JOINED, search=space.search)
-    return list(zip(squared[0].tolist(), rows[0].tolist(), strict=True))
+def _joined(space: MorphSpace, end: TaskEnd) -> dict[int, float]:
+    """Rows through which an end enters the graph, with their squared chords to it, rising."""
+    if end.row is not None:
+        return {end.row: 0.0}
+    squared, rows = nearest(space.rows, end.vector[None], LINKS, search=space.search)
+    return dict(zip(rows[0].tolist(), squared[0].tolist(), strict=True))

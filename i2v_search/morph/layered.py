@@ -93,10 +93,15 @@ class Layered:
             reach = total[:, None] + within
             came_from[point] = reach.argmin(axis=0)
             total = reach.min(axis=0)
-        chosen = [int((total + _squared_angles(self.to_b, limit) * (1 + weights) / 2).argmin())]
-        for before in came_from[:0:-1]:
-            chosen.append(int(before[chosen[-1]]))
-        return np.array(chosen[::-1], np.int64)
+        return trace(came_from, int((total + _squared_angles(self.to_b, limit) * (1 + weights) / 2).argmin()))
+
+
+def trace(came_from: NDArray[np.int64], last: int) -> NDArray[np.int64]:
+    """Candidates chosen for each of s points, given the last and the best one before each (s, m)."""
+    chosen = [last]
+    for before in came_from[:0:-1]:
+        chosen.append(int(before[chosen[-1]]))
+    return np.array(chosen[::-1], np.int64)
 
 
 def _squared_angles(squared: NDArray[np.float32], limit: float) -> NDArray[np.float64]:

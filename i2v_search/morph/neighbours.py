@@ -11,6 +11,8 @@ from i2v_search.morph.rows import Rows, Search, squared_chords
 
 QUERIES = 2048
 COLUMNS = 4096
+#: An end from outside the collection is joined to so many of its nearest rows.
+LINKS = 15
 
 
 def nearest(

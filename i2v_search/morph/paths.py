@@ -146,6 +146,7 @@ def geodesic(
     """
     if not power > 0:
         raise MorphError(f"the power of a hop's cost must be above 0, got {power}")
+    check_steps(steps)
     task = task_of(space, a, b, allowed)
     walks = GraphWalks(space, _network(space), task)
     return _of_length(space, task, walks, walks.bridged(HopCost(power=power)), steps)
@@ -184,14 +185,10 @@ def minimax(
         >>> minimax(MorphSpace(rows, network), 0, 1).rows
         (2, 3)
     """
+    check_steps(steps)
     task = task_of(space, a, b, allowed)
-    network = _network(space)
-    walks = GraphWalks(space, network, task)
-    limit = walks.least_largest()
-    if np.isinf(limit):
-        walks.bridged(HopCost())
-        limit = walks.least_largest()
-    walk = walks.bridged(HopCost(limit=limit))
+    walks = GraphWalks(space, _network(space), task)
+    walk = walks.bridged(HopCost(limit=walks.least_largest()))
     return _of_length(space, task, walks, walk, steps)
 
 
@@ -213,8 +210,6 @@ def _of_length(
     space: MorphSpace, task: Task, walks: GraphWalks, walk: NDArray[np.int64], steps: int | None
 ) -> MorphPath:
     """A walk of the graph without duplicates, thinned or filled to `steps` rows."""
-    if steps is not None:
-        check_steps(steps)
     bridges = walks.crossed(walk)
     vectors = space.rows.take(walk)
     new = fresh(vectors, task.ends)

@@ -49,12 +49,11 @@ def route(
     """
     if len(ends) < 2:
         raise MorphError(f"a morph leads from A to B: two ends or more, got {len(ends)}")
-    if steps is not None:
-        check_steps(steps)
+    check_steps(steps)
     stops = [task_end(space.rows, end) for end in ends]
     keys = [canonical_key(stop) for stop in stops]
     if keys[::-1] < keys:
-        back = route(space, ends[::-1], steps, method, allowed=allowed)
+        back = route(space, stops[::-1], steps, method, allowed=allowed)
         return tuple(leg.reversed() for leg in back[::-1])
     there = np.ones(len(space.rows), np.bool_) if space.alive is None else space.alive
     usable = there.copy() if allowed is None else allowed.copy()
@@ -62,7 +61,7 @@ def route(
     masked = allowed is not None or len(ends) > 2
     shares = _shares(np.stack([stop.vector for stop in stops]), steps)
     legs: list[MorphPath] = []
-    for (a, b), count in zip(pairwise(ends), shares, strict=True):
+    for (a, b), count in zip(pairwise(stops), shares, strict=True):
         path = METHODS[method](space, a, b, count, allowed=usable if masked else None)
         usable[list(path.rows)] = False
         legs.append(path)

@@ -9,10 +9,8 @@ from i2v_search.errors import MorphError
 from i2v_search.morph.bidirectional import HopCost, cheapest_walk
 from i2v_search.morph.bridging import connect
 from i2v_search.morph.graph import Bridge, Network
-from i2v_search.morph.neighbours import nearest
+from i2v_search.morph.neighbours import LINKS, nearest
 from i2v_search.morph.space import MorphSpace, Task, TaskEnd
-
-_LINKS = 15
 
 
 class GraphWalks:
@@ -69,19 +67,22 @@ class GraphWalks:
         return found
 
     def least_largest(self) -> float:
-        """Squared length of the smallest possible largest hop; inf where the usable rows do not join them."""
-        if not self._task.masked and all(self._links):
-            tree, links = self._network.tree, self._links
-            return min(
-                self._direct,
-                *(
-                    max(at_a, at_b, tree.bottleneck(a, b))
-                    for a, at_a in links[0].items()
-                    for b, at_b in links[1].items()
-                ),
-            )
-        found = self.cheapest(HopCost(largest=True))
-        return np.inf if found is None else self._largest(found.tolist())
+        """Squared length of the smallest possible largest hop, after bridging where that is needed.
+
+        Raises:
+            MorphError: an end is joined to no usable row.
+        """
+        least = self._direct
+        if not self._task.masked:
+            least = self._network.tree.joining(*self._joined(), least)
+        if self._task.masked or np.isinf(least):
+            least = self._largest(self.bridged(HopCost(largest=True)).tolist())
+        return least
+
+    def _joined(self) -> tuple[dict[int, float], dict[int, float]]:
+        """Rows through which the ends enter the graph: an end that is a row, through itself."""
+        a, b = self._task.a.row, self._task.b.row
+        return ({a: 0.0} if a is not None else self._links[0], {b: 0.0} if b is not None else self._links[1])
 
     def _largest(self, walk: list[int]) -> float:
         """Squared length of the largest hop of a walk."""
@@ -109,7 +110,7 @@ def _links(space: MorphSpace, network: Network, task: Task, end: TaskEnd) -> tup
         links.update(zip(neighbours[usable].tolist(), squared[usable].tolist(), strict=True))
     if end.row is None or task.masked or not links:
         squared, numbers = nearest(
-            space.rows, end.vector[None], _LINKS, search=space.search, usable=task.usable
+            space.rows, end.vector[None], LINKS, search=space.search, usable=task.usable
         )
         links |= zip(numbers[0].tolist(), squared[0].tolist(), strict=True)
         if links and end.row is None:

@@ -10,8 +10,17 @@ from i2v_search.errors import MorphError
 from i2v_search.morph.graph import Bridge, Network
 from i2v_search.morph.rows import DUPLICATE, Rows, Search, squared_chords, unit_vector
 
-End: TypeAlias = int | NDArray[np.float32]
-"""An end of a morph: a row number, or a (d,) float32 unit vector from outside the collection."""
+
+@dataclass(frozen=True, eq=False)
+class TaskEnd:
+    """An end that exists: its row number, if it is a row, and its (d,) float32 unit vector."""
+
+    row: int | None
+    vector: NDArray[np.float32]
+
+
+End: TypeAlias = int | NDArray[np.float32] | TaskEnd
+"""An end of a morph: a row number, a (d,) float32 unit vector from outside the collection, or one found already."""
 
 
 MOST_STEPS = 1_000
@@ -52,14 +61,6 @@ class MorphPath:
     def reversed(self) -> "MorphPath":
         """Return the same path from B to A."""
         return MorphPath(self.rows[::-1], self.bridges[::-1])
-
-
-@dataclass(frozen=True, eq=False)
-class TaskEnd:
-    """An end that exists: its row number, if it is a row, and its (d,) float32 unit vector."""
-
-    row: int | None
-    vector: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,9 @@ def task_of(space: MorphSpace, a: End, b: End, allowed: NDArray[np.bool_] | None
 
 
 def task_end(rows: Rows, end: End) -> TaskEnd:
-    """Check an end (MorphError) and look up its vector."""
+    """Check an end (MorphError) and look up its vector, unless that was done."""
+    if isinstance(end, TaskEnd):
+        return end
     if isinstance(end, np.ndarray):
         vector = unit_vector(end)
         if len(rows) and vector.shape != (wanted := rows.take(np.array([0])).shape[1:]):
@@ -125,9 +128,9 @@ def canonical_key(end: TaskEnd) -> tuple[bool, int, bytes]:
     return (True, 0, end.vector.tobytes())
 
 
-def check_steps(steps: int) -> None:
+def check_steps(steps: int | None) -> None:
     """Refuse a negative number of intermediates, and one that would take minutes (MorphError)."""
-    if not 0 <= steps <= MOST_STEPS:
+    if steps is not None and not 0 <= steps <= MOST_STEPS:
         raise MorphError(f"a morph cannot have {steps} intermediates; ask for 0 to {MOST_STEPS:,}")
 
 

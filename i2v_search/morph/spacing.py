@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.morph.layered import Layered
+from i2v_search.morph.layered import Layered, trace
 from i2v_search.morph.neighbours import nearest
 from i2v_search.morph.rows import DUPLICATE, Rows, squared_chords
 from i2v_search.morph.space import MorphSpace, Task, too_few
@@ -23,7 +23,7 @@ def cheapest_increasing(cost: NDArray[np.float32]) -> NDArray[np.int64]:
         where = np.maximum.accumulate(np.where(is_new, np.arange(candidates), 0))
         came_from[point, 1:] = where[:-1]
         total = cost[point] + np.concatenate([[np.inf], lowest[:-1]])
-    return _trace(came_from, int(total.argmin()))
+    return trace(came_from, int(total.argmin()))
 
 
 def thin(squared: NDArray[np.float32], steps: int) -> NDArray[np.int64]:
@@ -37,13 +37,6 @@ def thin(squared: NDArray[np.float32], steps: int) -> NDArray[np.int64]:
     layered = Layered.of(squared, np.arange(interior))
     limit = float(layered.least_largest(steps)[steps])
     return layered.smoothest(steps, limit, np.ones(interior))
-
-
-def _trace(came_from: NDArray[np.int64], last: int) -> NDArray[np.int64]:
-    chosen = [last]
-    for previous in came_from[:0:-1]:
-        chosen.append(int(previous[chosen[-1]]))
-    return np.array(chosen[::-1], np.int64)
 
 
 def densify(space: MorphSpace, task: Task, interior: NDArray[np.int64], steps: int) -> NDArray[np.int64]:

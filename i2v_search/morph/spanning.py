@@ -6,6 +6,7 @@ On the way from a to b along a minimum spanning tree the largest edge is as smal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +98,29 @@ class SpanningTree:
             largest = max(largest, squared[a])
             a = parent[a]
         return largest
+
+    def joining(self, first: Mapping[int, float], last: Mapping[int, float], straight: float) -> float:
+        """Squared chord of the smallest possible largest hop between two ends that are joined to the graph.
+
+        Args:
+            first: rows joined to one end, with their squared chords to it, rising.
+            last: the same of the other end.
+            straight: squared chord of the hop from end to end; inf where it does not count.
+
+        Example:
+            >>> import numpy as np
+            >>> chain = np.array([[0, 1, 0], [1, 0, 3], [0, 3, 0]], np.float32)
+            >>> SpanningTree.of(csr_array(chain)).joining({1: 2.0}, {0: 0.0, 2: 5.0}, np.inf)
+            2.0
+        """
+        least = straight
+        for a, to_a in first.items():
+            for b, to_b in last.items():
+                # What lies further than the best so far cannot improve on it, nor can what follows.
+                if max(to_a, to_b) >= least:
+                    break
+                least = min(least, max(to_a, to_b, self.bottleneck(a, b)))
+        return least
 
 
 def _depths(order: NDArray[np.int32], before: NDArray[np.int32]) -> NDArray[np.int32]:
