@@ -14,7 +14,7 @@ from i2v_search.errors import ClusterError
 
 #: What the object store of a local Ray takes; images and vectors do not go through it.
 _OBJECT_STORE_BYTES = 100 * 2**20
-#: Of a hundred connections through ``ray://`` some seven die on the cluster's side while they open, because its
+#: Some seven of a hundred connections through ``ray://`` die on the cluster's side while they open, since its
 #: gate forks while gRPC runs (https://github.com/ray-project/ray/issues/63202). The next one may do.
 _ATTEMPTS = 4
 

@@ -20,7 +20,7 @@ class TaskEnd:
 
 
 End: TypeAlias = int | NDArray[np.float32] | TaskEnd
-"""An end of a morph: a row number, a (d,) float32 unit vector from outside the collection, or one found already."""
+"""An end of a morph: a row number, a (d,) float32 unit vector from outside, or an end found already."""
 
 
 MOST_STEPS = 1_000
