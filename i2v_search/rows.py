@@ -32,10 +32,8 @@ class UnitRows:
         #: (n,) int64: each row's position in the store; -1 where it is gone.
         self.positions = np.concatenate([index.positions, index.tail])
         store = index.store
-        live = np.zeros(store.rows + 1, bool)
-        live[store.live] = True
         #: (n,) bool: rows that are live.
-        self.alive: NDArray[np.bool_] = live[self.positions]
+        self.alive: NDArray[np.bool_] = store.is_live(self.positions)
         self._numbers = np.full(store.rows + 1, -1, np.int64)  # position -1 meets the additional last entry
         kept = np.flatnonzero(self.positions >= 0)
         self._numbers[self.positions[kept]] = kept

@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stores import clustered_vectors, make_store, random_vectors, remove
 
-from i2v_search import store as store_module
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.collection import Collection
 from i2v_search.planner import IndexWishes
@@ -66,7 +65,7 @@ def test_globs_match_as_fnmatch_does(store: FeatureStore, patterns: list[str]) -
 
 
 def test_paths_are_matched_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_PATH_ROWS", 7)
+    monkeypatch.setattr("i2v_search.store.feature_store._PATH_ROWS", 7)
     store = make_store(tmp_path, random_vectors(50, 4))
     for pattern in ("001*", "*1.png", "*2*", "0030.png"):
         expected = [fnmatch.fnmatchcase(path, pattern) for path in store.paths()]

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 from numpy.typing import NDArray
 
-from i2v_search import store as store_module
 from i2v_search.catalogue import Catalogue
 from i2v_search.errors import CollectionError, CollectionLockedError
 from i2v_search.manifest import EncoderRecord, Manifest
@@ -90,6 +89,20 @@ def contents(store: FeatureStore) -> dict[int, tuple[ImageRecord, bytes, float]]
 def expected(record: ImageRecord) -> tuple[ImageRecord, bytes, float]:
     unit_rows, norms = unit_float16(vector(record.size))
     return record, unit_rows.tobytes(), float(norms[0])
+
+
+def test_live_rows_are_known_by_their_position_and_none_is_at_minus_one(directory: Path) -> None:
+    writer = open_writer(directory)
+    for number in range(4):
+        add(writer, image(f"{number}.png", number))
+    add(writer, image("1.png", 9), image_id=1)
+    writer.remove([2])
+    writer.finish()
+    store = FeatureStore(directory)
+    assert store.live.tolist() == [0, 3, 4]
+    assert store.is_live(np.array([-1, 0, 1, 2, 3, 4])).tolist() == [False, True, False, False, True, True]
+    ids, positions = store.live_by_id
+    assert list(zip(ids.tolist(), positions.tolist(), strict=True)) == [(0, 0), (1, 4), (3, 3)]
 
 
 def test_an_empty_store_answers(directory: Path) -> None:
@@ -321,7 +334,7 @@ def test_opening_goes_on_with_a_newer_manifest(directory: Path, monkeypatch: pyt
 
 
 def test_committed_rows_outlive_the_writer(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "COMMIT_ROWS", 2)
+    monkeypatch.setattr("i2v_search.store.writer.COMMIT_ROWS", 2)
     writer = open_writer(directory)
     for number in range(5):
         add(writer, image(str(number), number))

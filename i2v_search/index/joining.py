@@ -56,9 +56,7 @@ def neighbours_of_all(
         Scores (n, k) float32, falling, and numbers of the index's rows (n, k) int32; -inf and -1 where there
         are fewer. A row that is not live has, and is, no neighbour.
     """
-    live = np.zeros(index.store.rows + 1, bool)
-    live[index.store.live] = True
-    alive = live[index.positions]  # position -1 meets the additional last entry
+    alive = index.store.is_live(index.positions)
     numbers = np.flatnonzero(alive)
     scores = np.full((len(alive), k), -np.inf, np.float32)
     neighbours = np.full((len(alive), k), -1, np.int32)

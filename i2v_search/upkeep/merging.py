@@ -152,8 +152,7 @@ class _Merger:
         """Copy what the target lacks of one source."""
         root = _as_root(source.manifest.image_root)
         live = source.live
-        alive = np.zeros(source.rows, bool)
-        alive[live] = True
+        alive = source.is_live(np.arange(source.rows))
         keys = _keys(compress(source.paths(), alive.tolist()), root, self.root, len(live))
         beaten = _beaten(source, live, keys, lambda position: _stored(source.path(position), root, self.root))
         table = self._table()

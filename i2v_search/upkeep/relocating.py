@@ -155,8 +155,7 @@ def _moved(store: FeatureStore, root: bytes, new_root: bytes, places: tuple[byte
         inside = _rest(path, new_root)
         return inside[1:] if inside and inside.startswith(b"/") else path
 
-    alive = np.zeros(store.rows, bool)
-    alive[store.live] = True
+    alive = store.is_live(np.arange(store.rows))
     moving, parts, position = [], set(), 0
     for number, part in enumerate(store.parts):
         for path in part.image_paths():

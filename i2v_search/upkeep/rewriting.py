@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.graph_file import remap_tail
+from i2v_search.graph_upkeep import graph_path
 from i2v_search.index import remap_index
 from i2v_search.manifest import FileRecord, IndexRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, Part
@@ -74,8 +75,7 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
         manifest = Manifest.load(directory)
         remove_strangers(directory, manifest)
         store = FeatureStore(directory, manifest)
-        keep = np.zeros(store.rows, bool)
-        keep[store.live] = True
+        keep = store.is_live(np.arange(store.rows))
         before = _feature_bytes(directory, manifest)
         parts = parts_of(store, keep)
         stale = {number for number, part in enumerate(parts) if len(part.kept) < part.rows}
@@ -268,7 +268,7 @@ def _carry_graph(
     files = dict(record.files)
     graph = files.pop("graph")
     with suppress(CollectionDamagedError):
-        files["graph"] = remap_tail(directory, graph, mapping, directory / f"graph-{number:05d}.h5")
+        files["graph"] = remap_tail(directory, graph, mapping, graph_path(directory, number))
     return record.model_copy(update={"files": files})
 
 
