@@ -76,10 +76,15 @@ class SearchIndex(Protocol):
             k: how many.
             allowed: (rows,) bool over the positions of the store, True where a row may be returned; None
                 allows all.
-            where: what `allowed` was made from, where the caller knows.
+            where: what `allowed` was made from, where the caller knows; never needed, for some engines
+                quicker.
 
         Returns:
             Scores (m, k') float32, falling, and positions (m, k') int64, where k' = min(k, number of allowed
             live rows). Equal scores are ordered by position.
+
+        Raises:
+            CollectionDamagedError: a row that was compared in full differs from its checksum.
+            SearchServerError: the index is on a server, which cannot be reached.
         """
         ...

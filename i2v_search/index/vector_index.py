@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
+from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, tail_of
 from i2v_search.index.forms import Form, learn_form, sample_positions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
 from i2v_search.index.search_index import Conditions
@@ -115,22 +116,7 @@ class VectorIndex:
         *,
         where: Conditions | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the nearest live rows.
-
-        Args:
-            queries: (m, d) float32 in the search space (`Similarity.embed`).
-            k: how many.
-            allowed: (rows,) bool over the positions of the store, True where a row may be returned; None
-                allows all.
-            where: not needed here; see `i2v_search.index.search_index.SearchIndex`.
-
-        Returns:
-            Scores (m, k') float32, falling, and positions (m, k') int64, where k' = min(k, number of allowed
-            live rows). Equal scores are ordered by position.
-
-        Raises:
-            CollectionDamagedError: a row that was compared in full differs from its checksum.
-        """
+        """Find the nearest live rows, see `i2v_search.index.SearchIndex.search`; `where` is not needed."""
         usable = self._usable if allowed is None else _both(allowed[self.positions], self._usable)
         tail = self.tail if allowed is None else self.tail[allowed[self.tail]]
         held = len(self.scanner) if usable is None else int(np.count_nonzero(usable))
@@ -153,10 +139,7 @@ class VectorIndex:
     @cached_property
     def tail(self) -> NDArray[np.int64]:
         """(t,) int64: positions of the live rows that the scanner does not hold, rising."""
-        held = np.zeros(self.store.rows, bool)
-        held[self.positions[self.positions >= 0]] = True
-        live = self.store.live
-        return live[~held[live]]
+        return tail_of(self.store, self.positions)
 
     @property
     def recall_at_10(self) -> float:
@@ -171,16 +154,14 @@ class VectorIndex:
     @cached_property
     def _usable(self) -> NDArray[np.bool_] | None:
         """(n,) bool over the scanner's rows: those that are live; None where all are."""
-        live = np.zeros(self.store.rows + 1, bool)
-        live[self.store.live] = True
-        usable = live[self.positions]  # -1 meets the additional last entry
+        usable = self.store.is_live(self.positions)
         return None if usable.all() else usable
 
     def _propose(
         self, queries: NDArray[np.float32], k: int, usable: NDArray[np.bool_] | None, held: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """At least min(k, held) rows of the scanner with their scores."""
-        wanted = min(self._candidates_for(k), held)
+        wanted = min(candidates_for(k, self.settings.candidates), held)
         distances, rows = self.scanner.search(self.form.apply(queries), wanted, usable, self.settings)
         positions = self.positions[rows]
         # Distances as FAISS expands them for a batch, |x|^2 + |y|^2 - 2 <x, y>, lose what is near.
@@ -191,10 +172,6 @@ class VectorIndex:
         else:
             scores = np.clip(distances, -1, 1)
         return np.asarray(scores, np.float32), positions
-
-    def _candidates_for(self, k: int) -> int:
-        """How many rows to re-rank for k results: as many for each as recall@10 was measured with."""
-        return max(k, -(-self.settings.candidates * k // 10), self.settings.candidates)
 
     def _compare(self, queries: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of queries (m, d), each with rows of its own (m, c), in full: (m, c) float32."""
@@ -218,10 +195,8 @@ class VectorIndex:
         """Positions and their rows in the search space, in blocks."""
         if positions is self.tail and len(positions) <= TAIL_ROWS:
             yield positions, self._tail_rows
-            return
-        for block in position_blocks(self.store, positions):
-            self.store.check(block)
-            yield block, self.similarity.embed_rows(self.store, block)
+        else:
+            yield from checked_blocks(self.store, self.similarity, positions)
 
     @cached_property
     def _tail_rows(self) -> NDArray[np.float32]:
@@ -253,37 +228,6 @@ class VectorIndex:
                 self.scanner.add(np.concatenate(held))
                 held = []
             report(Progress("indexing", done, len(positions)))
-
-
-def best_of_blocks(
-    queries: NDArray[np.float32],
-    k: int,
-    blocks: Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]],
-    similarity: Similarity,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Exact search over blocks of positions (n,) and their rows (n, d) in the search space."""
-    scores = np.empty((len(queries), 0), np.float32)
-    positions = np.empty((len(queries), 0), np.int64)
-    for block, rows in blocks:
-        found = similarity.scores(queries, rows)
-        scores = np.hstack([scores, found])
-        positions = np.hstack([positions, np.broadcast_to(block, found.shape)])
-        scores, positions = best(scores, positions, k)
-    return scores, positions
-
-
-def best(
-    scores: NDArray[np.float32], positions: NDArray[np.int64], k: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The k highest scores of each line (m, n), falling, ties by position."""
-    if scores.shape[1] > 4 * k:
-        # Whatever is below the k-th score is out; those that equal it stay in, for the ties.
-        least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-        width = int((scores >= least).sum(axis=1).max())
-        chosen = np.argpartition(scores < least, width - 1, axis=1)[:, :width]
-        scores, positions = np.take_along_axis(scores, chosen, 1), np.take_along_axis(positions, chosen, 1)
-    order = np.lexsort((positions, -scores), axis=1)[:, :k]
-    return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
 
 
 def _both(first: NDArray[np.bool_], second: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
