@@ -20,7 +20,9 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from grids import GridEncoder
 from numpy.typing import NDArray
+from PIL import Image
 from stores import append, clustered_vectors, make_store, random_vectors, remove
 from typer.testing import CliRunner
 
@@ -30,6 +32,7 @@ from i2v_search.choices import SimilarityName
 from i2v_search.cli.app import app
 from i2v_search.cluster.milvus_index import MilvusIndex
 from i2v_search.cluster.milvus_plan import plan_milvus
+from i2v_search.cluster.milvus_proposals import Proposer
 from i2v_search.cluster.milvus_push import push_to_milvus
 from i2v_search.cluster.milvus_rows import content_versions, expression
 from i2v_search.cluster.milvus_server import URI_VARIABLE, MilvusAddress, MilvusServer
@@ -40,6 +43,7 @@ from i2v_search.index import Conditions
 from i2v_search.manifest import Manifest
 from i2v_search.planner import IndexWishes, plan_index
 from i2v_search.progress import Progress
+from i2v_search.sample import sample_images
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import Tag
 
@@ -389,7 +393,7 @@ def test_a_push_sends_only_what_differs_and_a_sync_nothing_where_nothing_changed
     assert push_to_milvus(directory, milvus.uri, compare=False).sent == 20
     assert push_to_milvus(directory, milvus.uri, compare=False).sent == 0
     there = MilvusServer(MilvusAddress.parse(milvus.uri, ""))
-    name = f"{there.address.name}_1"
+    name = f"{there.address.name}__1"
     there.call("delete", name, filter="id in [7, 8, 9]")
     strange = {"version": 0, "path": "", "tags": [], "ratings": [], "explicit": 2.0, "vector": [1.0] * 8}
     there.call("upsert", name, [{"id": number, **strange} for number in (-5, 10, 100_000, 10**12)])
@@ -435,6 +439,97 @@ def test_an_index_whose_mean_changed_is_sent_beside_the_one_that_answers(
 
 
 @needs_milvus
+def test_a_collection_whose_name_goes_on_with_a_number_is_not_touched(milvus: Engine, tmp_path: Path) -> None:
+    assert milvus.uri is not None
+    make_store(tmp_path / "art", random_vectors(40, 8, spread=2), similarity="centred")
+    make_store(tmp_path / "other", random_vectors(30, 8, seed=1))
+    other = Engine(milvus.name, f"{milvus.uri}_2")
+    expected = other.bring(tmp_path / "other").search(3, top=5).hits
+    milvus.bring(tmp_path / "art")
+    append(tmp_path / "art", random_vectors(60, 8, seed=5, spread=2))
+    assert push_to_milvus(tmp_path / "art", milvus.uri).anew  # its second edition
+    push_to_milvus(tmp_path / "art", milvus.uri, replace=True)
+    assert other.open(tmp_path / "other").search(3, top=5).hits == expected
+
+
+@needs_milvus
+@pytest.mark.parametrize("end", ["__1", "__1_of"])
+def test_an_edition_that_was_removed_on_the_server_is_sent_again(
+    end: str, milvus: Engine, tmp_path: Path
+) -> None:
+    assert milvus.uri is not None
+    directory = tmp_path / "art"
+    make_store(directory, random_vectors(60, 8, spread=2))
+    milvus.bring(directory)
+    there = MilvusServer(MilvusAddress.parse(milvus.uri, ""))
+    there.drop(f"{there.address.name}{end}")
+    with pytest.raises(SearchServerError, match="where that does not help run: i2v-search push"):
+        milvus.open(directory).search(3)
+    assert push_to_milvus(directory, milvus.uri).anew
+    assert rows_there(milvus.uri, directory) == expected_rows(directory)
+
+
+@needs_milvus
+def test_what_vectors_are_made_by_is_learned_again_when_images_have_doubled(
+    milvus: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert milvus.uri is not None
+    monkeypatch.setattr("i2v_search.cluster.milvus_plan.WHOLE_BYTES", 0)
+    directory = tmp_path / "art"
+    make_store(directory, random_vectors(100, 300, spread=2))
+    assert push_to_milvus(directory, milvus.uri).anew
+    append(directory, random_vectors(90, 300, seed=1, spread=2))
+    assert not push_to_milvus(directory, milvus.uri).anew
+    append(directory, random_vectors(20, 300, seed=2, spread=2))
+    assert push_to_milvus(directory, milvus.uri).anew
+    assert not push_to_milvus(directory, milvus.uri).anew
+
+
+@needs_milvus
+def test_an_edition_that_was_begun_and_is_not_wanted_any_more_is_removed(
+    mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "art"
+    make_store(directory, clustered_vectors(1500, 32))
+    wishing(directory, "pca", 8)
+    push_to_milvus(directory, mortal.uri)
+    wishing(directory, "pca", 16)
+    with monkeypatch.context() as patch:
+        patch.setattr("i2v_search.cluster.milvus_push.Sender.bring_up_to_date", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            push_to_milvus(directory, mortal.uri)
+    wishing(directory, "pca", 8)
+    assert not push_to_milvus(directory, mortal.uri).anew
+    there = MilvusServer(MilvusAddress.parse(mortal.uri, "art"))
+    assert sorted(there.call("list_collections")) == ["art", "art__1", "art__1_of"]
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@needs_milvus
+def test_a_way_to_ask_that_finds_fewer_takes_nothing_from_one_before(
+    milvus: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store(tmp_path / "art", random_vectors(300, 16, spread=2), tags=tagged(300))
+    opened = milvus.bring(tmp_path / "art")
+    monkeypatch.setattr("i2v_search.cluster.milvus_index.EXACT_FILTER_ROWS", 0)
+    monkeypatch.setattr("i2v_search.cluster.milvus_index._SCANNED_ROWS", 0)
+    expected = [hit.id for hit in opened.search(0, top=10, tags="cat").hits]
+
+    def ask(proposer: Proposer, vectors: Any, condition: str, limit: int, effort: int) -> Any:
+        # By the condition 20 cats, of the 30 wanted and more; of all images 3 cats.
+        found = milvus_ask(proposer, vectors, condition, limit, effort)
+        return [ids[ids % 2 == 0][: 20 if condition else 3] for ids in found]
+
+    milvus_ask = Proposer._ask
+    monkeypatch.setattr(Proposer, "_ask", ask)
+    monkeypatch.setattr(MilvusIndex, "_scan", None)
+    assert [hit.id for hit in opened.search(0, top=10, tags="cat").hits] == expected
+
+
+@needs_milvus
 def test_a_collection_opened_before_it_was_sent_reads_itself_anew(milvus: Engine, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(100, 12, spread=2))
@@ -457,13 +552,31 @@ def test_without_an_index_of_its_own_a_collection_is_sent_searched_and_walked(
 
 
 @needs_milvus
-def test_morphs_and_duplicates_are_those_of_faiss(milvus: Engine, tmp_path: Path) -> None:
+def test_morphs_are_those_of_faiss(milvus: Engine, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, clustered_vectors(400, 24))
     faiss, opened = Engine("faiss").bring(directory), milvus.bring(directory)
     for method in ("gradual", "geodesic", "minimax", "line"):
         ours, theirs = (one.morph(0, 300, steps=3, method=method) for one in (opened, faiss))
         assert [stop.id for stop in ours.stops] == [stop.id for stop in theirs.stops]
+
+
+@needs_milvus
+def test_duplicates_are_those_of_faiss(milvus: Engine, tmp_path: Path, loaded: list[GridEncoder]) -> None:
+    (tmp_path / "images").mkdir()
+    for number, image in enumerate(sample_images()[::60]):
+        with Image.open(image.path) as picture:
+            picture.convert("RGB").save(tmp_path / "images" / f"{number}.png")
+            if number % 2:
+                picture.convert("RGB").save(tmp_path / "images" / f"{number}-copy.jpg", quality=80)
+    Collection.build(tmp_path / "art", [tmp_path / "images"], encoder="grid")
+    faiss, opened = Engine("faiss").open(tmp_path / "art"), milvus.bring(tmp_path / "art")
+    ours, theirs = (
+        [[(member.id, member.kind) for member in group.members] for group in one.duplicates().groups]
+        for one in (opened, faiss)
+    )
+    assert ours == theirs
+    assert len(ours) >= 3
 
 
 @needs_milvus
@@ -542,6 +655,7 @@ def test_addresses_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         (None, "--milvus-uri http://127.0.0.1:19530"),
         ("art", "http://host:port, or a file that ends in .db"),
         ("art.db#two words", "letters, digits and _"),
+        ("art.db#art__2", "no __ with a number at the end; give another: --milvus-uri art.db#NAME"),
     ):
         with pytest.raises(SearchServerError, match=problem):
             MilvusAddress.parse(uri, "art")
@@ -631,7 +745,7 @@ def killing(server: LocalServer, at: int, *, restart: bool) -> Callable[[Progres
 def test_a_sync_whose_server_is_killed_and_restarted_finishes_with_every_row_once(
     at: int, mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i2v_search.cluster.milvus_push._CALL_ROWS", 100)
+    monkeypatch.setattr("i2v_search.cluster.milvus_sending._CALL_ROWS", 100)
     make_store(tmp_path / "art", random_vectors(1500, 32), tags=tagged(1500))
     done = push_to_milvus(tmp_path / "art", mortal.uri, report=killing(mortal, at, restart=True))
     assert done.interruptions
@@ -642,7 +756,7 @@ def test_a_sync_whose_server_is_killed_and_restarted_finishes_with_every_row_onc
 def test_the_next_sync_goes_on_where_one_stopped_with_its_server(
     mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i2v_search.cluster.milvus_push._CALL_ROWS", 100)
+    monkeypatch.setattr("i2v_search.cluster.milvus_sending._CALL_ROWS", 100)
     make_store(tmp_path / "art", random_vectors(1500, 32), tags=tagged(1500))
     with pytest.raises(SearchServerError, match="no Milvus server answers"):
         push_to_milvus(tmp_path / "art", mortal.uri, patience=0, report=killing(mortal, 500, restart=False))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 
 from i2v_search.cluster.milvus_index import MilvusIndex
-from i2v_search.cluster.milvus_server import MAX_ROWS
 from i2v_search.cluster.milvus_state import Edition
 from i2v_search.index import Judge, choose_queries
+from i2v_search.index.measuring import MAX_CANDIDATES
 from i2v_search.planner import CANDIDATES
 from i2v_search.progress import Progress, Report, silent
 
 #: Of a server, fewer queries than of an index in memory: a search is a call.
 _QUERIES = 200
-_MAX_CANDIDATES = 4096
 
 
 def measure(index: MilvusIndex, target: float, report: Report = silent) -> Edition:
@@ -30,14 +29,14 @@ def measure(index: MilvusIndex, target: float, report: Report = silent) -> Editi
     Returns:
         The edition with its settings.
     """
-    if len(index.store) <= CANDIDATES or not len(index.store):
+    if len(index.store) <= CANDIDATES:
         return _settled(index, CANDIDATES, index.edition.plan.efforts[-1]).model_copy(
             update={"recall_at_10": 1.0}
         )
     asked = choose_queries(index.store, _QUERIES)
     judge = Judge(index.store, index.similarity, asked, report=report)
     aim = target + (1 - target) / 4
-    limit = min(_MAX_CANDIDATES, MAX_ROWS // 2, len(index.store))
+    limit = min(MAX_CANDIDATES, len(index.store))
     candidates, tried = min(CANDIDATES, limit), list[tuple[float, float, int, int]]()
     while not any(recall >= aim for recall, *_ in tried):
         for effort in index.edition.plan.efforts:

@@ -1,48 +1,42 @@
-"""Sending a collection to Milvus: what is there is compared page by page, and only what differs is sent.
+"""Sending a collection to Milvus: which edition it goes to, and when that is whole and may answer.
 
-Rows are upserted by their id, so that a page may be sent twice; a push that was stopped, or whose server was,
-goes on with the next. Ids are looked at in pages of `PAGE`: neither side is ever held whole in memory.
+Only rows that differ are sent (`i2v_search.cluster.milvus_sending`); a push that was stopped, or whose server
+was, goes on with the next.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from i2v_search.choices import SimilarityName
-from i2v_search.cluster.milvus_index import MilvusIndex, require_same_encoder
+from i2v_search.cluster.milvus_index import MilvusIndex
 from i2v_search.cluster.milvus_measure import measure
 from i2v_search.cluster.milvus_plan import MilvusPlan, plan_milvus
-from i2v_search.cluster.milvus_rows import content_versions, entities, has_every_tag
-from i2v_search.cluster.milvus_server import MAX_ROWS, PATIENCE, MilvusAddress, MilvusServer
+from i2v_search.cluster.milvus_rows import has_every_tag
+from i2v_search.cluster.milvus_sending import Sender
+from i2v_search.cluster.milvus_server import PATIENCE, MilvusAddress, MilvusServer
 from i2v_search.cluster.milvus_space import Space, choose_space
 from i2v_search.cluster.milvus_state import (
     Edition,
     MilvusState,
     create_edition,
     drop_edition,
+    drop_everything,
+    is_edition_there,
     read_space,
     read_state,
+    require_same_encoder,
     write_state,
 )
 from i2v_search.errors import SearchServerError
 from i2v_search.planner import IndexWishes
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import position_blocks
 from i2v_search.store import FeatureStore
 
-#: Ids looked at together: no more than one answer of the server may hold.
-PAGE: Final = MAX_ROWS
-#: Rows, and bytes of vectors, in one call.
-_CALL_ROWS: Final = 1000
-_CALL_BYTES: Final = 8 * 2**20
 #: How often what arrived is compared again where the server was away or the number of rows is not right.
 _PASSES: Final = 3
 #: How long the end of a push waits for the index.
@@ -128,8 +122,8 @@ def push_to_milvus(
     return Push(
         address=server.address.text,
         images=target.images,
-        sent=pusher.sent,
-        deleted=pusher.deleted,
+        sent=pusher.sender.sent,
+        deleted=pusher.sender.deleted,
         anew=anew,
         index=note,
         recall_at_10=target.recall_at_10,
@@ -149,7 +143,7 @@ class _Pusher:
 
     def __init__(self, server: MilvusServer, store: FeatureStore, report: Report) -> None:
         self.server, self.store, self.report = server, store, report
-        self.sent = self.deleted = 0
+        self.sender = Sender(server, store, report)
         record = store.manifest.index
         self.wishes = IndexWishes(**record.wishes.model_dump()) if record and record.wishes else IndexWishes()
         self.name: SimilarityName = store.manifest.similarity
@@ -164,7 +158,7 @@ class _Pusher:
             image_root=self.store.manifest.image_root.encode("utf-8", "replace").decode(),
         )
         if replace:
-            self._drop_everything()
+            drop_everything(self.server)
             return fresh
         state = read_state(self.server)
         require_same_encoder(self.store, state, self.server)
@@ -178,18 +172,22 @@ class _Pusher:
 
     def choose(self, state: MilvusState) -> tuple[MilvusState, Edition, Space]:
         """The edition to send to: the one that answers where it still suits, or one beside it."""
-        store, serving = self.store, state.serving
-        plan = self._plan()
-        suits = serving is not None and self._suits(serving)
+        store, plan = self.store, self._plan()
+        serving, building = (
+            known if known and is_edition_there(self.server, known) else None
+            for known in (state.serving, state.building)
+        )
+        suits = serving is not None and self._suits(serving, plan)
         held = read_space(self.server, serving, store.dimension) if serving and suits else None
-        if serving is not None and held is not None and serving.plan.whole:
-            plan = serving.plan
         space = choose_space(store, self.name, plan, held, self.report)
-        if serving is not None and held is space:
+        wanted = (plan.kind, space.key)
+        # Lists and graphs are made for so many rows; where all are compared, only the space matters.
+        fits = held is space or plan.kind == "FLAT"
+        if serving and fits and (serving.kind, serving.key) == wanted:
             return state, serving, space
-        if state.building is not None and (state.building.key, state.building.kind) == (space.key, plan.kind):
-            return state, state.building, space
-        known_editions = (serving, state.building, state.previous)
+        if building and (building.kind, building.key) == wanted:
+            return state, building, space
+        known_editions = (state.serving, state.building, state.previous)
         edition = Edition(
             number=1 + max((known.number for known in known_editions if known), default=0),
             key=space.key,
@@ -214,8 +212,7 @@ class _Pusher:
         server.load(name)
         for _ in range(_PASSES):
             before = server.interruptions
-            for page in self._pages(name):
-                self._send(name, space, page)
+            self.sender.bring_up_to_date(name, space)
             server.call("flush", name)
             # What a server acknowledged before it was killed is looked at once more.
             if server.interruptions == before and server.count(name) == len(self.store):
@@ -248,12 +245,13 @@ class _Pusher:
 
     def finish(self, state: MilvusState, edition: Edition) -> None:
         """Let an edition answer. The one before it stays until the next push: others may have it open."""
+        for left in (state.previous, state.building):
+            if left is not None and left.number != edition.number:
+                drop_edition(self.server, left)  # while the document names it: a push that stops here goes on
         replaced = state.serving is not None and state.serving.number != edition.number
         previous = state.serving if replaced else None
         changes = {"serving": edition, "building": None, "previous": previous}
         write_state(self.server, state.model_copy(update=changes))
-        if state.previous is not None:
-            drop_edition(self.server, state.previous)
 
     def _plan(self) -> MilvusPlan:
         rows, dimension = len(self.store), self.store.dimension
@@ -266,67 +264,8 @@ class _Pusher:
             lite=self.server.lite,
         )
 
-    def _suits(self, edition: Edition) -> bool:
+    def _suits(self, edition: Edition, wanted: MilvusPlan) -> bool:
         """Whether an edition still suits what the store holds, by the rule for an index on this machine."""
-        wanted = self._plan()
         if (edition.kind, edition.similarity, edition.plan.whole) != (wanted.kind, self.name, wanted.whole):
             return False
-        return len(self.store) <= 2 * max(edition.trained, 1) or edition.kind == "FLAT"
-
-    def _drop_everything(self) -> None:
-        name = self.server.address.name
-        for found in self.server.call("list_collections"):
-            number = found.removeprefix(f"{name}_").removesuffix("_of")
-            if found == name or (found.startswith(f"{name}_") and number.isdecimal()):
-                self.server.drop(found)
-
-    def _pages(self, name: str) -> Iterator[NDArray[np.int64]]:
-        """Positions whose rows have to be sent, page by page; what is there of no image is deleted."""
-        store = self.store
-        live = store.live[np.argsort(store.ids[store.live], kind="stable")]
-        ids, first = store.ids[live], 0
-        self._delete(name, f"id < {ids[0]} or id > {ids[-1]}" if len(ids) else "id >= 0 or id < 0")
-        while first < len(ids):
-            start = int(ids[first])
-            last = int(np.searchsorted(ids, start + PAGE))
-            yield self._differing(name, live[first:last], start)
-            if last < len(ids) and int(ids[last]) > start + PAGE:
-                self._delete(name, f"id >= {start + PAGE} and id < {ids[last]}")
-            first = last
-            self.report(Progress("sending", first, len(ids), f"{self.sent:,} sent"))
-
-    def _differing(self, name: str, positions: NDArray[np.int64], start: int) -> NDArray[np.int64]:
-        """Those rows of a page of ids that are not there as they are here."""
-        found = self.server.call(
-            "query",
-            name,
-            filter=f"id >= {start} and id < {start + PAGE}",
-            output_fields=["id", "version"],
-            limit=MAX_ROWS,
-            consistency_level="Strong",
-        )
-        there = {int(row["id"]): int(row["version"]) for row in found}
-        ids = self.store.ids[positions].tolist()
-        versions = content_versions(self.store, positions).tolist()
-        if gone := sorted(there.keys() - set(ids)):
-            self._delete(name, f"id in [{','.join(map(str, gone))}]")
-        new = [there.get(number) != version for number, version in zip(ids, versions, strict=True)]
-        return np.asarray(positions[np.array(new, bool)])
-
-    def _delete(self, name: str, condition: str) -> None:
-        if count := self.server.count(name, condition):
-            self.server.call("delete", name, filter=condition)
-            self.deleted += count
-
-    def _send(self, name: str, space: Space, positions: NDArray[np.int64]) -> None:
-        for block in position_blocks(self.store, positions):
-            self.store.check(block)
-            vectors = space.vectors(self.store, block)
-            versions = content_versions(self.store, block)
-            size = max(1, min(_CALL_ROWS, _CALL_BYTES // (4 * vectors.shape[1])))
-            for first in range(0, len(block), size):
-                some = slice(first, first + size)
-                rows = entities(self.store, block[some], vectors[some], versions[some])
-                self.server.call("upsert", name, rows)
-                self.sent += len(rows)
-                self.report(Progress("sending rows", self.sent, None))
+        return len(self.store) <= 2 * max(edition.trained, 1)

@@ -78,9 +78,10 @@ class MilvusAddress:
         wanted = name or re.sub(r"\W", "_", default_name, flags=re.ASCII)
         if not name and not re.match(r"[A-Za-z_]", wanted):
             wanted = f"_{wanted}"
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", wanted):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", wanted) or re.search(r"__\d+(_of)?$", wanted):
             raise SearchServerError(
-                f"{wanted!r} is no name for a Milvus collection: letters, digits and _ only, a letter first"
+                f"{wanted!r} is no name for a Milvus collection: letters, digits and _ only, no digit first, "
+                f"and no __ with a number at the end; give another: --milvus-uri {place}#NAME"
             )
         return cls(place, wanted)
 
@@ -221,8 +222,8 @@ class MilvusServer:
             )
         if getattr(error, "code", None) == _NOT_FOUND:
             return SearchServerError(
-                f"{self.address.text} was sent anew or removed meanwhile; open the collection again, or run: "
-                "i2v-search push"
+                f"{self.address.text} was sent anew or removed meanwhile; open the collection again, and "
+                "where that does not help run: i2v-search push"
             )
         return SearchServerError(f"the Milvus server at {self.address.text} refuses: {reason}")
 

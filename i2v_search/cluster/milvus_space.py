@@ -49,12 +49,6 @@ class Space:
         return np.asarray(self.form.apply(self.similarity.embed_rows(store, positions)), np.float32)
 
 
-def indexed_similarity(store: FeatureStore, name: SimilarityName) -> Similarity | None:
-    """The similarity as the collection's own index fitted it; None without an index of that name."""
-    record = store.manifest.index
-    return load_space(store)[0] if record is not None and record.similarity == name else None
-
-
 def choose_space(
     store: FeatureStore,
     name: SimilarityName,
@@ -71,17 +65,17 @@ def choose_space(
         serving: what is there, if it still suits the number of rows; it is kept wherever it can be.
         report: told about progress.
     """
-    own = indexed_similarity(store, name)
+    record = store.manifest.index
+    indexed = record is not None and record.similarity == name
+    own, form, _ = load_space(store) if indexed else (None, None, None)
     same_mean = serving is not None and (own is None or np.array_equal(own.mean, serving.similarity.mean))
     if serving is not None and same_mean and serving.similarity.name == name and _fits(serving.form, plan):
         return serving
     similarity = own or Similarity.fit(name, store, report)
     if plan.whole:
         return Space.of(similarity, Whole())
-    if own is not None:
-        form = load_space(store)[1]
-        if _fits(form, plan):
-            return Space.of(similarity, form)
+    if form is not None and _fits(form, plan):
+        return Space.of(similarity, form)
     return Space.of(similarity, learn_components(store, similarity, plan.dimensions, report=report))
 
 

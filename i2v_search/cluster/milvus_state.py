@@ -1,14 +1,15 @@
 """What a server knows of a collection besides its rows: three Milvus collections.
 
-=============  =====================================================================================
-``NAME``       one row: a document that says which edition answers, and which one is being sent
-``NAME_N``     the rows of edition N, see `i2v_search.cluster.milvus_rows`
-``NAME_N_of``  what those were made by: the mean (id 0), the mean of the components (1) and each of
-               them (2 and on), whole vectors
-=============  =====================================================================================
+==============  ====================================================================================
+``NAME``        one row: a document that says which edition answers, and which one is being sent
+``NAME__N``     the rows of edition N, see `i2v_search.cluster.milvus_rows`
+``NAME__N_of``  what those were made by: the mean (id 0), the mean of the components (1) and each of
+                them (2 and on), whole vectors
+==============  ====================================================================================
 
-An edition is sent beside the one that answers and takes its place when it is whole. Any machine that has the
-feature store can therefore search, whichever sent the rows.
+No collection is called as the rows of another are: `MilvusAddress` refuses such names. An edition is sent
+beside the one that answers and takes its place when it is whole. Any machine that has the feature store can
+therefore search, whichever sent the rows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from i2v_search.cluster.milvus_plan import MAX_DIMENSIONS, MilvusKind, MilvusPla
 from i2v_search.cluster.milvus_rows import MAX_TAG_BYTES, MAX_TAGS
 from i2v_search.cluster.milvus_server import MilvusServer
 from i2v_search.cluster.milvus_space import Space
-from i2v_search.errors import SearchServerError
+from i2v_search.errors import EncoderMismatchError, SearchServerError
 from i2v_search.index.forms import Components, Form, Whole
 from i2v_search.similarity import Similarity
 from i2v_search.store import FeatureStore
@@ -91,7 +92,11 @@ class Edition(BaseModel):
 
     def rows_name(self, server: MilvusServer) -> str:
         """The Milvus collection of its rows."""
-        return f"{server.address.name}_{self.number}"
+        return f"{server.address.name}__{self.number}"
+
+    def space_name(self, server: MilvusServer) -> str:
+        """The Milvus collection of what those were made by."""
+        return f"{self.rows_name(server)}_of"
 
     def is_start_of(self, store: FeatureStore) -> bool:
         """Whether a feature store begins with the rows that were sent: nothing was rewritten since."""
@@ -181,6 +186,21 @@ def write_state(server: MilvusServer, state: MilvusState) -> None:
     server.call("flush", name)
 
 
+def require_same_encoder(store: FeatureStore, state: MilvusState | None, server: MilvusServer) -> None:
+    """Refuse vectors that another encoder made.
+
+    Raises:
+        EncoderMismatchError: they were.
+    """
+    ours = store.manifest.encoder
+    if state is not None and (state.encoder, state.dimension) != (ours.weights_sha256, ours.dimension):
+        raise EncoderMismatchError(
+            f"{server.address.text} holds vectors of {state.dimension} dimensions by encoder "
+            f"{state.encoder_id!r}, this collection has {ours.dimension} by {ours.id!r}; give another name: "
+            f"--milvus-uri {server.address.uri}#NAME, or replace it: i2v-search push --replace"
+        )
+
+
 def create_edition(server: MilvusServer, edition: Edition, space: Space) -> None:
     """Make the collections of an edition, empty of rows, and keep its space; what was there is dropped."""
     drop_edition(server, edition)
@@ -206,11 +226,25 @@ def create_edition(server: MilvusServer, edition: Edition, space: Space) -> None
 def drop_edition(server: MilvusServer, edition: Edition) -> None:
     """Remove an edition."""
     server.drop(edition.rows_name(server))
-    server.drop(f"{edition.rows_name(server)}_of")
+    server.drop(edition.space_name(server))
+
+
+def is_edition_there(server: MilvusServer, edition: Edition) -> bool:
+    """Whether nobody removed an edition from the server."""
+    return server.exists(edition.rows_name(server)) and server.exists(edition.space_name(server))
+
+
+def drop_everything(server: MilvusServer) -> None:
+    """Remove the document and every edition of a collection."""
+    name = server.address.name
+    for found in server.call("list_collections"):
+        number = found.removeprefix(f"{name}__").removesuffix("_of")
+        if found == name or (found.startswith(f"{name}__") and number.isdecimal()):
+            server.drop(found)
 
 
 def _write_space(server: MilvusServer, edition: Edition, space: Space) -> None:
-    name, types = f"{edition.rows_name(server)}_of", server.pymilvus.DataType
+    name, types = edition.space_name(server), server.pymilvus.DataType
     vectors = [space.similarity.mean]
     if isinstance(space.form, Components):
         vectors += [space.form.mean, *space.form.components]
@@ -233,7 +267,7 @@ def read_space(server: MilvusServer, edition: Edition, dimension: int) -> Space:
     Raises:
         SearchServerError: it is not there, or not what the document says.
     """
-    name = f"{edition.rows_name(server)}_of"
+    name = edition.space_name(server)
     count = 2 + edition.components if edition.components else 1
     server.load(name)
     found: dict[int, NDArray[np.float32]] = {}
