@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from i2v_search.cli.app import app
-from i2v_search.cluster.ray_extraction import extract_on_ray
+from i2v_search.cluster.ray_extraction import _merge_leftovers, extract_on_ray
+from i2v_search.cluster.ray_progress import Watcher
 from i2v_search.cluster.ray_results import rates_of
 from i2v_search.cluster.ray_shards import (
     MAX_ATTEMPTS,
@@ -30,6 +31,7 @@ from i2v_search.cluster.sharding import Shard
 from i2v_search.collection import Collection
 from i2v_search.errors import ClusterError, EncoderMismatchError, ImageError, QueryError
 from i2v_search.manifest import Manifest
+from i2v_search.progress import Progress, silent
 from i2v_search.sources import iter_images
 from i2v_search.store import FeatureStore
 
@@ -189,6 +191,37 @@ def test_of_two_attempts_the_first_to_finish_stays(job: ShardJob) -> None:
     assert slow == ShardOutcome.load(job.place(1))
     assert slow.node == "here"
     assert sorted(path.name for path in Path(job.folder).iterdir()) == [job.place(1).name]
+
+
+def test_a_job_that_is_stopped_while_it_clears_up_leaves_nothing_that_stops_the_next(
+    job: ShardJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = Path(job.collection, "shards")
+    left = ShardJob(**{**vars(job), "folder": str(shards / "left")})
+    Path(left.folder).mkdir(parents=True)
+    made = work(left, 1).extraction.encoded
+
+    def stop(folder: Path, **_: Any) -> None:
+        (manifest,) = folder.glob("shard-*/collection.json")
+        manifest.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", stop)
+        with pytest.raises(KeyboardInterrupt):
+            _merge_leftovers(Path(job.collection), silent)
+    assert _merge_leftovers(Path(job.collection), silent) == 0
+    assert list(shards.iterdir()) == []
+    assert len(FeatureStore(Path(job.collection))) == made
+
+
+def test_a_watcher_tells_what_is_done_and_by_how_many(job: ShardJob) -> None:
+    told: list[Progress] = []
+    done = work(job, 1).images
+    job.beat(2).write_text(json.dumps({"process": 1, "started": 0.0, "done": 3}))
+    with Watcher(job, 20, told.append):
+        pass
+    assert (told[-1].done, told[-1].total, told[-1].note) == (done + 3, 20, "1 workers: 0/s")
 
 
 def test_a_shard_that_kills_its_workers_is_given_up(job: ShardJob) -> None:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Final
 from uuid import uuid4
 
-from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, is_zip
+from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, is_hidden, is_zip
 from i2v_search.building import (
     begin_manifest,
     extract_features,
@@ -181,7 +181,8 @@ def _run(ray: ModuleType, job: ShardJob, pool: Pool) -> None:
                 failure = run_shards(job, unfinished, pool)
         except RayError as error:
             if len(job.unfinished()) == len(unfinished):
-                raise ClusterError(f"Ray gave up: {str(error).strip().splitlines()[-1]}") from error
+                reason = str(error).strip() or type(error).__name__
+                raise ClusterError(f"Ray gave up: {reason.splitlines()[-1]}; run it again") from error
         else:
             if failure is not None:
                 raise failure.as_error()
@@ -196,7 +197,7 @@ def _finish(
     removed = _remove(target, gone)
     changed = {path for done in outcomes for path in done.changed}
     rest = _extract_here(target, job, changed) if changed else Extraction()
-    shutil.rmtree(job.folder)
+    _discard(Path(job.folder))
     every = [*(done.extraction for done in outcomes), rest]
     names = ("encoded", "copied", "moved", "refreshed", "unchanged")
     counts = {name: sum(getattr(done, name) for done in every) for name in names}
@@ -224,13 +225,24 @@ def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:
 def _merge_leftovers(target: Path, report: Report) -> int:
     """Take what interrupted jobs have finished into the collection; returns how many shards that were."""
     folders = [path for path in (target / SHARDS_NAME).iterdir() if path.is_dir()]
-    shards = [path for folder in folders for path in sorted(folder.glob("shard-*"))]
+    left = [folder for folder in folders if not is_hidden(folder.name)]
+    shards = [path for folder in left for path in sorted(folder.glob("shard-*"))]
     manifest = Manifest.load(target)
     fitting = [shard for shard in shards if Manifest.load(shard).encoder == manifest.encoder]
     _merge(target, fitting, report)
     for folder in folders:
-        shutil.rmtree(folder)
+        _discard(folder)
     return len(fitting)
+
+
+def _discard(folder: Path) -> None:
+    """Remove the folder of a job, renamed first: of one half removed no shard may be taken for finished.
+
+    What a worker that was cut off still writes there may stay; the next job removes it.
+    """
+    renamed = folder if is_hidden(folder.name) else folder.with_name(f".{folder.name}")
+    folder.rename(renamed)
+    shutil.rmtree(renamed, ignore_errors=True)
 
 
 def _merge(target: Path, shards: Sequence[Path], report: Report) -> None:

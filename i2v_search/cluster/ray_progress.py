@@ -7,10 +7,12 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from i2v_search.cluster.ray_shards import ShardJob, ShardOutcome
+from i2v_search.errors import ClusterError
 from i2v_search.progress import Progress, Report
 
 #: Seconds between two looks.
@@ -57,16 +59,19 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._over.wait(_INTERVAL):
-            self._look()
+            with suppress(OSError, ClusterError):  # storage that is away, perhaps; the driver will tell
+                self._look()
 
     def _look(self) -> None:
         running: list[tuple[int, float]] = []
+        names = {path.name for path in Path(self._job.folder).iterdir()}
         for number in range(1, self._job.shards + 1):
             if number in self._finished:
                 continue
-            if self._job.place(number).exists():
-                self._finished[number] = ShardOutcome.load(self._job.place(number))
-            elif beat := self._beat(number):
+            place, path = self._job.place(number), self._job.beat(number)
+            if place.name in names:
+                self._finished[number] = ShardOutcome.load(place)
+            elif path.name in names and (beat := _read_beat(path)):
                 running.append((beat.done, beat.done / max(time.time() - beat.started, 1e-3)))
         done = sum(outcome.images for outcome in self._finished.values()) + sum(count for count, _ in running)
         rates = ", ".join(f"{rate:.0f}/s" for _, rate in sorted(running, reverse=True)[:8])
@@ -75,9 +80,9 @@ class Watcher:
         total = None if self._total is None else max(self._total, done)
         self._report(Progress("extracting", done, total, note))
 
-    def _beat(self, number: int) -> _Beat | None:
-        path = self._job.beat(number)
-        with suppress(OSError, ValueError, TypeError):
-            if time.time() - path.stat().st_mtime < _SILENCE:
-                return _Beat(**json.loads(path.read_text(encoding="ascii")))
-        return None
+
+def _read_beat(path: Path) -> _Beat | None:
+    with suppress(OSError, ValueError, TypeError):
+        if time.time() - path.stat().st_mtime < _SILENCE:
+            return _Beat(**json.loads(path.read_text(encoding="ascii")))
+    return None
