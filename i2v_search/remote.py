@@ -57,21 +57,13 @@ class RemoteSource:
             SourceError: fsspec, or what it needs for this store, is missing, or the URL leads nowhere.
         """
         system, path = _connect(self.url)
-        if has_magic(path):
-            for match in sorted(system.glob(path), key=lambda name: str(name).encode()):
-                if "/." in path or "/." not in str(match):
-                    yield from RemoteSource(str(system.unstrip_protocol(match))).walk(wanted)
+        if not has_magic(path):
+            yield from _at(system, path, self.url, wanted)
             return
-        try:
-            info = system.info(path)
-        except Exception as error:
-            raise SourceError(f"{self.url!r} cannot be reached: {why(error)}") from error
-        if info["type"] == "directory":
-            yield from _walk(system, path, wanted)
-        elif archive_extension(path) is None:
-            yield _found(system, info)
-        elif is_zip(path) or wanted(f"{self.url}!/"):
-            yield from walk_archive(self.url, opened=lambda: cast(BinaryIO, system.open(path, "rb")))
+        for match in sorted(map(str, system.glob(path)), key=str.encode):
+            if "/." in path or "/." not in match:
+                # Not read as a pattern again: a name may hold [ and *.
+                yield from _at(system, match, str(system.unstrip_protocol(match)), wanted)
 
     def covers(self, path: str) -> bool:
         """Whether this source gives what is at a URL."""
@@ -106,6 +98,20 @@ def _connect(url: str) -> tuple[Any, str]:
     except Exception as error:
         raise SourceError(f"{url!r} cannot be opened: {why(error)}") from error
     return system, str(path)
+
+
+def _at(system: Any, path: str, url: str, wanted: Callable[[str], bool]) -> Iterator[Item]:
+    """What is at a path that no pattern is left in: a folder, an archive or a picture."""
+    try:
+        info = system.info(path)
+    except Exception as error:
+        raise SourceError(f"{url!r} cannot be reached: {why(error)}") from error
+    if info["type"] == "directory":
+        yield from _walk(system, path, wanted)
+    elif archive_extension(path) is None:
+        yield _found(system, info)
+    elif is_zip(path) or wanted(f"{url}!/"):
+        yield from walk_archive(url, opened=lambda: cast(BinaryIO, system.open(path, "rb")))
 
 
 def _walk(system: Any, top: str, wanted: Callable[[str], bool]) -> Iterator[Item]:

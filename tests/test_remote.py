@@ -78,6 +78,15 @@ def test_pictures_come_in_the_order_of_their_names() -> None:
     assert found[0] == "memory:///art/000/0000.png"
 
 
+def test_a_name_that_looks_like_a_pattern_is_given_once(bucket: Any) -> None:
+    names = ["a1.png", "a[1].png", "b*.png"]
+    for name in names:
+        bucket.pipe(f"/odd/{name}", bucket.cat("/art/000/0000.png"))
+    for url in ("memory://odd/*.png", "memory://odd"):
+        found = [item.path for item in iter_images([url], image_root([url]))]
+        assert found == [f"memory:///odd/{name}" for name in names]
+
+
 def test_what_is_gone_from_a_url_is_removed_and_nothing_else(
     bucket: Any, tmp_path: Path, loaded: list[GridEncoder]
 ) -> None:
