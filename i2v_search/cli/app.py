@@ -20,6 +20,7 @@ from i2v_search.cli.morph import morph
 from i2v_search.cli.options import (
     DEFAULT,
     CollectionOption,
+    ImagesArgument,
     JsonOption,
     StrictOption,
     open_collection,
@@ -88,7 +89,7 @@ def _main(
 
 @app.command(epilog="Example: i2v-search add new/ sketch.png")
 def add(
-    images: Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")],
+    images: ImagesArgument,
     collection: CollectionOption = DEFAULT,
     strict: StrictOption = False,
     json: JsonOption = False,

@@ -14,6 +14,7 @@ from i2v_search.cli.options import (
     CollectionOption,
     DeviceOption,
     EncoderOption,
+    ImagesArgument,
     JsonOption,
     KindOption,
     LatencyOption,
@@ -34,13 +35,11 @@ if TYPE_CHECKING:
     from i2v_search.collection import Collection
     from i2v_search.sources import Wanted
 
-ImagesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Folders, image files, glob patterns, zip or tar archives.")
-]
-
 
 def build(
-    images: ImagesArgument = None,
+    images: Annotated[
+        list[str] | None, typer.Argument(help="Folders, image files, glob patterns, zip or tar archives.")
+    ] = None,
     collection: CollectionOption = DEFAULT,
     recipe: Annotated[Path | None, typer.Option(help="Build as a recipe says, in place of IMAGES.")] = None,
     encoder: EncoderOption = None,
@@ -98,7 +97,7 @@ def build(
 
 
 def extract(
-    images: Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")],
+    images: ImagesArgument,
     collection: CollectionOption = DEFAULT,
     encoder: EncoderOption = None,
     strict: StrictOption = False,

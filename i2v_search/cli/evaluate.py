@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import Device, Engine, SimilarityName
+from i2v_search.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from i2v_search.evaluating import EvaluationPart
@@ -45,7 +46,7 @@ def evaluate(
         Path | None, typer.Option("--sheet", help="Write random queries with their hits (PNG, JPEG, WebP).")
     ] = None,
     queries: Annotated[int, typer.Option("--queries", min=1, help="Queries on the sheet.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Measure an encoder: retrieval by label, tags, edited copies, recall of indexes.
 

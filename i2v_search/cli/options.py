@@ -19,6 +19,7 @@ DEFAULT = Path("index/default")
 CollectionOption = Annotated[
     Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
 ]
+ImagesArgument = Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 EncoderOption = Annotated[
@@ -73,7 +74,6 @@ ExplicitOption = Annotated[
 PathsOption = Annotated[
     list[str] | None, typer.Option("--path", help="Glob pattern of paths, for example 'birds/*'; repeatable.")
 ]
-
 
 EngineOption = Annotated[
     SearchEngine,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import Device, Engine, Rule
+from i2v_search.cli.options import ImagesArgument
 
 if TYPE_CHECKING:
     from i2v_search.tagging import TaggedImage
 
 
 def tag(
-    images: Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")],
+    images: ImagesArgument,
     tagger: Annotated[
         str | None, typer.Option("--tagger", help="Default: the only imported one, or lite.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import Device, Engine, Precision, TrainingCriterion, TrainingModel, TrainingOptimizer
+from i2v_search.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from i2v_search.training.report import RunReport
@@ -47,7 +48,7 @@ def train(
     device: Annotated[Device, typer.Option("--device", help="Where it trains.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     precision: Annotated[Precision, typer.Option("--precision", help="Mixed precision.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Train a network on tagged pictures; afterwards --encoder OUT and --tagger OUT use it.
 
