@@ -23,6 +23,7 @@ from i2v_search.morph import (
     neighbours,
     symmetric_csr,
 )
+from i2v_search.morph.rows import squared_chords
 
 
 def random_rows(n: int, d: int, seed: int = 0) -> NDArray[np.float32]:
@@ -167,6 +168,21 @@ def test_nearest_skips_rows_that_are_not_usable_and_falls_back_to_reading_all() 
         assert (np.diff(squared[0]) >= 0).all()
 
 
+def test_where_as_many_rows_are_not_usable_as_are_wanted_one_search_is_enough() -> None:
+    matrix = random_rows(40, 4)
+    rows = CountingRows(matrix)
+    order = np.argsort(-(matrix @ matrix[0]), kind="stable")
+    usable = np.ones(40, np.bool_)
+    usable[order[:5]] = False
+
+    def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return (2 - 2 * matrix[order[:k]] @ queries[0])[None], order[None, :k]
+
+    _, numbers = nearest(rows, matrix[:1], 5, search=search, usable=usable)
+    assert numbers[0].tolist() == order[5:10].tolist()
+    assert rows.largest == 0
+
+
 def test_union_graph_is_symmetric_and_holds_both_directions() -> None:
     found = build_graph(ArrayRows(random_rows(60, 4)), 3)
     edges = symmetric_csr(found)
@@ -177,9 +193,11 @@ def test_union_graph_is_symmetric_and_holds_both_directions() -> None:
 
 
 def test_duplicates_stay_joined_in_the_sparse_graph() -> None:
-    edges = symmetric_csr(build_graph(ArrayRows(np.tile(random_rows(1, 4), (4, 1))), 2))
-    assert connected_components(edges, directed=False)[0] == 1
-    assert edges.data.min() > 0
+    # Of the second, inner products are exactly 1, and distances exactly 0.
+    for row in (random_rows(1, 4), np.eye(1, 4, dtype=np.float32)):
+        edges = symmetric_csr(build_graph(ArrayRows(np.tile(row, (4, 1))), 2))
+        assert connected_components(edges, directed=False)[0] == 1
+        assert edges.data.min() > 0
 
 
 def test_a_damaged_graph_is_refused() -> None:
@@ -187,6 +205,20 @@ def test_a_damaged_graph_is_refused() -> None:
         KnnGraph(np.array([[1], [2]], np.int32), np.ones((2, 1), np.float32))
     with pytest.raises(MorphError, match=r"two \(n, k\) arrays"):
         KnnGraph(np.zeros((2, 1), np.int32), np.ones((2, 2), np.float32))
+
+
+def test_a_network_whose_parts_are_of_different_sizes_is_refused() -> None:
+    edges, three = csr_array((4, 4), dtype=np.float32), csr_array((3, 3), dtype=np.float32)
+    with pytest.raises(MorphError, match="4 rows has occurrences of 3 and a tree of 4"):
+        Network(edges, occurrences=np.zeros(3, np.int32))
+    with pytest.raises(MorphError, match="4 rows has occurrences of 4 and a tree of 3"):
+        Network(edges, stored_tree=Network(three).tree)
+
+
+def test_rounding_makes_no_squared_chord_negative() -> None:
+    matrix = random_rows(200, 32)
+    assert (np.einsum("ij,ij->i", matrix, matrix) > 1).any()
+    assert squared_chords(matrix, matrix).min() == 0
 
 
 def test_rows_must_be_a_matrix_of_unit_rows() -> None:

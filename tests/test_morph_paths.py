@@ -20,6 +20,7 @@ from i2v_search.morph import (
     Search,
     build_graph,
     connect,
+    follow,
     geodesic,
     line,
     measure,
@@ -322,6 +323,18 @@ def test_only_allowed_rows_are_intermediates(method: Method) -> None:
         method(space_of(matrix, 2), 0, 20, 5, allowed=allowed)
 
 
+@both_methods
+def test_rows_that_are_gone_are_no_intermediates(method: Method) -> None:
+    rows = ArrayRows(arc(np.linspace(0, 1, 11)))
+    alive = np.ones(11, np.bool_)
+    alive[[3, 7]] = False
+    network = follow(rows, Network.of(build_graph(rows, 2)), np.arange(11), alive, k=2)
+    space = MorphSpace(rows, network, alive=alive)
+    assert method(space, 0, 10, 7).rows == (1, 2, 4, 5, 6, 8, 9)
+    with pytest.raises(MorphError, match="8 intermediates asked for, but only 7 rows"):
+        method(space, 0, 10, 8)
+
+
 def test_allowed_rows_that_fall_apart_are_bridged_and_reported() -> None:
     matrix = arc(
         np.concatenate([np.linspace(0, 0.4, 30), np.linspace(0.4, 1, 10)[1:-1], np.linspace(1, 1.4, 30)])
@@ -396,6 +409,8 @@ def test_wrong_ends_steps_and_masks_are_refused(method: Method) -> None:
         method(space, 0, matrix[0], 2)
     with pytest.raises(MorphError, match="length 1"):
         method(space, 0, 2 * matrix[1], 2)
+    with pytest.raises(MorphError, match=r"\(d,\) vector of length 1, got shape \(1, 4\)"):
+        method(space, 0, matrix[1:2], 2)
     with pytest.raises(MorphError, match="5 dimensions but the rows have 4"):
         method(space, 0, random_rows(1, 5)[0], 2)
     with pytest.raises(MorphError, match="cannot have -1 intermediates"):

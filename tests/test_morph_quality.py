@@ -239,6 +239,15 @@ def test_the_bottleneck_is_the_best_of_all_paths(seed: int) -> None:
     assert least_largest_hop(space, space.network, [*outside]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_of_filtered_rows_the_best_possible_is_not_known() -> None:
+    rows = ArrayRows(circle(0, 0.3, 0.6, 0.9))
+    space = MorphSpace(rows, Network.of(build_graph(rows, k=2)))
+    assert graph_facts(space, [0, 3], [1, 2]).bottleneck == pytest.approx(0.3, abs=1e-3)
+    facts = graph_facts(space, [0, 3], [1, 2], masked=True)
+    assert facts.bottleneck is None
+    assert facts.hubs is not None
+
+
 def test_without_a_graph_nothing_is_known_of_hubs_and_bottleneck() -> None:
     rows = ArrayRows(circle(0, 0.5, 1, 1.5))
     facts = graph_facts(MorphSpace(rows), [0, 3], [1, 2])
