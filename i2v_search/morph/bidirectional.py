@@ -141,7 +141,7 @@ def cheapest_walk(
         # Any order of turns is correct; the smaller frontier first keeps the two searches of one size.
         turn = 0 if len(sides[0].open) <= len(sides[1].open) else 1
         bound = lowest[1 - turn]
-        touched = _expand(edges, sides[turn], sides[1 - turn].cost, hops, (usable, width, bound, best))
+        touched = _expand(edges, sides[turn], hops, (usable, width, bound, best))
     if meeting < 0:
         return None if np.isinf(best) else []
     return sides[0].chain(meeting)[::-1] + sides[1].chain(meeting)[1:]
@@ -150,7 +150,6 @@ def cheapest_walk(
 def _expand(
     edges: csr_array,
     side: _Side,
-    other: NDArray[np.float64],
     hops: HopCost,
     limits: tuple[NDArray[np.bool_], float, float, float],
 ) -> NDArray[np.int32]:
@@ -165,8 +164,9 @@ def _expand(
     costs = hops.walk(side.cost[leaving][owner], hops.of(edges.data[slots]))
     useful = costs < np.where(usable[reached], side.cost[reached], -np.inf)
     if best < np.inf:
-        # What is left to go costs at least as much as the other side's lowest, or what it has found already.
-        useful &= hops.walk(costs, np.minimum(other[reached], bound)) < best
+        # From a row that the other side has still to leave, what is left to go costs at least its lowest; one
+        # that it has left gave its edge to this row, and was met, before.
+        useful &= hops.walk(costs, np.full_like(costs, bound)) < best
     return side.reach(reached[useful], costs[useful], leaving[owner[useful]])
 
 

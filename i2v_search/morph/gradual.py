@@ -53,7 +53,7 @@ def gradual(
     *,
     allowed: NDArray[np.bool_] | None = None,
 ) -> MorphPath:
-    """Find the path whose largest hop is smallest, always closer to B, and among such the smoothest.
+    """Find the path that does not turn back and has the smallest largest hop, and the smoothest of such.
 
     1. Where to look: a walk from A to B over the k-NN graph, a hop costing the fourth power of its length, at
        most 1.5 times as dear as the cheapest, and the 20 nearest neighbours of each of its rows; where these

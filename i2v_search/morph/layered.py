@@ -73,9 +73,6 @@ class Layered:
     def smoothest(self, points: int, limit: float, weights: NDArray[np.float64]) -> NDArray[np.int64]:
         """Of the paths whose hops are at most `limit` squared, the one of least sum of squared angles.
 
-        Angles, because chords saturate: beyond a right angle a much longer hop is hardly a longer chord, and
-        one jump would be cheaper than many steps.
-
         Args:
             points: how many; a path of so many within the limit must exist.
             limit: squared length of the largest hop allowed.
