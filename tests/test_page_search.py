@@ -72,11 +72,10 @@ def test_the_grid_fills_its_width_and_crops_nothing(visit: Visit) -> None:
 def test_more_pictures_come_as_one_scrolls(visit: Visit, sample_collection: Collection) -> None:
     page = visit.open()
     total = len(sample_collection)
-    for _ in range(6):
+    for shown in [*range(120, total, 60), total]:
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-        page.wait_for_timeout(120)
-    until(page, f"document.querySelectorAll('#grid .picture').length === {total}")
-    assert len(set(keys(page))) == total
+        until(page, f"document.querySelectorAll('#grid .picture').length >= {shown}")
+    assert len(keys(page)) == len(set(keys(page))) == total
     expect(page.locator("#more")).to_be_hidden()
 
 
@@ -204,6 +203,24 @@ def test_tag_chips_keep_and_leave_out(visit: Visit, server: Running) -> None:
     expected = hits(server, examples=[{"id": 3}], tags=[name, f"-{word}"])
     until(page, f"document.querySelectorAll('#grid .picture').length === {len(expected)}")
     assert keys(page) == expected
+
+
+def test_what_images_and_tags_are_called_never_becomes_markup(visit: Visit) -> None:
+    page, name = visit.page, "<b class=markup>bold</b>"
+    hit = {"rank": 1, "id": 3, "path": f"{name}.png", "score": 0.5, "tags": [name], "version": "0" * 12}
+    found = {**NOTHING, "hits": [{**hit, "width": 40, "height": 30}]}
+    tags = [{"name": name, "category": "general", "count": 2}]
+    page.route("**/api/v1/search", lambda route: route.fulfill(json=found))
+    page.route("**/api/v1/tags?*", lambda route: route.fulfill(json=tags))
+    page.route("**/api/v1/tags/counts", lambda route: route.fulfill(json=tags))
+    visit.open()
+    expect(page.locator("#chips .keep")).to_contain_text(name)
+    page.keyboard.press("/")
+    page.keyboard.type("b")
+    page.keyboard.press("Enter")
+    expect(page.locator("#examples .wanted")).to_contain_text(name)
+    expect(page.locator("#grid .facts")).to_contain_text(name)
+    assert page.locator(".markup").count() == 0
 
 
 def test_tags_are_suggested_while_one_types(visit: Visit, server: Running) -> None:
@@ -346,6 +363,21 @@ def test_a_lost_upload_is_offered_again(visit: Visit) -> None:
     expect(page.locator("#grid .picture")).to_have_count(60)
 
 
+def refuse_once(page: Any, **answer: Any) -> list[str]:
+    """Answer the next search so, and let the server answer all after it; what was refused is listed."""
+    refused: list[str] = []
+
+    def answered(route: Any) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(**answer)
+
+    page.route("**/api/v1/search", answered)
+    return refused
+
+
 def test_a_forgotten_upload_is_sent_again(visit: Visit, server: Running, tmp_path: Path) -> None:
     visit.expect_refusal(404)
     page = visit.open()
@@ -353,24 +385,56 @@ def test_a_forgotten_upload_is_sent_again(visit: Visit, server: Running, tmp_pat
     page.set_input_files("#file", written(tmp_path, "ball.png", content))
     searched(page, "like=u:")
     expect(page.locator("#grid .picture").first).to_be_visible()
-    refused: list[bool] = []
-
-    def forget_once(route: Any) -> None:
-        if refused:
-            route.continue_()
-            return
-        refused.append(True)
-        route.fulfill(
-            status=404, json={"error": {"code": "upload_gone", "message": "gone", "request_id": "r"}}
-        )
-
-    page.route("**/api/v1/search", forget_once)
+    gone = {"error": {"code": "upload_gone", "message": "gone", "request_id": "r"}}
+    refuse_once(page, status=404, json=gone)
     page.locator("#min").focus()
     with page.expect_request("**/api/v1/uploads") as sent:
         page.keyboard.press("ArrowRight")
     assert sent.value.method == "POST"
     searched(page, "min=0.05")
     expect(page.locator("#message")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("code", "sent", "said"),
+    [("upload_gone", 1, "An uploaded image is gone"), ("not_found", 0, "That did not work")],
+)
+def test_an_upload_is_not_sent_again_and_again(
+    code: str, sent: int, said: str, visit: Visit, tmp_path: Path
+) -> None:
+    visit.expect_refusal(404)
+    page = visit.open()
+    page.set_input_files("#file", written(tmp_path, "ball.png", encoded(drawing("navy"))))
+    searched(page, "like=u:")
+    uploads: list[str] = []
+    page.on("request", lambda asked: uploads.append(asked.url) if asked.url.endswith("/uploads") else None)
+    gone = {"error": {"code": code, "message": "gone", "request_id": "r"}}
+    page.route("**/api/v1/search", lambda route: route.fulfill(status=404, json=gone))
+    page.locator("#min").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#message h2")).to_have_text(said)
+    assert len(uploads) == sent
+
+
+def test_nothing_is_asked_twice(visit: Visit) -> None:
+    page = visit.page
+    asked: list[tuple[str, str, str | None]] = []
+    page.on("request", lambda request: asked.append((request.method, request.url, request.post_data)))
+    visit.open()
+    page.locator("#grid a").nth(3).click()
+    searched(page, "like=")
+    expect(page.locator("#chips .chip").first).to_be_visible()
+    page.go_back()
+    searched(page, r"/$")
+    expect(page.locator("#facts-hint")).to_contain_text("Drop an image")
+    page.keyboard.press("/")
+    page.keyboard.type("bir")
+    expect(page.locator("#suggestions [role=option]").first).to_be_visible()
+    page.keyboard.press("Enter")
+    searched(page, "tag=")
+    expect(page.locator("#chips .chip").first).to_be_visible()
+    questions = [question for question in asked if "/api/" in question[1]]
+    assert [question for question in questions if questions.count(question) > 1] == []
 
 
 def test_a_silent_server_can_be_asked_again(visit: Visit) -> None:
@@ -387,18 +451,8 @@ def test_a_silent_server_can_be_asked_again(visit: Visit) -> None:
 def test_a_busy_server_is_asked_again_by_itself(visit: Visit) -> None:
     visit.expect_refusal(503)
     page = visit.page
-    refused: list[bool] = []
-
-    def busy_once(route: Any) -> None:
-        if refused:
-            route.continue_()
-            return
-        refused.append(True)
-        route.fulfill(
-            status=503, headers={"Retry-After": "1"}, json={"error": {"code": "busy", "message": "busy"}}
-        )
-
-    page.route("**/api/v1/search", busy_once)
+    busy = {"error": {"code": "busy", "message": "busy"}}
+    refused = refuse_once(page, status=503, headers={"Retry-After": "1"}, json=busy)
     visit.open()
     expect(page.locator("#grid .picture").first).to_be_visible()
     assert refused

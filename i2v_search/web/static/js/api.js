@@ -56,6 +56,9 @@ const post = (body, signal) => ({
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal,
 });
 
+/** Whether a request failed because the server no longer keeps an upload. */
+export const uploadGone = (failure) => failure.code === "upload_gone";
+
 /** What the state asks of a search. */
 function searchBody(state) {
   const body = {
@@ -110,9 +113,9 @@ export async function morph(state, signal) {
 export async function morphPicture(state, format) {
   return (await ask(`morph/picture?format=${format}`, post(morphBody(state)))).blob();
 }
-export const upload = (file, signal) =>
+export const upload = (file) =>
   json("uploads", {
-    method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file, signal,
+    method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file,
   });
 /** The map, or how many seconds until it is worth asking again. */
 export async function map(signal) {

@@ -9,13 +9,15 @@ import { TEXT, say } from "./strings.js";
 const MOST = 40;
 let asking = null;
 
-async function load() {
+/** Show the tags of an answer; they stay with it, for when one comes back to it. */
+async function load(answer) {
   asking?.abort();
   const { signal } = (asking = new AbortController());
   const now = state();
   try {
     const filtered = searching(now) || now.rating;
-    draw(filtered ? await api.tagCounts(now, signal) : await api.tagsLike("", MOST, signal));
+    answer.tags ??= await (filtered ? api.tagCounts(now, signal) : api.tagsLike("", MOST, signal));
+    draw(answer.tags);
   } catch (failure) {
     if (failure.name !== "AbortError") draw([]);
   }

@@ -5,7 +5,6 @@ import { get, name } from "./dom.js";
 import * as film from "./film.js";
 import { announce, notify } from "./notice.js";
 import * as player from "./player.js";
-import { uploaded } from "./reference.js";
 import { change, state, subscribe } from "./state.js";
 import { TEXT, count, say } from "./strings.js";
 import { sendAgain } from "./uploads.js";
@@ -13,7 +12,7 @@ import { sendAgain } from "./uploads.js";
 const WAITING = 6; // grey frames
 let current = "", asking = null, answer = null, folded = false, failed = false, whenFound = () => {};
 
-async function load(now) {
+async function load(now, sent = false) {
   const focusedAt = film.focusedAt();
   asking?.abort();
   const { signal } = (asking = new AbortController());
@@ -41,9 +40,8 @@ async function load(now) {
   } catch (failure) {
     if (signal.aborted || key !== current) return;
     if (!(failure instanceof api.ApiError)) throw failure;
-    const ends = [now.a, now.b, ...now.via];
-    if (failure.status === 404 && ends.some(uploaded)) {
-      if (await sendAgain(ends)) return load(now);
+    if (api.uploadGone(failure)) {
+      if (!sent && (await sendAgain([now.a, now.b, ...now.via]))) return load(now, true);
       fail(TEXT.lost, TEXT.lostHint);
     } else fail(TEXT.morphFailed, failure.message);
   }

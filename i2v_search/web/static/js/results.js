@@ -15,15 +15,15 @@ const PAGE = 60;
 const MOST_DIVERSE = 1000; // the server picks no more of them
 const KEPT = 12; // searches that Back finds as they were left
 const PATIENCE = 150; // milliseconds before grey boxes replace what is shown
-const answers = new Map(); // searchKey -> {hits, more, seconds, scroll}
+const answers = new Map(); // searchKey -> {hits, more, seconds, scroll, tags}
 let current = "", answer = null, asking = null, listeners = [];
 let about = { images: 0, name: "" };
 
 export const setCollection = (facts) => { about = facts; tellFacts(); };
-/** Be told when the pictures of a search are there. */
+/** Be told of the answer when the pictures of a search are there. */
 export const whenShown = (listener) => listeners.push(listener);
 
-async function load(now, { back }) {
+async function load(now, { back, sent = false }) {
   const key = api.searchKey(now);
   if (answer) answer.scroll = scrollY;
   asking?.abort();
@@ -41,7 +41,7 @@ async function load(now, { back }) {
     } catch (failure) {
       if (signal.aborted) return;
       if (!(failure instanceof api.ApiError)) throw failure;
-      await recover(now, failure);
+      await recover(now, failure, sent);
       return;
     } finally {
       clearTimeout(waiting);
@@ -112,10 +112,11 @@ function watchMore() {
 }
 const sight = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) loadMore(); }, { rootMargin: "900px" });
 
-async function recover(now, failure) {
+/** Say what went wrong; an upload that the server forgot is sent again first, once. */
+async function recover(now, failure, sent) {
   const examples = [...now.like, ...now.unlike].filter(uploaded);
-  if (failure.status === 404 && examples.length) {
-    if (await sendAgain(examples)) return load(now, { back: false });
+  if (api.uploadGone(failure)) {
+    if (!sent && (await sendAgain(examples))) return load(now, { back: false, sent: true });
     return showLost(now, examples);
   }
   return showMessage(TEXT.failed, failure.message, [

@@ -8,12 +8,18 @@ import { TEXT, say } from "./strings.js";
 
 const MOST = 8, PATIENCE = 120;
 const field = get("tag"), list = get("suggestions");
-let options = [], active = -1, asking = null, timer = 0;
+let options = [], active = -1, asking = null, timer = 0, said = { word: "", found: [] };
 
 const parsed = () => {
   const text = field.value.trim().toLowerCase();
   return text.startsWith("-") ? { sign: "-", word: text.slice(1).trim() } : { sign: "", word: text };
 };
+
+/** Tags that begin like a word; the last word is not asked for twice. */
+async function beginning(word, signal) {
+  if (said.word !== word) said = { word, found: await api.tagsLike(word, MOST, signal) };
+  return said.found;
+}
 
 async function suggest() {
   asking?.abort();
@@ -22,7 +28,7 @@ async function suggest() {
   const last = state().tags.findLast((tag) => !tag.startsWith("-"));
   try {
     let heading = "", found = [];
-    if (word) found = await api.tagsLike(word, MOST, signal);
+    if (word) found = await beginning(word, signal);
     else if (last) [heading, found] = [say(TEXT.together, last), await api.tagsWith(last, MOST, signal)];
     const used = new Set(state().tags.map((tag) => tag.replace(/^-/, "")));
     if (document.activeElement === field) draw(found.filter((tag) => !used.has(tag.name)), heading, word);
@@ -81,7 +87,7 @@ async function enter() {
   const { word } = parsed();
   if (active >= 0) return take(options[active].name);
   if (!word) return;
-  const found = await api.tagsLike(word, MOST).catch(() => []);
+  const found = await beginning(word).catch(() => []);
   const best = found.find((tag) => tag.name.toLowerCase() === word) ?? found[0];
   if (best) take(best.name);
   else notify(`${TEXT.noSuchTag}: ${word}`, "error", 5);
