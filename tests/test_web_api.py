@@ -18,7 +18,11 @@ from i2v_search.collection import Collection
 from i2v_search.errors import MorphError, SearchServerError
 from i2v_search.sample import sample_directory
 from i2v_search.searching.query import Example
+from i2v_search.tags import TAG_THRESHOLD
+from i2v_search.web import shelf
 from i2v_search.web.failures import failure_of
+from i2v_search.web.service import Service
+from i2v_search.web.settings import ServerSettings
 from i2v_search.web.shelf import Shelf
 
 
@@ -46,6 +50,7 @@ def test_health_and_facts(server: Running, sample_collection: Collection) -> Non
     facts = server.client.get("/api/v1/collection").json()
     info = sample_collection.info()
     assert (facts["images"], facts["encoder"], facts["dimension"]) == (info.images, "lite", 4096)
+    assert (facts["tags"], facts["similarity"]) == (info.tags, info.similarity)
     assert facts["upload_limits"] == {"bytes": 20 * 2**20, "pixels": 50_000_000}
 
 
@@ -88,7 +93,8 @@ def test_search_by_upload_is_the_librarys(
     assert [hit["id"] for hit in hits] == [hit.id for hit in expected.hits]
     assert np.allclose([hit["score"] for hit in hits], [hit.score for hit in expected.hits], atol=1e-5)
     # Shared tags come from the tags that the encoder gave the upload.
-    assert [set(hit["tags"]) for hit in hits] == [set(hit.tags) for hit in expected.hits]
+    assert [hit["tags"] for hit in hits] == [list(hit.tags) for hit in expected.hits]
+    assert any(len(hit["tags"]) > 1 for hit in hits)
 
 
 def test_an_upload_that_is_in_the_collection_is_that_image(
@@ -309,6 +315,29 @@ def test_a_collection_changed_by_another_process_is_opened_anew(
         )
         found = search(server, examples=[{"id": hits[0]["id"]}], top=200)["hits"]
         assert gone not in [hit["id"] for hit in found]
+
+
+def test_tags_are_counted_in_the_state_that_a_thread_has_open(
+    sample_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "_LOOK_EVERY", -1.0)
+    shutil.copytree(sample_collection.directory, tmp_path / "copy")
+    service = Service(Collection.open(tmp_path / "copy"), ServerSettings(cache=tmp_path))
+    before = service.shelf.collection()
+    tag = service.tag_statistics(before).starting("", 1)[0]
+    Collection.open(tmp_path / "copy").remove(sample_collection.ids[:50])
+    # A request that is under way still has the old state open.
+    assert service.tag_statistics(before).starting("", 1)[0] == tag
+    after = service.shelf.collection()
+    least = np.float32(np.float16(TAG_THRESHOLD))
+    left = [after.store.record(place).tags for place in after.store.live.tolist()]
+    count = sum(any(t.name == tag.name and t.probability >= least for t in tags) for tags in left)
+    statistics = service.tag_statistics(after)
+    found = {other.name: other.count for other in statistics.starting(tag.name, 1000)}
+    assert found.get(tag.name, 0) == count < tag.count
+    carried = after.store.tag_counts()  # what the library orders shared tags by
+    assert {name: statistics.rarity(name) for name in carried} == carried
+    service.close()
 
 
 @pytest.mark.parametrize(

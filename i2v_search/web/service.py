@@ -11,10 +11,11 @@ from platformdirs import user_cache_path
 
 from i2v_search.collection import Collection
 from i2v_search.errors import I2VSearchError
+from i2v_search.manifest import Manifest
 from i2v_search.web.decoding import Decoder
 from i2v_search.web.maps import MapKeeper
 from i2v_search.web.settings import ServerSettings
-from i2v_search.web.shelf import Shelf, Stamp
+from i2v_search.web.shelf import Shelf
 from i2v_search.web.tag_statistics import TagStatistics
 from i2v_search.web.thumbnails import ThumbnailCache
 from i2v_search.web.uploads import Reader, Uploads
@@ -49,7 +50,7 @@ class Service:
         self.reader = Reader(self.shelf, self._decoders[0], settings)
         folder = settings.cache or Path(user_cache_path("i2v-search")) / "thumbnails"
         self.thumbnails = ThumbnailCache(folder, settings.thumbnail_bytes, self._decoders[1:])
-        self._statistics: tuple[Stamp, TagStatistics] | None = None
+        self._statistics: tuple[Manifest, TagStatistics] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -62,11 +63,11 @@ class Service:
         threading.Thread(target=self._warm_up, name="i2v-warm-up", daemon=True).start()
 
     def tag_statistics(self, collection: Collection) -> TagStatistics:
-        """The tags of the collection as it is now; from a thread of a pool."""
-        stamp = self.shelf.stamp
+        """The tags of the collection in the state that a thread has open, which may not be the newest."""
+        manifest = collection.store.manifest
         with self._lock:
-            if self._statistics is None or self._statistics[0] != stamp:
-                self._statistics = (stamp, TagStatistics(collection.store))
+            if self._statistics is None or self._statistics[0] != manifest:
+                self._statistics = (manifest, TagStatistics(collection.store))
             return self._statistics[1]
 
     def close(self) -> None:

@@ -65,12 +65,9 @@ class TagStatistics:
         self._matrix, self._by_tag = matrix, matrix.tocsc()
         self._counts = np.diff(self._by_tag.indptr).astype(np.int64)
         self._numbers = numbers
+        self._carried = store.tag_counts()
         #: Names of the ratings that images have.
         self.ratings = sorted(name for name, category in categories.items() if category == "rating")
-
-    def __len__(self) -> int:
-        """How many tags there are."""
-        return int(np.count_nonzero(self._counts))
 
     def starting(self, prefix: str, limit: int) -> list[CountedTag]:
         """Tags whose name, or a word of it, begins with `prefix`: the names first, the more common first."""
@@ -95,9 +92,8 @@ class TagStatistics:
         return [self._counted(n, float(min(scores[n], 1))) for n in chosen]
 
     def rarity(self, name: str) -> int:
-        """How many images have a tag."""
-        number = self._numbers.get(name)
-        return 0 if number is None else int(self._counts[number])
+        """How many images carry a tag, however improbable: what a search orders shared tags by."""
+        return self._carried.get(name, 0)
 
     def _counted(self, number: int, score: float) -> CountedTag:
         return CountedTag(self.names[number], self.categories[number], int(self._counts[number]), score)

@@ -52,16 +52,15 @@ async def documentation(request: Request) -> HTMLResponse:
 
 def _facts(service: Service) -> CollectionModel:
     opened = service.shelf.collection()
-    facts, statistics = opened.info(), service.tag_statistics(opened)
-    limits = service.settings
+    facts, limits = opened.info(), service.settings
     return CollectionModel(
         name=service.shelf.directory.resolve().name,
         images=facts.images,
         encoder=facts.encoder,
         dimension=facts.dimension,
         similarity=facts.similarity,
-        tags=len(statistics),
-        ratings=statistics.ratings,
+        tags=facts.tags,
+        ratings=service.tag_statistics(opened).ratings,
         has_graph="graph" in (opened.store.manifest.index.files if opened.store.manifest.index else {}),
         upload_limits=UploadLimits(bytes=limits.max_upload_bytes, pixels=limits.max_upload_pixels),
     )
