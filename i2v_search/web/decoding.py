@@ -33,7 +33,11 @@ class Decoder:
         self._closed = False
 
     def start(self) -> None:
-        """Have a process ready."""
+        """Have a process ready.
+
+        Raises:
+            ImageError: it does not start, or the decoder is closed.
+        """
         with self._lock:
             self._running()
 
@@ -54,7 +58,7 @@ class Decoder:
         )
 
     def close(self) -> None:
-        """End the process, even in the middle of a picture."""
+        """End the process, even in the middle of a picture; none is started again."""
         self._closed = True
         if self._process is not None:
             self._end(self._process)
@@ -81,6 +85,8 @@ class Decoder:
             if self._process.poll() is None:
                 return self._process
             self._end(self._process)
+        if self._closed:
+            raise ImageError("the picture", "the decoder is closed")
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "i2v_search.web.decoder_process"],
             stdin=subprocess.PIPE,
@@ -89,6 +95,9 @@ class Decoder:
             start_new_session=True,  # Ctrl-C is for the server, which then ends this process itself
         )
         self._process = process
+        if self._closed:  # meanwhile, by a thread that saw no process yet
+            self._end(process)
+            raise ImageError("the picture", "the decoder is closed")
         timer = threading.Timer(_START_SECONDS, process.kill)
         timer.start()
         try:
