@@ -96,5 +96,5 @@ export function camera(canvas, { seen, pressed, pointed }) {
   });
   canvas.addEventListener("pointercancel", (event) => fingers.delete(event.pointerId));
   canvas.addEventListener("pointerleave", () => pointed(null));
-  return { view, toScreen, toMap, zoomAt, fit, fitZoom, cover, reveal };
+  return { view, toScreen, toMap, zoomAt, fit, cover, reveal };
 }

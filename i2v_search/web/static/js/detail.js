@@ -76,7 +76,7 @@ function describe(key, facts) {
   if (facts.bytes) size.push(facts.bytes < 1e6 ? say(TEXT.bytes, Math.ceil(facts.bytes / 1000)) : say(TEXT.megabytes, (facts.bytes / 1e6).toFixed(1)));
   get("detail-size").textContent = size.join(" · ");
   get("large").alt = title(key);
-  if (facts.tags && typeof facts.tags[0] !== "string") showTags(facts.tags, Math.max(FEWEST, facts.tags.filter((tag) => tag.probability >= LIKELY).length));
+  if (facts.tags) showTags(facts.tags, Math.max(FEWEST, facts.tags.filter((tag) => tag.probability >= LIKELY).length));
 }
 
 function showTags(tags, most) {

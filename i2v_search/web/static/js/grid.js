@@ -5,7 +5,7 @@ import { get, h, name } from "./dom.js";
 import { giveKeys } from "./drag.js";
 import { icon } from "./icons.js";
 import { justify } from "./justify.js";
-import { remember, thumbnail } from "./reference.js";
+import { thumbnail } from "./reference.js";
 import { address, changed, searchFrom, state } from "./state.js";
 import { TEXT, say } from "./strings.js";
 
@@ -64,7 +64,6 @@ export function focusFirst() {
 
 function tile(hit, side, atOnce) {
   const { key } = hit;
-  remember(key, { shared: hit.tags });
   const label = `${title(key)}${hit.tags.length ? `: ${hit.tags.join(", ")}` : ""}`;
   const facts = h("span", { class: "facts" });
   if (hit.score !== null && hit.score !== undefined) {

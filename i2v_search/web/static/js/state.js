@@ -24,7 +24,7 @@ let now = EMPTY;
 export const state = () => now;
 
 /** Read a state from the query of an address; what makes no sense in it is passed over. */
-export function read(query) {
+function read(query) {
   const given = new URLSearchParams(query);
   const keys = (name) => given.getAll(name).filter(isKey).slice(0, 32);
   const number = (name, low, high) => {

@@ -210,10 +210,10 @@ export function count(forms, number) {
 }
 
 /** Put the texts into the elements of the document that name them. */
-export function fill(root = document) {
-  for (const element of root.querySelectorAll("[data-text]")) element.textContent = TEXT[element.dataset.text];
-  for (const element of root.querySelectorAll("[data-label]")) element.setAttribute("aria-label", TEXT[element.dataset.label]);
-  for (const element of root.querySelectorAll("[data-tip]")) {
+export function fill() {
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = TEXT[element.dataset.text];
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", TEXT[element.dataset.label]);
+  for (const element of document.querySelectorAll("[data-tip]")) {
     element.setAttribute("aria-label", TEXT[element.dataset.tip]);
     element.title = TEXT[element.dataset.tip];
   }
