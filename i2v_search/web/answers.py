@@ -32,13 +32,13 @@ from i2v_search.web.models import (
     StopModel,
     TagCount,
     TagModel,
+    version_of,
 )
 from i2v_search.web.service import Service
 from i2v_search.web.uploads import Upload
 
 #: Hits whose tags are counted.
 COUNTED_HITS = 200
-_VERSION = 12
 
 
 def search(service: Service, asked: SearchRequest) -> SearchResponse:
@@ -86,7 +86,7 @@ def image(collection: Collection, number: int) -> ImageModel:
         bytes=record.size,
         tags=tag_models(record.tags),
         rating=max(ratings, key=lambda tag: tag.probability).name if ratings else None,
-        version=record.sha256[:_VERSION],
+        version=version_of(record.sha256),
     )
 
 
@@ -232,7 +232,7 @@ def _hit(service: Service, collection: Collection, hit: Hit, liked: set[str], *,
         tags=tags,
         width=record.width,
         height=record.height,
-        version=record.sha256[:_VERSION],
+        version=version_of(record.sha256),
     )
 
 
@@ -240,9 +240,9 @@ def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopMode
     if upload is None:
         assert stop.id is not None  # noqa: S101 - without an upload it is of the collection
         record = _record(collection, stop.id)
-        width, height, version = record.width, record.height, record.sha256
+        width, height, sha256 = record.width, record.height, record.sha256
     else:
-        width, height, version = upload.width, upload.height, upload.key
+        width, height, sha256 = upload.width, upload.height, upload.key
     return StopModel(
         id=stop.id,
         upload=None if upload is None else upload.key,
@@ -253,7 +253,7 @@ def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopMode
         waypoint=stop.waypoint,
         width=width,
         height=height,
-        version=version[:_VERSION],
+        version=version_of(sha256),
     )
 
 

@@ -1,7 +1,7 @@
 """The process that decodes pictures: ``python -P -m i2v_search.web.decoder_process``.
 
-A decoder that hangs or dies takes only this process with it. Each message is a 4-byte length and so many
-bytes: asked are a JSON line and the file's content, answered a JSON line and the pixels.
+A decoder that hangs or dies takes only this process with it. A message is two pieces, each
+an 8-byte length and so many bytes: JSON and the file's content are asked, JSON and the pixels answered.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from i2v_search.errors import (
 
 #: Code, status and meaning of every error.
 CODES: dict[str, tuple[int, str]] = {
+    "invalid_http": (400, "what was sent is not HTTP"),
     "unauthorized": (401, "the token is missing or wrong"),
     "forbidden_origin": (403, "the page of another site asked"),
     "not_found": (404, "there is nothing of that name or number"),

@@ -13,7 +13,7 @@ from typing import Any
 from i2v_search.collection import Collection
 from i2v_search.errors import I2VSearchError
 from i2v_search.mapping import METHOD_NAMES, CollectionMap
-from i2v_search.web.models import MapModel, MapPoint
+from i2v_search.web.models import MapModel, MapPoint, version_of
 
 
 def map_model(drawn: CollectionMap, versions: list[str]) -> MapModel:
@@ -42,7 +42,7 @@ def main() -> None:
         sys.stderr.write(str(error))
         sys.exit(1)
     positions = [collection.store.position_of_id(number) for number in drawn.ids]
-    versions = [collection.store.sha256(place)[:12] for place in positions if place is not None]
+    versions = [version_of(collection.store.sha256(place)) for place in positions if place is not None]
     sys.stdout.write(map_model(drawn, versions).model_dump_json())
 
 

@@ -16,6 +16,12 @@ TagText = Annotated[str, Field(min_length=1, max_length=200, description="a tag;
 Rating = Annotated[str | None, Field(max_length=100, description="most probable rating of every result")]
 Version = Annotated[str, Field(description="first 12 hex digits of the file's SHA-256")]
 
+
+def version_of(sha256: str) -> str:
+    """What tells an image's file from an older one, of the file's SHA-256 (hex)."""
+    return sha256[:12]
+
+
 _KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -14,6 +14,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from i2v_search.errors import ServerError
+from i2v_search.web.failures import Failure, error_body
 from i2v_search.web.settings import ServerSettings
 
 #: Seconds in which the head of a request must be there, and for which an idle connection is kept.
@@ -100,7 +101,7 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self.most_connections:
-            self._refuse(503, "Service Unavailable", "busy", "too many connections", "Retry-After: 2\r\n")
+            self._refuse(Failure("busy", "too many connections", retry_after=2))
         else:
             self._watch_head()
 
@@ -116,7 +117,7 @@ class _Protocol(H11Protocol):
             self._unwatch_head()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "Bad Request", "invalid_http", msg)
+        self._refuse(Failure("invalid_http", msg))
 
     def _watch_head(self) -> None:
         if self._head_timer is None:
@@ -132,10 +133,16 @@ class _Protocol(H11Protocol):
         if not self.transport.is_closing():
             self.transport.close()
 
-    def _refuse(self, status: int, phrase: str, code: str, message: str, header: str = "") -> None:
-        body = json.dumps({"error": {"code": code, "message": message, "request_id": ""}})
-        self.transport.write(
-            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            f"{header}Content-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
+    def _refuse(self, failure: Failure) -> None:
+        """Answer what never became a request, and hang up."""
+        body = error_body(failure.code, failure.message, "")
+        headers = {
+            **failure.headers(),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        phrase = HTTPStatus(failure.status).phrase
+        self.transport.write(f"HTTP/1.1 {failure.status} {phrase}\r\n{lines}\r\n".encode() + body)
         self.transport.close()

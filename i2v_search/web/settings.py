@@ -11,8 +11,7 @@ from i2v_search.errors import ServerError
 
 #: A token shorter than this could be guessed.
 SHORTEST_TOKEN = 16
-#: Pixels of the longer side that a thumbnail may have, and that a large picture has at most.
-THUMBNAIL_SIDES = (160, 320, 640)
+#: Pixels of the longer side that a large picture has at most.
 LARGE_SIDE = 2048
 
 
