@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from visiting import Visit, drawing, encoded, keys, transfer, until, written
+from visiting import PAINTED, TWO_FRAMES, Visit, drawing, encoded, keys, transfer, until, written
 from web_server import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -149,11 +149,10 @@ def test_the_player_fades_from_picture_to_picture(visit: Visit, server: Running)
     page = visit.open(f"?a={A}&b={B}&steps=2")
     filmed(page, way(server, steps=2))
     until(page, "document.querySelectorAll('#film .now').length === 1")
-    page.wait_for_timeout(300)
+    until(page, PAINTED)
     start = picture(page)
-    page.evaluate(
-        "s => { s.value = '0.8'; s.dispatchEvent(new Event('input')); }", page.query_selector("#scrub")
-    )
+    fade = "s => { s.value = '0.8'; s.dispatchEvent(new Event('input')); }"
+    page.evaluate(fade, page.query_selector("#scrub"))
     fading = picture(page)
     page.locator("#scrub").focus()
     page.keyboard.press("ArrowRight")
@@ -168,9 +167,9 @@ def test_the_player_fades_from_picture_to_picture(visit: Visit, server: Running)
     expect(page.locator("#film .frame").nth(1)).to_have_class(re.compile("now"))
     page.click("#play")
     expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
-    still = picture(page)
-    page.wait_for_timeout(150)
-    assert picture(page) == still
+    still = page.locator("#scrub").input_value()
+    page.evaluate(TWO_FRAMES)  # playing, each would have moved on
+    assert page.locator("#scrub").input_value() == still
 
 
 @pytest.mark.parametrize(("button", "kind"), [("#png", "PNG"), ("#gif", "GIF")])

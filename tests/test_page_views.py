@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visiting import Opens, Visit, keys, until
+from visiting import PAINTED, Opens, Visit, keys, until
 from web_server import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -226,7 +226,7 @@ def test_light_and_dark_follow_the_system_or_the_user(window: Opens) -> None:
 def test_who_wants_no_motion_gets_none(window: Opens) -> None:
     page = window(reduced_motion="reduce").open("?a=2&b=60&steps=1")
     expect(page.locator("#film .picture")).to_have_count(3)
-    page.wait_for_timeout(300)
+    until(page, PAINTED)
     draws = """s => { const shown = []; for (const place of ['0', '0.9']) {
         s.value = place; s.dispatchEvent(new Event('input'));
         shown.push(document.querySelector('#screen').toDataURL()); } return shown; }"""

@@ -3,11 +3,15 @@
 import io
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +20,7 @@ from web_server import Running, error_of, parse_raw, post_image, read_all, runni
 
 from i2v_search.collection import Collection
 from i2v_search.errors import ImageError
+from i2v_search.web import decoding
 from i2v_search.web.decoding import Decoder
 from i2v_search.web.settings import ServerSettings
 from i2v_search.web.uploads import Upload
@@ -183,6 +188,17 @@ def test_a_picture_that_takes_too_long_ends_its_decoder_and_the_next_one_works()
     decoder.close()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_a_decoder_may_map_so_much_memory_and_no_more() -> None:
+    decoder = Decoder(10)
+    decoder.start()
+    assert decoder._process is not None
+    limits = Path(f"/proc/{decoder._process.pid}/limits").read_text().splitlines()
+    (line,) = [line for line in limits if line.startswith("Max address space")]
+    assert line.split()[3:5] == [str(4 * 2**30)] * 2
+    decoder.close()
+
+
 def test_a_decoder_that_dies_is_replaced() -> None:
     decoder = Decoder(10)
     decoder.start()
@@ -191,6 +207,29 @@ def test_a_decoder_that_dies_is_replaced() -> None:
     decoder._process.wait()
     assert decoder.decode(png(), max_pixels=10**8).width == 64
     decoder.close()
+
+
+def test_a_closed_decoder_starts_no_process_again() -> None:
+    decoder = Decoder(10)
+    decoder.close()
+    with pytest.raises(ImageError, match="closed"):
+        decoder.start()
+    assert decoder._process is None
+
+
+def test_a_decoder_closed_while_it_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is stopped while it warms up: `close` has seen no process yet."""
+    decoder, started = Decoder(10), []
+
+    def start(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        decoder.close()
+        started.append(subprocess.Popen(*args, **kwargs))
+        return started[0]
+
+    monkeypatch.setattr(decoding, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": start}))
+    with pytest.raises(ImageError, match="closed"):
+        decoder.start()
+    assert started[0].poll() is not None
 
 
 def test_the_same_file_is_read_once(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,16 @@ def transfer(page: Any, files: list[tuple[str, str, bytes]]) -> Any:
     )
 
 
+#: Whether the player shows a picture: something on its white sheet.
+PAINTED = """(() => {
+    const screen = document.querySelector('#screen');
+    const pixels = screen.getContext('2d').getImageData(0, 0, screen.width, screen.height).data;
+    return pixels.some((value) => value < 200);
+})()"""
+#: Waits until the browser has drawn twice more.
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def until(page: Any, condition: str, seconds: float = 30.0) -> None:
     """Wait for an expression to be true. Playwright's own way runs `eval`, which the page refuses.
 
