@@ -1,11 +1,13 @@
 """The HTTP API gives what the library gives, in the shapes that its OpenAPI document promises."""
 
+import errno
 import io
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -338,6 +340,28 @@ def test_tags_are_counted_in_the_state_that_a_thread_has_open(
     carried = after.store.tag_counts()  # what the library orders shared tags by
     assert {name: statistics.rarity(name) for name in carried} == carried
     service.close()
+
+
+def test_a_state_that_could_not_be_opened_is_tried_again(
+    sample_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(shelf, "time", SimpleNamespace(monotonic=lambda: now))
+    shutil.copytree(sample_collection.directory, tmp_path / "copy")
+    kept = Shelf(Collection.open(tmp_path / "copy"))
+    before = kept.collection()
+    Collection.open(tmp_path / "copy").remove(sample_collection.ids[:1])
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object, **__: object) -> Collection:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        patch.setattr(Collection, "open", refuse)
+        now += 2
+        assert kept.collection() is before
+    assert kept.collection() is before  # not on every request
+    now += 6
+    assert len(kept.collection()) == len(before) - 1
 
 
 @pytest.mark.parametrize(

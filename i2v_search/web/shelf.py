@@ -23,6 +23,8 @@ Stamp: TypeAlias = tuple[int, int, int]
 
 #: Seconds for which nobody looks whether the collection was changed.
 _LOOK_EVERY = 1.0
+#: Seconds after which a thread tries again to open what it could not open.
+_TRY_EVERY = 5.0
 
 
 class Shelf:
@@ -58,19 +60,21 @@ class Shelf:
         Raises:
             CollectionError: it could not be opened, and never was.
         """
-        stamp = self.stamp
-        if getattr(self._local, "stamp", None) != stamp:
+        stamp, now = self.stamp, time.monotonic()
+        if getattr(self._local, "stamp", None) != stamp and now >= getattr(self._local, "again", now):
             try:
-                self._local.collection = Collection.open(
+                opened = Collection.open(
                     self.directory, search_engine=self._search_engine, milvus_uri=self._milvus_uri
                 )
-                self._local.catalogue = Catalogue(self._local.collection.store)
+                self._local.catalogue = Catalogue(opened.store)
             except (CollectionError, OSError):
                 if getattr(self._local, "collection", None) is None:
                     raise
-            self._local.stamp = stamp
-        opened: Collection = self._local.collection
-        return opened
+                self._local.again = now + _TRY_EVERY
+            else:
+                self._local.collection, self._local.stamp = opened, stamp
+        current: Collection = self._local.collection
+        return current
 
     def opened(self) -> Collection:
         """What `collection` gave the calling thread last: within one request the state stays the same."""
