@@ -229,7 +229,7 @@ def test_file_that_becomes_a_pipe_between_look_and_open_is_refused(
     (tmp_path / "file").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe")
     regular = (tmp_path / "file").stat()
-    monkeypatch.setattr("i2v_search.images.os.stat", lambda _path: regular)
+    monkeypatch.setattr("i2v_search.images.reading.os.stat", lambda _path: regular)
     with pytest.raises(ImageError, match="named pipe"):
         in_time(functools.partial(read_regular_file, tmp_path / "pipe"), seconds=5)
 

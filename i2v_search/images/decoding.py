@@ -1,0 +1,140 @@
+"""From any source to an RGB picture: reading, opening, colour and turning in their order."""
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
+
+import PIL.Image
+from PIL import JpegImagePlugin
+
+from i2v_search.errors import ImageError
+from i2v_search.images.limits import MAX_PIXELS, check_size
+from i2v_search.images.opening import open_image
+from i2v_search.images.quiet import quiet_pillow
+from i2v_search.images.reading import MAX_BYTES, read_bounded, read_regular_file
+from i2v_search.images.reasons import DECODE_ERRORS, damage_reason
+from i2v_search.images.rgb import as_rgb
+from i2v_search.images.turning import SWAPPING_TURNS, exif_turn
+
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An RGB picture, and how large the original is when displayed.
+
+    `pixels` has mode "RGB" and no metadata; it may be smaller than `width` x `height` when `shrink_to` was
+    given.
+    """
+
+    pixels: PIL.Image.Image
+    width: int
+    height: int
+
+
+def decode_image(
+    source: ImageSource,
+    *,
+    name: str | None = None,
+    shrink_to: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+) -> DecodedImage:
+    """Decode a path, bytes, a binary stream or a Pillow image into 8-bit sRGB.
+
+    `name` is what errors call the source (by default its path). With `shrink_to`, a picture whose shorter
+    side is at least twice that may come back smaller, by a whole factor, its shorter side in [shrink_to, 2 *
+    shrink_to) for most formats and always at least `shrink_to`: decoding a JPEG costs a third then. A stream
+    is read from where it stands.
+
+    Raises `ImageError` for whatever is wrong with the picture, and `ValueError` for a `shrink_to` below 1.
+
+    >>> import io, PIL.Image
+    >>> file = io.BytesIO()
+    >>> PIL.Image.new("RGBA", (400, 300), (255, 0, 0, 0)).save(file, "PNG")
+    >>> picture = decode_image(file.getvalue(), shrink_to=100)
+    >>> picture.width, picture.height, picture.pixels.size, picture.pixels.getpixel((0, 0))
+    (400, 300, (134, 100), (255, 255, 255))
+    """
+    if shrink_to is not None and shrink_to < 1:
+        raise ValueError(f"shrink_to is {shrink_to}; it must be at least 1")
+    if not isinstance(source, str | os.PathLike | bytes | PIL.Image.Image) and not hasattr(source, "read"):
+        raise TypeError(
+            f"cannot read an image from {type(source).__name__}: give a path, bytes, stream or Image"
+        )
+    label = name if name is not None else _label(source)
+    with quiet_pillow():
+        if isinstance(source, PIL.Image.Image):
+            return _finish(source, label, shrink_to, max_pixels)
+        with open_image(_read(source, label, max_bytes), label, max_pixels) as image:
+            return _finish(image, label, shrink_to, max_pixels)
+
+
+def load_image(
+    source: ImageSource,
+    *,
+    name: str | None = None,
+    shrink_to: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+) -> PIL.Image.Image:
+    """Return `decode_image(...).pixels`: the picture alone, mode "RGB".
+
+    >>> import PIL.Image
+    >>> load_image(PIL.Image.new("L", (2, 2), 7)).getpixel((1, 1))
+    (7, 7, 7)
+    """
+    decoded = decode_image(source, name=name, shrink_to=shrink_to, max_pixels=max_pixels, max_bytes=max_bytes)
+    return decoded.pixels
+
+
+def _label(source: ImageSource) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    if isinstance(source, bytes):
+        return "<bytes>"
+    if isinstance(source, PIL.Image.Image):
+        return "<image>"
+    stream_name = getattr(source, "name", None)
+    return stream_name if isinstance(stream_name, str) else "<stream>"
+
+
+def _read(source: str | os.PathLike[str] | bytes | BinaryIO, label: str, max_bytes: int) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        data = read_regular_file(source, label, max_bytes)
+    elif isinstance(source, bytes):
+        if len(source) > max_bytes:
+            raise ImageError(label, f"{len(source)} bytes is over the limit of {max_bytes} bytes")
+        data = source
+    else:
+        data = read_bounded(source, label, max_bytes)
+    if not data:
+        raise ImageError(label, "empty file")
+    return data
+
+
+def _finish(image: PIL.Image.Image, label: str, shrink_to: int | None, max_pixels: int) -> DecodedImage:
+    check_size(image.size, label, max_pixels)
+    try:
+        return _decode(image, shrink_to)
+    except DECODE_ERRORS as error:
+        raise ImageError(label, damage_reason(image.format or "image", error)) from error
+
+
+def _decode(image: PIL.Image.Image, shrink_to: int | None) -> DecodedImage:
+    full_size = None
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.tile and shrink_to is not None:
+        full_size = image.size
+        image.draft(None, (shrink_to, shrink_to))
+    image.load()
+    width, height = full_size or image.size  # an oriented TIFF swaps its sides as it loads
+    pixels = as_rgb(image, shrink_to)
+    turn = exif_turn(image)
+    if turn is not None:
+        pixels = pixels.transpose(turn)
+        if turn in SWAPPING_TURNS:
+            width, height = height, width
+    if pixels is image:
+        pixels = image.copy()
+    pixels.info.clear()  # its orientation and profile have been applied and must not be applied again
+    return DecodedImage(pixels, width, height)

@@ -1,0 +1,92 @@
+"""The formats that are decoded, their extensions, and how those that are not give themselves away."""
+
+import re
+from collections.abc import Callable
+from typing import BinaryIO, Final
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PcxImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TgaImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+# Every format is named here, in the order tried. Left out on purpose: EPS, PDF and WMF (they run an
+# interpreter or ask the system to draw), PSD (a history of memory errors, and its flattened picture is
+# optional), FITS, HDF5, GRIB and BUFR (containers handed to other software), QOI, DDS, SGI, XPM and other
+# decoders written in Python or rarely tested. MPO, the stereo JPEG of cameras, is read as the JPEG that it
+# begins with. JPEG 2000 stays for scanned books.
+OPENERS: Final[dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "ICO": IcoImagePlugin.IcoImageFile,
+    "PCX": PcxImagePlugin.PcxImageFile,
+    "DIB": BmpImagePlugin.DibImageFile,
+    "TGA": TgaImagePlugin.TgaImageFile,
+}
+FORMATS: Final[tuple[str, ...]] = tuple(OPENERS)
+
+TGA_EXTENSIONS: Final = frozenset({".tga", ".icb", ".vda", ".vst"})
+EXTENSIONS: Final[frozenset[str]] = TGA_EXTENSIONS | {
+    *(
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".png",
+        ".apng",
+        ".webp",
+        ".gif",
+        ".avif",
+        ".avifs",
+        ".bmp",
+        ".dib",
+    ),
+    *(
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".pfm",
+        ".jp2",
+        ".j2k",
+        ".jpf",
+        ".jpx",
+        ".ico",
+        ".pcx",
+    ),
+}
+
+# First bytes of what people put into picture folders and no decoder here takes: name it, so that they know
+# what to do.
+KNOWN_STRANGERS: Final = (
+    (re.compile(rb"8BPS"), "a Photoshop document; export it as PNG"),
+    (re.compile(rb"CSFCHUNK"), "a Clip Studio document; export it as PNG"),
+    (re.compile(rb"gimp xcf"), "a GIMP document; export it as PNG"),
+    (re.compile(rb"%PDF|%!PS"), "a PDF or PostScript document"),
+    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "a HEIC picture; convert it to JPEG"),
+    (re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "), "a JPEG XL picture; convert it to PNG"),
+    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg", re.IGNORECASE | re.DOTALL), "an SVG drawing"),
+    (re.compile(rb"\s*<(!doctype html|html|head|body)", re.IGNORECASE), "a web page"),
+    (re.compile(rb"PK\x03\x04|Rar!|7z\xbc\xaf"), "an archive"),
+    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer; run git lfs pull"),
+)
