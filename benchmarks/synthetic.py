@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,9 @@ def new_collection(directory: Path, dimension: int) -> Manifest:
 def records(start: int, count: int) -> list[ImageRecord]:
     """Records of made-up images."""
     return [
-        ImageRecord(f"pictures/{number:07d}.png", f"{number:064x}", 10_000, number, 800, 600)
+        ImageRecord(
+            f"pictures/{number:07d}.png", sha256(b"%d" % number).hexdigest(), 10_000, number, 800, 600
+        )
         for number in range(start, start + count)
     ]
 
