@@ -17,6 +17,7 @@ from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked
 from i2v_search.index.forms import Form, learn_form, sample_positions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
 from i2v_search.index.search_index import Conditions
+from i2v_search.index.threads import threads_for
 from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import BLOCK_BYTES, Similarity, position_blocks
@@ -162,11 +163,12 @@ class VectorIndex:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """At least min(k, held) rows of the scanner with their scores."""
         wanted = min(candidates_for(k, self.settings.candidates), held)
-        distances, rows = self.scanner.search(self.form.apply(queries), wanted, usable, self.settings)
-        positions = self.positions[rows]
-        # Distances as FAISS expands them for a batch, |x|^2 + |y|^2 - 2 <x, y>, lose what is near.
-        if self.approximate or self.similarity.euclidean:
-            return self._compare(queries, positions), positions
+        with threads_for(len(queries)):
+            distances, rows = self.scanner.search(self.form.apply(queries), wanted, usable, self.settings)
+            positions = self.positions[rows]
+            # Distances as FAISS expands them for a batch, |x|^2 + |y|^2 - 2 <x, y>, lose what is near.
+            if self.approximate or self.similarity.euclidean:
+                return self._compare(queries, positions), positions
         if self.similarity.name == "hamming":
             scores = 1 - 2 * distances / np.float32(self.store.dimension)
         else:
