@@ -148,6 +148,20 @@ def test_pressing_results_searches_on_and_back_returns(visit: Visit, server: Run
     searched(page, rf"\?like={first[14]}$")
 
 
+def test_back_returns_to_later_pages_too(visit: Visit, sample_collection: Collection) -> None:
+    page = visit.open()
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    until(page, f"document.querySelectorAll('#grid .picture').length === {len(sample_collection)}")
+    pressed = page.locator("#grid a").nth(100)
+    pressed.scroll_into_view_if_needed()
+    before, place = keys(page), page.evaluate("scrollY")
+    pressed.click()
+    searched(page, rf"\?like={before[100]}$")
+    page.go_back()
+    until(page, f"Math.abs(scrollY - {place}) < 100")
+    assert keys(page) == before
+
+
 def test_score_and_shared_tags_show_on_hover_and_focus(visit: Visit, server: Running) -> None:
     page = visit.open("?like=3")
     hit = server.client.post("/api/v1/search", json={"examples": [{"id": 3}], "top": 1}).json()["hits"][0]

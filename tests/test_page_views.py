@@ -121,6 +121,28 @@ def test_the_collection_is_a_map(visit: Visit, server: Running) -> None:
     expect(page.locator("#grid .picture").first).to_be_visible()
 
 
+def test_a_map_is_asked_for_only_while_one_waits_for_it(window: Opens) -> None:
+    # A clock is that of all windows with the same options.
+    page, asked = window(viewport={"width": 1000, "height": 700}).open(), list[str]()
+    page.clock.install()
+
+    def computing(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=202, headers={"Retry-After": "1"}, json={})
+
+    page.route("**/api/v1/map", computing)
+    for _ in range(2):
+        before = len(asked)
+        with page.expect_response("**/api/v1/map"):
+            page.click("#view-map")
+        with page.expect_response("**/api/v1/map"):
+            page.clock.run_for(1000)
+        page.click("#view-grid")
+        page.clock.run_for(5000)
+        page.evaluate("fetch('api/v1/health')")
+        assert len(asked) == before + 2
+
+
 def test_no_picture_of_the_map_hides_another(visit: Visit) -> None:
     page = visit.open()
     places = np.random.default_rng(0).normal(size=(400, 2)) * 0.1 + 0.5

@@ -118,8 +118,8 @@ export const upload = (file) =>
     method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file,
   });
 /** The map, or how many seconds until it is worth asking again. */
-export async function map(signal) {
-  const response = await ask("map", { signal });
+export async function map() {
+  const response = await ask("map");
   if (response.status === 202) return { wait: Number(response.headers.get("Retry-After")) || 1 };
   return response.json();
 }

@@ -16,20 +16,21 @@ const SMALLEST = 4, LARGEST = 300; // pixels of a picture on the screen
 const STRETCH = 1.7; // the map is made wider or taller at most, to fill the canvas
 const FILLED = 0.75; // share of the canvas that pictures fill
 const canvas = get("map"), pen = canvas.getContext("2d");
-let images = null, room = 1, asked = false, hovered = -1, focused = -1, way = () => [], asking = null;
+let images = null, room = 1, asked = false, hovered = -1, focused = -1, way = () => [], asking = false;
 const view = camera(canvas, { seen: redraw, pressed: press, pointed: point });
 const shelf = thumbs(redraw);
 let places = new Map(); // key -> position in images
 
 async function load() {
   if (images || asking) return;
-  asking = new AbortController();
+  asking = true;
   tell(TEXT.mapping);
   try {
-    let answer = await api.map(asking.signal);
+    let answer = await api.map();
     while (answer.wait) {
       await new Promise((resolve) => { setTimeout(resolve, answer.wait * 1000); });
-      answer = await api.map(asking.signal);
+      if (get("map-view").hidden) return; // whoever comes back to the map asks again
+      answer = await api.map();
     }
     images = lay(answer.images.map((each) => ({ ...each, key: String(each.id) })));
     images.forEach((each) => remember(each.key, { version: each.version }));
@@ -41,7 +42,7 @@ async function load() {
   } catch (failure) {
     tell(failure.message);
   } finally {
-    asking = null;
+    asking = false;
   }
 }
 
