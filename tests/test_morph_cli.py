@@ -63,6 +63,35 @@ def ends(sample_collection: Collection) -> tuple[int, int]:
     return sample_collection.ids[0], sample_collection.ids[-1]
 
 
+@pytest.mark.parametrize(
+    ("width", "paths", "expected"),
+    [
+        (160, ["short.png", "a/longer/one.png"], 16),
+        (80, ["a" * 47], 47),
+        (80, ["a" * 48], 47),
+        (80, ["絵" * 20], 40),
+        (20, ["a" * 40], 8),
+    ],
+)
+def test_paths_are_shown_whole_where_the_screen_is_wide_enough(
+    width: int, paths: list[str], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(show.out, "_width", width)
+    assert show.path_width(paths, [2, 3, 4, 8]) == expected
+
+
+def test_no_path_is_broken_on_80_columns(
+    walk: Walk, ends: tuple[int, int], sample_collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(show.out, "_width", 80)
+    done = walk(*ends, "--steps", 3)
+    paths = [stop["path"] for stop in stops_of(walk(*ends, "--steps", 3, "--json"))]
+    assert max(map(len, paths)) > 35
+    for path, line in zip(paths, done.out.splitlines()[1:], strict=False):
+        assert path in line
+        assert len(line) <= 80
+
+
 def test_the_table_has_a_line_for_each_image(
     walk: Walk, ends: tuple[int, int], sample_collection: Collection
 ) -> None:

@@ -101,11 +101,10 @@ def print_morph(found: Morph) -> None:
     ids = ["" if stop.id is None else str(stop.id) for stop in found.stops]
     table = Table(box=None, header_style="bold")
     widths = {"#": max(map(len, places)), "id": max(2, *map(len, ids)), "hop": 4, "progress": 8}
-    longest = max(len(printable(stop.path)) for stop in found.stops)
-    room = show.out.width - sum(widths.values()) - 2 * len(widths) - 16  # what the tags need at least
+    paths = show.path_width([printable(stop.path) for stop in found.stops], [*widths.values()])
     for heading in ("#", "id", "image", "hop", "progress"):
         if heading == "image":
-            table.add_column(heading, overflow="fold", min_width=max(8, min(longest, room)))
+            table.add_column(heading, overflow="fold", min_width=paths)
         else:
             table.add_column(heading, justify="right", min_width=widths[heading])
     table.add_column("tags", overflow="ellipsis", no_wrap=True)

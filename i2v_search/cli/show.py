@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 SHOWN_SKIPPED = 20
+#: What a column of tags needs at least, with the spaces around it and around the paths.
+_TAGS_WIDTH = 8
 
 
 def as_json(document: Any) -> None:
@@ -99,6 +102,12 @@ def heading(text: str) -> None:
     out.print(f"[bold]{escape(printable(text))}[/bold]", soft_wrap=True)
 
 
+def path_width(paths: Iterable[str], others: Sequence[int]) -> int:
+    """Columns of the screen for paths, beside columns of some widths and one of tags: paths come first."""
+    room = out.width - sum(others) - 2 * len(others) - _TAGS_WIDTH
+    return max(8, min(room, max(map(cell_len, paths))))
+
+
 def hits(result: SearchResult) -> None:
     """Print search results as a table."""
     from i2v_search.results import printable
@@ -109,13 +118,12 @@ def hits(result: SearchResult) -> None:
     if not result.hits:
         out.print("No image qualifies. Try fewer filters or a lower --min-score.")
         return
-    longest = max(len(printable(hit.path)) for hit in result.hits)
     table = Table(box=None, header_style="bold")
     widths = {"rank": 4, "score": 6, "id": max(2, *(len(str(hit.id)) for hit in result.hits))}
     for heading, width in widths.items():
         table.add_column(heading, justify="right", min_width=width)
-    room = out.width - sum(widths.values()) - 2 * len(widths) - 16  # what the shared tags need at least
-    table.add_column("path", overflow="fold", min_width=max(8, min(longest, room)))
+    paths = path_width([printable(hit.path) for hit in result.hits], [*widths.values()])
+    table.add_column("path", overflow="fold", min_width=paths)
     table.add_column("shared tags", overflow="ellipsis", no_wrap=True)
     for hit in result.hits:
         shared = ", ".join(hit.tags)
