@@ -74,16 +74,23 @@ def test_of_a_few_rows_the_largest_hop_is_the_smallest_of_all_rising_paths(
 def test_the_largest_hop_may_be_two_percent_longer_where_that_makes_the_others_shorter() -> None:
     ends = arc(0.0, 1.2)
     least = beside_arc((0.0, 1.2), (1.0, 1.0), above=True)
-    longer, too_long = (beside_arc((0.0, 1.2), away, above=False) for away in ((1.015, 0.5), (1.03, 0.4)))
+    longer, too_long = (beside_arc((0.0, 1.2), away, above=False) for away in ((1.015, 0.7), (1.03, 0.65)))
     assert gradual(space_of(np.concatenate([ends, least, longer])), 0, 1, 1).rows == (3,)
     assert gradual(space_of(np.concatenate([ends, least, too_long])), 0, 1, 1).rows == (2,)
 
 
-def test_no_hop_is_shorter_than_a_third_of_the_largest_where_that_can_be() -> None:
-    # From 0 to 1.6 the hop to 0.8 is the largest in any case. By 1.0 the sum of squares is least, but the hop
-    # there is only 0.2; by the last one, off the way, both hops are 0.5.
-    on_the_way = arc(0.0, 0.8, 1.0, 1.6)
-    aside = beside_arc((0.8, 1.6), (0.5, 0.5), above=True)
+@pytest.mark.parametrize(
+    ("end", "short", "even"),
+    [(1.7, 0.42, 0.5), (1.6, 0.38, 0.46), (1.4, 0.25, 0.38)],
+    ids=["0.6", "half", "a third"],
+)
+def test_a_hop_is_not_much_shorter_than_the_largest_where_that_can_be(
+    end: float, short: float, even: float
+) -> None:
+    # From 0 on the hop to 0.8 is the largest in any case. By the row `short` from there the sum of squares
+    # is least; by the last one, off the way, no hop is shorter than `even`.
+    on_the_way = arc(0.0, 0.8, 0.8 + short, end)
+    aside = beside_arc((0.8, end), (even, even), above=True)
     matrix = np.concatenate([on_the_way, aside])
     assert gradual(space_of(matrix), 0, 3, 2).rows == (1, 4)
     assert gradual(space_of(on_the_way), 0, 3, 2).rows == (1, 2)

@@ -35,8 +35,9 @@ _FEWEST, _NEAR_CIRCLE, _NEAR_POINT = 48, 128, 8
 _COPY = 0.25
 #: How much longer than the smallest possible the largest hop may be, to make the other hops shorter.
 _SLACK = 1.02
-#: A hop shorter than this share of the largest changes too little to be worth an image.
-_LEAST_CHANGE = 1 / 3
+#: A hop shorter than a share of the largest changes too little to be worth an image; the first share that
+#: leaves a path is taken.
+_LEAST_CHANGES = (0.6, 0.5, 1 / 3)
 #: How much smaller the largest hop must be for an order that is not straight towards B.
 _WORTH_TURNING = 1.1
 #: What a hub multiplies its hops by: it looks like a little of everything.
@@ -62,8 +63,8 @@ def gradual(
     2. The order to take them in: by their progress <x, B - A>, or along the walk if that makes the largest
        hop 10 % smaller, as where pictures lie on a winding path.
     3. Which of them: by dynamic programming the smallest possible largest hop; then, allowing it to be 2 %
-       longer, and no hop shorter than a third of it where that can be, the least sum of squared angles, of
-       which those from and to hubs count a quarter more.
+       longer, and no hop shorter than 0.6 of it, or half, or a third where that can be, the least sum of
+       squared angles, of which those from and to hubs count a quarter more.
 
     Without a network only the great circle shows where to look.
 
@@ -96,9 +97,11 @@ def gradual(
     order, layered, least = _best_order(pool, steps)
     count = int(np.argmax(least <= least.min() * _NO_SMALLER**2)) if steps is None else steps
     limit = float(least[count]) * _SLACK**2
-    changing = Layered.of(pool.squared, order, shortest=float(least[count]) * _LEAST_CHANGE**2)
-    if changing.least_largest(count)[count] <= limit:
-        layered = changing
+    for share in _LEAST_CHANGES:
+        changing = Layered.of(pool.squared, order, shortest=float(least[count]) * share**2)
+        if changing.least_largest(count)[count] <= limit:
+            layered = changing
+            break
     chosen = layered.smoothest(count, limit, _weights(space, pool.numbers[order]))
     return task.answer(tuple(pool.numbers[order[chosen]].tolist()), bridges)
 
