@@ -170,6 +170,11 @@ def once(enough: int, deed: Callable[[], bool]) -> tuple[Report, list[int]]:
     return report, when
 
 
+def test_no_other_worker_has_a_cluster_on_these_addresses(request: pytest.FixtureRequest) -> None:
+    together = request.node.nodeid.endswith("@ray")
+    assert together or "PYTEST_XDIST_WORKER" not in os.environ, "run several workers with --dist loadgroup"
+
+
 # First of all, before a test keeps its connection.
 def test_a_cluster_that_does_not_answer_is_an_error(nodes: TwoNodes, images: Path, tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="cannot reach the Ray cluster 'http"):
