@@ -66,18 +66,18 @@ def ends(sample_collection: Collection) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("width", "paths", "expected"),
     [
-        (160, ["short.png", "a/longer/one.png"], 16),
-        (80, ["a" * 47], 47),
-        (80, ["a" * 48], 47),
-        (80, ["絵" * 20], 40),
-        (20, ["a" * 40], 8),
+        (160, ["short.png", "a/longer/one.png"], (16, 115)),
+        (80, ["a" * 47], (47, 4)),
+        (80, ["a" * 48], (47, 4)),
+        (80, ["絵" * 20], (40, 11)),
+        (20, ["a" * 40], (8, 4)),
     ],
 )
 def test_paths_are_shown_whole_where_the_screen_is_wide_enough(
-    width: int, paths: list[str], expected: int, monkeypatch: pytest.MonkeyPatch
+    width: int, paths: list[str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(show.out, "_width", width)
-    assert show.path_width(paths, [2, 3, 4, 8]) == expected
+    assert show.text_widths(paths, [2, 3, 4, 8], "tags") == expected
 
 
 def test_no_path_is_broken_on_80_columns(
@@ -87,9 +87,12 @@ def test_no_path_is_broken_on_80_columns(
     done = walk(*ends, "--steps", 3)
     paths = [stop["path"] for stop in stops_of(walk(*ends, "--steps", 3, "--json"))]
     assert max(map(len, paths)) > 35
-    for path, line in zip(paths, done.out.splitlines()[1:], strict=False):
+    heading, *lines = done.out.splitlines()
+    assert heading.split()[-1] == "tags"
+    for path, line in zip(paths, lines, strict=False):
         assert path in line
         assert len(line) <= 80
+        assert line.rstrip().endswith("…")
 
 
 def test_the_table_has_a_line_for_each_image(

@@ -101,18 +101,19 @@ def print_morph(found: Morph) -> None:
     ids = ["" if stop.id is None else str(stop.id) for stop in found.stops]
     table = Table(box=None, header_style="bold")
     widths = {"#": max(map(len, places)), "id": max(2, *map(len, ids)), "hop": 4, "progress": 8}
-    paths = show.path_width([printable(stop.path) for stop in found.stops], [*widths.values()])
+    paths = [printable(stop.path) for stop in found.stops]
+    for_paths, for_tags = show.text_widths(paths, [*widths.values()], "tags")
     for heading in ("#", "id", "image", "hop", "progress"):
         if heading == "image":
-            table.add_column(heading, overflow="fold", min_width=paths)
+            table.add_column(heading, overflow="fold", min_width=for_paths)
         else:
             table.add_column(heading, justify="right", min_width=widths[heading])
-    table.add_column("tags", overflow="ellipsis", no_wrap=True)
-    for place, number, stop in zip(places, ids, found.stops, strict=True):
+    table.add_column("tags", overflow="ellipsis", no_wrap=True, max_width=for_tags)
+    for place, number, path, stop in zip(places, ids, paths, found.stops, strict=True):
         table.add_row(
             place,
             number,
-            escape(printable(stop.path)),
+            escape(path),
             "" if place == "A" else f"{degrees(stop.hop):.0f}°",
             f"{stop.progress:.0%}",
             escape(", ".join(stop.tags)),

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 SHOWN_SKIPPED = 20
-#: What a column of tags needs at least, with the spaces around it and around the paths.
-_TAGS_WIDTH = 8
 
 
 def as_json(document: Any) -> None:
@@ -102,10 +100,14 @@ def heading(text: str) -> None:
     out.print(f"[bold]{escape(printable(text))}[/bold]", soft_wrap=True)
 
 
-def path_width(paths: Iterable[str], others: Sequence[int]) -> int:
-    """Columns of the screen for paths, beside columns of some widths and one of tags: paths come first."""
-    room = out.width - sum(others) - 2 * len(others) - _TAGS_WIDTH
-    return max(8, min(room, max(map(cell_len, paths))))
+def text_widths(paths: Iterable[str], others: Sequence[int], tags: str) -> tuple[int, int]:
+    """Columns of the screen for paths and for tags under a heading, beside columns of other widths.
+
+    Whole paths, which one copies, come first; tags have what is left.
+    """
+    room = out.width - sum(others) - 2 * (len(others) + 2)  # a space on either side of each
+    for_paths = max(8, min(max(map(cell_len, paths)), room - len(tags)))
+    return for_paths, max(len(tags), room - for_paths)
 
 
 def hits(result: SearchResult) -> None:
@@ -122,9 +124,10 @@ def hits(result: SearchResult) -> None:
     widths = {"rank": 4, "score": 6, "id": max(2, *(len(str(hit.id)) for hit in result.hits))}
     for heading, width in widths.items():
         table.add_column(heading, justify="right", min_width=width)
-    paths = path_width([printable(hit.path) for hit in result.hits], [*widths.values()])
-    table.add_column("path", overflow="fold", min_width=paths)
-    table.add_column("shared tags", overflow="ellipsis", no_wrap=True)
+    tags = "shared tags"
+    for_paths, for_tags = text_widths([printable(hit.path) for hit in result.hits], [*widths.values()], tags)
+    table.add_column("path", overflow="fold", min_width=for_paths)
+    table.add_column(tags, overflow="ellipsis", no_wrap=True, max_width=for_tags)
     for hit in result.hits:
         shared = ", ".join(hit.tags)
         table.add_row(
