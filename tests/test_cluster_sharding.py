@@ -221,7 +221,7 @@ def test_a_watcher_tells_what_is_done_and_by_how_many(job: ShardJob) -> None:
     job.beat(2).write_text(json.dumps({"process": 1, "started": 0.0, "done": 3}))
     with Watcher(job, 20, told.append):
         pass
-    assert (told[-1].done, told[-1].total, told[-1].note) == (done + 3, 20, "1 workers: 0/s")
+    assert (told[-1].done, told[-1].total, told[-1].note) == (done + 3, 20, "1 worker: 0/s")
 
 
 def test_a_shard_that_kills_its_workers_is_given_up(job: ShardJob) -> None:

@@ -76,7 +76,8 @@ class Watcher:
         done = sum(outcome.images for outcome in self._finished.values()) + sum(count for count, _ in running)
         rates = ", ".join(f"{rate:.0f}/s" for _, rate in sorted(running, reverse=True)[:8])
         more = f" and {len(running) - 8} more" if len(running) > 8 else ""
-        note = f"{len(running)} workers: {rates}{more}" if running else ""
+        workers = "1 worker" if len(running) == 1 else f"{len(running)} workers"
+        note = f"{workers}: {rates}{more}" if running else ""
         total = None if self._total is None else max(self._total, done)
         self._report(Progress("extracting", done, total, note))
 
