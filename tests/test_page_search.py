@@ -133,17 +133,18 @@ def test_pressing_results_searches_on_and_back_returns(visit: Visit, server: Run
     page.evaluate("scrollTo(0, 500)")
     page.locator("#grid a").nth(14).click()
     searched(page, rf"\?like={first[14]}$")
-    assert keys(page) == hits(server, examples=[{"id": int(first[14]), "weight": 1}])
-    second = keys(page)
+    second = keys(page)[:60]
+    assert second == hits(server, examples=[{"id": int(first[14]), "weight": 1}])
     page.locator("#grid a").nth(1).click()
     searched(page, rf"\?like={second[1]}$")
     page.go_back()
     searched(page, rf"\?like={first[14]}$")
     until(page, f"document.querySelector('#grid [data-key]').dataset.key === '{second[0]}'")
-    assert keys(page) == second
+    # The next page may have come meanwhile.
+    assert keys(page)[: len(second)] == second
     page.go_back()
     until(page, "scrollY > 400")
-    assert keys(page) == first
+    assert keys(page)[: len(first)] == first
     page.go_forward()
     searched(page, rf"\?like={first[14]}$")
 
