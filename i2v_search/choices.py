@@ -23,6 +23,8 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 #: How tags are chosen: one threshold for all, or each tag's own for the best F0.5, F1 or F2.
 Rule: TypeAlias = Literal["constant", "f0.5", "f1", "f2"]
+#: What writing a caption does where there is one: `i2v_search.captions`.
+ExistingCaption: TypeAlias = Literal["keep", "append", "overwrite"]
 #: What can be trained: `i2v_search.encoders.trained`.
 TrainingModel: TypeAlias = Literal["illustration2vec", "illustration2vec-features", "lite"]
 #: How its weights are updated: `i2v_search.training.settings`.

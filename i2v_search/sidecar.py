@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from i2v_search.errors import SourceError
-from i2v_search.tags import CATEGORIES, Tag, normalise_tag
+from i2v_search.tags import CATEGORIES, MAX_TAGS, Tag, normalise_tag
 
 FILE_NAME = "tags.jsonl"
 MAX_LINE = 2**20
-MAX_TAGS = 4096
 _TEXTS = ("label", "group", "source", "licence")
 
 

@@ -31,6 +31,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 TAG_THRESHOLD = 0.25
 #: Tags below this probability are not kept in a collection.
 TAG_FLOOR = 0.1
+#: Tags that people gave one image; a file that has more for one is no list of tags.
+MAX_TAGS = 4096
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,12 @@ def caption(tags: ImageTags) -> str:
         >>> caption(ImageTags(general=(Tag("1girl"), Tag("smile")), copyright=(Tag("vocaloid"),)))
         '1girl, smile, vocaloid'
     """
-    return ", ".join(tag.name for tag in (*tags.general, *tags.character, *tags.copyright))
+    return ", ".join(caption_names(tags))
+
+
+def caption_names(tags: ImageTags) -> list[str]:
+    """The names that `caption` writes."""
+    return [tag.name for tag in (*tags.general, *tags.character, *tags.copyright)]
 
 
 def _one_image(probabilities: ArrayLike, vocabulary: Vocabulary) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from i2v_search import sidecar
 from i2v_search.errors import SourceError
 from i2v_search.sidecar import read_sidecars
-from i2v_search.tags import Tag
+from i2v_search.tags import MAX_TAGS, Tag
 
 
 def write(folder: Path, *lines: Any) -> Path:
@@ -69,7 +69,7 @@ def test_the_last_line_about_an_image_counts(tmp_path: Path) -> None:
         {"path": "a", "tags": ["x"], "categories": {"x": "colour"}},
         {"path": "a", "tags": ["x"], "categories": {"x": []}},
         {"path": "a", "tags": ["\ud800"]},
-        {"path": "a", "tags": ["x"] * (sidecar.MAX_TAGS + 1)},
+        {"path": "a", "tags": ["x"] * (MAX_TAGS + 1)},
         "[" * 100_000,
         '{"path": "' + "a" * sidecar.MAX_LINE + '"}',
     ],

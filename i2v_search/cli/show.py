@@ -30,6 +30,7 @@ from i2v_search.progress import Progress, Report
 if TYPE_CHECKING:
     from PIL import Image
 
+    from i2v_search.captions import CaptionWriter
     from i2v_search.collection import Collection
     from i2v_search.encoders.models import ModelCard
     from i2v_search.planner import IndexPlan
@@ -152,13 +153,27 @@ def changes(collection: Collection) -> None:
     skipped(done.skipped)
 
 
-def skipped(items: tuple[Skipped, ...], console: Console = out) -> None:
+def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
+    """Print which captions bear another name than usual, and which were not written."""
+    from i2v_search.results import printable
+
+    if writer.shared:
+        example = writer.shared[0]
+        err.print(
+            f"{len(writer.shared)} images share a name with another but for the ending, so their captions "
+            f"have it too: {escape(printable(example))}.txt",
+            soft_wrap=True,
+        )
+    skipped(tuple(kept), err, "captions not written")
+
+
+def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "skipped") -> None:
     """Print the images that could not be read, the first `SHOWN_SKIPPED` with their reasons."""
     from i2v_search.results import printable
 
     if not items:
         return
-    console.print(f"[yellow]{len(items)} skipped:[/yellow]")
+    console.print(f"[yellow]{len(items)} {what}:[/yellow]")
     for item in items[:SHOWN_SKIPPED]:
         line = f"  {escape(printable(item.path))}: {escape(item.reason)}"
         console.print(line, style="yellow", soft_wrap=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json as json_module
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +29,13 @@ def tag(
         int | None, typer.Option("--top", "-k", min=1, help="The best of each category instead.")
     ] = None,
     sidecar: Annotated[
-        bool, typer.Option("--sidecar", help="Write IMAGE.txt with the tags beside each file.")
+        bool, typer.Option("--sidecar", help="Write a caption with the tags beside each file; see below.")
+    ] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="With --sidecar: add the tags that a caption lacks.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --sidecar: replace captions that are there.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="Print CSV: path, category, tag, probability.")] = False,
@@ -39,7 +44,12 @@ def tag(
         int | None, typer.Option("--threads", min=1, help="CPU threads of the tagger.")
     ] = None,
 ) -> None:
-    """Tag images: general, character, copyright, rating."""
+    """Tag images: general, character, copyright, rating.
+
+    The caption of pic.png is pic.txt, or pic.png.txt where there is a pic.jpg too. A caption that is there
+    already stays as it is, and the exit code is 1, unless you say --append or --overwrite.
+    """
+    from i2v_search.captions import CaptionWriter
     from i2v_search.cli import show
     from i2v_search.encoders import load_tagger
     from i2v_search.sources import Skipped, image_root
@@ -47,8 +57,14 @@ def tag(
 
     if json and csv_:
         raise typer.BadParameter("choose one of --json and --csv")
+    if append and overwrite:
+        raise typer.BadParameter("choose one of --append and --overwrite")
+    if (append or overwrite) and not sidecar:
+        raise typer.BadParameter("--append and --overwrite go with --sidecar")
     loaded = load_tagger(tagger, Engine(device, threads))
-    root, skipped = image_root(images), []
+    skipped: list[Skipped] = []
+    kept: list[Skipped] = []
+    captions = CaptionWriter(image_root(images), "append" if append else "overwrite" if overwrite else "keep")
     write = _write_json if json else _write_csv if csv_ else show.tags
     if csv_:
         csv.writer(sys.stdout).writerow(["path", "category", "tag", "probability"])
@@ -57,9 +73,12 @@ def tag(
             skipped.append(item)
             continue
         write(item)
-        if sidecar:
-            _write_sidecar(root, item)
+        if sidecar and (problem := captions.write(item.path, item.tags)):
+            kept.append(problem)
     show.skipped(tuple(skipped), show.err)
+    show.captions(captions, kept)
+    if kept:
+        raise typer.Exit(1)
 
 
 def _write_json(item: TaggedImage) -> None:
@@ -74,11 +93,3 @@ def _write_csv(item: TaggedImage) -> None:
     rows = csv.writer(sys.stdout)
     for category, tags in item.tags.to_dict().items():
         rows.writerows((printable(item.path), category, name, f"{value:.4f}") for name, value in tags)
-
-
-def _write_sidecar(root: Path, item: TaggedImage) -> None:
-    from i2v_search.archives import ARCHIVE_SEPARATOR
-    from i2v_search.tags import caption
-
-    if ARCHIVE_SEPARATOR not in item.path:
-        (root / item.path).with_suffix(".txt").write_text(caption(item.tags) + "\n", encoding="utf-8")

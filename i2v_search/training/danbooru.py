@@ -18,9 +18,8 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from i2v_search.errors import SourceError, TagError
-from i2v_search.sidecar import MAX_TAGS
 from i2v_search.tag_files import BOORU_CATEGORIES
-from i2v_search.tags import CATEGORIES, Category, Tag, normalise_tag
+from i2v_search.tags import CATEGORIES, MAX_TAGS, Category, Tag, normalise_tag
 
 ENDINGS: Final = (".json", ".jsonl")
 MAX_ARRAY_BYTES: Final = 512 * 2**20
