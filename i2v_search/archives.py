@@ -20,13 +20,15 @@ import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias, cast
 
 from i2v_search.errors import ImageError
+from i2v_search.exclusion import Exclusion
 from i2v_search.images import EXTENSIONS, MAX_BYTES, describe_special, open_regular_file, read_bounded
+from i2v_search.unread import Tally, is_service_folder
 
 ARCHIVE_SEPARATOR: Final = "!/"
 _DECOMPRESSORS: Final[dict[str, Callable[[BinaryIO], BinaryIO]]] = {
@@ -111,9 +113,32 @@ Wanted: TypeAlias = Callable[[str], bool]
 _Opened: TypeAlias = Callable[[], BinaryIO]
 
 
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder is passed over: it is hidden, or holds thumbnails or deleted files."""
+    return is_hidden(name) or is_service_folder(name)
+
+
 def is_picture_name(name: str) -> bool:
-    """Whether a member's name ends as images do, and no part of it begins with a dot."""
-    return has_image_name(name) and not any(is_hidden(part) for part in name.split("/") if part != "..")
+    """Whether a member's name ends as images do, and no part of it is passed over."""
+    return has_image_name(name) and not any(is_passed_over(part) for part in name.split("/") if part != "..")
+
+
+def picture_members(archive: str, exclude: Sequence[str], tally: Tally) -> Wanted:
+    """The pictures of an archive but for what is excluded, relative to it; what is left is counted."""
+    rules = Exclusion(archive, exclude)
+
+    def is_wanted(name: str) -> bool:
+        if any(is_passed_over(part) for part in name.split("/") if part != ".."):
+            return False
+        if not has_image_name(name):
+            tally.file(name)
+            return False
+        if rules and rules.excludes(f"{archive}/{name}"):
+            tally.excluded(is_folder=False, is_image=True)
+            return False
+        return True
+
+    return is_wanted
 
 
 def walk_archive(

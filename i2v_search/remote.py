@@ -23,13 +23,16 @@ from i2v_search.archives import (
     Passed,
     archive_extension,
     has_image_name,
-    is_hidden,
+    is_passed_over,
     is_zip,
+    picture_members,
     walk_archive,
     why,
 )
 from i2v_search.errors import ImageError, SourceError
+from i2v_search.exclusion import Exclusion
 from i2v_search.images import MAX_BYTES
+from i2v_search.unread import Tally
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
@@ -49,21 +52,28 @@ class RemoteSource:
     """What a URL leads to: a folder, an archive or one picture; with ``*`` in it, several of them."""
 
     url: str
+    exclude: tuple[str, ...] = ()
 
-    def walk(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[Item]:
+    def walk(
+        self, wanted: Callable[[str], bool] = lambda _: True, tally: Tally | None = None
+    ) -> Iterator[Item]:
         """Yield what is there, in the order of the names' bytes; `wanted` is asked about URLs.
+
+        What is not read is counted in `tally`; of a name that does not say that it is a picture nothing is
+        read.
 
         Raises:
             SourceError: fsspec, or what it needs for this store, is missing, or the URL leads nowhere.
         """
         system, path = _connect(self.url)
+        look = _Look(system, wanted, self.exclude, tally or Tally())
         if not has_magic(path):
-            yield from _at(system, path, self.url, wanted)
+            yield from look.at(path, self.url)
             return
         for match in sorted(map(str, system.glob(path)), key=str.encode):
             if "/." in path or "/." not in match:
                 # Not read as a pattern again: a name may hold [ and *.
-                yield from _at(system, match, str(system.unstrip_protocol(match)), wanted)
+                yield from look.at(match, str(system.unstrip_protocol(match)))
 
     def covers(self, path: str) -> bool:
         """Whether this source gives what is at a URL."""
@@ -71,7 +81,10 @@ class RemoteSource:
             return fnmatchcase(path, self.url)
         inner = path.removeprefix(self.url.rstrip("/") + "/")
         return path == self.url or (
-            inner != path and has_image_name(inner) and not any(map(is_hidden, inner.split("/")))
+            inner != path
+            and has_image_name(inner)
+            and not any(map(is_passed_over, inner.split("/")))
+            and not Exclusion(self.url, self.exclude).excludes(path)
         )
 
     def nothing_found(self) -> str:
@@ -79,10 +92,10 @@ class RemoteSource:
         return f"{self.url} holds no picture"
 
 
-def remote_source(url: str) -> RemoteSource:
+def remote_source(url: str, exclude: tuple[str, ...] = ()) -> RemoteSource:
     """The source at a URL, written as stored paths below it begin."""
     system, path = _connect(url)
-    return RemoteSource(str(system.unstrip_protocol(path)))
+    return RemoteSource(str(system.unstrip_protocol(path)), exclude)
 
 
 def _connect(url: str) -> tuple[Any, str]:
@@ -100,40 +113,59 @@ def _connect(url: str) -> tuple[Any, str]:
     return system, str(path)
 
 
-def _at(system: Any, path: str, url: str, wanted: Callable[[str], bool]) -> Iterator[Item]:
-    """What is at a path that no pattern is left in: a folder, an archive or a picture."""
-    try:
-        info = system.info(path)
-    except Exception as error:
-        raise SourceError(f"{url!r} cannot be reached: {why(error)}") from error
-    if info["type"] == "directory":
-        yield from _walk(system, path, wanted)
-    elif archive_extension(path) is None:
-        yield _found(system, info)
-    elif is_zip(path) or wanted(f"{url}!/"):
-        yield from walk_archive(url, opened=lambda: cast(BinaryIO, system.open(path, "rb")))
+@dataclass(frozen=True)
+class _Look:
+    """Looks for pictures in a store."""
 
+    system: Any
+    wanted: Callable[[str], bool]
+    exclude: tuple[str, ...]
+    tally: Tally
 
-def _walk(system: Any, top: str, wanted: Callable[[str], bool]) -> Iterator[Item]:
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
+    def at(self, path: str, url: str) -> Iterator[Item]:
+        """What is at a path that no pattern is left in: a folder, an archive or a picture."""
+        system = self.system
         try:
-            entries = sorted(system.ls(folder, detail=True), key=lambda entry: str(entry["name"]).encode())
-        except Exception as error:  # noqa: BLE001 - every store has errors of its own
-            yield Passed(str(system.unstrip_protocol(folder)), f"folder cannot be listed: {why(error)}")
-            continue
-        folders = []
-        for entry in entries:
-            path = str(entry["name"]).rstrip("/")
-            name = path.rsplit("/", 1)[-1]
-            if is_hidden(name) or path == folder.rstrip("/"):
+            info = system.info(path)
+        except Exception as error:
+            raise SourceError(f"{url!r} cannot be reached: {why(error)}") from error
+        if info["type"] == "directory":
+            yield from self._walk(path)
+        elif archive_extension(path) is None:
+            yield _found(system, info)
+        elif is_zip(path) or self.wanted(f"{url}!/"):
+            members = picture_members(url, self.exclude, self.tally)
+            yield from walk_archive(url, members, opened=lambda: cast(BinaryIO, system.open(path, "rb")))
+
+    def _walk(self, top: str) -> Iterator[Item]:
+        system, rules, waiting = self.system, Exclusion(top, self.exclude), [top]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                entries = sorted(
+                    system.ls(folder, detail=True), key=lambda entry: str(entry["name"]).encode()
+                )
+            except Exception as error:  # noqa: BLE001 - every store has errors of its own
+                yield Passed(str(system.unstrip_protocol(folder)), f"folder cannot be listed: {why(error)}")
                 continue
-            if entry["type"] == "directory":
-                folders.append(path)
-            elif has_image_name(name) and wanted(str(system.unstrip_protocol(path))):
-                yield _found(system, entry)
-        waiting.extend(reversed(folders))
+            folders = []
+            for entry in entries:
+                path = str(entry["name"]).rstrip("/")
+                name, is_folder = path.rsplit("/", 1)[-1], entry["type"] == "directory"
+                if path == folder.rstrip("/"):
+                    continue
+                if is_passed_over(name):
+                    self.tally.passed_over(name, is_folder=is_folder, is_image=has_image_name(name))
+                elif rules and rules.excludes(path, is_folder=is_folder):
+                    self.tally.excluded(is_folder=is_folder, is_image=has_image_name(name))
+                elif is_folder:
+                    folders.append(path)
+                elif self.wanted(str(system.unstrip_protocol(path))):
+                    if has_image_name(name):
+                        yield _found(system, entry)
+                    else:
+                        self.tally.file(name)
+            waiting.extend(reversed(folders))
 
 
 def _found(system: Any, info: dict[str, Any]) -> Found:

@@ -1,10 +1,12 @@
 """Where pictures come from: folders, files, glob patterns and archives, streamed in one deterministic order.
 
 - A folder is walked in depth, each directory sorted by the bytes of its names, so memory is bounded by the
-  largest directory. Names beginning with a dot (and with them macOS's `._x`) are passed over, and only names
-  ending in `images.EXTENSIONS` are considered. Symbolic links are followed, every linked folder once; a link
-  to a folder above it is skipped. Archives inside a folder are left alone: name them, or match them by a
-  glob.
+  largest directory. Names beginning with a dot (and with them macOS's `._x`) are passed over, as are folders
+  of thumbnails and deleted files (`i2v_search.unread`) and what a person excludes (`i2v_search.exclusion`).
+  Names ending in `images.EXTENSIONS` are considered without a look; a file with another ending is opened, and
+  considered if it begins as an image does. The others are counted. Symbolic links are followed, every linked
+  folder once; a link to a folder above it is skipped. Archives inside a folder are left alone: name them, or
+  match them by a glob.
 - A glob pattern (`art/**/*.png`; `**` is any number of folders) is matched without following anything twice.
   A matched folder is walked as a folder; a matched file, like a file given by name, is tried whatever its
   ending. `*` and `?` do not match a leading dot.
@@ -41,14 +43,26 @@ from i2v_search.archives import (
     archive_extension,
     has_image_name,
     is_hidden,
+    is_passed_over,
     is_zip,
+    picture_members,
     read_member,
     walk_archive,
     why,
 )
 from i2v_search.errors import ImageError, SourceError
-from i2v_search.images import EXTENSIONS, MAX_BYTES, describe_special, read_regular_file
+from i2v_search.exclusion import Exclusion
+from i2v_search.images import (
+    EXTENSIONS,
+    MAX_BYTES,
+    SIGNATURE_BYTES,
+    begins_like_image,
+    describe_special,
+    open_regular_file,
+    read_regular_file,
+)
 from i2v_search.remote import RemoteSource, is_url, remote_source
+from i2v_search.unread import Tally, described, is_service_folder, may_be_picture
 
 Source: TypeAlias = str | os.PathLike[str]
 Wanted: TypeAlias = Callable[[str], bool]
@@ -107,12 +121,20 @@ def image_root(sources: Sequence[Source]) -> Path:
 
 
 def iter_images(
-    sources: Sequence[Source], root: Path, wanted: Wanted = everything
+    sources: Sequence[Source],
+    root: Path,
+    wanted: Wanted = everything,
+    *,
+    exclude: Sequence[str] = (),
+    tally: Tally | None = None,
 ) -> Iterator[SourceImage | Skipped]:
     """Yield every picture of the sources, in their order, with what had to be skipped in its place.
 
     Of the others than `wanted` the names are read and nothing else. It is asked about a tar archive as
     ``pack.tar!/``, and one that is not wanted is not opened: passing a member over takes reading it.
+
+    `exclude` are patterns as in a ``.gitignore``, relative to each source. What is not read is counted in
+    `tally`.
 
     Raises `SourceError` at the call, before anything is yielded, for a source that does not exist, a folder
     or archive without any picture, and a glob without any match.
@@ -123,19 +145,27 @@ def iter_images(
     >>> [(image.path, image.read()) for image in iter_images([folder], image_root([folder]))]
     [('a.png', b'pixels')]
     """
-    parsed = _parse(sources)
+    parsed = _parse(sources, exclude)
     for source in parsed:
-        if next(source.walk(), None) is None:
-            raise SourceError(source.nothing_found())
-    return _stream(parsed, root.resolve(), wanted)
+        unread = Tally()
+        if next(source.walk(tally=unread), None) is None:
+            left = unread.counted()
+            raise SourceError(source.nothing_found() + (f"; not read: {described(left)}" if left else ""))
+    return _stream(parsed, root.resolve(), wanted, tally or Tally())
 
 
-def count_images(sources: Sequence[Source], root: Path | None = None, wanted: Wanted = everything) -> int:
+def count_images(
+    sources: Sequence[Source],
+    root: Path | None = None,
+    wanted: Wanted = everything,
+    *,
+    exclude: Sequence[str] = (),
+) -> int:
     """Count what `iter_images` will yield as `SourceImage`: names only, nothing is decoded.
 
     Folders cost one pass over their names and zip archives one listing; a compressed tar has to be
-    decompressed once. `wanted` is that of `iter_images`, and goes by paths below `root`. Raises `SourceError`
-    for a source that does not exist.
+    decompressed once. `wanted` and `exclude` are those of `iter_images`; `wanted` goes by paths
+    below `root`. Raises `SourceError` for a source that does not exist.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -144,7 +174,7 @@ def count_images(sources: Sequence[Source], root: Path | None = None, wanted: Wa
     1
     """
     top = Path("/") if root is None else root.resolve()
-    return sum(isinstance(item, Found) for item, _ in _items(_parse(sources), top, wanted))
+    return sum(isinstance(item, Found) for item, _ in _items(_parse(sources, exclude), top, wanted, Tally()))
 
 
 def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
@@ -203,26 +233,32 @@ def _inside(root: Path, path: str, label: str, allow_outside: bool) -> Path:
 @dataclass(frozen=True)
 class _File:
     path: str
+    exclude: tuple[str, ...] = ()
 
     @property
     def base(self) -> Path:
         return Path(self.path).parent
 
     def covers(self, path: str) -> bool:
-        return path == self.path
+        return path == self.path and not self._excluded()
 
-    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
-        if wanted(self.path):
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+        if self._excluded():
+            (tally or Tally()).excluded(is_folder=False, is_image=True)
+        elif wanted(self.path):
             yield _look_at(self.path)
 
     def nothing_found(self) -> str:
-        return f"{self.path} is empty"
+        return f"{self.path} is left out"
+
+    def _excluded(self) -> bool:
+        return bool(self.exclude) and Exclusion(str(self.base), self.exclude).excludes(self.path)
 
 
 @dataclass(frozen=True)
 class _Archive(_File):
-    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
-        return _walk_wanted_archive(self.path, wanted)
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+        return _walk_wanted_archive(self.path, wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
         return f"{self.path} holds no picture: looked for members ending in {_extensions_text()}"
@@ -231,6 +267,7 @@ class _Archive(_File):
 @dataclass(frozen=True)
 class _Folder:
     path: str
+    exclude: tuple[str, ...] = ()
 
     @property
     def base(self) -> Path:
@@ -238,10 +275,15 @@ class _Folder:
 
     def covers(self, path: str) -> bool:
         inner = _below(path, self.path)
-        return bool(inner) and has_image_name(inner[-1]) and not any(is_hidden(part) for part in inner)
+        return (
+            bool(inner)
+            and not any(is_passed_over(part) for part in inner)
+            and _is_picture(path)
+            and not Exclusion(self.path, self.exclude).excludes_below(self.path, inner)
+        )
 
-    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
-        return _walk_folder(self.path, (), wanted)
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+        return _walk_folder(self.path, (), wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
         return (
@@ -254,6 +296,7 @@ class _Glob:
     pattern: str
     prefix: str
     parts: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
 
     @property
     def base(self) -> Path:
@@ -262,14 +305,16 @@ class _Glob:
     def covers(self, path: str) -> bool:
         states = _start(self.parts)
         inner = _below(path, self.prefix)
+        if inner and Exclusion(self.prefix, self.exclude).excludes_below(self.prefix, inner):
+            return False
         for depth, part in enumerate(inner):
             states = _advance(self.parts, states, part)
             if len(self.parts) in states and len(states) == 1 and depth + 1 < len(inner):
                 return _Folder(str(Path(self.prefix, *inner[: depth + 1]))).covers(path)
         return len(self.parts) in states
 
-    def walk(self, wanted: Wanted = everything) -> Iterator[Item]:
-        return _walk_folder(self.prefix, self.parts, wanted)
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+        return _walk_folder(self.prefix, self.parts, wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
         return f"nothing matches {self.pattern}: in a shell, quote it, and use ** for folders in folders"
@@ -278,22 +323,23 @@ class _Glob:
 _AnySource: TypeAlias = _File | _Folder | _Glob | RemoteSource
 
 
-def _parse(sources: Sequence[Source]) -> list[_AnySource]:
+def _parse(sources: Sequence[Source], exclude: Sequence[str] = ()) -> list[_AnySource]:
     if isinstance(sources, str | os.PathLike):
         sources = [sources]  # a string is a sequence of strings, and never what was meant
     if not sources:
         raise SourceError("no sources given: name a folder, a file, a glob pattern or an archive")
-    return [_parse_one(os.fsdecode(source)) for source in sources]
+    patterns = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    return [_parse_one(os.fsdecode(source), patterns) for source in sources]
 
 
-def _parse_one(source: str) -> _AnySource:
+def _parse_one(source: str, exclude: tuple[str, ...]) -> _AnySource:
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 - Path would drop a trailing slash
     except (OSError, ValueError) as error:
         if is_url(source):
-            return remote_source(source)
+            return remote_source(source, exclude)
         if glob.has_magic(source) and "\0" not in source:
-            return _parse_glob(source)
+            return _parse_glob(source, exclude)
         problem = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
         raise SourceError(f"{source!r} {problem}") from error
     path = Path(source)
@@ -303,14 +349,14 @@ def _parse_one(source: str) -> _AnySource:
             os.scandir(folder).close()
         except OSError as error:
             raise SourceError(f"{source!r} cannot be listed: {why(error)}") from error
-        return _Folder(folder)
+        return _Folder(folder, exclude)
     if not stat.S_ISREG(mode):
         raise SourceError(f"{source!r} is {describe_special(mode)}, not a folder or file")
     located = str(path.parent.resolve() / path.name)  # the name as given, even when it is a link
-    return _File(located) if archive_extension(located) is None else _Archive(located)
+    return (_File if archive_extension(located) is None else _Archive)(located, exclude)
 
 
-def _parse_glob(pattern: str) -> _Glob:
+def _parse_glob(pattern: str, exclude: tuple[str, ...]) -> _Glob:
     parts = Path(pattern).parts
     fixed = 0
     while (
@@ -320,11 +366,13 @@ def _parse_glob(pattern: str) -> _Glob:
     prefix = Path(*parts[:fixed])
     if not prefix.is_dir():
         raise SourceError(f"{pattern!r} matches nothing: {str(prefix)!r} is not a folder")
-    return _Glob(pattern, str(prefix.resolve()), parts[fixed:])
+    return _Glob(pattern, str(prefix.resolve()), parts[fixed:], exclude)
 
 
-def _stream(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[SourceImage | Skipped]:
-    for item, path in _items(parsed, root, wanted):
+def _stream(
+    parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally
+) -> Iterator[SourceImage | Skipped]:
+    for item, path in _items(parsed, root, wanted, tally):
         if isinstance(item, Passed):
             yield Skipped(path, item.reason)
         else:
@@ -332,7 +380,7 @@ def _stream(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[So
             yield SourceImage(path, item.size, item.mtime_ns, functools.partial(content, path))
 
 
-def _items(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[tuple[Item, str]]:
+def _items(parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[Item, str]]:
     """What the sources hold, each with its stored path."""
 
     def at(path: str) -> bool:
@@ -340,7 +388,7 @@ def _items(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[tup
 
     for number, source in enumerate(parsed):
         earlier = parsed[:number]
-        for item in source.walk() if wanted is everything else source.walk(at):
+        for item in source.walk(everything if wanted is everything else at, tally):
             if _given_before(item, earlier):
                 continue
             path = _stored(item.path, root)
@@ -350,8 +398,9 @@ def _items(parsed: list[_AnySource], root: Path, wanted: Wanted) -> Iterator[tup
                 yield item, path
 
 
-def _walk_wanted_archive(path: str, wanted: Wanted) -> Iterator[Item]:
-    return walk_archive(path) if is_zip(path) or wanted(path + ARCHIVE_SEPARATOR) else iter(())
+def _walk_wanted_archive(path: str, wanted: Wanted, exclude: tuple[str, ...], tally: Tally) -> Iterator[Item]:
+    if is_zip(path) or wanted(path + ARCHIVE_SEPARATOR):
+        yield from walk_archive(path, picture_members(path, exclude, tally))
 
 
 def _given_before(item: Item, earlier: Sequence[_AnySource]) -> bool:
@@ -403,7 +452,7 @@ def _advance(parts: tuple[str, ...], states: frozenset[int], name: str) -> froze
         if state == len(parts):
             continue
         if parts[state] == "**":
-            if not is_hidden(name):
+            if not is_passed_over(name):
                 moved.add(state)
         elif _part_matches(parts[state], name):
             moved.add(state + 1)
@@ -411,7 +460,8 @@ def _advance(parts: tuple[str, ...], states: frozenset[int], name: str) -> froze
 
 
 def _part_matches(part: str, name: str) -> bool:
-    return (not is_hidden(name) or is_hidden(part)) and fnmatch.fnmatchcase(name, part)
+    named = is_hidden(part) if is_hidden(name) else part == name or not is_service_folder(name)
+    return named and fnmatch.fnmatchcase(name, part)
 
 
 _Identity: TypeAlias = tuple[int, int]
@@ -430,25 +480,28 @@ class _Level:
     identity: _Identity
     states: frozenset[int]
     as_folder: bool
+    rules: Exclusion
 
 
-def _walk_folder(top: str, parts: tuple[str, ...], wanted: Wanted) -> Iterator[Item]:
+def _walk_folder(
+    top: str, parts: tuple[str, ...], wanted: Wanted, exclude: tuple[str, ...], tally: Tally
+) -> Iterator[Item]:
     """Walk in depth with a list, not by recursion: a directory tree may be deeper than Python's stack."""
     above = _identities_above(top)
     followed: set[_Identity] = set()
     levels: list[_Level] = []
 
-    def enter(path: str, states: frozenset[int], as_folder: bool) -> Passed | None:
+    def enter(path: str, states: frozenset[int], as_folder: bool, rules: Exclusion) -> Passed | None:
         try:
             status = os.stat(path)  # noqa: PTH116
             with os.scandir(path) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
             return Passed(path, f"folder cannot be listed: {why(error)}")
-        levels.append(_Level(iter(entries), _identity(status), states, as_folder))
+        levels.append(_Level(iter(entries), _identity(status), states, as_folder, rules.within(path)))
         return None
 
-    if problem := enter(top, _start(parts), as_folder=not parts):
+    if problem := enter(top, _start(parts), not parts, Exclusion(top, exclude)):
         yield problem
     while levels:
         level = levels[-1]
@@ -457,24 +510,60 @@ def _walk_folder(top: str, parts: tuple[str, ...], wanted: Wanted) -> Iterator[I
             levels.pop()
             continue
         states = level.states if level.as_folder else _advance(parts, level.states, entry.name)
-        if (level.as_folder and is_hidden(entry.name)) or not states:
+        if not states:
             continue
-        matched = len(parts) in states
-        if not _is_directory(entry):
+        matched, is_folder = len(parts) in states, _is_directory(entry)
+        if _is_left_out(entry, is_folder, level, tally):
+            continue
+        if not is_folder:
             if level.as_folder:
-                if has_image_name(entry.name) and wanted(entry.path):
-                    yield _look_at(entry.path)
+                yield from _file_in_folder(entry, wanted, tally)
             elif matched:
                 item = _look_at(entry.path)
                 is_archive = isinstance(item, Found) and archive_extension(entry.name) is not None
-                yield from _walk_wanted_archive(entry.path, wanted) if is_archive else (item,)
+                walk = _walk_wanted_archive(entry.path, wanted, exclude, tally) if is_archive else (item,)
+                yield from walk
             continue
         if entry.is_symlink() and (problem := _refuse_link(entry, above, levels, followed)):
             yield problem
             continue
         as_folder = level.as_folder or (matched and len(states) == 1)
-        if problem := enter(entry.path, states, as_folder):
+        if problem := enter(entry.path, states, as_folder, level.rules):
             yield problem
+
+
+def _is_left_out(entry: os.DirEntry[str], is_folder: bool, level: _Level, tally: Tally) -> bool:
+    """Whether an entry is passed over by its name, or excluded; it is counted then."""
+    kind = {"is_folder": is_folder, "is_image": has_image_name(entry.name)}
+    if level.as_folder and is_passed_over(entry.name):
+        tally.passed_over(entry.name, **kind)
+        return True
+    if level.rules and level.rules.excludes(entry.path, is_folder=is_folder):
+        tally.excluded(**kind)
+        return True
+    return False
+
+
+def _file_in_folder(entry: os.DirEntry[str], wanted: Wanted, tally: Tally) -> Iterator[Item]:
+    if not wanted(entry.path):
+        return
+    if _is_picture(entry.path):
+        yield _look_at(entry.path)
+    else:
+        tally.file(entry.name)
+
+
+def _is_picture(path: str) -> bool:
+    """Whether a file is a picture by its name, or by its first bytes where the name does not say."""
+    if has_image_name(path):
+        return True
+    if not may_be_picture(path):
+        return False
+    try:
+        with open_regular_file(path) as file:
+            return begins_like_image(file.read(SIGNATURE_BYTES))
+    except (ImageError, OSError):
+        return False
 
 
 def _identities_above(folder: str) -> set[_Identity]:

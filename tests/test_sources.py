@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from i2v_search import archives
 from i2v_search.errors import ImageError, SourceError
 from i2v_search.sources import Skipped, SourceImage, count_images, image_root, iter_images, open_stored
+from i2v_search.unread import Tally
 
 PICTURE = encode(plain(size=(4, 3)), "PNG")
 
@@ -41,6 +42,13 @@ def skipped(given_sources: Sequence[str | Path]) -> dict[str, str]:
     return {item.path: item.reason for item in items if isinstance(item, Skipped)}
 
 
+def unread(given_sources: Sequence[str | Path], *exclude: str) -> dict[str, int]:
+    tally = Tally()
+    for _ in iter_images(given_sources, image_root(given_sources), exclude=exclude, tally=tally):
+        pass
+    return {item.kind: item.count for item in tally.counted()}
+
+
 # Folders
 
 
@@ -49,10 +57,77 @@ def test_folder_is_walked_in_depth_in_byte_order(tmp_path: Path) -> None:
     assert found([tmp_path]) == ["Z.png", "a/B.jpg", "a/z.jpg", "a.png", "b.png", "c/d/e/f.webp", "é.png"]
 
 
-def test_hidden_names_and_other_endings_are_passed_over_in_silence(tmp_path: Path) -> None:
-    put(tmp_path, "a.png", ".b.png", "._a.png", ".git/c.png", "notes.txt", "png", "d.PNG", "e.zip")
+def test_hidden_names_and_other_endings_are_passed_over_and_counted(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", ".b.png", "._a.png", ".git/c.png", "notes.txt", "d.PNG", "e.zip")
     assert found([tmp_path]) == ["a.png", "d.PNG"]
     assert skipped([tmp_path]) == {}
+    assert unread([tmp_path]) == {".zip": 1, "hidden folders": 1, "hidden images": 1}
+
+
+def test_what_is_no_picture_is_counted_by_its_ending(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    for name in ("1.HEIC", "2.heic", "a/3.psd", "page.clip", "x.kra", "b.jxl", "no ending", "x.tag", "a.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"something else")
+    (tmp_path / "strange.\x1b[31m").write_bytes(b"")
+    assert found([tmp_path]) == ["a.png"]
+    expected = {".heic": 2, ".psd": 1, ".clip": 1, ".kra": 1, ".jxl": 1, "without an ending": 1, ".tag": 1}
+    assert unread([tmp_path]) == {**expected, "of other kinds": 1}
+
+
+def test_an_image_is_known_by_its_first_bytes_whatever_its_ending(tmp_path: Path) -> None:
+    names = ("Dabc.jpg_large", "x", "x.orig", "y.heic", "z.psd", "name.with.dots")
+    put(tmp_path, *names, "data.json", "film.mp4", "raw.nef")
+    for kind in ("JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000"):
+        (tmp_path / f"{kind} file").write_bytes(encode(plain(size=(4, 3)), kind))
+    assert set(found([tmp_path])) == {*names, *(name.name for name in tmp_path.glob("* file"))}
+    assert count_images([tmp_path]) == len(names) + 7
+    assert unread([tmp_path]) == {".mp4": 1, ".nef": 1}
+    assert found([tmp_path, tmp_path / "x"]).count("x") == 1
+    assert found([tmp_path, tmp_path / "raw.nef"])[-1] == "raw.nef"
+
+
+def test_a_file_whose_name_says_enough_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.png", "b.JPG", "a.txt", "tags.jsonl", "film.mp4", "raw.dng", "e.zip")
+    monkeypatch.setattr("i2v_search.sources.open_regular_file", None)
+    assert found([tmp_path]) == ["a.png", "b.JPG"]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "@eaDir",
+        "#recycle",
+        "$RECYCLE.BIN",
+        "__MACOSX",
+        "lost+found",
+        "System Volume Information",
+        ".thumbnails",
+    ],
+)
+def test_thumbnails_and_deleted_files_of_systems_are_passed_over(tmp_path: Path, folder: str) -> None:
+    put(tmp_path, "a.png", f"{folder}/b.png", f"sub/{folder}/c/d.png")
+    kind = "hidden folders" if folder.startswith(".") else folder
+    assert found([tmp_path]) == ["a.png"]
+    assert unread([tmp_path]) == {kind: 2}
+    assert found([f"{tmp_path}/**/*.png"]) == ["a.png"]
+    assert found([tmp_path / folder]) == ["b.png"]
+    assert found([f"{tmp_path}/{glob.escape(folder)}/*.png"]) == ["b.png"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(f"x/{folder}/a.png", PICTURE)
+        archive.writestr("x/a.png", PICTURE)
+        archive.writestr("x/a.psd", PICTURE)
+    assert found([tmp_path / "a.zip"]) == ["a.zip!/x/a.png"]
+    assert unread([tmp_path / "a.zip"]) == {".psd": 1}
+
+
+def test_a_folder_of_what_is_not_read_says_what_there_is(tmp_path: Path) -> None:
+    for name in ("1.heic", "2.heic", "3.psd"):
+        (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(
+        SourceError, match=r"not read: 2 \.heic \(convert to JPEG\), 1 \.psd \(export as PNG\)"
+    ):
+        found([tmp_path])
 
 
 def test_source_image_knows_size_and_time_and_reads_late(tmp_path: Path) -> None:
@@ -219,6 +294,57 @@ def test_whatever_overlaps_no_path_comes_twice_and_none_is_lost(
     alone = {path for source in given_sources for path in found([source], folder)}
     assert sorted(together) == sorted(alone)
     assert count_images(given_sources) == len(together)
+
+
+def test_what_is_excluded_is_left_out_and_counted(tmp_path: Path) -> None:
+    put(tmp_path, "a.gif", "b.png", "drafts/c.png", "sub/drafts/d.png", "old/e.png", "sub/old/f.png", "k.gif")
+    patterns = ("*.gif", "!k.gif", "drafts/", "/old")
+    items = iter_images([tmp_path], tmp_path, exclude=patterns)
+    assert [item.path for item in items] == ["b.png", "k.gif", "sub/old/f.png"]
+    assert count_images([tmp_path], exclude=patterns) == 3
+    assert unread([tmp_path], *patterns) == {"excluded folders": 3, "excluded images": 1}
+
+
+def test_ignore_files_are_about_their_folder_and_the_nearest_has_the_last_word(tmp_path: Path) -> None:
+    put(tmp_path, "a.gif", "sub/b.gif", "sub/c.png", "sub/deep/d.gif", "other/e.gif")
+    (tmp_path / ".i2vignore").write_text("# moving pictures\n*.gif\n")
+    (tmp_path / "sub/.i2vignore").write_text("!*.gif\n/c.png\n")
+    assert found([tmp_path]) == ["sub/b.gif", "sub/deep/d.gif"]
+    assert found([f"{tmp_path}/**/*.*"]) == ["sub/b.gif", "sub/deep/d.gif"]
+    (only,) = iter_images([tmp_path], tmp_path, exclude=["deep"])
+    assert only.path == "sub/b.gif"
+    # A file that is named is wanted, whatever an ignore file says; not so where the pattern is given with it.
+    assert found([tmp_path / "a.gif"]) == ["a.gif"]
+    assert found([tmp_path, tmp_path / "a.gif"])[-1] == "a.gif"
+    with pytest.raises(SourceError, match="left out"):
+        iter_images([tmp_path / "a.gif"], tmp_path, exclude=["*.gif"])
+
+
+def test_members_of_archives_are_excluded_like_files(tmp_path: Path) -> None:
+    for name in ("a.zip", "a.tar"):
+        with contextlib.ExitStack() as stack:
+            if name == "a.zip":
+                opened = stack.enter_context(zipfile.ZipFile(tmp_path / name, "w"))
+                for member in ("x/drafts/a.png", "x/b.png", "c.gif"):
+                    opened.writestr(member, PICTURE)
+            else:
+                tar = stack.enter_context(tarfile.open(tmp_path / name, "w"))
+                for member in ("x/drafts/a.png", "x/b.png", "c.gif"):
+                    info = tarfile.TarInfo(member)
+                    info.size = len(PICTURE)
+                    tar.addfile(info, io.BytesIO(PICTURE))
+        (image,) = iter_images([tmp_path / name], tmp_path, exclude=["drafts/", "*.gif"])
+        assert image.path == f"{name}!/x/b.png"
+
+
+@pytest.mark.parametrize("content", ["!", b"a" * 2**21], ids=["pattern", "size"])
+def test_an_ignore_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | bytes) -> None:
+    put(tmp_path, "a/b.png")
+    (tmp_path / "a/.i2vignore").write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(SourceError, match=r"a/\.i2vignore"):
+        found([tmp_path])
+    with pytest.raises(SourceError, match="--exclude"):
+        iter_images([tmp_path], tmp_path, exclude=["!"])
 
 
 def test_root_is_the_folder_or_what_all_sources_have_in_common(tmp_path: Path) -> None:

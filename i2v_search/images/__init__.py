@@ -19,7 +19,7 @@ All functions may be called from several threads at once.
 """
 
 from i2v_search.images.decoding import DecodedImage, ImageSource, decode_image, load_image
-from i2v_search.images.formats import EXTENSIONS, FORMATS
+from i2v_search.images.formats import EXTENSIONS, FORMATS, SIGNATURE_BYTES, begins_like_image
 from i2v_search.images.limits import MAX_PIXELS
 from i2v_search.images.reading import (
     MAX_BYTES,
@@ -34,8 +34,10 @@ __all__ = [
     "FORMATS",
     "MAX_BYTES",
     "MAX_PIXELS",
+    "SIGNATURE_BYTES",
     "DecodedImage",
     "ImageSource",
+    "begins_like_image",
     "decode_image",
     "describe_special",
     "load_image",

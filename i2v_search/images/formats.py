@@ -76,6 +76,25 @@ EXTENSIONS: Final[frozenset[str]] = TGA_EXTENSIONS | {
     ),
 }
 
+#: Bytes that `begins_like_image` looks at.
+SIGNATURE_BYTES: Final = 16
+# Formats that two or three bytes would stand for are left out: a text may begin with them.
+_SIGNATURES: Final = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a|....ftypavi[fs]|BM....\0\0\0\0|II\*\0|MM\0\*"
+    rb"|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+    re.DOTALL,
+)
+
+
+def begins_like_image(prefix: bytes) -> bool:
+    """Whether a file is an image by its first `SIGNATURE_BYTES` bytes, whatever its name says.
+
+    >>> begins_like_image(b"\\x89PNG\\r\\n\\x1a\\n"), begins_like_image(b"BM is short for bitmap")
+    (True, False)
+    """
+    return _SIGNATURES.match(prefix) is not None
+
+
 # First bytes of what people put into picture folders and no decoder here takes: name it, so that they know
 # what to do.
 KNOWN_STRANGERS: Final = (
