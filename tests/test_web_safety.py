@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -277,10 +277,9 @@ def test_a_slow_sender_is_hung_up_on_and_harms_nobody(sample_collection: Collect
 
 
 def test_a_request_without_an_end_of_its_head_is_hung_up_on(
-    sample_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample_collection: Collection, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(web_server_module, "_HEAD_SECONDS", 0.5)
-    with running(sample_collection, tmp_path, OPEN) as server:
+    with running(sample_collection, tmp_path, replace(OPEN, head_seconds=0.5)) as server:
         started = time.monotonic()
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
             assert read_all(silent) == b""
@@ -289,21 +288,6 @@ def test_a_request_without_an_end_of_its_head_is_hung_up_on(
             assert read_all(slow) == b""
         assert time.monotonic() - started < 5
         assert server.client.get("/api/v1/health").status_code == 200
-
-
-def test_more_connections_than_allowed_are_refused(sample_collection: Collection, tmp_path: Path) -> None:
-    with running(sample_collection, tmp_path, replace(OPEN, connections=5)) as server:
-        held = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(5)]
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as late:
-            answer = read_all(late)
-        assert b"Retry-After" in answer
-        status, body = parse_raw(answer)
-        assert (status, body["error"]["code"]) == (503, "busy")  # type: ignore[index]
-        for connection in held:
-            connection.close()
-        deadline = time.monotonic() + 5
-        while server.client.get("/api/v1/health").status_code != 200:
-            assert time.monotonic() < deadline
 
 
 def test_what_is_no_http_gets_an_error_body(server: Running) -> None:
@@ -321,6 +305,58 @@ def test_large_requests_are_refused_before_they_are_read(server: Running) -> Non
     head = b"POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
     declared = server.raw(head + b"Content-Length: 99999999999\r\n\r\n")
     assert parse_raw(declared)[0] == 413
+
+
+LARGE = 200_000
+CHUNKED = (
+    b"POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (LARGE, bytes(LARGE))
+)
+
+
+def send_and_leave(server: Running, content: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as leaving:
+        leaving.sendall(content)
+
+
+@pytest.mark.parametrize(
+    ("send", "status"),
+    [
+        (lambda server: server.raw(CHUNKED + b"0\r\n\r\n", seconds=2), "415"),
+        (lambda server: server.raw(CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (LARGE, bytes(LARGE))), "413"),
+        (lambda server: server.raw(CHUNKED), "408"),
+        (lambda server: send_and_leave(server, CHUNKED), "499"),
+    ],
+    ids=["answered", "too large", "too slow", "gone"],
+)
+def test_the_room_for_bodies_is_given_back(
+    sample_collection: Collection, tmp_path: Path, send: Callable[[Running], object], status: str
+) -> None:
+    settings = replace(OPEN, buffered_bytes=LARGE + 1, max_upload_bytes=LARGE, body_seconds=1, idle_seconds=1)
+    with running(sample_collection, tmp_path, settings) as server:
+        for number in range(1, 4):
+            send(server)
+            line = f'route="/api/v1/uploads",status="{status}"}} {number}.0'
+            if status in {"408", "413", "499"}:  # refused before there is a route
+                line = f'route="other",status="{status}"}} {number}.0'
+            deadline = time.monotonic() + 10
+            while line not in server.client.get("/metrics").text:
+                assert time.monotonic() < deadline
+        assert server.client.post("/api/v1/uploads", content=bytes(LARGE)).status_code == 415
+
+
+def test_bodies_that_arrive_at_once_share_their_room(sample_collection: Collection, tmp_path: Path) -> None:
+    settings = replace(OPEN, buffered_bytes=LARGE + 1, max_upload_bytes=LARGE)
+    with running(sample_collection, tmp_path, settings) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as first:
+            first.sendall(CHUNKED)
+            deadline = time.monotonic() + 10
+            while (second := server.client.post("/api/v1/uploads", content=bytes(LARGE))).status_code == 415:
+                assert time.monotonic() < deadline  # until the first has arrived
+            assert (second.status_code, error_of(second)) == (503, "busy")
+            first.sendall(b"0\r\n\r\n")
+            assert first.recv(12).endswith(b"415")
+        assert server.client.post("/api/v1/uploads", content=bytes(LARGE)).status_code == 415
 
 
 def test_the_log_has_a_line_of_json_for_each_request_and_no_token(

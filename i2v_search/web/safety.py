@@ -19,6 +19,8 @@ from i2v_search.web.settings import ServerSettings, is_loopback
 
 COOKIE = "i2v_search"
 _COOKIE_DAYS = 30
+#: In a request's state: it has passed the gate.
+LET_IN = "let_in"
 #: Requests with these methods and paths make the server work; all others read what is there.
 _WORK = ("/api/v1/search", "/api/v1/uploads", "/api/v1/morph", "/api/v1/tags")
 
@@ -78,6 +80,7 @@ class Gate:
                     return entered
             self._check_token(scope, headers)
             self._check_rate(scope)
+            scope.setdefault("state", {})[LET_IN] = True
         except Failure as failure:
             return failure_response(failure, scope)
         return None

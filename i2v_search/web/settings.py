@@ -29,7 +29,10 @@ class ServerSettings:
         max_upload_bytes: of an uploaded file.
         max_upload_pixels: of an uploaded picture.
         max_body_bytes: of any other request.
+        head_seconds: in which the head of a request must have arrived.
         body_seconds: in which a request must have arrived as a whole.
+        stall_seconds: in which a client must take something of its answer.
+        idle_seconds: for which a connection without a request is kept.
         decode_seconds: in which a picture must be decoded.
         request_seconds: after which a request is given up.
         buffered_bytes: of all requests that are arriving, together.
@@ -55,7 +58,10 @@ class ServerSettings:
     max_upload_bytes: int = 20 * 2**20
     max_upload_pixels: int = 50_000_000
     max_body_bytes: int = 64 * 2**10
+    head_seconds: float = 10.0
     body_seconds: float = 20.0
+    stall_seconds: float = 20.0
+    idle_seconds: int = 15
     decode_seconds: float = 10.0
     request_seconds: float = 120.0
     buffered_bytes: int = 128 * 2**20
