@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from caffe_files import SeededWeights, prototxt, shapes, write_binaryproto, write_caffemodel
-from onnx import TensorProto, helper, numpy_helper
+from onnx_files import colour_tags, mean_colours
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -322,37 +321,6 @@ def test_an_int8_copy_is_an_encoder_of_its_own_with_its_recall(both: None, data:
 
 
 # --- any other ONNX model
-
-
-def mean_colours(path: Path, *, layout: str, size: int = 16, batch: int | str = "n") -> Path:
-    """A model that averages each channel: outputs ``vector`` (n, 3) and ``scores`` = ``vector`` / 255."""
-    shape = [batch, 3, size, size] if layout == "NCHW" else [batch, size, size, 3]
-    axes = [2, 3] if layout == "NCHW" else [1, 2]
-    graph = helper.make_graph(
-        [
-            helper.make_node("ReduceMean", ["pixels"], ["vector"], axes=axes, keepdims=0),
-            helper.make_node("Mul", ["vector", "scale"], ["scores"]),
-        ],
-        "means",
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, 3]) for name in ("vector", "scores")],
-        [numpy_helper.from_array(np.array(1 / 255, np.float32), "scale")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
-
-
-def colour_tags(path: Path) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [
-                ["tag_id", "name", "category", "count"],
-                [1, "blue", 0, 9],
-                [2, "green", 4, 9],
-                [3, "general", 9, 9],
-            ]
-        )
-    return path
 
 
 @pytest.mark.parametrize("batch", ["n", 1, 4])

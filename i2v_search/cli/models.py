@@ -50,9 +50,14 @@ def import_(
     output: Annotated[str | None, typer.Option(help="Name of the output with the vector.")] = None,
     tag_output: Annotated[str | None, typer.Option(help="Name of the output with the tags.")] = None,
     logits: Annotated[bool, typer.Option("--logits", help="The tag output needs a sigmoid.")] = False,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Most time an ONNX model may take for two images.")
+    ] = 300,
     json: JsonOption = False,
 ) -> None:
     """Check a model file, convert it once, and make it usable as --encoder or --tagger."""
+    from pydantic import ValidationError
+
     from i2v_search.cli import show
     from i2v_search.encoders.importing import Companions, import_folder, import_onnx, import_weights
     from i2v_search.encoders.models import OnnxDescription
@@ -64,19 +69,24 @@ def import_(
     else:
         if name is None:
             raise typer.BadParameter("give the model a --name")
-        description = OnnxDescription(
-            size=input_size,
-            layout=layout,
-            channels=channels,
-            scale=scale,
-            mean=_triple("--mean", mean),
-            std=_triple("--std", std),
-            resize=resize,
-            output=output,
-            tag_output=tag_output,
-            logits=logits,
-        )
-        cards = (import_onnx(file, name=name, description=description, tags=tags),)
+        try:
+            description = OnnxDescription(
+                size=input_size,
+                layout=layout,
+                channels=channels,
+                scale=scale,
+                mean=_triple("--mean", mean),
+                std=_triple("--std", std),
+                resize=resize,
+                output=output,
+                tag_output=tag_output,
+                logits=logits,
+            )
+        except ValidationError as error:
+            fault = error.errors()[0]
+            option = "--input-size" if fault["loc"][0] == "size" else f"--{fault['loc'][0]}"
+            raise typer.BadParameter(f"{option}: {fault['msg']}, not {fault['input']}") from None
+        cards = (import_onnx(file, name=name, description=description, tags=tags, seconds=seconds),)
     if json:
         show.as_json([card.model_dump(mode="json") for card in cards])
     for card in () if json else cards:
@@ -87,13 +97,15 @@ def import_(
 def list_(json: JsonOption = False) -> None:
     """List the imported models."""
     from i2v_search.cli import show
-    from i2v_search.encoders.models import installed_models
+    from i2v_search.encoders.models import broken_models, installed_models
 
     cards = installed_models()
     if json:
         show.as_json([card.model_dump(mode="json") for card in cards])
     else:
         show.models(cards)
+    for fault in broken_models():
+        show.err.print(fault, markup=False, soft_wrap=True)
 
 
 @models_app.command("info", epilog="Example: i2v-search models info i2v-v2")

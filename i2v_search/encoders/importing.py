@@ -21,12 +21,15 @@ from i2v_search.encoders.models import (
     ModelCard,
     OnnxDescription,
     check_model,
+    check_name,
     find_model,
     new_model,
     write_vocabulary,
 )
 from i2v_search.encoders.network import Weights
-from i2v_search.encoders.onnx import OnnxModel, preprocessing_of
+from i2v_search.encoders.onnx import preprocessing_of
+from i2v_search.encoders.onnx_graph import image_graph
+from i2v_search.encoders.onnx_trial import read_model, try_model
 from i2v_search.encoders.prototxt import check_prototxt
 from i2v_search.encoders.runtime import GRAPH, WEIGHTS, write_graph
 from i2v_search.errors import EncoderError, TagError
@@ -35,6 +38,7 @@ from i2v_search.tag_files import read_thresholds, read_vocabulary
 from i2v_search.tags import Vocabulary
 
 TAGS_SUFFIX = "-tags"
+TRIAL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -103,18 +107,27 @@ def default_name(path: Path) -> str:
 
 
 def import_onnx(
-    path: str | os.PathLike[str], *, name: str, description: OnnxDescription, tags: Path | None = None
+    path: str | os.PathLike[str],
+    *,
+    name: str,
+    description: OnnxDescription,
+    tags: Path | None = None,
+    seconds: float = TRIAL_SECONDS,
 ) -> ModelCard:
-    """Import any ONNX model with a description of its input and outputs; it is run once to check them.
+    """Import any ONNX model with a description of its input and outputs.
+
+    It is run on two images first, in a process of its own. Of a model with several inputs only what the image
+    needs is kept, such as the image tower of a CLIP.
 
     Args:
-        path: the model; its external data, if any, must lie beside it.
+        path: the model, one file.
         name: of the model.
         description: see `OnnxDescription`.
         tags: list of tags (.json or .csv); needed with a tag output.
+        seconds: that the trial may take.
 
     Raises:
-        EncoderError: ONNX Runtime cannot run it, or its outputs are not what the description says.
+        EncoderError: ONNX Runtime cannot run it, or not in time, or it is not what the description says.
         TagError: the list of tags does not fit.
     """
     file = Path(path)
@@ -122,26 +135,28 @@ def import_onnx(
         raise EncoderError("name what the model gives: --output for vectors, --tag-output for tags")
     if (description.tag_output is None) != (tags is None):
         raise TagError("--tag-output and --tags go together: the output with the tags, and the list of them")
+    check_name(name)
+    trial = try_model(file, description, seconds=seconds)
+    vocabulary = None if tags is None else read_vocabulary(tags, count=trial.tags)
     with new_model(name) as folder:
-        _copy_model(file, folder)
-        sha256 = file_sha256(folder / GRAPH)
+        part = image_graph(read_model(file), description.outputs)
+        if part is None:
+            shutil.copyfile(file, folder / GRAPH)
+        else:
+            (folder / GRAPH).write_bytes(part.SerializeToString())
+        if vocabulary is not None:
+            write_vocabulary(folder, vocabulary)
         card = ModelCard(
             name=name,
             kind="onnx",
             source=file.name,
-            source_sha256=sha256,
-            weights_sha256=sha256,
+            source_sha256=file_sha256(file),
+            weights_sha256=file_sha256(folder / GRAPH),
             preprocessing=preprocessing_of(description),
+            dimension=trial.dimension,
+            tags=trial.tags,
             onnx=description,
         )
-        model = OnnxModel(card.info(1), folder / GRAPH, description)
-        blank = [np.zeros((description.size, description.size, 3), np.uint8)]
-        dimension = None if description.output is None else model.encode(blank).vectors.shape[1]
-        count = None
-        if tags is not None:
-            count = model.tag(blank).shape[1]
-            write_vocabulary(folder, read_vocabulary(tags, count=count))
-        card = card.model_copy(update={"dimension": dimension, "tags": count})
         (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
     return card
 
@@ -204,21 +219,3 @@ def _vocabulary(companions: Companions, count: int) -> Vocabulary:
     if companions.thresholds is None:
         return vocabulary
     return vocabulary.with_thresholds(read_thresholds(companions.thresholds, count))
-
-
-def _copy_model(file: Path, folder: Path) -> None:
-    """Copy an ONNX file that is whole in itself."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(os.fspath(file), load_external_data=False)
-    except OSError as error:
-        raise EncoderError(f"{file} cannot be read: {error.strerror}") from None
-    except (DecodeError, ValueError) as error:
-        raise EncoderError(f"{file} is not an ONNX model ({error})") from error
-    if any(tensor.external_data for tensor in model.graph.initializer):
-        raise EncoderError(
-            f"{file} keeps weights in other files; save it as one file (up to 2 GB) and import that"
-        )
-    shutil.copyfile(file, folder / GRAPH)

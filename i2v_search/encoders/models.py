@@ -15,17 +15,19 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.runtime import GRAPH, WEIGHTS
@@ -37,6 +39,14 @@ from i2v_search.tags import Vocabulary
 CARD, TAGS, THRESHOLDS, MEAN = "model.json", "tags.json", "thresholds.npy", "mean.npy"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _BUILT_IN = frozenset({"lite", "lite0"})
+MAX_SIDE: Final = 4096
+MAX_DIMENSION: Final = 65_536
+MAX_TAGS: Final = 1_000_000
+#: After so long an unfinished folder belongs to a process that was killed, on whatever machine.
+_OLD_SECONDS = 24 * 3600.0
+
+
+Divisor: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class OnnxDescription(BaseModel):
@@ -59,16 +69,21 @@ class OnnxDescription(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int = Field(ge=8, le=4096)
+    size: int = Field(ge=8, le=MAX_SIDE)
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     channels: Literal["RGB", "BGR"] = "RGB"
-    scale: float = Field(default=1.0, gt=0)
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    scale: Divisor = 1.0
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = (0.0, 0.0, 0.0)
+    std: tuple[Divisor, Divisor, Divisor] = (1.0, 1.0, 1.0)
     resize: Literal["stretch", "pad", "crop"] = "stretch"
     output: str | None = None
     tag_output: str | None = None
     logits: bool = False
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the outputs that are used, that of the vector first."""
+        return [name for name in (self.output, self.tag_output) if name is not None]
 
 
 class ModelCard(BaseModel):
@@ -97,8 +112,8 @@ class ModelCard(BaseModel):
     source_sha256: str
     weights_sha256: str
     preprocessing: str
-    dimension: int | None = Field(default=None, ge=1, le=65_536)
-    tags: int | None = Field(default=None, ge=1, le=1_000_000)
+    dimension: int | None = Field(default=None, ge=1, le=MAX_DIMENSION)
+    tags: int | None = Field(default=None, ge=1, le=MAX_TAGS)
     onnx: OnnxDescription | None = None
 
     @property
@@ -118,14 +133,25 @@ def models_directory() -> Path:
 
 
 def installed_models() -> list[ModelCard]:
-    """Cards of all imported models, by name.
+    """Cards of all imported models, by name, but for those of `broken_models`."""
+    return [card for card in _installed() if isinstance(card, ModelCard)]
 
-    Raises:
-        EncoderError: a card is not valid.
-    """
-    directory = models_directory()
-    names = sorted(path.parent.name for path in directory.glob(f"*/{CARD}") if path.parent.name[0] != ".")
-    return [card for name in names if (card := find_model(name)) is not None]
+
+def broken_models() -> list[str]:
+    """What is wrong with the imported models that cannot be used, and what to do, one line each."""
+    return [str(error) for error in _installed() if isinstance(error, EncoderError)]
+
+
+def _installed() -> Iterator[ModelCard | EncoderError]:
+    names = sorted(path.parent.name for path in models_directory().glob(f"*/{CARD}"))
+    for name in filter(_NAME.fullmatch, names):
+        try:
+            card = find_model(name)
+        except EncoderError as error:
+            yield error
+        else:
+            if card is not None:
+                yield card
 
 
 def find_model(name: str) -> ModelCard | None:
@@ -138,7 +164,8 @@ def find_model(name: str) -> ModelCard | None:
     """
     path = models_directory() / name / CARD
     if _NAME.fullmatch(name) and path.exists():
-        return _read_card(path, f"run: i2v-search models remove {name}")
+        card = _read_card(path, f"run: i2v-search models remove {name}")
+        return card.model_copy(update={"name": name})  # its folder may have been renamed or copied
     folder = Path(name)
     if name and "\0" not in name and (folder / CARD).is_file():
         card = _read_card(folder / CARD, "train or copy it again")
@@ -171,9 +198,8 @@ def remove_model(name: str) -> None:
     shutil.rmtree(folder)
 
 
-@contextmanager
-def new_model(name: str) -> Iterator[Path]:
-    """A folder to put a model's files into; it takes the model's name only when everything is written.
+def check_name(name: str) -> None:
+    """Check that a model can be called so.
 
     Raises:
         EncoderError: the name is not usable, or taken.
@@ -182,13 +208,23 @@ def new_model(name: str) -> Iterator[Path]:
         raise EncoderError(
             f"{name!r} cannot be a model's name: use a-z, 0-9, '.', '_' and '-', and not 'lite' or 'lite0'"
         )
+    folder = models_directory() / name
+    if folder.exists():
+        remedy = f"run: i2v-search models remove {name}" if (folder / CARD).exists() else f"delete {folder}"
+        raise EncoderError(f"a model called {name!r} is there already; choose --name, or {remedy}")
+
+
+@contextmanager
+def new_model(name: str) -> Iterator[Path]:
+    """A folder to put a model's files into; it takes the model's name only when everything is written.
+
+    Raises:
+        EncoderError: the name is not usable, or taken.
+    """
+    check_name(name)
     directory = models_directory()
-    if (directory / name).exists():
-        raise EncoderError(
-            f"a model called {name!r} is there already; choose --name, or run: "
-            f"i2v-search models remove {name}"
-        )
-    temporary = directory / f".{name}.{os.getpid()}.tmp"
+    _sweep(directory)
+    temporary = directory / f".{name}.{_node()}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
@@ -198,6 +234,34 @@ def new_model(name: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_directory(directory)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove the folders that killed processes left."""
+    for folder in directory.glob(".*.tmp"):
+        node, _, process = folder.stem.rpartition(".")
+        ours = node.rpartition(".")[2] == _node() and process.isdigit()
+        with suppress(OSError):
+            old = time.time() - folder.stat().st_mtime > _OLD_SECONDS
+            if old or (ours and not _runs(int(process))):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _node() -> str:
+    """This machine's name: others may share the directory, and their processes cannot be asked for."""
+    return re.sub(r"\W", "-", platform.node())
+
+
+def _runs(process: int) -> bool:
+    if process == os.getpid() or os.name == "nt":  # where signal 0 is not a question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def check_model(card: ModelCard) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,19 @@ from PIL import Image, ImageOps
 from i2v_search.choices import Engine
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.models import OnnxDescription
-from i2v_search.encoders.runtime import onnx_session
+from i2v_search.encoders.runtime import onnx_session, run_session
 from i2v_search.errors import EncoderError
 from i2v_search.tags import Vocabulary
+
+_TYPES: Final[dict[str, Any]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+"""What an input may be made of; pixels are prepared as float32 and cast."""
 
 
 class OnnxModel:
@@ -24,19 +34,22 @@ class OnnxModel:
 
     Args:
         info: what a collection records of it.
-        path: the model.
+        model: its file, or the file's content.
         description: its input and outputs.
         vocabulary: of the tag output, None without one.
         engine: CPU threads and batch size; it runs on the CPU.
 
     Raises:
-        EncoderError: the file is not a model that ONNX Runtime runs, or lacks an input or output.
+        EncoderError: ONNX Runtime does not run it, it takes no images as described, or lacks an output.
+
+    Attributes:
+        outputs: names of all that it has.
     """
 
     def __init__(
         self,
         info: EncoderInfo,
-        path: Path,
+        model: Path | bytes,
         description: OnnxDescription,
         vocabulary: Vocabulary | None = None,
         engine: Engine = Engine(),
@@ -46,13 +59,19 @@ class OnnxModel:
         self.description = description
         self.shrink_to: int | None = description.size
         self.vocabulary = vocabulary
-        self._session: Any = onnx_session(path, threads=engine.threads)
-        self._input = self._session.get_inputs()[0].name
-        outputs = [output.name for output in self._session.get_outputs()]
-        for name in (description.output, description.tag_output):
-            if name is not None and name not in outputs:
-                raise EncoderError(f"{path.name} has no output {name!r}; it has {', '.join(outputs)}")
-        self._fixed_batch = self._session.get_inputs()[0].shape[0]
+        self._session: Any = onnx_session(model, threads=engine.threads)
+        self.outputs = [output.name for output in self._session.get_outputs()]
+        for name in description.outputs:
+            if name not in self.outputs:
+                raise EncoderError(f"the model has no output {name!r}; it has {', '.join(self.outputs)}")
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise EncoderError(f"the model has {len(inputs)} inputs, but only an image is given")
+        self._input = inputs[0].name
+        self._type = _input_type(inputs[0].type, description)
+        _check_shape(inputs[0].name, inputs[0].shape, description)
+        batch = next(iter(inputs[0].shape), None)
+        self._fixed_batch = batch if isinstance(batch, int) else None
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Bring an RGB image to (size, size, 3) uint8 as the description says."""
@@ -77,10 +96,7 @@ class OnnxModel:
             raise EncoderError(
                 f"model {self.info.id!r} only gives tags: use it with --tagger, or import it with --output"
             )
-        names = [self.description.output]
-        if self.description.tag_output is not None:
-            names.append(self.description.tag_output)
-        vectors, *tags = self._run(inputs, names)
+        vectors, *tags = self._run(inputs, self.description.outputs)
         return Encoding(vectors, self._probabilities(tags[0]) if tags else None)
 
     def tag(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -95,7 +111,15 @@ class OnnxModel:
             )
         return self._probabilities(self._run(inputs, [self.description.tag_output])[0])
 
-    def _run(self, inputs: Sequence[NDArray[np.uint8]], outputs: list[str]) -> list[NDArray[np.float32]]:
+    def widths(self, inputs: Sequence[NDArray[np.uint8]]) -> list[int]:
+        """How many numbers each of the description's outputs has for an image; runs it on prepared ones.
+
+        Raises:
+            EncoderError: it fails, or an output does not have a row of numbers for each image.
+        """
+        return [output.shape[1] for output in self._run(inputs, self.description.outputs)]
+
+    def _run(self, inputs: Sequence[NDArray[np.uint8]], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         described = self.description
         pixels: NDArray[Any] = np.stack(inputs).astype(np.float32) / np.float32(described.scale)
         if described.channels == "BGR":
@@ -103,22 +127,85 @@ class OnnxModel:
         pixels = (pixels - np.array(described.mean, np.float32)) / np.array(described.std, np.float32)
         if described.layout == "NCHW":
             pixels = pixels.transpose(0, 3, 1, 2)
-        size = self._fixed_batch if isinstance(self._fixed_batch, int) else len(pixels)
-        pixels = pixels.astype(np.float32, copy=False)
+        size = self._fixed_batch or len(pixels)
+        pixels = pixels.astype(self._type, copy=False)
         batches = (self._padded(pixels[start : start + size], size) for start in range(0, len(pixels), size))
-        parts = [self._session.run(outputs, {self._input: batch}) for batch in batches]
-        joined = (np.concatenate(columns)[: len(pixels)] for columns in zip(*parts, strict=True))
-        return [np.asarray(column.reshape(len(pixels), -1), np.float32) for column in joined]
+        parts = [self._run_batch(outputs, batch) for batch in batches]
+        return [np.concatenate(columns)[: len(pixels)] for columns in zip(*parts, strict=True)]
 
-    def _padded(self, pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    def _run_batch(self, outputs: Sequence[str], batch: NDArray[Any]) -> list[NDArray[np.float32]]:
+        found = run_session(self._session, outputs, {self._input: batch})
+        return [_rows(name, values, len(batch)) for name, values in zip(outputs, found, strict=True)]
+
+    def _padded(self, pixels: NDArray[Any], size: int) -> NDArray[Any]:
         """A model with a fixed batch gets whole batches: the last image repeated."""
         whole = np.concatenate([pixels, np.repeat(pixels[-1:], size - len(pixels), axis=0)])
-        return np.ascontiguousarray(whole, np.float32)
+        return np.ascontiguousarray(whole)
 
     def _probabilities(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self.description.logits:
             return values
         return np.asarray(1 / (1 + np.exp(-values)), np.float32)
+
+
+def _rows(name: str, values: Any, count: int) -> NDArray[np.float32]:
+    """An output as (count, d) float32."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
+        raise EncoderError(f"its output {name!r} does not hold numbers; name another")
+    if values.shape[:1] != (count,):
+        if count != 1:
+            raise EncoderError(
+                f"its output {name!r} has shape {values.shape} for {count} images, not a row for each; name "
+                "another, or export the model with a free batch"
+            )
+        values = values[None]  # squeezed
+    return np.asarray(values.reshape(count, -1), np.float32)
+
+
+def _input_type(declared: str, described: OnnxDescription) -> Any:
+    """The dtype of the input."""
+    if declared not in _TYPES:
+        raise EncoderError(
+            f"its input is a {declared}; expected one of {', '.join(_TYPES)}: export it with float32"
+        )
+    dtype = np.dtype(_TYPES[declared])
+    if dtype.kind in "iu" and (described.scale, *described.mean, *described.std) != (1, 0, 0, 0, 1, 1, 1):
+        raise EncoderError(
+            f"its input is a {declared}, for pixels of 0..255 as they are: leave out --scale, --mean, --std"
+        )
+    return dtype
+
+
+def _check_shape(name: str, shape: Sequence[int | str | None], described: OnnxDescription) -> None:
+    """Compare the declared shape of the input with the description; free axes fit anything."""
+    if not shape:  # nothing is declared
+        return
+    shown = f"its input {name!r} is {_shown(shape)}"
+    if len(shape) != 4:
+        raise EncoderError(f"{shown}, which is no batch of images; expected 4 axes")
+    if isinstance(shape[0], int) and shape[0] < 1:
+        raise EncoderError(f"{shown}, a batch of {shape[0]} images; export it with a free batch")
+    expected = _expected(described.layout, described.size)
+    pairs = zip(shape[1:], expected[1:], strict=True)
+    if all(have == want for have, want in pairs if isinstance(have, int)):
+        return
+    remedies = []
+    for layout in (described.layout, "NHWC" if described.layout == "NCHW" else "NCHW"):
+        *_, first, second = shape[1:3] if layout == "NHWC" else shape[2:4]
+        sides = {side for side in (first, second) if isinstance(side, int)} or {described.size}
+        channels = shape[3 if layout == "NHWC" else 1]
+        if len(sides) == 1 and (channels == 3 or not isinstance(channels, int)):
+            remedies.append(f"--layout {layout} --input-size {sides.pop()}")
+    remedy = f"give {remedies[0]}" if remedies else "only square images of 3 channels are given to a model"
+    raise EncoderError(f"{shown}, the description says {_shown(expected)}: {remedy}")
+
+
+def _expected(layout: str, side: int) -> tuple[int | str, ...]:
+    return ("n", 3, side, side) if layout == "NCHW" else ("n", side, side, 3)
+
+
+def _shown(shape: Sequence[int | str | None]) -> str:
+    return f"({', '.join(str(axis or ('?' if axis is None else axis)) for axis in shape)})"
 
 
 def preprocessing_of(description: OnnxDescription) -> str:

@@ -156,7 +156,10 @@ def _transposed(array: NDArray[np.float32], name: str, path: Path) -> NDArray[np
 
 
 def _foreign(path: Path, difference: str) -> WeightsError:
-    return WeightsError(f"{path} is no plain export of an Illustration2Vec network: {difference}")
+    return WeightsError(
+        f"{path} is no plain export of an Illustration2Vec network: {difference}; describe any other "
+        "model with --input-size, --layout, --output or --tag-output"
+    )
 
 
 class _Tensors:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -113,10 +113,35 @@ def onnx_session(model: bytes | Path, *, threads: int | None = None) -> Any:
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        # Its errors share no base class but Exception; all mean the same here.
-        if type(error).__module__.startswith("onnxruntime"):
-            raise EncoderError(f"ONNX Runtime cannot load the model: {error}") from error
+        if _of_onnxruntime(error):
+            raise EncoderError(f"ONNX Runtime cannot load the model: {_one_line(error)}") from error
         raise
+
+
+def run_session(
+    session: Any, outputs: Sequence[str] | None, feed: Mapping[str, NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """Run a session; None gives all outputs.
+
+    Raises:
+        EncoderError: the model fails.
+    """
+    try:
+        found: list[NDArray[Any]] = session.run(outputs, feed)
+    except Exception as error:
+        if _of_onnxruntime(error):
+            raise EncoderError(f"ONNX Runtime cannot run the model: {_one_line(error)}") from error
+        raise
+    return found
+
+
+def _of_onnxruntime(error: Exception) -> bool:
+    """Its errors share no base class but Exception."""
+    return type(error).__module__.startswith("onnxruntime")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
 
 
 class OnnxRuntime:
@@ -146,7 +171,7 @@ class OnnxRuntime:
         return usual
 
     def _run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        return tuple(self._session.run(None, {"image": images}))
+        return tuple(run_session(self._session, None, {"image": images}))
 
 
 class TorchRuntime:

@@ -1,0 +1,169 @@
+"""A foreign ONNX model tried in a process of its own: ``python -P -m i2v_search.encoders.onnx_trial ORDER``.
+
+A model is a program. One that never ends, takes all memory or brings ONNX Runtime down takes only that
+process with it. The order is JSON on the command line, the answer JSON on standard output; the process ends
+when its standard input does, so that it does not outlive the one that asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2v_search.encoders.base import EncoderInfo
+from i2v_search.encoders.models import MAX_DIMENSION, MAX_TAGS, OnnxDescription
+from i2v_search.encoders.onnx import OnnxModel
+from i2v_search.encoders.onnx_graph import image_graph
+from i2v_search.errors import EncoderError
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a model gives for an image.
+
+    Attributes:
+        dimension: of the vector; None without a feature output.
+        tags: how many; None without a tag output.
+    """
+
+    dimension: int | None
+    tags: int | None
+
+
+def try_model(file: Path, description: OnnxDescription, *, seconds: float) -> Trial:
+    """Run a model on two images.
+
+    Args:
+        file: the model.
+        description: its input and outputs.
+        seconds: that it may take to be loaded and run.
+
+    Raises:
+        EncoderError: it is no ONNX model, ONNX Runtime does not run it, it takes too long, or it is not as
+            described; the message says what to change.
+    """
+    order = json.dumps({"file": os.fspath(file), "description": description.model_dump()})
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 - this module
+            [sys.executable, "-P", "-m", "i2v_search.encoders.onnx_trial", order],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # Ctrl-C is for this process, which then ends that one
+        )
+        timer = threading.Timer(seconds, process.kill)
+        timer.start()
+        try:
+            assert process.stdout is not None  # noqa: S101 - a pipe
+            said = process.stdout.read()
+            process.wait()
+            late = not timer.is_alive()
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+        try:
+            answer = json.loads(said)
+        except ValueError:
+            errors.seek(0)
+            raise EncoderError(_no_answer(file, process.returncode, late, seconds, errors.read())) from None
+    if "error" in answer:
+        raise EncoderError(f"{file.name} cannot be used: {answer['error']}")
+    return Trial(**answer)
+
+
+def read_model(file: Path) -> Any:
+    """Parse an ONNX file that is whole in itself.
+
+    Returns:
+        An `onnx.ModelProto`.
+
+    Raises:
+        EncoderError: it cannot be read, is not an ONNX model, or keeps weights elsewhere.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(os.fspath(file), load_external_data=False)
+    except OSError as error:
+        raise EncoderError(f"{file} cannot be read: {error.strerror}") from None
+    except (DecodeError, ValueError) as error:
+        raise EncoderError(f"{file} is not an ONNX model ({error})") from error
+    if any(tensor.external_data for tensor in model.graph.initializer):
+        raise EncoderError(
+            f"{file} keeps weights in other files; save it as one file (up to 2 GB) and import that"
+        )
+    return model
+
+
+def _no_answer(file: Path, status: int, late: bool, seconds: float, errors: bytes) -> str:
+    if late:
+        return (
+            f"{file.name} did not answer for two images in {seconds:g} s: it may never end; allow more "
+            "with --seconds if it is only slow"
+        )
+    last = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
+    return (
+        f"{file.name} ended the process that tried it ({last or f'exit status {status}'}); it is not imported"
+    )
+
+
+def _answer(file: Path, description: OnnxDescription) -> Trial:
+    outputs = description.outputs
+    part = image_graph(read_model(file), outputs)
+    source = file if part is None else part.SerializeToString()
+    del part
+    model = OnnxModel(EncoderInfo(file.name, "", "", 1), source, description)
+    side = description.size
+    counts = model.widths([np.full((side, side, 3), value, np.uint8) for value in (0, 255)])
+    named = dict(zip(outputs, counts, strict=True))
+    for name, most, advice in (
+        (description.output, MAX_DIMENSION, "name an output that is pooled to one vector"),
+        (description.tag_output, MAX_TAGS, "name the output with the tags' probabilities"),
+    ):
+        if name is not None and not 1 <= named[name] <= most:
+            raise EncoderError(
+                f"its output {name!r} has {named[name]} numbers for an image, at most {most} are taken; "
+                f"{advice} (it has {', '.join(model.outputs)})"
+            )
+    return Trial(
+        None if description.output is None else named[description.output],
+        None if description.tag_output is None else named[description.tag_output],
+    )
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Try the model of the order and answer."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    order = json.loads(arguments[0])
+    try:
+        answer = asdict(_answer(Path(order["file"]), OnnxDescription(**order["description"])))
+    except EncoderError as error:
+        answer = {"error": str(error)}
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,368 @@
+"""ONNX models of strangers: what they take is given where it can be, and all else is one error that helps."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import GraphProto, TensorProto, helper, numpy_helper
+from onnx_files import add_output, colour_tags, mean_colours, with_branch, with_endless_loop, with_text_input
+from PIL import Image
+from typer.testing import CliRunner
+
+from i2v_search import Collection, load_encoder
+from i2v_search.cli.app import app
+from i2v_search.encoders import EncoderInfo, encode_images, encoder_names
+from i2v_search.encoders.importing import import_onnx
+from i2v_search.encoders.models import OnnxDescription, broken_models, find_model, installed_models, new_model
+from i2v_search.encoders.onnx import OnnxModel
+from i2v_search.errors import EncoderError
+
+VECTOR = OnnxDescription(size=16, output="vector")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of imported models, this test's own."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("I2V_SEARCH_MODELS", str(folder))
+    return folder
+
+
+def refused(file: Path, message: str, description: OnnxDescription = VECTOR) -> None:
+    """Importing it says so and leaves nothing."""
+    with pytest.raises(EncoderError, match=message) as caught:
+        import_onnx(file, name="m", description=description)
+    assert "\n" not in str(caught.value)
+    assert installed_models() == []
+    folder = Path(os.environ["I2V_SEARCH_MODELS"])
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+def run(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+# --- what can be given
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT16", "DOUBLE", "UINT8", "INT32", "INT64"])
+def test_pixels_become_what_the_input_is_made_of(tmp_path: Path, dtype: str) -> None:
+    file = mean_colours(tmp_path / "m.onnx", layout="NHWC", dtype=TensorProto.DataType.Value(dtype))
+    description = OnnxDescription(size=16, layout="NHWC", output="vector", tag_output="scores")
+    card = import_onnx(file, name="m", description=description, tags=colour_tags(tmp_path / "tags.csv"))
+    assert (card.dimension, card.tags) == (3, 3)
+    found = encode_images(load_encoder("m"), [Image.new("RGB", (20, 20), (10, 100, 250))] * 3)
+    assert found.vectors.dtype == np.float32
+    np.testing.assert_allclose(found.vectors, [[10, 100, 250]] * 3, rtol=2e-3)
+    assert found.tags is not None
+    assert found.tags.dtype == np.float32
+    np.testing.assert_allclose(found.tags, found.vectors / 255, rtol=2e-3)
+
+
+def test_whole_numbers_are_taken_as_they_are(tmp_path: Path) -> None:
+    file = mean_colours(tmp_path / "m.onnx", dtype=TensorProto.UINT8)
+    for change in ({"scale": 255}, {"mean": (1, 0, 0)}, {"std": (1, 1, 2)}):
+        refused(
+            file,
+            r"input is a tensor\(uint8\), for pixels of 0..255 as they are: leave out --scale",
+            VECTOR.model_copy(update=change),
+        )
+
+
+def test_a_text_input_is_cut_off_where_the_image_does_not_need_it(tmp_path: Path, place: Path) -> None:
+    file = mean_colours(tmp_path / "clip.onnx", change=with_text_input)
+    import_onnx(file, name="clip", description=VECTOR)
+    found = encode_images(load_encoder("clip"), [Image.new("RGB", (20, 20), (10, 100, 250))] * 2)
+    np.testing.assert_allclose(found.vectors, [[10, 100, 250]] * 2, rtol=1e-5)
+    kept = onnx.load(place / "clip" / "model.onnx")
+    onnx.checker.check_model(kept)
+    assert [entry.name for entry in kept.graph.input] == ["pixels"]
+    assert [node.op_type for node in kept.graph.node] == ["Cast", "ReduceMean"]
+    assert not kept.graph.initializer
+
+
+def test_what_a_branch_reads_from_around_it_is_kept(tmp_path: Path) -> None:
+    def change(graph: GraphProto) -> None:
+        with_branch(graph)
+        with_text_input(graph)
+
+    import_onnx(mean_colours(tmp_path / "m.onnx", change=change), name="m", description=VECTOR)
+    found = encode_images(load_encoder("m"), [Image.new("RGB", (20, 20), (10, 100, 250))])
+    np.testing.assert_allclose(found.vectors, [[10, 100, 250]], rtol=1e-5)
+
+
+def test_an_output_that_needs_the_text_is_refused_and_others_are_named(tmp_path: Path) -> None:
+    file = mean_colours(tmp_path / "m.onnx", change=with_text_input)
+    refused(
+        file,
+        "similarity needs the inputs input_ids, pixels, but only an image is given; name one that needs a "
+        "single input: vector, scores, words",
+        OnnxDescription(size=16, output="similarity"),
+    )
+    refused(file, "no output 'nothing'; it has vector", OnnxDescription(size=16, output="nothing"))
+    refused(file, r"\(n, 77\), which is no batch of images", OnnxDescription(size=16, output="words"))
+
+
+def test_an_output_without_its_batch_axis_is_one_image(tmp_path: Path) -> None:
+    def squeeze(graph: GraphProto) -> None:
+        graph.initializer.append(numpy_helper.from_array(np.array([0], np.int64), "first"))
+        graph.node.append(helper.make_node("Squeeze", ["vector", "first"], ["flat"]))
+        add_output(graph, "flat", [3])
+
+    file = mean_colours(tmp_path / "m.onnx", batch=1, change=squeeze)
+    import_onnx(file, name="m", description=OnnxDescription(size=16, output="flat"))
+    colours = [(10, 100, 250), (1, 2, 3)]
+    found = encode_images(load_encoder("m"), [Image.new("RGB", (20, 20), colour) for colour in colours])
+    np.testing.assert_allclose(found.vectors, colours, rtol=1e-5)
+
+
+# --- what cannot
+
+
+@pytest.mark.parametrize(
+    ("model", "described", "message"),
+    [
+        (
+            {"layout": "NHWC"},
+            {},
+            r"is \(n, 16, 16, 3\), the .* says \(n, 3, 16, 16\): give --layout NHWC --input-size 16",
+        ),
+        ({}, {"layout": "NHWC"}, "give --layout NCHW --input-size 16"),
+        ({"size": 24}, {}, "give --layout NCHW --input-size 24"),
+        ({"size": 24, "layout": "NHWC"}, {}, "give --layout NHWC --input-size 24"),
+        ({"batch": 0}, {}, "a batch of 0 images; export it with a free batch"),
+        ({"dtype": TensorProto.BFLOAT16}, {}, "export it with float32|ONNX Runtime cannot load"),
+        ({"dtype": TensorProto.BOOL}, {}, r"input is a tensor\(bool\).*export it with float32"),
+    ],
+)
+def test_another_input_than_described_is_refused_with_what_to_give(
+    tmp_path: Path, model: dict[str, Any], described: dict[str, Any], message: str
+) -> None:
+    refused(mean_colours(tmp_path / "m.onnx", **model), message, VECTOR.model_copy(update=described))
+
+
+@pytest.mark.parametrize("shape", [["n", 3, 16, 24], ["n", 1, 16, 16], ["n", 4, 16, 16]])
+def test_models_of_other_than_square_colour_images_are_refused(tmp_path: Path, shape: list[Any]) -> None:
+    def change(graph: GraphProto) -> None:
+        graph.input[0].CopyFrom(helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape))
+        del graph.output[:]
+        add_output(graph, "vector", None)
+
+    refused(mean_colours(tmp_path / "m.onnx", change=change), "only square images of 3 channels")
+
+
+def test_free_axes_fit_every_description(tmp_path: Path) -> None:
+    def change(graph: GraphProto) -> None:
+        graph.input[0].CopyFrom(
+            helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, "h", "w"])
+        )
+
+    file = mean_colours(tmp_path / "m.onnx", change=change)
+    assert import_onnx(file, name="m", description=VECTOR.model_copy(update={"size": 32})).dimension == 3
+
+
+def test_an_output_too_long_for_a_vector_is_refused_and_the_list_still_works(tmp_path: Path) -> None:
+    def change(graph: GraphProto) -> None:
+        graph.node.append(helper.make_node("Flatten", ["floats"], ["whole"]))
+        add_output(graph, "whole", ["n", 3 * 160 * 160])
+
+    file = mean_colours(tmp_path / "m.onnx", size=160, change=change)
+    refused(
+        file,
+        "'whole' has 76800 numbers for an image, at most 65536 are taken; name .* pooled .*it has vector",
+        OnnxDescription(size=160, output="whole"),
+    )
+    assert "No model is imported" in run("models", "list").stdout
+
+
+def strings(graph: GraphProto) -> None:
+    graph.node.append(helper.make_node("Cast", ["vector"], ["bad"], to=TensorProto.STRING))
+    add_output(graph, "bad", ["n", 3], TensorProto.STRING)
+
+
+def one_row(graph: GraphProto) -> None:
+    graph.node.append(helper.make_node("ReduceMean", ["vector"], ["bad"], axes=[0], keepdims=1))
+    add_output(graph, "bad", [1, 3])
+
+
+def one_image_only(graph: GraphProto) -> None:
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 3], np.int64), "fixed"))
+    graph.node.append(helper.make_node("Reshape", ["vector", "fixed"], ["bad"]))
+    add_output(graph, "bad", [1, 3])
+
+
+def too_much_memory(graph: GraphProto) -> None:
+    graph.initializer.append(numpy_helper.from_array(np.array([2**28, 2**24], np.int64), "huge"))
+    graph.node.append(helper.make_node("ConstantOfShape", ["huge"], ["zeros"]))
+    graph.node.append(helper.make_node("ReduceMean", ["zeros"], ["nothing"]))
+    graph.node.append(helper.make_node("Add", ["vector", "nothing"], ["bad"]))
+    add_output(graph, "bad", ["n", 3])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (strings, "'bad' does not hold numbers; name another"),
+        (one_row, r"'bad' has shape \(1, 3\) for 2 images, not a row for each"),
+        (one_image_only, "ONNX Runtime cannot run the model: .*Reshape"),
+        (too_much_memory, "ONNX Runtime cannot (run|load) the model: "),
+    ],
+)
+def test_an_output_that_is_no_row_of_numbers_for_each_image_is_refused(
+    tmp_path: Path, change: Callable[[GraphProto], None], message: str
+) -> None:
+    file = mean_colours(tmp_path / "m.onnx", change=change)
+    refused(file, f"m.onnx cannot be used: .*{message}", OnnxDescription(size=16, output="bad"))
+
+
+def test_a_failure_while_a_collection_is_built_is_an_error_of_the_library(tmp_path: Path) -> None:
+    """The graph fails for white images only; here nothing tried it before."""
+
+    def change(graph: GraphProto) -> None:
+        graph.initializer.append(numpy_helper.from_array(np.zeros((250, 1), np.float32), "rows"))
+        graph.node.append(helper.make_node("ReduceMax", ["vector"], ["most"], axes=[1], keepdims=0))
+        graph.node.append(helper.make_node("Cast", ["most"], ["row"], to=TensorProto.INT64))
+        graph.node.append(helper.make_node("Gather", ["rows", "row"], ["bad"]))
+        add_output(graph, "bad", ["n", 1])
+
+    file = mean_colours(tmp_path / "m.onnx", change=change)
+    encoder = OnnxModel(EncoderInfo("m", "0" * 64, "m", 1), file, OnnxDescription(size=16, output="bad"))
+    Image.new("RGB", (20, 20), "white").save(tmp_path / "white.png")
+    with pytest.raises(EncoderError, match=r"ONNX Runtime cannot run the model: .*Gather") as caught:
+        Collection.build(tmp_path / "c", [tmp_path / "white.png"], encoder=encoder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    file = mean_colours(tmp_path / "m.onnx", change=with_endless_loop)
+    with pytest.raises(
+        EncoderError, match=r"did not answer for two images in 8 s: it may never end; .*--seconds"
+    ):
+        import_onnx(file, name="m", description=VECTOR, seconds=8)
+    assert installed_models() == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_import_leaves_neither_files_nor_a_process(
+    tmp_path: Path, place: Path, how: signal.Signals
+) -> None:
+    file = mean_colours(tmp_path / "m.onnx", change=with_endless_loop)
+    script = "from i2v_search.cli.app import main; main()"
+    options = ["--name", "m", "--input-size", "16", "--output", "vector"]
+    command = [sys.executable, "-c", script, "models", "import", str(file), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        trial = wait_for(lambda: child_of(process.pid))
+        wait_for(lambda: b"onnxruntime" in Path(f"/proc/{trial}/maps").read_bytes())
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in errors
+    wait_for(lambda: not Path(f"/proc/{trial}").exists())
+    assert not place.exists() or not list(place.iterdir())
+
+
+def child_of(process: int) -> int | None:
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs /proc")
+    children = Path(f"/proc/{process}/task/{process}/children")
+    return next(map(int, children.read_text().split()), None)
+
+
+def wait_for(found: Callable[[], Any]) -> Any:
+    """What `found` returns once it is true; fails after a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.01)
+    raise AssertionError("waited for a minute")
+
+
+# --- the directory of models
+
+
+def test_one_broken_model_does_not_hide_the_others(tmp_path: Path, place: Path) -> None:
+    import_onnx(mean_colours(tmp_path / "m.onnx"), name="good", description=VECTOR)
+    for name, content in (("empty", "{}"), ("long", "")):
+        (place / name).mkdir()
+        (place / name / "model.json").write_text(content)
+    card = json.loads((place / "good" / "model.json").read_text())
+    (place / "long" / "model.json").write_text(json.dumps({**card, "name": "long", "dimension": 10**6}))
+    assert [found.name for found in installed_models()] == ["good"]
+    assert "good" in encoder_names()
+    assert len(broken_models()) == 2
+    shown = run("models", "list")
+    assert shown.exit_code == 0
+    assert "good" in shown.stdout
+    for name in ("empty", "long"):
+        assert f"is not a valid model card; run: i2v-search models remove {name}" in shown.stderr
+        with pytest.raises(EncoderError, match=f"run: i2v-search models remove {name}"):
+            find_model(name)
+        assert run("models", "remove", name).exit_code == 0
+    assert broken_models() == []
+
+
+def test_what_killed_imports_left_is_swept(place: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    with new_model("first") as mine:
+        (mine / "model.json").write_text("{}")
+        left = mine.with_name(mine.name.replace(f".{os.getpid()}.", f".{gone.pid}."))
+        elsewhere, old = place / f".x.other-machine.{gone.pid}.tmp", place / ".y.other-machine.1.tmp"
+        for folder in (left, elsewhere, old):
+            folder.mkdir()
+        os.utime(old, (0, 0))
+        with new_model("second"):
+            assert mine.exists()
+            assert not left.exists()
+            assert elsewhere.exists()
+            assert not old.exists()
+
+
+def test_a_copied_model_is_itself(tmp_path: Path, place: Path) -> None:
+    import_onnx(mean_colours(tmp_path / "m.onnx"), name="one", description=VECTOR)
+    shutil.copytree(place / "one", place / "two")
+    shutil.rmtree(place / "one")
+    assert load_encoder("two").info.id == "two"
+
+
+def test_a_folder_of_another_kind_is_not_replaced(tmp_path: Path, place: Path) -> None:
+    (place / "m").mkdir(parents=True)
+    with pytest.raises(EncoderError, match=f"'m' is there already; choose --name, or delete {place / 'm'}"):
+        import_onnx(mean_colours(tmp_path / "m.onnx"), name="m", description=VECTOR)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--input-size", "5000"), "--input-size: Input should be less than or equal to 4096, not 5000"),
+        (("--input-size", "16", "--scale", "0"), "--scale: Input should be greater than 0, not 0"),
+        (("--input-size", "16", "--std", "1,0,1"), "--std: Input should be greater than 0, not 0"),
+        (("--input-size", "16", "--mean", "nan"), "--mean: Input should be a finite number, not nan"),
+    ],
+)
+def test_numbers_that_make_no_input_are_refused(
+    tmp_path: Path, options: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    file = mean_colours(tmp_path / "m.onnx")
+    found = run("models", "import", file, "--name", "m", *options, "--output", "vector")
+    assert found.exit_code == 2
+    assert message in found.stderr
+
+
+def test_a_foreign_model_without_a_description_is_told_how_to_describe_it(tmp_path: Path) -> None:
+    found = run("models", "import", mean_colours(tmp_path / "m.onnx"), "--name", "m")
+    assert "describe any other model with --input-size" in str(found.exception)
