@@ -53,6 +53,7 @@ def extract_features(
     tagger: str | None,
     engine: Engine,
     report: Report,
+    exclude: Sequence[str] = (),
     wanted: Wanted = everything,
 ) -> tuple[Encoder, Extraction]:
     """Bring the feature store of a collection up to date; the collection is made if it is missing.
@@ -71,7 +72,16 @@ def extract_features(
         manifest = begin_manifest(directory, manifest, loaded, similarity, root)
         writer = StoreWriter(directory, manifest)
         try:
-            changes = extract(writer, images, loaded, sync=sync, strict=strict, wanted=wanted, report=report)
+            changes = extract(
+                writer,
+                images,
+                loaded,
+                sync=sync,
+                strict=strict,
+                exclude=exclude,
+                wanted=wanted,
+                report=report,
+            )
             writer.finish()
         finally:
             writer.close()

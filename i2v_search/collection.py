@@ -136,6 +136,7 @@ class Collection:
         strict: bool = False,
         tagger: str | None = None,
         engine: Engine = Engine(),
+        exclude: Sequence[str] = (),
         report: Report = silent,
     ) -> Self:
         """Make a collection, or bring one up to date: extract, then index.
@@ -153,6 +154,8 @@ class Collection:
             strict: raise on the first image that cannot be read.
             tagger: name of an imported tagger whose tags are stored; None takes the collection's own, if any.
             engine: where and how they run.
+            exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of
+                the collection that they match leaves it. ``.i2vignore`` files in folders say the same.
             report: told about progress.
 
         Returns:
@@ -172,6 +175,7 @@ class Collection:
             strict=strict,
             tagger=tagger,
             engine=engine,
+            exclude=exclude,
             report=report,
         )
         collection.index(similarity=similarity, wishes=wishes, report=report)
@@ -195,6 +199,7 @@ class Collection:
             encoder=loaded.encoder.name,
             similarity=loaded.similarity.name,
             strict=loaded.images.strict,
+            exclude=loaded.images.exclude,
             tagger=loaded.encoder.tagger,
             engine=loaded.encoder.engine(),
             report=report,
@@ -218,6 +223,7 @@ class Collection:
         strict: bool = False,
         tagger: str | None = None,
         engine: Engine = Engine(),
+        exclude: Sequence[str] = (),
         wanted: Wanted = everything,
         report: Report = silent,
     ) -> Self:
@@ -236,6 +242,7 @@ class Collection:
             strict=strict,
             tagger=tagger,
             engine=engine,
+            exclude=exclude,
             wanted=wanted,
             report=report,
         )
@@ -244,7 +251,14 @@ class Collection:
         collection.changes = changes
         return collection
 
-    def add(self, images: Sequence[Source], *, strict: bool = False, report: Report = silent) -> Extraction:
+    def add(
+        self,
+        images: Sequence[Source],
+        *,
+        strict: bool = False,
+        exclude: Sequence[str] = (),
+        report: Report = silent,
+    ) -> Extraction:
         """Add images; nothing is removed. Args and errors are those of `build`."""
         self.changes = extract_features(
             self.directory,
@@ -255,6 +269,7 @@ class Collection:
             strict=strict,
             tagger=None,
             engine=self._engine,
+            exclude=exclude,
             report=report,
         )[1]
         self._reindex(report)

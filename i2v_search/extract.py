@@ -12,7 +12,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,10 +27,11 @@ from i2v_search.lookahead import map_ahead
 from i2v_search.parts import ImageRecord
 from i2v_search.presence import find_gone, find_scopes, is_there, is_unchanged, storable_time
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.sidecar import read_sidecars
+from i2v_search.sidecar import Sidecars
 from i2v_search.sources import Skipped, Source, SourceImage, Wanted, count_images, everything, iter_images
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
+from i2v_search.unread import NotRead, Tally
 
 #: Batches that may be decoded ahead of the forward pass.
 LOOK_AHEAD = 2
@@ -57,7 +58,9 @@ class Extraction:
         refreshed: were touched or given other tags, with the same content.
         unchanged: needed nothing.
         removed: are no longer in the sources.
+        excluded: of the removed, those whose files are still there: they are left out now.
         skipped: could not be read, each with its reason.
+        not_read: what else is in the folders, by kind, and what would help.
         seconds: wall time.
     """
 
@@ -67,13 +70,15 @@ class Extraction:
     refreshed: int = 0
     unchanged: int = 0
     removed: int = 0
+    excluded: int = 0
     skipped: tuple[Skipped, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
         skipped = [{"path": item.path, "reason": item.reason} for item in self.skipped]
-        return {**vars(self), "skipped": skipped}
+        return {**vars(self), "skipped": skipped, "not_read": [item.to_dict() for item in self.not_read]}
 
 
 def extract(
@@ -83,6 +88,7 @@ def extract(
     *,
     sync: bool = True,
     strict: bool = False,
+    exclude: Sequence[str] = (),
     wanted: Wanted = everything,
     known: Known = unknown,
     count: bool = True,
@@ -96,6 +102,7 @@ def extract(
         encoder: the encoder of the collection.
         sync: remove images that are gone from the folders and archives among the sources.
         strict: raise on the first image that cannot be read, instead of reporting it.
+        exclude: patterns of what is left out, as in a ``.gitignore`` (`i2v_search.exclusion`).
         wanted: tells by its stored path which images this is about; the others are left alone.
         known: asked about every image that is not in the store; what it knows is not encoded.
         count: count the images first, so that progress has a total; a tar is read once more for that.
@@ -111,6 +118,7 @@ def extract(
     """
     extractor = _Extractor(writer, encoder, Path(writer.manifest.image_root), strict=strict)
     extractor.wanted, extractor.known, extractor.count = wanted, known, count
+    extractor.exclude = exclude
     return extractor.run(sources, sync, report)
 
 
@@ -133,17 +141,18 @@ class _Extractor:
         self.seen = np.zeros(self.store.rows, bool)
         self.counts: Counter[str] = Counter()
         self.skipped: list[Skipped] = []
-        self.tags: Mapping[str, tuple[Tag, ...]] = {}
+        self.exclude: Sequence[str] = ()
+        self.tally = Tally()
         self.wanted: Wanted = everything
         self.known: Known = unknown
         self.count = True
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
         started = time.perf_counter()
-        total = count_images(sources, self.root, self.wanted) if self.count else None
+        total = count_images(sources, self.root, self.wanted, exclude=self.exclude) if self.count else None
         scopes = find_scopes(sources, self.root)
         folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
-        self.tags = read_sidecars(dict.fromkeys([self.root, *folders]), self.root)
+        self.sidecars = Sidecars(self.root, dict.fromkeys(folders), self.exclude, self.tally)
         pending: list[_Entry] = []
         for done, outcome in enumerate(self._decoded(sources), start=1):
             match outcome:
@@ -164,12 +173,15 @@ class _Extractor:
         if sync:
             self._remove_missing(scopes)
         seconds = time.perf_counter() - started
-        return Extraction(**self.counts, skipped=tuple(self.skipped), seconds=seconds)
+        self.sidecars.count_unmatched(self.wanted)
+        left = self.tally.counted()
+        return Extraction(**self.counts, skipped=tuple(self.skipped), not_read=left, seconds=seconds)
 
     def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | None]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
         limit = LOOK_AHEAD * self.encoder.batch_size
-        return map_ahead(self._read, iter_images(sources, self.root, self.wanted), limit)
+        images = iter_images(sources, self.root, self.wanted, exclude=self.exclude, tally=self.tally)
+        return map_ahead(self._read, images, limit)
 
     def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | None:
         """In a worker: find out whether an image is new and, if so, decode it."""
@@ -182,7 +194,7 @@ class _Extractor:
             return item
         if len(os.fsencode(item.path)) > MAX_PATH:
             return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes")
-        tags = self.tags.get(item.path, ())
+        tags = self.sidecars.of(item.path)
         if self._is_current(position, item, tags):
             return None
         try:
@@ -203,7 +215,7 @@ class _Extractor:
         if position is None:
             return self.known(item, tags)
         self.seen[position] = True
-        return is_unchanged(self.store, position, item, tags if self.tags else None)
+        return is_unchanged(self.store, position, item, tags or None)
 
     def _settle(self, entry: _Entry) -> _Entry:
         """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
@@ -265,6 +277,8 @@ class _Extractor:
         """Remove live rows inside the sources that were not met, unless what holds them could not be read."""
         gone = find_gone(self.store, self.seen, scopes, self.skipped, self.wanted)
         self.counts["removed"] = len(gone)
+        paths = map(self.store.path, gone)
+        self.counts["excluded"] = sum(os.path.lexists(self.root / path) for path in paths)
         self.writer.remove(gone)
 
 

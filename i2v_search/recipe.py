@@ -24,6 +24,7 @@ class ImagesTable(_Table):
     """``[images]``: where images come from."""
 
     sources: list[str] = Field(min_length=1)
+    exclude: list[str] = []
     strict: bool = False
 
 

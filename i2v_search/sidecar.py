@@ -3,19 +3,29 @@
 One JSON object a line: ``path`` relative to the file's own folder, ``tags`` a list of names, optionally
 ``categories`` from tag to category. A data set for training (`i2v_search.training.dataset`) may say more:
 ``unknown``, a list of tags that nobody looked for in this image, and the strings ``label``, ``group``,
-``source`` and ``licence``. Other keys (title, author) are the owner's business.
+``source`` and ``licence``. Other keys (title, author) are the owner's business. A path is found too where it
+is written with backslashes, with ``./``, or with accents composed in another way than in the file's name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from i2v_search.errors import SourceError
+from i2v_search.captions import CaptionNames, read_caption
+from i2v_search.errors import SourceError, TagError
+from i2v_search.exclusion import Exclusion
+from i2v_search.remote import is_url
 from i2v_search.tags import CATEGORIES, MAX_TAGS, Tag, normalise_tag
+from i2v_search.unread import Tally
 
 FILE_NAME = "tags.jsonl"
 MAX_LINE = 2**20
@@ -76,40 +86,185 @@ def read_annotations(file: BinaryIO, name: str) -> Iterator[Annotation]:
         yield Annotation(path, tags, unknown, **texts)
 
 
-def read_sidecars(folders: Iterable[Path], root: Path) -> dict[str, tuple[Tag, ...]]:
-    """Read the ``tags.jsonl`` of every folder that has one.
+class Sidecars:
+    """Tags that people wrote beside images, looked up image by image, from any thread.
 
-    The result is held in memory: about 1 kB for an image with ten tags.
+    Of every ``tags.jsonl`` in an image's folder and those above it, up to the folder that was named, the
+    nearest that has a line about the image counts. The tags of its captions (`i2v_search.captions`) come on
+    top. Tags files are held in memory: about 1 kB for an image with ten tags.
 
     Args:
-        folders: absolute paths.
-        root: image root that the keys are relative to.
-
-    Returns:
-        Tags by stored image path.
+        root: image root that stored paths are relative to.
+        folders: absolute paths of the folders that were named.
+        exclude: patterns of files that are left out (`i2v_search.exclusion`), captions too.
+        tally: told of lines and captions that cannot be used.
 
     Raises:
-        SourceError: a line is not valid; the message names file and line.
+        SourceError: a line of a tags file in `root` or `folders` is not valid; the message names both.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "tags.jsonl").write_text('{"path": "a.png", "tags": ["hat"]}')
+        >>> _ = (folder / "a.txt").write_text("smile, hat")
+        >>> [tag.name for tag in Sidecars(folder, [folder]).of("a.png")]
+        ['hat', 'smile']
     """
-    tags: dict[str, tuple[Tag, ...]] = {}
-    for folder in folders:
-        file = folder / FILE_NAME
+
+    def __init__(
+        self, root: Path, folders: Iterable[Path], exclude: Sequence[str] = (), tally: Tally | None = None
+    ) -> None:
+        self._root, self._named = str(root), tuple(map(str, folders))
+        self._exclude, self._tally = tuple(exclude), tally or Tally()
+        self._files: dict[str, _TagsFile | None] = {}
+        self._lock = threading.Lock()
+        self._around = lru_cache(maxsize=64)(self._look_around)
+        for folder in (self._root, *self._named):
+            self._file_in(folder)
+
+    def of(self, path: str) -> tuple[Tag, ...]:
+        """The tags of an image, by its stored path.
+
+        Raises:
+            SourceError: a line of a tags file is not valid.
+        """
+        if is_url(path):
+            return ()
+        folder, name = os.path.split(os.path.join(self._root, path))  # noqa: PTH118 - as it is, unresolved
+        files, captions = self._around(folder)
+        tags: dict[str, Tag] = {}
+        for above, file in files:
+            inner = f"{folder}/{name}".removeprefix(above).lstrip("/")
+            if (found := file.find(inner)) is not None:
+                tags = {tag.name: tag for tag in found}
+                break
+        for caption in captions.of(name) if captions else ():
+            for tag in self._read(Path(folder, caption)):
+                tags.setdefault(tag.name, tag)
+        return tuple(tags.values())
+
+    def count_unmatched(self, wanted: Callable[[str], bool]) -> None:
+        """Count the lines of tags files that are about no file: of the wanted ones, once all were met."""
+        for folder, file in self._files.items():
+            missing = (
+                []
+                if file is None
+                else [
+                    path
+                    for path in sorted(file.unmet)
+                    if wanted(_stored(folder, path, self._root)) and not _exists(folder, path)
+                ]
+            )
+            if missing:
+                place = _stored(folder, FILE_NAME, self._root)
+                self._tally.add(f"lines of {place}", len(missing), f"there is no file {missing[0]!r}")
+
+    def _look_around(self, folder: str) -> tuple[list[tuple[str, _TagsFile]], CaptionNames]:
+        """The tags files that may be about the images of a folder, the nearest first, and its captions."""
+        files, above = [], folder
+        while True:
+            if (file := self._file_in(above)) is not None:
+                files.append((above, file))
+            if not any(above.startswith(_with_separator(top)) for top in (self._root, *self._named)):
+                break
+            above = os.path.dirname(above)  # noqa: PTH120
+        return files, CaptionNames(self._names_in(folder))
+
+    def _names_in(self, folder: str) -> list[str]:
+        try:
+            names = os.listdir(folder)  # noqa: PTH208
+        except OSError:  # an archive, for one
+            return []
+        tops = (top for top in self._named if folder == top or folder.startswith(_with_separator(top)))
+        top = max(tops, key=len, default=folder)
+        rules, path = Exclusion(top, self._exclude).within(top), top
+        for part in Path(folder).relative_to(top).parts:
+            path = os.path.join(path, part)  # noqa: PTH118
+            rules = rules.within(path)
+        return [name for name in names if not rules.excludes(f"{folder}/{name}")] if rules else names
+
+    def _file_in(self, folder: str) -> _TagsFile | None:
+        with self._lock:
+            if folder not in self._files:
+                self._files[folder] = _TagsFile.read(Path(folder, FILE_NAME))
+            return self._files[folder]
+
+    def _read(self, caption: Path) -> tuple[Tag, ...]:
+        try:
+            tags = read_caption(caption)
+        except TagError:
+            self._tally.add("captions", help="not UTF-8 text, or too long for a caption")
+            return ()
+        if not tags and caption.stat().st_size:
+            self._tally.add("captions", help="sentences, not tags")
+        return tags
+
+
+@dataclass
+class _TagsFile:
+    """What a ``tags.jsonl`` says, by path as it is written there.
+
+    Attributes:
+        tags: of every path.
+        forms: paths by `_plain`, where that differs or another spelling is possible.
+        unmet: paths that no image was called so far.
+    """
+
+    tags: dict[str, tuple[Tag, ...]]
+    forms: dict[str, str]
+    unmet: set[str]
+
+    @classmethod
+    def read(cls, file: Path) -> _TagsFile | None:
+        """Read a file, None where there is none."""
         if not file.is_file():
-            continue
-        prefix = (
-            folder.relative_to(root).as_posix() + "/"
-            if folder.is_relative_to(root)
-            else f"{folder.as_posix()}/"
-        )
-        prefix = "" if prefix == "./" else prefix
+            return None
+        tags: dict[str, tuple[Tag, ...]] = {}
         try:
             with file.open("rb") as opened:
                 for line, place in _lines(opened, str(file)):
                     path, given = _parse(_load(line, place), place)
-                    tags[prefix + path] = given
+                    tags[path] = given
         except OSError as error:
             raise SourceError(f"{file} cannot be read ({error.strerror})") from error
-    return tags
+        forms = {_plain(path): path for path in tags if not path.isascii() or _plain(path) != path}
+        return cls(tags, forms, set(tags))
+
+    def find(self, path: str) -> tuple[Tag, ...] | None:
+        """The tags of an image by its path below the file's folder; None where no line is about it."""
+        written = path if path in self.tags else self.forms.get(_plain(path)) if self.forms else None
+        if written is None:
+            return None
+        self.unmet.discard(written)
+        return self.tags[written]
+
+
+def _plain(path: str) -> str:
+    r"""One spelling of a path: ``/`` between its parts, no ``./``, letters composed as Unicode's NFC does.
+
+    >>> _plain(".\\sub\\a.png"), len(_plain("e\u0301.png"))
+    ('sub/a.png', 5)
+    """
+    parts = path.replace("\\", "/").split("/")
+    return unicodedata.normalize("NFC", "/".join(part for part in parts if part not in {"", "."}))
+
+
+def _stored(folder: str, path: str, root: str) -> str:
+    return f"{folder}/{path}".removeprefix(_with_separator(root))
+
+
+def _exists(folder: str, path: str) -> bool:
+    """Whether a line is about a file that is there, if not read; of a member, about its archive."""
+    with suppress(ValueError, OSError):
+        return any(
+            os.path.lexists(os.path.join(folder, spelled.partition("!/")[0]))  # noqa: PTH118
+            for spelled in (path, _plain(path))
+        )
+    return False
+
+
+def _with_separator(folder: str) -> str:
+    return folder if folder.endswith(os.sep) else folder + os.sep
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[tuple[bytes, str]]:

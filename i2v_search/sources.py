@@ -151,7 +151,9 @@ def iter_images(
         if next(source.walk(tally=unread), None) is None:
             left = unread.counted()
             raise SourceError(source.nothing_found() + (f"; not read: {described(left)}" if left else ""))
-    return _stream(parsed, root.resolve(), wanted, tally or Tally())
+    tally = tally or Tally()
+    tally.read = frozenset(source.path for source in parsed if isinstance(source, _File))
+    return _stream(parsed, root.resolve(), wanted, tally)
 
 
 def count_images(
@@ -550,7 +552,7 @@ def _file_in_folder(entry: os.DirEntry[str], wanted: Wanted, tally: Tally) -> It
     if _is_picture(entry.path):
         yield _look_at(entry.path)
     else:
-        tally.file(entry.name)
+        tally.file(entry.path)
 
 
 def _is_picture(path: str) -> bool:

@@ -15,6 +15,7 @@ from i2v_search.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sources import Skipped, Source, SourceImage, count_images, image_root, iter_images
 from i2v_search.tags import ImageTags, plausible_tags, top_tags
+from i2v_search.unread import Tally
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ def tag_images(
     threshold: float = 0.25,
     rule: Rule = "constant",
     top: int | None = None,
+    exclude: Sequence[str] = (),
+    tally: Tally | None = None,
     report: Report = silent,
 ) -> Iterator[TaggedImage | Skipped]:
     """Tag images as they stream by, in bounded memory.
@@ -42,6 +45,8 @@ def tag_images(
         threshold: for rule ``"constant"``: tags above it are given.
         rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
         top: give the most probable of each category instead, this many.
+        exclude: patterns of what is left out, as in a ``.gitignore``.
+        tally: told of what is not read.
         report: told about progress.
 
     Yields:
@@ -60,8 +65,9 @@ def tag_images(
         def choose(row: Any) -> ImageTags:
             return top_tags(row, tagger.vocabulary, count=top)
 
-    total, done = count_images(sources), 0
-    prepared = map_ahead(_preparer(tagger), iter_images(sources, image_root(sources)), 2 * tagger.batch_size)
+    total, done = count_images(sources, exclude=exclude), 0
+    images = iter_images(sources, image_root(sources), exclude=exclude, tally=tally)
+    prepared = map_ahead(_preparer(tagger), images, 2 * tagger.batch_size)
     while batch := list(islice(prepared, tagger.batch_size)):
         inputs = [item[1] for item in batch if not isinstance(item, Skipped)]
         rows = iter(tagger.tag(inputs) if inputs else ())

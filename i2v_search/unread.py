@@ -101,6 +101,9 @@ class NotRead:
 class Tally:
     """Counts what is not read; may be added to from several threads.
 
+    Attributes:
+        read: paths of files that are read though a walk that meets them does not: archives named themselves.
+
     Example:
         >>> tally = Tally()
         >>> for name in ("a.HEIC", "b.heic", "c.psd", "d", "notes.txt"):
@@ -111,6 +114,7 @@ class Tally:
     """
 
     def __init__(self) -> None:
+        self.read: frozenset[str] = frozenset()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
@@ -120,10 +124,10 @@ class Tally:
             known = (kind, help) in self._counts or len(self._counts) < _MOST_KINDS
             self._counts[(kind, help) if known else (OTHERS, "")] += count
 
-    def file(self, name: str) -> None:
+    def file(self, path: str) -> None:
         """Count a file that is no picture by its name, unless it is one of `COMPANIONS`."""
-        ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a name, not a path
-        if ending in COMPANIONS:
+        ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - also of what is no path here
+        if ending in COMPANIONS or path in self.read:
             return
         if not ending:
             self.add("without an ending")

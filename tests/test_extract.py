@@ -300,7 +300,9 @@ def test_archives_are_synchronised_like_folders(
     assert f"{name}!/0011.png" in library.ids
     assert library.counts(library.images, archive) == {"unchanged": 8}
     # A folder does not look into its archives: they do not count as gone.
-    assert library.counts() == {"unchanged": 5}
+    alone = library.extract()
+    assert (alone.unchanged, alone.removed) == (5, 0)
+    assert "name archives themselves" in str(*alone.not_read)
     draw_folder(library.images / "packed", 2, first=10)
     pack(library.images / "packed", archive)
     shutil.rmtree(library.images / "packed")
@@ -457,3 +459,58 @@ def test_the_images_moved_with_their_folder(library: Library) -> None:
     library.images = library.images.rename(library.images.with_name("elsewhere"))
     assert library.counts() == {"unchanged": 5}
     assert library.ids == before
+
+
+def test_what_is_excluded_leaves_the_collection_and_is_told(library: Library) -> None:
+    draw_folder(library.images / "drafts", 2, first=10)
+    library.extract()
+    assert len(library.ids) == 7
+    (library.images / "0001.png").unlink()
+    made = Collection.extract(
+        library.directory, [library.images], encoder=library.encoder, exclude=["drafts/"]
+    )
+    assert made.changes is not None
+    assert (made.changes.removed, made.changes.excluded) == (3, 2)
+    assert [str(item) for item in made.changes.not_read] == ["1 excluded folders"]
+    assert len(library.ids) == 4
+    library.extract()
+    (library.images / ".i2vignore").write_text("/000[02].png")
+    assert library.extract().excluded == 2
+    assert set(library.ids) == {"0003.png", "0004.png", "drafts/0010.png", "drafts/0011.png"}
+
+
+def test_adding_excludes_but_removes_nothing(library: Library) -> None:
+    library.extract()
+    opened = Collection(library.directory)
+    opened._encoder = library.encoder
+    draw_folder(library.images / "more", 2, first=10)
+    added = opened.add([library.images], exclude=["0010.png", "0001.png"])
+    assert (added.encoded, added.removed, added.excluded) == (1, 0, 0)
+    assert len(library.ids) == 6
+
+
+def test_what_a_build_does_not_read_is_told_in_json_too(library: Library) -> None:
+    for name in ("1.heic", "2.heic", "3.psd"):
+        (library.images / name).write_bytes(b"something else")
+    assert library.extract().to_dict()["not_read"] == [
+        {"kind": ".heic", "count": 2, "help": "convert to JPEG"},
+        {"kind": ".psd", "count": 1, "help": "export as PNG"},
+    ]
+
+
+def test_captions_and_nested_tags_files_are_stored(library: Library) -> None:
+    draw_folder(library.images / "sub", 1, first=10)
+    (library.images / "0000.txt").write_text("kohyatag, long_hair")
+    (library.images / "0001.png.txt").write_text("hydrustag\ncreator:someone\n")
+    (library.images / "sub/tags.jsonl").write_text(
+        '{"path": "0010.png", "tags": ["subtag"]}\n{"path": "no.png"}'
+    )
+    told = library.extract().not_read
+    assert library.tags("0000.png") == {Tag("kohyatag"), Tag("long hair")}
+    assert library.tags("0001.png") == {Tag("hydrustag"), Tag("someone", 1.0, "artist")}
+    assert library.tags("sub/0010.png") == {Tag("subtag")}
+    assert [str(item) for item in told] == ["1 lines of sub/tags.jsonl (there is no file 'no.png')"]
+    (library.images / "0002.txt").write_text("new")
+    again = library.extract()
+    assert (again.unchanged, again.refreshed, again.not_read) == (5, 1, told)
+    assert library.tags("0002.png") == {Tag("new")}

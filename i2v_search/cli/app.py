@@ -20,6 +20,7 @@ from i2v_search.cli.morph import morph
 from i2v_search.cli.options import (
     DEFAULT,
     CollectionOption,
+    ExcludeOption,
     ImagesArgument,
     JsonOption,
     StrictOption,
@@ -91,6 +92,7 @@ def _main(
 def add(
     images: ImagesArgument,
     collection: CollectionOption = DEFAULT,
+    exclude: ExcludeOption = None,
     strict: StrictOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -99,7 +101,7 @@ def add(
 
     opened = open_collection(collection)
     with show.progress() as report:
-        opened.add(images, strict=strict, report=report)
+        opened.add(images, exclude=exclude or (), strict=strict, report=report)
     show_changes(opened, json=json)
 
 

@@ -20,6 +20,12 @@ CollectionOption = Annotated[
     Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
 ]
 ImagesArgument = Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude", help="Leave out what matches, as in a .gitignore: '*.gif', 'drafts/'; repeatable."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 EncoderOption = Annotated[

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from i2v_search.sources import Skipped
     from i2v_search.store import Damage
     from i2v_search.tagging import TaggedImage
+    from i2v_search.unread import NotRead
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -149,8 +150,19 @@ def changes(collection: Collection) -> None:
     for name in ("copied", "moved", "refreshed", "unchanged", "removed"):
         if getattr(done, name):
             counted.append(f"{getattr(done, name)} {name}")
+    if done.excluded:
+        counted[-1] += f" ({done.excluded} of them excluded, the files are still there)"
     out.print(f"{len(collection)} images in {escape(str(collection.directory))}: {', '.join(counted)}")
     skipped(done.skipped)
+    not_read(done.not_read)
+
+
+def not_read(items: Sequence[NotRead], console: Console = out) -> None:
+    """Print what lies in the folders and was not read, by kind."""
+    from i2v_search.unread import described
+
+    if items:
+        console.print(f"not read: {escape(described(items))}", style="yellow", soft_wrap=True)
 
 
 def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import Device, Engine, Rule
-from i2v_search.cli.options import ImagesArgument
+from i2v_search.cli.options import ExcludeOption, ImagesArgument
 
 if TYPE_CHECKING:
     from i2v_search.tagging import TaggedImage
@@ -37,6 +37,7 @@ def tag(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="With --sidecar: replace captions that are there.")
     ] = False,
+    exclude: ExcludeOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="Print CSV: path, category, tag, probability.")] = False,
     device: Annotated[Device, typer.Option("--device", help="Where the tagger runs.")] = "auto",
@@ -54,6 +55,7 @@ def tag(
     from i2v_search.encoders import load_tagger
     from i2v_search.sources import Skipped, image_root
     from i2v_search.tagging import tag_images
+    from i2v_search.unread import Tally
 
     if json and csv_:
         raise typer.BadParameter("choose one of --json and --csv")
@@ -64,11 +66,14 @@ def tag(
     loaded = load_tagger(tagger, Engine(device, threads))
     skipped: list[Skipped] = []
     kept: list[Skipped] = []
+    tally = Tally()
     captions = CaptionWriter(image_root(images), "append" if append else "overwrite" if overwrite else "keep")
     write = _write_json if json else _write_csv if csv_ else show.tags
     if csv_:
         csv.writer(sys.stdout).writerow(["path", "category", "tag", "probability"])
-    for item in tag_images(images, loaded, threshold=threshold, rule=rule, top=top):
+    for item in tag_images(
+        images, loaded, threshold=threshold, rule=rule, top=top, exclude=exclude or (), tally=tally
+    ):
         if isinstance(item, Skipped):
             skipped.append(item)
             continue
@@ -76,6 +81,7 @@ def tag(
         if sidecar and (problem := captions.write(item.path, item.tags)):
             kept.append(problem)
     show.skipped(tuple(skipped), show.err)
+    show.not_read(tally.counted(), show.err)
     show.captions(captions, kept)
     if kept:
         raise typer.Exit(1)

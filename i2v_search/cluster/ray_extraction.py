@@ -40,6 +40,7 @@ from i2v_search.progress import Report, silent
 from i2v_search.remote import is_url
 from i2v_search.sources import Source, count_images, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock
+from i2v_search.unread import total
 from i2v_search.upkeep.merging import merge_collections
 
 #: Of a collection's directory: where the shards of a job are until they are merged.
@@ -62,6 +63,7 @@ def extract_on_ray(
     strict: bool = False,
     tagger: str | None = None,
     engine: Engine = Engine(),
+    exclude: Sequence[str] = (),
     report: Report = silent,
 ) -> ClusterExtraction:
     """Bring the feature store of a collection up to date as `Collection.extract` does, on several machines.
@@ -81,6 +83,7 @@ def extract_on_ray(
         sync: remove images that are gone from the folders and archives.
         strict: stop at the first image that cannot be read.
         tagger: see `Collection.extract`.
+        exclude: see `Collection.build`.
         engine: of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
         report: told about progress, and about the rate of each worker.
 
@@ -114,9 +117,10 @@ def extract_on_ray(
                 manifest.tagger.id if manifest.tagger else None,
                 replace(engine, threads=threads),
                 strict,
+                tuple(exclude),
             )
             Path(job.folder).mkdir()
-            with Watcher(job, _count(sources), report):
+            with Watcher(job, _count(sources, exclude), report):
                 _run(ray, job, pool)
         outcomes = list(job.outcomes())
         done = _finish(target, job, outcomes, sync=sync, report=report)
@@ -138,10 +142,10 @@ def _absolute(source: Source) -> str:
     return text if os.path.isabs(text) or is_url(text) else os.path.join(Path.cwd(), text)  # noqa: PTH117, PTH118
 
 
-def _count(sources: Sequence[str]) -> int | None:
+def _count(sources: Sequence[str], exclude: Sequence[str]) -> int | None:
     """How many images there are, where their names tell: a tar would have to be read through."""
     slow = any(is_url(source) or (archive_extension(source) and not is_zip(source)) for source in sources)
-    return None if slow else count_images(sources)
+    return None if slow else count_images(sources, exclude=exclude)
 
 
 def _prepare(
@@ -195,6 +199,8 @@ def _finish(
     _merge(target, [job.place(done.number) for done in outcomes], report)
     gone = {path for done in outcomes for path in done.gone} if sync else set()
     removed = _remove(target, gone)
+    root = Path(Manifest.load(target).image_root)
+    excluded = sum(os.path.lexists(root / path) for path in gone)
     changed = {path for done in outcomes for path in done.changed}
     rest = _extract_here(target, job, changed) if changed else Extraction()
     _discard(Path(job.folder))
@@ -202,7 +208,8 @@ def _finish(
     names = ("encoded", "copied", "moved", "refreshed", "unchanged")
     counts = {name: sum(getattr(done, name) for done in every) for name in names}
     skipped = sorted({item for done in every for item in done.skipped}, key=lambda item: item.path)
-    return Extraction(**counts, removed=removed, skipped=tuple(skipped))
+    left = total(done.not_read for done in every)
+    return Extraction(**counts, removed=removed, excluded=excluded, skipped=tuple(skipped), not_read=left)
 
 
 def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:
@@ -217,6 +224,7 @@ def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:
         strict=job.strict,
         tagger=None,
         engine=job.engine,
+        exclude=job.exclude,
         wanted=lambda path: path in changed or path in units,
         report=silent,
     )[1]

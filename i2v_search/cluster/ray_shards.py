@@ -33,6 +33,7 @@ from i2v_search.progress import Progress
 from i2v_search.sources import Skipped, SourceImage
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock
 from i2v_search.tags import Tag
+from i2v_search.unread import NotRead
 
 #: A shard that has taken its worker with it so often is given up: an image in it may kill any process.
 MAX_ATTEMPTS: Final = 8
@@ -64,6 +65,7 @@ class ShardJob:
     tagger: str | None = None
     engine: Engine = field(default_factory=Engine)
     strict: bool = False
+    exclude: tuple[str, ...] = ()
 
     def place(self, number: int) -> Path:
         """Where a finished shard is."""
@@ -131,8 +133,9 @@ class ShardOutcome:
             document = json.loads((folder / _OUTCOME).read_bytes())
             done = document.pop("extraction")
             skipped = tuple(Skipped(**item) for item in done.pop("skipped"))
+            not_read = tuple(NotRead(**item) for item in done.pop("not_read"))
             gone, changed = (tuple(document.pop(name)) for name in ("gone", "changed"))
-            extraction = Extraction(**done, skipped=skipped)
+            extraction = Extraction(**done, skipped=skipped, not_read=not_read)
             return cls(**document, extraction=extraction, gone=gone, changed=changed)
         except (OSError, ValueError, TypeError, LookupError) as error:
             raise ClusterError(
@@ -203,6 +206,7 @@ def _extract_into(
                 encoder,
                 sync=False,
                 strict=job.strict,
+                exclude=job.exclude,
                 wanted=shard.holds,
                 known=known,
                 count=False,
