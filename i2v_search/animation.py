@@ -19,6 +19,7 @@ from i2v_search.drawing.films import FILM_COLOURS, faded_frames, film
 from i2v_search.errors import QueryError
 from i2v_search.files import write_atomically
 from i2v_search.results import Morph
+from i2v_search.signature import signing
 from i2v_search.thumbnails import stop_pictures
 
 #: Side of the square that pictures are fitted into, and what a file takes at most, unless told otherwise.
@@ -137,6 +138,7 @@ def _encode(pictures: list[Image.Image], side: int, format: AnimationFormat) -> 
         append_images=images[1:],
         duration=[frame.milliseconds for frame in frames],
         loop=0,
+        **signing(format),
         **({"quality": _QUALITY, "method": 2} if format == "webp" else {"optimize": False}),
     )
     content = file.getvalue()

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -28,10 +28,11 @@ from i2v_search.parts import ImageRecord
 from i2v_search.presence import find_gone, find_scopes, is_there, is_unchanged, storable_time
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import Sidecars
+from i2v_search.signature import is_signed
 from i2v_search.sources import Skipped, Source, SourceImage, Wanted, count_images, everything, iter_images
 from i2v_search.store import FeatureStore, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
-from i2v_search.unread import NotRead, Tally
+from i2v_search.unread import DRAWN, NotRead, Tally
 
 #: Batches that may be decoded ahead of the forward pass.
 LOOK_AHEAD = 2
@@ -166,6 +167,8 @@ class _Extractor:
                     ):
                         self._write(pending)
                         pending = []
+                case "drawn":
+                    self.tally.add(DRAWN)
                 case None:
                     self.counts["unchanged"] += 1
             report(Progress("extracting", done, None if total is None else max(total, done)))
@@ -177,13 +180,13 @@ class _Extractor:
         left = self.tally.counted()
         return Extraction(**self.counts, skipped=tuple(self.skipped), not_read=left, seconds=seconds)
 
-    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | None]:
+    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | Literal["drawn"] | None]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
         limit = LOOK_AHEAD * self.encoder.batch_size
         images = iter_images(sources, self.root, self.wanted, exclude=self.exclude, tally=self.tally)
         return map_ahead(self._read, images, limit)
 
-    def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | None:
+    def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | Literal["drawn"] | None:
         """In a worker: find out whether an image is new and, if so, decode it."""
         position = self.catalogue.find_path(item.path)
         if isinstance(item, Skipped):
@@ -198,16 +201,24 @@ class _Extractor:
         if self._is_current(position, item, tags):
             return None
         try:
-            content = item.read()
-            sha256 = hashlib.sha256(content).hexdigest()
-            record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
-            image_id = None if position is None else int(self.store.ids[position])
-            same = self.catalogue.find_content(sha256)
-            if same:
-                return _Entry(record, image_id, same=same, copy_of=position if position in same else None)
-            decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
+            return self._entry(item, position, tags)
         except ImageError as error:
             return Skipped(item.path, error.reason)
+
+    def _entry(
+        self, item: SourceImage, position: int | None, tags: tuple[Tag, ...]
+    ) -> _Entry | Literal["drawn"]:
+        """Find out by its content whether an image is known and, if not, decode it."""
+        content = item.read()
+        if is_signed(content):
+            return "drawn"
+        sha256 = hashlib.sha256(content).hexdigest()
+        record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
+        image_id = None if position is None else int(self.store.ids[position])
+        same = self.catalogue.find_content(sha256)
+        if same:
+            return _Entry(record, image_id, same=same, copy_of=position if position in same else None)
+        decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
         record = replace(record, width=decoded.width, height=decoded.height)
         return _Entry(record, image_id, self.encoder.prepare(decoded.pixels))
 

@@ -14,6 +14,7 @@ from i2v_search.drawing import framed
 from i2v_search.map_layout import lay_out
 from i2v_search.mapping import CollectionMap
 from i2v_search.progress import Report, silent
+from i2v_search.signature import signed
 from i2v_search.thumbnails import missing, thumbnails
 
 #: The longest side of a map's picture unless told otherwise, in pixels.
@@ -75,7 +76,7 @@ def map_picture(
             margin + row * cell + (cell - tile.height) // 2,
         )
         page.paste(tile, corner)
-    return page
+    return signed(page)
 
 
 def sprite_side(count: int) -> int:

@@ -13,9 +13,10 @@ from i2v_search.errors import ImageError
 from i2v_search.images import decode_image
 from i2v_search.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.signature import is_signed
 from i2v_search.sources import Skipped, Source, SourceImage, count_images, image_root, iter_images
 from i2v_search.tags import ImageTags, plausible_tags, top_tags
-from i2v_search.unread import Tally
+from i2v_search.unread import DRAWN, Tally
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ def tag_images(
         def choose(row: Any) -> ImageTags:
             return top_tags(row, tagger.vocabulary, count=top)
 
+    tally = tally or Tally()
     total, done = count_images(sources, exclude=exclude), 0
     images = iter_images(sources, image_root(sources), exclude=exclude, tally=tally)
-    prepared = map_ahead(_preparer(tagger), images, 2 * tagger.batch_size)
+    found = map_ahead(_preparer(tagger, tally), images, 2 * tagger.batch_size)
+    prepared = (item for item in found if item is not None)
     while batch := list(islice(prepared, tagger.batch_size)):
         inputs = [item[1] for item in batch if not isinstance(item, Skipped)]
         rows = iter(tagger.tag(inputs) if inputs else ())
@@ -77,12 +80,18 @@ def tag_images(
         report(Progress("tagging", done, max(total, done)))
 
 
-def _preparer(tagger: Tagger) -> Callable[[SourceImage | Skipped], tuple[str, Any] | Skipped]:
-    def prepare(item: SourceImage | Skipped) -> tuple[str, Any] | Skipped:
+def _preparer(
+    tagger: Tagger, tally: Tally
+) -> Callable[[SourceImage | Skipped], tuple[str, Any] | Skipped | None]:
+    def prepare(item: SourceImage | Skipped) -> tuple[str, Any] | Skipped | None:
         if isinstance(item, Skipped):
             return item
         try:
-            decoded = decode_image(item.read(), name=item.path, shrink_to=tagger.shrink_to)
+            content = item.read()
+            if is_signed(content):
+                tally.add(DRAWN)
+                return None
+            decoded = decode_image(content, name=item.path, shrink_to=tagger.shrink_to)
         except ImageError as error:
             return Skipped(item.path, error.reason)
         return item.path, tagger.prepare(decoded.pixels)

@@ -69,6 +69,8 @@ _ENDING: Final = re.compile(r"\.[\w!~+-]{1,15}", re.ASCII)
 #: A folder may hold a million files of a million endings.
 _MOST_KINDS: Final = 200
 OTHERS: Final = "of other kinds"
+#: Sheets, strips, maps and animations: `i2v_search.signature`.
+DRAWN: Final = "drawn by i2v-search"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from i2v_search.drawing.cards import (
 )
 from i2v_search.drawing.fonts import fit_text
 from i2v_search.errors import I2VSearchError
+from i2v_search.signature import signed
 
 
 def contact_sheet(
@@ -65,7 +66,7 @@ def contact_sheet(
         row, column = divmod(number, columns)
         corner = (layout.margin + column * (width + layout.gap), top + row * (height + layout.gap))
         draw_card(page, tile, corner, layout, ACCENT if tile.highlight else None)
-    return page
+    return signed(page)
 
 
 def row_sheet(rows: Sequence[TileRow], *, tile_size: int = 160, title: str | None = None) -> Image.Image:
@@ -109,4 +110,4 @@ def row_sheet(rows: Sequence[TileRow], *, tile_size: int = 160, title: str | Non
         for column, tile in enumerate(row.tiles):
             corner = (layout.margin + column * (width + layout.gap), upper + heading)
             draw_card(page, tile, corner, layout, FIRST if tile.highlight else None)
-    return page
+    return signed(page)

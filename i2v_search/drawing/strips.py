@@ -24,6 +24,7 @@ from i2v_search.drawing.cards import (
 )
 from i2v_search.drawing.fonts import built_in
 from i2v_search.errors import I2VSearchError
+from i2v_search.signature import signed
 
 #: Cards in one row; of more, rows are made as even as they can be.
 ROW = 8
@@ -95,7 +96,7 @@ def morph_strip(
             ink = INK if hops[number] == max(hops) else MUTED
             place = (left + width + gap // 2, middle - layout.scaled(15))
             _draw_label(page, place, f"{degrees(hops[number]):.0f}°", ink, layout)
-    return page
+    return signed(page)
 
 
 def marks(tiles: Sequence[Tile]) -> Iterator[tuple[str, Colour | None]]:

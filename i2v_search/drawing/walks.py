@@ -29,6 +29,7 @@ from i2v_search.drawing.cards import (
 from i2v_search.drawing.fonts import fit_text
 from i2v_search.drawing.scatter import part_boxes, place_around
 from i2v_search.drawing.strips import marks
+from i2v_search.signature import signed
 
 # Lengths in sides of a stop's picture.
 _BOX = (1.5, 1.42)
@@ -93,7 +94,7 @@ def draw_walk(
         text, font = fit_text(note, layout.text, page.width - 2 * layout.text)
         place = (layout.text, page.height - round(0.6 * layout.text))
         ImageDraw.Draw(page).text(place, text, fill=MUTED, font=font, anchor="ls")
-    return page
+    return signed(page)
 
 
 def _arranged(plane: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

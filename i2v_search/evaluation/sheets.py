@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.drawing import Tile, contact_sheet
+from i2v_search.signature import signed
 
 TILE = 104
 
@@ -56,7 +57,7 @@ def comparison_sheet(
     for panel in panels:
         sheet.paste(panel, (left, 0))
         left += panel.width
-    return sheet
+    return signed(sheet)
 
 
 def _panel(title: str, lines: Sequence[Sequence[Tile]], tile_size: int) -> Image.Image:

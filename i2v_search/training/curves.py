@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
+from i2v_search.signature import signed
+
 Point: TypeAlias = tuple[float, float]
 
 _SIZE = (560, 360)
@@ -44,7 +46,7 @@ def draw_curves(epochs: Sequence[Mapping[str, Any]], best_epoch: int | None = No
         }
         panel = _draw_panel(title, curves, max((epoch["number"] for epoch in epochs), default=1), best_epoch)
         page.paste(panel, (place * panel.width, 0))
-    return page.resize((2 * _SIZE[0], _SIZE[1]), Image.Resampling.LANCZOS)
+    return signed(page.resize((2 * _SIZE[0], _SIZE[1]), Image.Resampling.LANCZOS))
 
 
 def _draw_panel(
