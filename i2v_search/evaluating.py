@@ -13,6 +13,7 @@ from PIL import Image
 from i2v_search.choices import Engine, SimilarityName
 from i2v_search.encoders import Encoder, load_encoder
 from i2v_search.errors import ImageError, QueryError
+from i2v_search.escapes import printable
 from i2v_search.evaluation.copies import CopyRecall, copy_recall
 from i2v_search.evaluation.encoding import Encoded, encode_copies, encode_pictures
 from i2v_search.evaluation.measures import Difference, Measures, differences
@@ -22,7 +23,6 @@ from i2v_search.evaluation.sheets import TILE, comparison_sheet
 from i2v_search.evaluation.tags import Tagging, tagging
 from i2v_search.images import load_image
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.results import printable
 from i2v_search.training.dataset import Dataset, split, targets
 
 #: What can be measured.

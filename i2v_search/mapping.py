@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from i2v_search.choices import MapMethod
 from i2v_search.errors import QueryError
+from i2v_search.escapes import printable
 from i2v_search.pca import fit_pca
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.results import printable
 from i2v_search.similarity import Similarity, position_blocks
 from i2v_search.store import FeatureStore
 

@@ -9,8 +9,9 @@ from PIL import Image
 
 from i2v_search.collection import Collection
 from i2v_search.drawing import Tile, draw_walk, morph_strip
+from i2v_search.escapes import printable
 from i2v_search.morph_map import MorphMap
-from i2v_search.results import Morph, Stop, printable
+from i2v_search.results import Morph, Stop
 from i2v_search.thumbnails import missing, stop_pictures, thumbnails
 
 TILE = 220

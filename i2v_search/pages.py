@@ -16,11 +16,11 @@ from typing import Any
 
 from i2v_search.collection import Collection
 from i2v_search.errors import QueryError
+from i2v_search.escapes import printable
 from i2v_search.map_layout import lay_out
 from i2v_search.map_pictures import sprite_sheets, sprite_side
 from i2v_search.mapping import CollectionMap
 from i2v_search.progress import Report, silent
-from i2v_search.results import printable
 from i2v_search.tags import TAG_THRESHOLD
 from i2v_search.thumbnails import thumbnails
 

@@ -11,7 +11,8 @@ from PIL import Image
 from i2v_search.collection import Collection
 from i2v_search.drawing import Tile, TileRow, contact_sheet, row_sheet
 from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
-from i2v_search.results import SearchResult, printable
+from i2v_search.escapes import printable
+from i2v_search.results import SearchResult
 from i2v_search.searching.query import QueryImage
 from i2v_search.thumbnails import picture_of
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from i2v_search.escapes import printable
 from i2v_search.morph import MorphQuality
 
 
@@ -147,12 +147,3 @@ class CollectionInfo:
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
         return asdict(self)
-
-
-def printable(path: str) -> str:
-    """A stored path for people and JSON: bytes that are not UTF-8 become ``\\xNN``.
-
-    >>> printable("a\\udcff.png")
-    'a\\\\xff.png'
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

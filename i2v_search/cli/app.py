@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -148,26 +148,59 @@ def demo(
 
 def main() -> None:
     """Run the command line; errors become one line on the error stream and exit code 1 or 2."""
+    from i2v_search.cli.console import flush_streams, guard_streams
+
+    guard_streams()
+    try:
+        try:
+            code = _run()
+        finally:
+            flush_streams()
+    except BrokenPipeError:
+        code = 1  # The reader of our output is gone: there is nobody left to tell.
+    except OSError as error:
+        code = _fail(error, 1)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command that was asked for; what is wrong with it is told."""
     from i2v_search.errors import I2VSearchError, QueryError, RecipeError
 
     try:
-        app()
+        code = app(standalone_mode=False)
     except (QueryError, RecipeError) as error:
-        _fail(error, 2)
+        return _fail(error, 2)
     except I2VSearchError as error:
-        _fail(error, 1)
-    except BrokenPipeError:
-        # The reader of our output is gone: there is nobody left to tell.
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:
-        _fail(error, 1)
+        return _fail(error, 1)
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        # What typer says of a command line has no class of its own: the base is click's, or a copy of it.
+        if not hasattr(error, "format_message"):
+            raise
+        return _misused(error)
+    return code if isinstance(code, int) else 0
 
 
-def _fail(error: Exception, code: int) -> None:
+def _misused(error: Any) -> int:
+    """Say how a command is used, after what was wrong with how it was; nothing where its help was printed."""
+    from i2v_search.cli import show
+
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if message and context is not None:
+        for line in context.get_usage().splitlines():
+            show.err.print(line, markup=False, soft_wrap=True)
+        show.err.print(f"Try '{context.command_path} --help' for help.", markup=False, soft_wrap=True)
+    if message:
+        _fail(message, error.exit_code)
+    return int(error.exit_code)
+
+
+def _fail(error: object, code: int) -> int:
     from rich.markup import escape
 
     from i2v_search.cli import show
 
     show.err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-    sys.exit(code)
+    return code

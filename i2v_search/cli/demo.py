@@ -24,28 +24,29 @@ def run_demo(directory: Path, output: Path) -> None:
         output: folder for the pictures.
     """
     started = time.perf_counter()
-    show.out.rule("1. Build: from a folder of illustrations to a collection")
+    show.out.section("1. Build: from a folder of illustrations to a collection")
     with show.progress() as report:
         collection = Collection.build(directory, [sample_directory()], report=report)
     show.changes(collection)
-    show.out.rule("2. Search: references like one illustration")
+    show.out.section("2. Search: references like one illustration")
     result = collection.search(QUERY, top=9)
     show.out.print(f"query: {QUERY}")
     show.hits(result)
-    show.out.rule("3. Morph: real illustrations that connect two")
+    show.out.section("3. Morph: real illustrations that connect two")
     found = collection.morph(*MORPH)
     print_morph(found)
-    show.out.rule("4. Pictures")
+    show.out.section("4. Pictures")
     output.mkdir(parents=True, exist_ok=True)
     sheet, strip = output / "contact-sheet.png", output / "morph-strip.png"
     search_picture(collection, result, [QUERY]).save(sheet)
     morph_picture(collection, found).save(strip)
     show.out.print(f"wrote {sheet} and {strip} ({time.perf_counter() - started:.1f} s in all)", markup=False)
-    show.out.rule("Your own illustrations")
-    show.out.print(
-        "  i2v-search build ~/Pictures/art\n"
-        "  i2v-search search drawing.png --sheet references.png\n"
-        "  i2v-search morph first.png second.png --strip morph.png\n"
-        "  i2v-search serve\n"
-        "The collection is index/default unless --collection says otherwise; i2v-search --help has the rest."
-    )
+    show.out.section("Your own illustrations")
+    for line in (
+        "  i2v-search build ~/Pictures/art",
+        "  i2v-search search drawing.png --sheet references.png",
+        "  i2v-search morph first.png second.png --strip morph.png",
+        "  i2v-search serve",
+        "The collection is index/default unless --collection says otherwise; i2v-search --help has the rest.",
+    ):
+        show.out.print(line, soft_wrap=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from i2v_search.choices import DuplicateKind
-from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, paths_only_of
 
 if TYPE_CHECKING:
     from i2v_search.duplicates.groups import Duplicates
@@ -30,12 +29,17 @@ def duplicates(
     paths_only: Annotated[
         bool, typer.Option("--paths-only", "-f", help="Print only the files of removable copies, one a line.")
     ] = False,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Like --paths-only, but a NUL after each: for xargs -0.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Find images that are the same picture, and tell which one of each to keep. Deletes nothing."""
     from i2v_search.cli import show
+    from i2v_search.cli.console import paths
     from i2v_search.collection import Collection
 
+    paths_only = paths_only_of(paths_only, null, json)
     opened = Collection.open(collection)
     with show.progress() as report:
         found = opened.duplicates(kind=kind, threshold=threshold, report=report)
@@ -47,9 +51,8 @@ def duplicates(
         show.as_json(found.to_dict())
         return
     if paths_only:
-        for group in found.groups:
-            for copy in group.removable:
-                sys.stdout.buffer.write(opened.file_path(copy.id) + b"\n")
+        copies = (copy for group in found.groups for copy in group.removable)
+        paths((opened.file_path(copy.id) for copy in copies), null=null)
     else:
         _show(found)
     show.skipped(found.unreadable, show.err)
@@ -62,7 +65,6 @@ def _show(found: Duplicates) -> None:
 
     from i2v_search.cli import show
     from i2v_search.duplicates.groups import size_text
-    from i2v_search.results import printable
 
     if not found.groups:
         show.out.print("No image is the same picture as another.")
@@ -79,7 +81,7 @@ def _show(found: Duplicates) -> None:
                 str(member.id),
                 f"{member.width} x {member.height}",
                 size_text(member.bytes),
-                escape(printable(member.path)),
+                escape(member.path),
             )
         table.add_row()
     show.out.print(table)

@@ -70,7 +70,8 @@ def draw_map(
     if json:
         show.as_json(drawn.to_dict())
     else:
-        show.out.print(_facts(drawn, asked=method), markup=False)
+        for line in _facts(drawn, asked=method):
+            show.out.print(line, markup=False, soft_wrap=True)
         show.out.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
@@ -87,7 +88,7 @@ def _write(collection: Collection, drawn: CollectionMap, out: Path, report: Repo
         write_atomically(out, map_page(collection, drawn, report=report))
 
 
-def _facts(drawn: CollectionMap, *, asked: MapMethod) -> str:
+def _facts(drawn: CollectionMap, *, asked: MapMethod) -> list[str]:
     from i2v_search.mapping import INSTALL, METHOD_NAMES, choose_method
 
     count = len(drawn.ids)
@@ -98,5 +99,5 @@ def _facts(drawn: CollectionMap, *, asked: MapMethod) -> str:
     if drawn.neighbours_kept is not None:
         facts += f"; {drawn.neighbours_kept:.0%} of the 10 nearest neighbours stay among the 10 nearest"
     if asked == "auto" and choose_method("auto") == "pca":
-        facts += f"\nA map that parts groups better needs openTSNE: {INSTALL}"
-    return facts
+        return [facts, f"A map that parts groups better needs openTSNE: {INSTALL}"]
+    return [facts]

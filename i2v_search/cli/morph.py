@@ -95,13 +95,13 @@ def print_morph(found: Morph) -> None:
     from rich.table import Table
 
     from i2v_search.cli import show
-    from i2v_search.results import printable
+    from i2v_search.escapes import visible
 
     places = _places(found)
     ids = ["" if stop.id is None else str(stop.id) for stop in found.stops]
     table = Table(box=None, header_style="bold")
     widths = {"#": max(map(len, places)), "id": max(2, *map(len, ids)), "hop": 4, "progress": 8}
-    paths = [printable(stop.path) for stop in found.stops]
+    paths = [visible(stop.path) for stop in found.stops]
     for_paths, for_tags = show.text_widths(paths, [*widths.values()], "tags")
     for heading in ("#", "id", "image", "hop", "progress"):
         if heading == "image":

@@ -95,6 +95,13 @@ MilvusOption = Annotated[
 ]
 
 
+def paths_only_of(paths_only: bool, null: bool, json: bool) -> bool:
+    """Whether only paths are asked for; ``--null`` says so too."""
+    if json and (paths_only or null):
+        raise typer.BadParameter("choose one of --json and --paths-only")
+    return paths_only or null
+
+
 def open_collection(
     directory: Path, search_engine: SearchEngine = "faiss", milvus_uri: str | None = None
 ) -> Collection:

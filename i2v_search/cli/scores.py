@@ -20,7 +20,7 @@ def evaluation(found: Evaluation) -> None:
     """Print every set; brackets hold 95 % intervals."""
     for one in found.sets:
         pictures = len(one.measures[0].encoded.rows)
-        out.rule(f"{escape(one.dataset.name)}: {pictures:,} pictures, {found.similarity} similarity")
+        out.section(f"{escape(one.dataset.name)}: {pictures:,} pictures, {found.similarity} similarity")
         for table in (_ranking(one), _tags(one), _recall(one)):
             if table.row_count:
                 out.print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from i2v_search.cli.options import (
     JsonOption,
     MilvusOption,
     open_collection,
+    paths_only_of,
 )
 
 if TYPE_CHECKING:
@@ -114,7 +114,15 @@ def search(
     ] = None,
     paths_only: Annotated[
         bool,
-        typer.Option("--paths-only", "-f", help="Print only file paths.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--paths-only", "-f", help="Print only file paths, one a line.", rich_help_panel=_OUTPUT
+        ),
+    ] = False,
+    null: Annotated[
+        bool,
+        typer.Option(
+            "--null", "-0", help="Only file paths, a NUL after each: for xargs -0.", rich_help_panel=_OUTPUT
+        ),
     ] = False,
     engine: EngineOption = "faiss",
     milvus_uri: MilvusOption = None,
@@ -124,8 +132,10 @@ def search(
 
     The shared tags of a result say why it is there: the rarest in the collection first.
     """
+    from i2v_search.cli.console import paths
     from i2v_search.searching.query import UNLIKE_WEIGHT, Example
 
+    paths_only = paths_only_of(paths_only, null, json)
     opened = open_collection(collection, engine, milvus_uri)
     options: dict[str, Any] = {
         "top": top,
@@ -155,7 +165,11 @@ def search(
         results = [opened.search(examples or None, **options)]
     if sheet is not None:
         _draw(opened, results, asked, sheet, each=each, quiet=json or paths_only)
-    _print(opened, results, each=each, json=json, paths_only=paths_only)
+    if paths_only:
+        hits = (hit for result in results for hit in result.hits)
+        paths((opened.file_path(hit.id) for hit in hits), null=null)
+    else:
+        _print(results, each=each, json=json)
 
 
 def _draw(
@@ -181,16 +195,11 @@ def _draw(
     show.save(picture, path, quiet=quiet)
 
 
-def _print(
-    collection: Collection, results: Sequence[SearchResult], *, each: bool, json: bool, paths_only: bool
-) -> None:
+def _print(results: Sequence[SearchResult], *, each: bool, json: bool) -> None:
     from i2v_search.cli import show
 
     if json:
         show.as_json([result.to_dict() for result in results] if each else results[0].to_dict())
-    elif paths_only:
-        for hit in (hit for result in results for hit in result.hits):
-            sys.stdout.buffer.write(collection.file_path(hit.id) + b"\n")
     else:
         for result in results:
             if each:

@@ -1,31 +1,19 @@
-"""What commands print: tables for people, JSON for programs, progress bars on the error stream."""
+"""What commands print for people: tables, and what was done and what was not."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as Bars
 from rich.table import Table
-from rich.text import Text
 
-from i2v_search.progress import Progress, Report
+from i2v_search.cli.bars import progress
+from i2v_search.cli.console import Console, as_json, err, out
+from i2v_search.escapes import visible
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,48 +28,28 @@ if TYPE_CHECKING:
     from i2v_search.tagging import TaggedImage
     from i2v_search.unread import NotRead
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+__all__ = [
+    "SHOWN_SKIPPED",
+    "as_json",
+    "built",
+    "changes",
+    "damages",
+    "err",
+    "heading",
+    "hits",
+    "info",
+    "model",
+    "models",
+    "out",
+    "plan",
+    "progress",
+    "save",
+    "skipped",
+    "tags",
+    "text_widths",
+]
+
 SHOWN_SKIPPED = 20
-
-
-def as_json(document: Any) -> None:
-    """Print a document for programs."""
-    out.print_json(json.dumps(document, ensure_ascii=True), indent=2)
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
-
-
-@contextmanager
-def progress() -> Iterator[Report]:
-    """Bars with rate and time left on the error stream, one for each stage of a job."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Bars(*columns, console=err) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(progress: Progress) -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, note="")
-            bars.update(
-                tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note
-            )
-
-        yield report
-        for task in bars.tasks:
-            if task.total is None:
-                bars.update(task.id, total=task.completed)
 
 
 def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
@@ -97,9 +65,7 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
 
 def heading(text: str) -> None:
     """Print what the next table is about."""
-    from i2v_search.results import printable
-
-    out.print(f"[bold]{escape(printable(text))}[/bold]", soft_wrap=True)
+    out.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
 
 
 def text_widths(paths: Iterable[str], others: Sequence[int], tags: str) -> tuple[int, int]:
@@ -114,8 +80,6 @@ def text_widths(paths: Iterable[str], others: Sequence[int], tags: str) -> tuple
 
 def hits(result: SearchResult) -> None:
     """Print search results as a table."""
-    from i2v_search.results import printable
-
     if not result.hits and result.offset:
         out.print("No image is left for this page. Try a lower --page.")
         return
@@ -127,14 +91,12 @@ def hits(result: SearchResult) -> None:
     for heading, width in widths.items():
         table.add_column(heading, justify="right", min_width=width)
     tags = "shared tags"
-    for_paths, for_tags = text_widths([printable(hit.path) for hit in result.hits], [*widths.values()], tags)
+    for_paths, for_tags = text_widths([visible(hit.path) for hit in result.hits], [*widths.values()], tags)
     table.add_column("path", overflow="fold", min_width=for_paths)
     table.add_column(tags, overflow="ellipsis", no_wrap=True, max_width=for_tags)
     for hit in result.hits:
         shared = ", ".join(hit.tags)
-        table.add_row(
-            str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(printable(hit.path)), escape(shared)
-        )
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(hit.path), escape(shared))
     out.print(table)
     place = f" from {result.offset + 1} on" if result.offset else ""
     more = "; --page has more" if result.more else ""
@@ -181,13 +143,11 @@ def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
 
 def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "skipped") -> None:
     """Print the images that could not be read, the first `SHOWN_SKIPPED` with their reasons."""
-    from i2v_search.results import printable
-
     if not items:
         return
     console.print(f"[yellow]{len(items)} {what}:[/yellow]")
     for item in items[:SHOWN_SKIPPED]:
-        line = f"  {escape(printable(item.path))}: {escape(item.reason)}"
+        line = f"  {escape(item.path)}: {escape(item.reason)}"
         console.print(line, style="yellow", soft_wrap=True)
     if len(items) > SHOWN_SKIPPED:
         console.print(f"  ... and {len(items) - SHOWN_SKIPPED} more", style="yellow")
@@ -195,9 +155,7 @@ def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "ski
 
 def tags(item: TaggedImage) -> None:
     """Print the tags of one image, a line for each category."""
-    from i2v_search.results import printable
-
-    out.print(f"[bold]{escape(printable(item.path))}[/bold]", soft_wrap=True)
+    out.print(f"[bold]{escape(item.path)}[/bold]", soft_wrap=True)
     for category, found in item.tags.to_dict().items():
         listed = ", ".join(f"{name} {probability:.2f}" for name, probability in found)
         out.print(f"  {category:<10} {escape(listed) or '-'}", soft_wrap=True)

@@ -88,13 +88,13 @@ def tag(
 
 
 def _write_json(item: TaggedImage) -> None:
-    from i2v_search.results import printable
+    from i2v_search.escapes import printable
 
     sys.stdout.write(json_module.dumps({"path": printable(item.path), **item.tags.to_dict()}) + "\n")
 
 
 def _write_csv(item: TaggedImage) -> None:
-    from i2v_search.results import printable
+    from i2v_search.escapes import printable
 
     rows = csv.writer(sys.stdout)
     for category, tags in item.tags.to_dict().items():

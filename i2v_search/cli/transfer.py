@@ -92,8 +92,8 @@ def export(
 def _write_ids(merged: Merge, path: Path) -> None:
     import csv
 
+    from i2v_search.escapes import printable
     from i2v_search.files import replacing
-    from i2v_search.results import printable
 
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)

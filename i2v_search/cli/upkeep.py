@@ -75,7 +75,7 @@ def relocate(
     """Tell a collection that its images were moved from OLD to NEW; nothing is encoded again."""
     from i2v_search.cli import show
     from i2v_search.collection import Collection
-    from i2v_search.results import printable
+    from i2v_search.escapes import printable
 
     opened = Collection.open(collection)
     with show.progress() as report:
@@ -86,21 +86,20 @@ def relocate(
     show.out.print(f"{done.moved:,} images moved, {done.found:,} of them are there", markup=False)
     if done.missing:
         show.out.print(f"[yellow]{done.missing:,} are missing; build drops them.[/yellow]")
-    show.out.print(f"image root: {printable(done.image_root)}", markup=False, soft_wrap=True)
+    show.out.print(f"image root: {done.image_root}", markup=False, soft_wrap=True)
 
 
 def _show_repair(repaired: Repair) -> None:
     from rich.markup import escape
 
     from i2v_search.cli import show
-    from i2v_search.results import printable
 
     for damage in repaired.damages:
         show.out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}", soft_wrap=True)
     if repaired.lost:
         show.out.print(f"[yellow]{len(repaired.lost):,} images lost; build again from the folder:[/yellow]")
     for image in repaired.lost[:_SHOWN_LOST]:
-        path = "unreadable path" if image.path is None else printable(image.path)
+        path = "unreadable path" if image.path is None else image.path
         show.out.print(f"  {image.id} {path}", markup=False, soft_wrap=True)
     if len(repaired.lost) > _SHOWN_LOST:
         show.out.print(f"  ... and {len(repaired.lost) - _SHOWN_LOST:,} more; --json names them all")

@@ -1,6 +1,5 @@
 """Text of pictures: one line that always fits, in a font that has its letters."""
 
-import re
 import unicodedata
 from functools import lru_cache
 
@@ -8,6 +7,7 @@ from PIL import ImageFont
 from PIL.ImageFont import FreeTypeFont
 
 from i2v_search.errors import I2VSearchError
+from i2v_search.escapes import visible
 
 # The built-in face knows little beyond ASCII. Others are looked up by file name where the system keeps fonts.
 _OTHER_FONTS = (
@@ -23,9 +23,7 @@ _OTHER_FONTS = (
 
 def fit_text(text: str, size: int, room: int) -> tuple[str, FreeTypeFont]:
     """One printable line of at most `room` pixels, and the font that can draw it."""
-    # File names may hold undecodable bytes as lone surrogates, which no font can draw.
-    text = re.sub("[\ud800-\udfff]", "\ufffd", text)
-    text = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
+    text = " ".join(visible(text).split())
     font = _font_for(text, size)
     if font.getlength(text) <= room:
         return text, font

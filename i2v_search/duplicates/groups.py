@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from i2v_search.choices import DuplicateKind
-from i2v_search.results import printable
+from i2v_search.escapes import printable
 from i2v_search.sources import Skipped
 
 

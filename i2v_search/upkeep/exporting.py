@@ -28,12 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import QueryError
+from i2v_search.escapes import printable
 from i2v_search.files import replacing
 from i2v_search.manifest import FILE_NAME
 from i2v_search.parts import ImageRecord
 from i2v_search.pca import PrincipalComponents, fit_pca
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.results import printable
 from i2v_search.similarity import position_blocks
 from i2v_search.store import FeatureStore, is_own_file
 from i2v_search.tags import CATEGORIES

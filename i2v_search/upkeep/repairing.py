@@ -45,7 +45,7 @@ class LostImage:
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
-        from i2v_search.results import printable
+        from i2v_search.escapes import printable
 
         return {"id": self.id, "path": None if self.path is None else printable(self.path)}
 

@@ -10,8 +10,9 @@ from math import inf
 import numpy as np
 
 from i2v_search.collection import Collection
+from i2v_search.escapes import printable
 from i2v_search.parts import ImageRecord
-from i2v_search.results import Hit, Morph, SearchResult, Stop, printable
+from i2v_search.results import Hit, Morph, SearchResult, Stop
 from i2v_search.searching.filters import Filter
 from i2v_search.searching.query import Example, QueryImage
 from i2v_search.tags import TAG_THRESHOLD, Tag

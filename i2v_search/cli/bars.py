@@ -1,0 +1,136 @@
+"""How far a job is, on the error stream: bars in a terminal, elsewhere a plain line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Column
+from rich.text import Text
+
+from i2v_search.cli.console import err
+from i2v_search.escapes import visible
+from i2v_search.progress import Progress, Report
+
+#: A log gets a line as often, and none of a job that is done sooner: cron mails every line.
+LINE_SECONDS = 30.0
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Tell how far a job is, with rate and time left, one bar for each stage of it."""
+    if not err.interactive:
+        yield Lines(lambda line: err.print(line, markup=False, soft_wrap=True))
+        return
+    with Bars(*_columns(), console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, note="")
+            bars.update(
+                tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note
+            )
+
+        yield report
+        for task in bars.tasks:
+            if task.total is None:
+                bars.update(task.id, total=task.completed)
+
+
+@dataclass
+class Lines:
+    """A report that writes a line every `LINE_SECONDS`.
+
+    Attributes:
+        write: takes a line.
+        clock: seconds that only grow.
+
+    Example:
+        >>> seconds = iter([0, 10, 40, 50])
+        >>> lines = Lines(print, lambda: next(seconds))
+        >>> for done in (50, 200, 250):
+        ...     lines(Progress("encoding", done, 1000))
+        encoding: 200 of 1,000, 5/s, 3 min left
+    """
+
+    write: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    _told: float = field(init=False)
+    _stage: str = field(init=False, default="")
+    _begun: tuple[float, int] = field(init=False, default=(0.0, 0))
+
+    def __post_init__(self) -> None:
+        self._told = self.clock()
+
+    def __call__(self, progress: Progress) -> None:
+        """Write a line, if the last is long enough ago."""
+        now = self.clock()
+        if progress.stage != self._stage:
+            self._stage, self._begun = progress.stage, (now, progress.done)
+        if now - self._told >= LINE_SECONDS:
+            self._told = now
+            self.write(self._line(progress, now))
+
+    def _line(self, progress: Progress, now: float) -> str:
+        of = "" if progress.total is None else f" of {progress.total:,}"
+        parts = [f"{progress.stage}: {progress.done:,}{of}"]
+        seconds, done = now - self._begun[0], progress.done - self._begun[1]
+        if seconds > 0 and done > 0:
+            rate = done / seconds
+            parts.append(f"{rate:,.0f}/s" if rate >= 2 else f"{rate * 60:,.0f}/min")
+            if progress.total is not None:
+                parts.append(_left((progress.total - progress.done) / rate))
+        return ", ".join((*parts, progress.note) if progress.note else parts)
+
+
+def _left(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:.0f} min left" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h left"
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    """Numbers are whole on any screen: where it is narrow the bar gives way first, then the words."""
+    whole = Column(no_wrap=True)
+    return (
+        SpinnerColumn(table_column=whole),
+        _Words("stage"),
+        BarColumn(),
+        MofNCompleteColumn(table_column=whole),
+        _Rate(table_column=whole),
+        TimeRemainingColumn(table_column=whole),
+        _Words("note"),
+    )
+
+
+class _Words(ProgressColumn):
+    """What is done, or the note on it: one line, cut where the screen ends."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def render(self, task: Task) -> Text:
+        """The words."""
+        words = task.description if self._what == "stage" else task.fields["note"]
+        return Text(visible(words), no_wrap=True, overflow="ellipsis")
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Units a second."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")

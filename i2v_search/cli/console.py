@@ -1,0 +1,158 @@
+"""Where commands write: the two streams of the process, on which no name of a stranger controls anything.
+
+What people read passes `i2v_search.escapes.visible` here, whichever command prints it and whatever else
+writes to a stream: warnings, logs, tracebacks. Programs get `as_json` and `paths`, which alone are raw.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO, cast
+
+from rich.console import Console as RichConsole
+from rich.console import ConsoleDimensions, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from i2v_search.escapes import visible, visible_lines
+
+#: Of what is no terminal: lines are as long as they are, for grep and for logs.
+_NO_WIDTH = 100_000
+
+
+class Console(RichConsole):
+    """A console that escapes what could control a terminal, before it measures and lays anything out.
+
+    One string is one line: a line feed in it comes from a name, and is escaped too. Colons make no emoji.
+
+    Args:
+        stderr: write to the error stream.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, emoji=False)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody watches: a terminal, also where FORCE_COLOR makes rich take a pipe for one."""
+        return self.file.isatty()
+
+    @property
+    def size(self) -> ConsoleDimensions:  # type: ignore[misc]  # nobody sets it whole
+        """Columns and lines: of the terminal, or COLUMNS; else nothing is folded or cut."""
+        known = super().size
+        if self._width is not None or self.interactive or os.environ.get("COLUMNS", "").isdigit():
+            return known
+        return ConsoleDimensions(_NO_WIDTH, known.height)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A string as text: every string that is printed, also in the cell of a table, comes by here."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is drawn in the end: texts that were never a string, as those of bars, are caught here."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(visible_lines(segment.text), segment.style)
+
+    def section(self, text: str) -> None:
+        """A line that parts what follows from what was before, ruled where there is a screen to rule."""
+        if self.interactive:
+            self.rule(text)
+        else:
+            self.print(f"== {text} ==")
+
+
+out = Console()
+err = Console(stderr=True)
+
+
+def as_json(document: Any) -> None:
+    """Print one JSON document for programs: ASCII whatever the encoding of the stream, and never coloured."""
+    json_line(document, indent=2)
+
+
+def json_line(document: Any, *, indent: int | None = None) -> None:
+    """Print a document as a line of ASCII."""
+    # JSON leaves DEL as it is; of all ASCII it is the only control character that it leaves.
+    sys.stdout.write(json.dumps(document, indent=indent).replace("\x7f", "\\u007f") + "\n")
+
+
+def paths(names: Iterable[bytes], *, null: bool = False) -> None:
+    """Print the paths of files for programs, byte for byte; on a terminal escaped, as GNU find does.
+
+    Args:
+        names: of the files.
+        null: end each with a NUL, which no path has, instead of a line feed.
+    """
+    for name in names:
+        if null:
+            sys.stdout.buffer.write(name + b"\0")
+        elif sys.stdout.isatty():
+            sys.stdout.write(visible(os.fsdecode(name)) + "\n")
+        else:
+            sys.stdout.buffer.write(name + b"\n")
+
+
+class _Escaping:
+    """A stream of text that escapes control characters; rich finds the one below, which it may colour."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, its lines as they are."""
+        return self.rich_proxied_file.write(visible_lines(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+def guard_streams() -> None:
+    """Make standard output and standard error streams that can always be written to, and control nothing.
+
+    One that is closed (``>&-``) is lost: nobody reads it. Otherwise the next file that is opened, of the
+    collection perhaps, would take its number and what libraries write there. What an encoding other than
+    UTF-8 lacks is escaped.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdout = _guarded(sys.stdout, 1)
+    sys.stderr = _guarded(sys.stderr, 2)
+
+
+def _guarded(stream: TextIO | None, number: int) -> TextIO:
+    if stream is None:
+        stream = open(number, "w", closefd=False, encoding="utf-8")  # noqa: SIM115 - for the whole process
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return cast(TextIO, _Escaping(stream))
+
+
+def flush_streams() -> None:
+    """Write what is left, at the end of a command.
+
+    Raises:
+        BrokenPipeError: the reader is gone.
+        OSError: the disk is full. Either way the rest is given up, or the interpreter would try again.
+    """
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            raise
