@@ -334,6 +334,7 @@ class Collection:
         unit: bool = False,
         virtual: bool = False,
         name_rows: bool = True,
+        raw: bool = False,
         report: Report = silent,
     ) -> Export:
         """Write vectors, paths and tags for other programs, by the ending: ``.npy``, ``.h5`` or ``.csv``.
@@ -345,6 +346,7 @@ class Collection:
             unit: ``.npy`` gets unit rows in place of vectors as the encoder gave them.
             virtual: ``.h5`` points to the vectors in the collection's files instead of copying them.
             name_rows: write ``NAME.ids.csv`` with id and path of every row beside ``.npy``.
+            raw: write paths and tags in CSV as they are, for programs; else nothing in them is a formula.
             report: told about progress.
 
         Returns:
@@ -364,6 +366,7 @@ class Collection:
             unit=unit,
             virtual=virtual,
             name_rows=name_rows,
+            raw=raw,
             report=report,
         )
 

@@ -1,9 +1,10 @@
 """CSV that may be opened in a spreadsheet: a name or tag of a stranger is never a formula there.
 
-As OWASP's page on CSV injection says, a text whose first letter makes a spreadsheet compute (``=``, ``+``, ``-``,
-``@`` or a full-width form of them, also after blanks) gets an apostrophe before it. Control and invisible
-characters are escaped (`i2v_search.escapes`), which takes care of tabs and carriage returns before such a letter
-and keeps a terminal safe. Numbers stay numbers. Programs that need every text as it is ask for ``raw``.
+As OWASP's page on CSV injection says, a text whose first letter makes a spreadsheet compute (``=``, ``+``,
+``-``, ``@`` or a full-width form of them, also after blanks) gets an apostrophe before it. Control and
+invisible characters are escaped (`i2v_search.escapes`), which takes care of tabs and carriage returns before
+such a letter and keeps a terminal safe. Numbers stay numbers. Programs that need every text as it is ask for
+``raw``.
 """
 
 from __future__ import annotations

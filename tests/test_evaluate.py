@@ -217,10 +217,9 @@ def test_the_command_prints_tables_and_writes_report_and_sheet(
 
 @pytest.mark.usefixtures("encoders")
 def test_the_command_measures_only_what_is_asked_for(folder: Path) -> None:
-    with show.out.capture() as printed:
-        done = CliRunner().invoke(app, ["evaluate", str(folder), "--encoder", "grid", "--tags", "--json"])
+    done = CliRunner().invoke(app, ["evaluate", str(folder), "--encoder", "grid", "--tags", "--json"])
     assert done.exit_code == 0, done.output
-    measures = json.loads(printed.get())["sets"][0]["measures"][0]
+    measures = json.loads(done.stdout)["sets"][0]["measures"][0]
     assert measures["tags"]["categories"][0]["tags"] == 2
     assert (measures["retrieval"], measures["copies"], measures["recall"]) == (None, None, [])
     assert set(PARTS) == {"retrieval", "tags", "copies", "recall"}

@@ -6,10 +6,12 @@ writes to a stream: warnings, logs, tracebacks. Programs get `as_json` and `path
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 from rich.console import Console as RichConsole
@@ -40,8 +42,8 @@ class Console(RichConsole):
         """Whether somebody watches: a terminal, also where FORCE_COLOR makes rich take a pipe for one."""
         return self.file.isatty()
 
-    @property
-    def size(self) -> ConsoleDimensions:  # type: ignore[misc]  # nobody sets it whole
+    @property  # type: ignore[misc]  # nobody sets it
+    def size(self) -> ConsoleDimensions:
         """Columns and lines: of the terminal, or COLUMNS; else nothing is folded or cut."""
         known = super().size
         if self._width is not None or self.interactive or os.environ.get("COLUMNS", "").isdigit():
@@ -97,6 +99,17 @@ def paths(names: Iterable[bytes], *, null: bool = False) -> None:
             sys.stdout.write(visible(os.fsdecode(name)) + "\n")
         else:
             sys.stdout.buffer.write(name + b"\n")
+
+
+@contextmanager
+def csv_stream() -> Iterator[TextIO]:
+    """Standard output for a CSV table: UTF-8 whatever the locale, and lines end as in CSV files."""
+    sys.stdout.flush()
+    stream = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "surrogateescape", newline="", write_through=True)
+    try:
+        yield stream
+    finally:
+        stream.detach()  # or it would close standard output
 
 
 class _Escaping:

@@ -129,13 +129,11 @@ def not_read(items: Sequence[NotRead], console: Console = out) -> None:
 
 def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
     """Print which captions bear another name than usual, and which were not written."""
-    from i2v_search.results import printable
-
     if writer.shared:
         example = writer.shared[0]
         err.print(
             f"{len(writer.shared)} images share a name with another but for the ending, so their captions "
-            f"have it too: {escape(printable(example))}.txt",
+            f"have it too: {escape(example)}.txt",
             soft_wrap=True,
         )
     skipped(tuple(kept), err, "captions not written")

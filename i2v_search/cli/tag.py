@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json as json_module
-import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -14,6 +15,8 @@ from i2v_search.cli.options import ExcludeOption, ImagesArgument
 
 if TYPE_CHECKING:
     from i2v_search.tagging import TaggedImage
+
+Write: TypeAlias = "Callable[[TaggedImage], None]"
 
 
 def tag(
@@ -40,6 +43,9 @@ def tag(
     exclude: ExcludeOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="Print CSV: path, category, tag, probability.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With --csv: texts as they are, for programs, not spreadsheets.")
+    ] = False,
     device: Annotated[Device, typer.Option("--device", help="Where the tagger runs.")] = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads of the tagger.")
@@ -59,6 +65,8 @@ def tag(
 
     if json and csv_:
         raise typer.BadParameter("choose one of --json and --csv")
+    if raw and not csv_:
+        raise typer.BadParameter("--raw goes with --csv")
     if append and overwrite:
         raise typer.BadParameter("choose one of --append and --overwrite")
     if (append or overwrite) and not sidecar:
@@ -67,19 +75,20 @@ def tag(
     skipped: list[Skipped] = []
     kept: list[Skipped] = []
     tally = Tally()
-    captions = CaptionWriter(image_root(images), "append" if append else "overwrite" if overwrite else "keep")
-    write = _write_json if json else _write_csv if csv_ else show.tags
-    if csv_:
-        csv.writer(sys.stdout).writerow(["path", "category", "tag", "probability"])
-    for item in tag_images(
-        images, loaded, threshold=threshold, rule=rule, top=top, exclude=exclude or (), tally=tally
-    ):
-        if isinstance(item, Skipped):
-            skipped.append(item)
-            continue
-        write(item)
-        if sidecar and (problem := captions.write(item.path, item.tags)):
-            kept.append(problem)
+    root = image_root(images)
+    captions = CaptionWriter(root, "append" if append else "overwrite" if overwrite else "keep")
+    with ExitStack() as streams:
+        write = _write_json if json else _csv_writer(streams, raw=raw) if csv_ else show.tags
+        for item in tag_images(
+            images, loaded, threshold=threshold, rule=rule, top=top, exclude=exclude or (), tally=tally
+        ):
+            shown = replace(item, path=_from_here(root, item.path))
+            if isinstance(shown, Skipped):
+                skipped.append(shown)
+                continue
+            write(shown)
+            if sidecar and (problem := captions.write(item.path, shown.tags)):
+                kept.append(replace(problem, path=_from_here(root, problem.path)))
     show.skipped(tuple(skipped), show.err)
     show.not_read(tally.counted(), show.err)
     show.captions(captions, kept)
@@ -87,15 +96,33 @@ def tag(
         raise typer.Exit(1)
 
 
+def _from_here(root: Path, path: str) -> str:
+    """The path of an image that leads there from the working directory, which the stored one need not."""
+    from i2v_search.remote import is_url
+
+    if is_url(path):
+        return path
+    # Not of `Path` parts: names in archives are no paths.
+    return f"{str(root).rstrip('/')}/{path}".removeprefix(f"{str(Path.cwd()).rstrip('/')}/")
+
+
 def _write_json(item: TaggedImage) -> None:
+    from i2v_search.cli.console import json_line
     from i2v_search.escapes import printable
 
-    sys.stdout.write(json_module.dumps({"path": printable(item.path), **item.tags.to_dict()}) + "\n")
+    json_line({"path": printable(item.path), **item.tags.to_dict()})
 
 
-def _write_csv(item: TaggedImage) -> None:
-    from i2v_search.escapes import printable
+def _csv_writer(streams: ExitStack, *, raw: bool) -> Write:
+    from i2v_search.cli.console import csv_stream
+    from i2v_search.csv_tables import CsvTable
 
-    rows = csv.writer(sys.stdout)
-    for category, tags in item.tags.to_dict().items():
-        rows.writerows((printable(item.path), category, name, f"{value:.4f}") for name, value in tags)
+    stream = streams.enter_context(csv_stream())
+    table = CsvTable(stream, ["path", "category", "tag", "probability"], raw=raw)
+
+    def write(item: TaggedImage) -> None:
+        for category, tags in item.tags.to_dict().items():
+            for name, value in tags:
+                table.row([item.path, category, name, f"{value:.4f}"])
+
+    return write

@@ -65,6 +65,10 @@ def export(
     names: Annotated[
         bool, typer.Option("--ids/--no-ids", help="With .npy: id and path of every row in NAME.ids.csv.")
     ] = True,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="In .csv: paths and tags as they are, for programs, not spreadsheets."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Write vectors, paths and tags for other programs; an existing file is replaced."""
@@ -74,7 +78,9 @@ def export(
     opened = Collection.open(collection)
     file.parent.mkdir(parents=True, exist_ok=True)
     with show.progress() as report:
-        done = opened.export(file, pca=pca, unit=unit, virtual=virtual, name_rows=names, report=report)
+        done = opened.export(
+            file, pca=pca, unit=unit, virtual=virtual, name_rows=names, raw=raw, report=report
+        )
     if json:
         show.as_json(done.to_dict())
         return
@@ -90,14 +96,12 @@ def export(
 
 
 def _write_ids(merged: Merge, path: Path) -> None:
-    import csv
-
-    from i2v_search.escapes import printable
+    from i2v_search.csv_tables import CsvTable, open_csv
     from i2v_search.files import replacing
 
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["collection", "old_id", "new_id"])
+    with replacing(path) as temporary, open_csv(temporary) as file:
+        table = CsvTable(file, ["collection", "old_id", "new_id"])
         for source in merged.sources:
             pairs = zip(source.old_ids.tolist(), source.new_ids.tolist(), strict=True)
-            table.writerows((printable(source.directory), old, new) for old, new in pairs)
+            for old, new in pairs:
+                table.row([source.directory, old, new])

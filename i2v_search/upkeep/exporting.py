@@ -7,14 +7,12 @@
            probability
 =========  ================================================================================================
 
-CSV files are UTF-8, and what is not UTF-8 in a path is written as `results.printable` does. Nothing else is
-changed: a path that begins with ``=`` stays as it is, since programs read these files more often than
-spreadsheets do. Whoever opens the images of strangers in a spreadsheet should import the columns as text.
+CSV files are UTF-8. Paths and tags in them are safe to open in a spreadsheet (`i2v_search.csv_tables`), or
+with ``raw`` as they are.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import time
@@ -22,11 +20,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.csv_tables import CsvTable, open_csv
 from i2v_search.errors import QueryError
 from i2v_search.escapes import printable
 from i2v_search.files import replacing
@@ -77,6 +76,7 @@ def export_store(
     unit: bool = False,
     virtual: bool = False,
     name_rows: bool = True,
+    raw: bool = False,
     report: Report = silent,
 ) -> Export:
     """Write the images of a feature store to a file of another program, in bounded memory.
@@ -94,6 +94,7 @@ def export_store(
         virtual: let ``.h5`` point to the vectors in the collection's own files, relative to its own place,
             instead of copying them.
         name_rows: write ``NAME.ids.csv`` beside ``.npy``.
+        raw: write paths and tags in CSV as they are, for programs; else nothing in them is a formula.
         report: told about progress.
 
     Returns:
@@ -115,7 +116,7 @@ def export_store(
     """
     started = time.perf_counter()
     suffix = path.suffix.lower()
-    _require_sensible(store, path, suffix, pca=pca, unit=unit, virtual=virtual)
+    _require_sensible(store, path, suffix, pca=pca, unit=unit, virtual=virtual, raw=raw)
     rows = _Rows(store, store.live if positions is None else positions, report)
     components = rows.fit(pca) if pca is not None else None
     files = [path]
@@ -134,12 +135,12 @@ def export_store(
                 report=report,
             )
         elif suffix == ".csv":
-            rows.write_csv(temporary)
+            rows.write_csv(temporary, raw=raw)
         else:
             rows.write_npy(temporary, components, unit=unit)
             if name_rows:
                 files.append(path.with_suffix(".ids.csv"))
-                rows.write_names(written.enter_context(replacing(files[-1])))
+                rows.write_names(written.enter_context(replacing(files[-1])), raw=raw)
     return Export(
         tuple(os.fspath(file) for file in files),
         len(rows.positions),
@@ -183,27 +184,26 @@ class _Rows:
                     values = rows if unit else rows * self.store.norms(block)[:, None]
                 file.write(np.ascontiguousarray(values, "<f4").data)
 
-    def write_names(self, path: Path) -> None:
+    def write_names(self, path: Path, *, raw: bool) -> None:
         """Write the id and path of every row."""
-        with _open_csv(path) as file:
-            table = csv.writer(file)
-            table.writerow(["id", "path"])
+        with open_csv(path) as file:
+            table = CsvTable(file, ["id", "path"], raw=raw)
             for position in self.positions.tolist():
-                table.writerow([int(self.store.ids[position]), printable(self.store.path(position))])
+                table.row([int(self.store.ids[position]), self.store.path(position)])
 
-    def write_csv(self, path: Path) -> None:
+    def write_csv(self, path: Path, *, raw: bool) -> None:
         """Write everything but the vectors."""
-        with _open_csv(path) as file:
-            table, done = csv.writer(file), 0
-            table.writerow(["id", "path", "sha256", "width", "height", *CATEGORIES])
+        with open_csv(path) as file:
+            columns = ["id", "path", "sha256", "width", "height", *CATEGORIES]
+            table, done = CsvTable(file, columns, raw=raw), 0
             for block in self.blocks():
                 self.store.check(block)
                 for position in block.tolist():
                     record = self.store.record(position)
-                    table.writerow(
+                    table.row(
                         [
                             int(self.store.ids[position]),
-                            printable(record.path),
+                            record.path,
                             record.sha256,
                             record.width,
                             record.height,
@@ -223,7 +223,7 @@ class _Rows:
 
 
 def _require_sensible(
-    store: FeatureStore, path: Path, suffix: str, *, pca: int | None, unit: bool, virtual: bool
+    store: FeatureStore, path: Path, suffix: str, *, pca: int | None, unit: bool, virtual: bool, raw: bool
 ) -> None:
     if suffix not in SUFFIXES:
         raise QueryError(f"{path}: end the name in {', '.join(SUFFIXES)} to say what to write")
@@ -231,6 +231,7 @@ def _require_sensible(
         (pca is not None, "pca", (".npy", ".h5")),
         (unit, "unit", (".npy",)),
         (virtual, "virtual", (".h5",)),
+        (raw, "raw", (".npy", ".csv")),
     ):
         if asked and suffix not in kinds:
             raise QueryError(f"option {option} is for {' and '.join(kinds)}, not for {path.name}")
@@ -238,10 +239,6 @@ def _require_sensible(
         raise QueryError("choose one of pca and unit: principal components are of unit rows anyway")
     if is_own_file(path.name) and (path.parent / FILE_NAME).exists():
         raise QueryError(f"{path} is a name that collections keep for themselves; choose another")
-
-
-def _open_csv(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8", newline="")
 
 
 def _tags(record: ImageRecord) -> list[str]:
