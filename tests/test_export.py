@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def vectors_of(store: FeatureStore, *, unit: bool = False) -> Any:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -168,6 +169,32 @@ def test_reduced_vectors_come_with_what_undoes_them(
     np.testing.assert_array_equal(np.load(tmp_path / "reduced.npy"), reduced)
 
 
+def test_csv_is_safe_to_open_in_a_spreadsheet_unless_it_is_raw(store: FeatureStore, tmp_path: Path) -> None:
+    tricks = [
+        "=HYPERLINK(1)",
+        "+cmd",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "  =1",
+        "＝1",
+        "plain-1.png",
+        "a=b",
+    ]
+    safe = ["'=HYPERLINK(1)", "'+cmd", "'-1+1", "'@SUM(A1)", r"\t=1", r"\r=1", "'  =1", "'＝1", *tricks[-2:]]
+    make_store(tmp_path / "tricks", random_vectors(len(tricks), DIMENSION), paths=tricks)
+    tricky = FeatureStore(tmp_path / "tricks")
+    for name, table in (("all.csv", "all.csv"), ("all.npy", "all.ids.csv")):
+        for raw, paths in ((False, safe), (True, tricks)):
+            export_store(tricky, tmp_path / name, raw=raw)
+            assert [row["path"] for row in rows_of(tmp_path / table)] == paths
+    export_store(store, tmp_path / "odd.csv")
+    assert not re.search(
+        r"(?m)(^|,)\"?[\s\x00-\x1f]*[=+@-]", (tmp_path / "odd.csv").read_text(encoding="utf-8")
+    )
+
+
 def test_csv_holds_paths_and_tags(store: FeatureStore, tmp_path: Path) -> None:
     export_store(store, tmp_path / "all.csv", raw=True)
     rows = rows_of(tmp_path / "all.csv")
@@ -202,6 +229,7 @@ def test_an_empty_collection_gives_empty_files(tmp_path: Path, name: str) -> Non
     [
         ("all.txt", {}, "end the name"),
         ("all.csv", {"pca": 2}, "option pca"),
+        ("all.h5", {"raw": True}, "option raw"),
         ("all.npy", {"virtual": True}, "option virtual"),
         ("all.h5", {"unit": True}, "option unit"),
         ("all.npy", {"unit": True, "pca": 2}, "choose one"),
