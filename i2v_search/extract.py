@@ -20,8 +20,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from i2v_search.catalogue import Catalogue
-from i2v_search.encoders.base import Encoder, Encoding
-from i2v_search.errors import EncoderError, ImageError
+from i2v_search.encoders.base import Encoder, Encoding, encode_batch
+from i2v_search.errors import ImageError
 from i2v_search.images import decode_image
 from i2v_search.lookahead import map_ahead
 from i2v_search.parts import ImageRecord
@@ -266,9 +266,7 @@ class _Extractor:
         records = [entry.record for entry in entries]
         fresh = [number for number, entry in enumerate(entries) if entry.prepared is not None]
         if fresh:
-            encoding = self.encoder.encode([entries[number].prepared for number in fresh])
-            if not np.all(np.isfinite(encoding.vectors)):
-                raise EncoderError(f"encoder {self.encoder.info.id!r} gave a vector that is not finite")
+            encoding = encode_batch(self.encoder, [entries[number].prepared for number in fresh])
             rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
             for line, number in enumerate(fresh):
                 head = _head_tags(self.encoder.vocabulary, encoding, line)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from i2v_search.choices import Rule
-from i2v_search.encoders.base import Tagger
+from i2v_search.encoders.base import Tagger, tag_batch
 from i2v_search.errors import ImageError
 from i2v_search.images import decode_image
 from i2v_search.lookahead import map_ahead
@@ -55,6 +55,7 @@ def tag_images(
 
     Raises:
         SourceError: a source does not exist or holds no image.
+        EncoderError: the tagger gives something else than probabilities.
         TagError: the rule needs thresholds that the tagger does not have.
     """
     if top is None:
@@ -73,7 +74,7 @@ def tag_images(
     prepared = (item for item in found if item is not None)
     while batch := list(islice(prepared, tagger.batch_size)):
         inputs = [item[1] for item in batch if not isinstance(item, Skipped)]
-        rows = iter(tagger.tag(inputs) if inputs else ())
+        rows = iter(tag_batch(tagger, inputs) if inputs else ())
         for item in batch:
             yield item if isinstance(item, Skipped) else TaggedImage(item[0], choose(next(rows)))
         done += len(batch)

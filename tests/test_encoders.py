@@ -1,17 +1,22 @@
 """Encoders by name: built in, registered, plugged in; the cache of their graphs; their devices."""
 
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pytest
 import torch
-from grids import GridEncoder, draw
+from grids import GridEncoder, draw, draw_folder
+from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import Device, Engine
+from i2v_search.collection import Collection
 from i2v_search.encoders import (
     Encoder,
+    Encoding,
     efficientnet,
     encode_images,
     encoder_names,
@@ -24,7 +29,11 @@ from i2v_search.encoders.lite import LiteEncoder
 from i2v_search.encoders.lite0 import Lite0Encoder
 from i2v_search.encoders.runtime import resolve_device
 from i2v_search.errors import EncoderError
+from i2v_search.evaluation.encoding import encode_copies, encode_pictures
+from i2v_search.tagging import tag_images
+from i2v_search.tags import Vocabulary
 
+Values: TypeAlias = NDArray[Any]
 CPU = Engine(device="cpu", threads=1)
 
 
@@ -115,6 +124,89 @@ def test_an_installed_package_adds_its_encoder(plugins: None) -> None:
 def test_a_broken_package_is_an_error_that_names_it(name: str, plugins: None) -> None:
     with pytest.raises(EncoderError, match=f"encoder '{name}' cannot be loaded from .*:.*no_such"):
         load_encoder(name)
+
+
+# --- what an encoder gives
+
+
+class Faulty(GridEncoder):
+    """A grid encoder and tagger whose vectors or tags are changed before anybody sees them."""
+
+    vocabulary: Vocabulary
+
+    def __init__(self, what: str, change: Callable[[Values], Values]) -> None:
+        super().__init__(Vocabulary(("red", "green", "blue"), ("general",) * 3))
+        self.what, self.change = what, change
+
+    def encode(self, inputs: Sequence[Values]) -> Encoding:
+        given = super().encode(inputs)
+        assert given.tags is not None
+        vectors = self.change(given.vectors) if self.what == "vectors" else given.vectors
+        return Encoding(vectors, self.change(given.tags) if self.what == "tags" else given.tags)
+
+    def tag(self, inputs: Sequence[Values]) -> Values:
+        return self.encode(inputs).tags  # type: ignore[return-value]
+
+
+def with_value(value: float) -> Callable[[Values], Values]:
+    """Put a value into the last row."""
+
+    def change(values: Values) -> Values:
+        values[-1, 1] = value
+        return values
+
+    return change
+
+
+FAULTS: dict[str, tuple[Callable[[Values], Values], str]] = {
+    "NaN": (with_value(np.nan), "{what} that are not finite numbers"),
+    "infinite": (with_value(-np.inf), "{what} that are not finite numbers"),
+    "a row missing": (lambda values: values[:-1], r"{what} of shape \(\d+, \d+\); expected"),
+    "a row too many": (lambda values: np.repeat(values, 2, axis=0), r"{what} of shape .*; expected"),
+    "too short": (lambda values: values[:, 1:], r"{what} of shape .*; expected"),
+    "flat": (lambda values: values.ravel(), r"{what} of shape \(\d+,\); expected"),
+}
+
+
+def read_by(art: Path) -> dict[str, Callable[[Faulty], object]]:
+    """Everything that asks an encoder or a tagger, by what it is for."""
+    paths = sorted(map(str, art.iterdir()))
+
+    def search(encoder: Faulty) -> object:
+        good = Faulty("nothing", lambda values: values)
+        collection = Collection.build(art.parent / "c", [art], encoder=good)
+        draw(art.parent / "other.png", 99)
+        collection._encoder = encoder
+        return collection.search(art.parent / "other.png")
+
+    return {
+        "a batch": lambda encoder: encode_images(encoder, map(Image.open, paths)),
+        "a build": lambda encoder: Collection.build(art.parent / "c", [art], encoder=encoder),
+        "an evaluation": lambda encoder: encode_pictures(
+            encoder, paths, lambda row: Path(paths[row]).read_bytes()
+        ),
+        "edited copies": lambda encoder: encode_copies(
+            encoder, paths, lambda row: Path(paths[row]).read_bytes()
+        ),
+        "a query": search,
+        "tags": lambda encoder: list(tag_images([art], encoder)),
+    }
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("what", ["vectors", "tags"])
+@pytest.mark.parametrize("use", ["a batch", "a build", "an evaluation", "edited copies", "a query", "tags"])
+def test_what_is_no_row_of_numbers_for_each_image_is_never_used(
+    use: str, what: str, fault: str, tmp_path: Path
+) -> None:
+    art = draw_folder(tmp_path / "art", 3)
+    change, message = FAULTS[fault]
+    encoder = Faulty(what, change)
+    if use == "tags" and what == "vectors":
+        read_by(art)[use](encoder)  # a tagger's vectors are nobody's business
+        return
+    with pytest.raises(EncoderError, match=f"'grid' gave {message.format(what=what)}"):
+        read_by(art)[use](encoder)
 
 
 # --- the cache of the serialized graph

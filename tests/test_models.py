@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from caffe_files import SeededWeights, prototxt, shapes, write_binaryproto, write_caffemodel
+from grids import draw_folder
 from onnx_files import colour_tags, mean_colours
 from PIL import Image
 from typer.testing import CliRunner
@@ -23,6 +24,7 @@ from i2v_search.cli.app import app
 from i2v_search.encoders import encode_images, models
 from i2v_search.encoders.importing import Companions, default_name, import_onnx, import_weights
 from i2v_search.encoders.models import OnnxDescription, find_model, installed_models, remove_model
+from i2v_search.encoders.quantizing import quantize_model
 from i2v_search.errors import EncoderError, EncoderMismatchError, QueryError, TagError, WeightsError
 from i2v_search.tags import RULES
 
@@ -318,6 +320,18 @@ def test_an_int8_copy_is_an_encoder_of_its_own_with_its_recall(both: None, data:
     assert collection.info().dimension == 64
     with pytest.raises(EncoderError, match="not an imported float32 feature model"):
         run_error("models", "quantize", "i2v-v2-tags", *art)
+
+
+def test_twenty_images_are_enough_for_eight_bits_and_nineteen_are_not(both: None, data: Path) -> None:
+    art = draw_folder(data / "art", 19)
+    (art / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(EncoderError, match="19 images could be read; give at least 20"):
+        quantize_model("i2v-v2", [art])
+    assert find_model("i2v-v2-int8") is None
+    draw_folder(art, 1, first=19)
+    made = quantize_model("i2v-v2", [art])
+    assert made.images == 20
+    assert 0.5 < made.recall_at_10 <= 1
 
 
 # --- any other ONNX model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -316,6 +317,25 @@ def test_the_callers_random_numbers_and_threads_stay_as_they_were(tmp_path: Path
     trained.run()
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("threads", [1, 3, None])
+def test_it_trains_with_the_threads_that_are_asked_for(tmp_path: Path, threads: int | None) -> None:
+    seen: set[int] = set()
+    before = torch.get_num_threads()
+    trained = Loop(
+        *(network(), Blobs(), targets(), Split(np.arange(16), np.arange(16, ROWS)), SETTINGS),
+        folder=tmp_path,
+        engine=Engine("cpu", threads),
+        report=lambda _: seen.add(torch.get_num_threads()),
+    )
+    torch.set_num_threads(4)
+    try:
+        trained.run(updates=5)
+        assert seen == {threads or os.cpu_count()}
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_given_layers_learn_slower_and_biases_have_no_decay(tmp_path: Path) -> None:

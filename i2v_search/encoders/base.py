@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from i2v_search.errors import EncoderError
 from i2v_search.tags import Vocabulary
 
 
@@ -122,6 +123,42 @@ class TaggedEncoder:
         return Encoding(vectors, self.tagger.tag([second for _, second in inputs]))
 
 
+def encode_batch(encoder: Encoder, inputs: Sequence[Any]) -> Encoding:
+    """Encode prepared images and check what an encoder, which anybody may write, gives for them.
+
+    Args:
+        encoder: any encoder.
+        inputs: from its `prepare`; at least one.
+
+    Raises:
+        EncoderError: it does not give a row of the right length for each image, or a value is not finite.
+    """
+    encoding = encoder.encode(inputs)
+    name = f"encoder {encoder.info.id!r}"
+    _check_rows(name, "vectors", encoding.vectors, (len(inputs), encoder.info.dimension))
+    if encoder.vocabulary is not None and encoding.tags is not None:
+        _check_rows(name, "tags", encoding.tags, (len(inputs), len(encoder.vocabulary.names)))
+    return encoding
+
+
+def tag_batch(tagger: Tagger, inputs: Sequence[Any]) -> NDArray[np.float32]:
+    """Tag prepared images and check what comes back, as `encode_batch` does.
+
+    Raises:
+        EncoderError: it does not give a probability of each tag for each image, or one is not finite.
+    """
+    tags = tagger.tag(inputs)
+    _check_rows(f"tagger {tagger.info.id!r}", "tags", tags, (len(inputs), len(tagger.vocabulary.names)))
+    return tags
+
+
+def _check_rows(name: str, what: str, values: NDArray[Any], shape: tuple[int, int]) -> None:
+    if values.shape != shape:
+        raise EncoderError(f"{name} gave {what} of shape {values.shape}; expected {shape}")
+    if not np.isfinite(values).all():
+        raise EncoderError(f"{name} gave {what} that are not finite numbers; its weights may be damaged")
+
+
 def encode_images(encoder: Encoder, images: Iterable[Image.Image]) -> Encoding:
     """Prepare and encode a handful of RGB images in one batch.
 
@@ -131,5 +168,8 @@ def encode_images(encoder: Encoder, images: Iterable[Image.Image]) -> Encoding:
 
     Returns:
         Their encoding, one row per image in order.
+
+    Raises:
+        EncoderError: see `encode_batch`.
     """
-    return encoder.encode([encoder.prepare(image) for image in images])
+    return encode_batch(encoder, [encoder.prepare(image) for image in images])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import Engine
-from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
 from i2v_search.encoders.illustration2vec import i2v_network
 from i2v_search.encoders.models import (
@@ -167,7 +167,7 @@ def _encode(encoder: Encoder, prepared: Sequence[Any], report: Report) -> NDArra
     def blocks() -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(prepared), encoder.batch_size):
             report(Progress(f"encoding with {encoder.info.id}", start, len(prepared)))
-            yield encoder.encode(prepared[start : start + encoder.batch_size]).vectors
+            yield encode_batch(encoder, prepared[start : start + encoder.batch_size]).vectors
 
     return np.concatenate(list(blocks()))
 

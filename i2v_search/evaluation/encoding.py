@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.base import Encoder, Encoding
+from i2v_search.encoders.base import Encoder, Encoding, encode_batch
 from i2v_search.errors import EncoderError, ImageError
 from i2v_search.evaluation.copies import EDITS, SIDE, edited_copies
 from i2v_search.images import decode_image
@@ -55,7 +55,7 @@ def encode_pictures(
         report: told about progress.
 
     Raises:
-        EncoderError: no picture can be read, or a vector is not finite.
+        EncoderError: no picture can be read, or the encoder gives something else than vectors of numbers.
     """
 
     def prepare(number: int) -> tuple[int, str, Any] | Skipped:
@@ -120,9 +120,7 @@ def encode_copies(
 def _encode_all(encoder: Encoder, inputs: Iterator[Any]) -> Encoding:
     vectors, tags = [], []
     while batch := list(islice(inputs, encoder.batch_size)):
-        encoding = encoder.encode(batch)
-        if not np.isfinite(encoding.vectors).all():
-            raise EncoderError(f"encoder {encoder.info.id!r} gave a vector that is not finite")
+        encoding = encode_batch(encoder, batch)
         vectors.append(encoding.vectors)
         if encoding.tags is not None:
             tags.append(encoding.tags)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.catalogue import Catalogue
-from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.encoders.npy import NPY_MAGIC, npy_array
 from i2v_search.errors import QueryError, WeightsError
 from i2v_search.images import decode_image, read_regular_file
@@ -137,7 +137,7 @@ class Resolver:
     def _encode(self, waiting: Sequence[tuple[int, Any]], found: list[Resolved]) -> None:
         """Give those of `found` that wait for it their vector and tags."""
         encoder = self._encoder()
-        encoding = encoder.encode([prepared for _, prepared in waiting])
+        encoding = encode_batch(encoder, [prepared for _, prepared in waiting])
         for row, (place, _) in enumerate(waiting):
             tags: tuple[str, ...] = ()
             if encoder.vocabulary is not None and encoding.tags is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.building import resolve_encoder, resolve_tagger
-from i2v_search.encoders import Encoder
+from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.manifest import EncoderRecord
 from i2v_search.tags import TAG_THRESHOLD, Tag
 from i2v_search.web.decoding import Decoder
@@ -86,7 +86,7 @@ class Reader:
         decoded = self._decoder.decode(
             content, shrink_to=encoder.shrink_to, max_pixels=self._settings.max_upload_pixels
         )
-        encoding = encoder.encode([encoder.prepare(decoded.pixels)])
+        encoding = encode_batch(encoder, [encoder.prepare(decoded.pixels)])
         tags: tuple[Tag, ...] = ()
         if encoder.vocabulary is not None and encoding.tags is not None:
             probabilities = encoding.tags[0]
