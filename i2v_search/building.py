@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -17,8 +19,10 @@ from i2v_search.errors import (
     EncoderMismatchError,
     IndexStaleError,
     QueryError,
+    SourceError,
 )
 from i2v_search.extract import Extraction, extract
+from i2v_search.files import file_sha256
 from i2v_search.graph_file import build_network, save_network
 from i2v_search.graph_upkeep import graph_path, has_graph, keep_graph, kept_network, wants_graph
 from i2v_search.index import (
@@ -35,10 +39,21 @@ from i2v_search.index import (
 from i2v_search.manifest import EncoderRecord, IndexRecord, Manifest, WishesRecord
 from i2v_search.morph import Network
 from i2v_search.planner import IndexPlan, IndexWishes, Upkeep, plan_upkeep
+from i2v_search.presence import find_mounts, root_is_away
 from i2v_search.progress import Report
 from i2v_search.rows import UnitRows
-from i2v_search.sources import Source, Wanted, everything, image_root
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock, remove_strangers
+from i2v_search.sample import find_moved_sample
+from i2v_search.sources import Source, Wanted, everything, image_root, named_files
+from i2v_search.store import (
+    FeatureStore,
+    Removal,
+    Removals,
+    StoreWriter,
+    WriterLock,
+    read_removals,
+    remove_strangers,
+    write_removals,
+)
 from i2v_search.watch import Watch, physical_memory
 
 
@@ -55,6 +70,7 @@ def extract_features(
     report: Report,
     exclude: Sequence[str] = (),
     wanted: Wanted = everything,
+    forget_removals: bool = False,
 ) -> tuple[Encoder, Extraction]:
     """Bring the feature store of a collection up to date; the collection is made if it is missing.
 
@@ -70,6 +86,7 @@ def extract_features(
         manifest = Manifest.find(directory)
         loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, engine), manifest, engine)
         manifest = begin_manifest(directory, manifest, loaded, similarity, root)
+        manifest = lift_removals(directory, manifest, images, forget=forget_removals)
         writer = StoreWriter(directory, manifest)
         try:
             changes = extract(
@@ -80,11 +97,13 @@ def extract_features(
                 strict=strict,
                 exclude=exclude,
                 wanted=wanted,
+                removals=read_removals(directory, manifest.removals),
                 report=report,
             )
             writer.finish()
         finally:
             writer.close()
+        note_mounts(directory)
     return loaded, changes
 
 
@@ -95,7 +114,12 @@ def begin_manifest(
     similarity: SimilarityName | None,
     root: Path,
 ) -> Manifest:
-    """Save the manifest of a collection that images are added to: a new one, or with a new image root."""
+    """Make sure that images can be added to a collection; the manifest of a new one is made and saved.
+
+    Raises:
+        SourceError: the folder that stored paths are relative to is not there. Whether it was moved or its
+            disk is not connected cannot be told from here.
+    """
     if manifest is None:
         tags = tagger_info(encoder)
         manifest = Manifest(
@@ -105,15 +129,53 @@ def begin_manifest(
             image_root=str(root),
         )
         manifest.save(directory)
-    elif not Path(manifest.image_root).is_dir():
-        # The folder moved: paths are relative, so they hold under its new place.
-        manifest = manifest.updated(image_root=str(root))
+    elif sample := find_moved_sample(Path(manifest.image_root), root):
+        # The same pictures, installed again with another environment.
+        manifest = manifest.updated(image_root=str(sample))
         manifest.save(directory)
+    elif root_is_away(manifest):
+        raise SourceError(
+            f"the image folder of this collection, {manifest.image_root!r}, is not there, so nothing was "
+            "changed; connect its disk or, if the images were moved, run: "
+            f"i2v-search relocate {shlex.quote(manifest.image_root)} NEW_FOLDER --collection {directory}"
+        )
     return manifest
 
 
+def lift_removals(
+    directory: Path, manifest: Manifest, images: Sequence[Source], *, forget: bool = False
+) -> Manifest:
+    """Let removed images in again: those that are named one by one, or with `forget` all of them."""
+    before = read_removals(directory, manifest.removals)
+    if not before:
+        return manifest
+    named = named_files(images, Path(manifest.image_root))
+    contents = set()
+    for location in filter(None, named.values()):
+        with suppress(OSError):
+            contents.add(file_sha256(location))
+    after = Removals() if forget else before.without(named, contents)
+    if len(after) == len(before):
+        return manifest
+    number = manifest.next_file
+    record = write_removals(directory, number, after)
+    manifest = manifest.updated(removals=record, next_file=number + 1)
+    manifest.save(directory)
+    return manifest
+
+
+def note_mounts(directory: Path) -> None:
+    """Keep in the manifest which folders with images are mounts, for when a disk is away."""
+    store = FeatureStore(directory)
+    mounts = find_mounts(store)
+    if mounts != store.manifest.mounts:
+        store.manifest.updated(mounts=mounts).save(directory)
+
+
 def remove_rows(directory: Path, images: Sequence[int | str]) -> set[int]:
-    """Mark images as removed, by id or stored path.
+    """Mark images as removed, by id or stored path, and keep them out from now on.
+
+    An image with the content of one that stays is kept out at its own path only.
 
     Returns:
         Their positions.
@@ -126,13 +188,22 @@ def remove_rows(directory: Path, images: Sequence[int | str]) -> set[int]:
         store = FeatureStore(directory, manifest)
         catalogue = Catalogue(store)
         positions = {find_image(store, catalogue, image) for image in images}
+        removals = read_removals(directory, manifest.removals)
         writer = StoreWriter(directory, manifest)
         try:
             writer.remove(sorted(positions))
+            writer.keep_out(removals.with_more(_removals_of(store, catalogue, positions)))
             writer.finish()
         finally:
             writer.close()
     return positions
+
+
+def _removals_of(store: FeatureStore, catalogue: Catalogue, positions: set[int]) -> Iterator[Removal]:
+    for position in sorted(positions):
+        record = store.record(position)
+        stays = not positions.issuperset(catalogue.find_content(record.sha256))
+        yield Removal(record.path, None if stays else record.sha256)
 
 
 def build_index(

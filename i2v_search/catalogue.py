@@ -1,4 +1,4 @@
-"""Finds live rows of a feature store by path and by content."""
+"""Finds rows of a feature store, the live ones as a rule, by path and by content."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ class Catalogue:
 
     Args:
         store: the feature store.
+        positions: (n,) int64, rising, of the rows to find; None for the live ones.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
+    def __init__(self, store: FeatureStore, positions: NDArray[np.int64] | None = None) -> None:
         self._store = store
+        self._rows = store.live if positions is None else positions
 
     def find_path(self, path: str) -> int | None:
-        """Position of the live row with a path."""
+        """Position of the row with a path."""
         for position in _matches(self._paths, path_key(path)):
             if self._store.path(position) == path:
                 return position
         return None
 
     def find_content(self, sha256: str) -> list[int]:
-        """Positions of the live rows whose file has this SHA-256 (hex), rising."""
+        """Positions of the rows whose file has this SHA-256 (hex), rising."""
         return self.find_contents(np.frombuffer(bytes.fromhex(sha256), np.uint8)[None])[0]
 
     def find_contents(self, digests: NDArray[np.uint8]) -> list[list[int]]:
-        """Positions of the live rows with each of some SHA-256, (m, 32) uint8, rising."""
+        """Positions of the rows with each of some SHA-256, (m, 32) uint8, rising."""
         keys, rows = self._contents
         wanted = np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1)
         first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
@@ -51,12 +53,12 @@ class Catalogue:
     @cached_property
     def _paths(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         keys = np.fromiter(map(path_key, self._store.paths()), np.uint64, self._store.rows)
-        return _sorted(keys[self._store.live], self._store.live)
+        return _sorted(keys[self._rows], self._rows)
 
     @cached_property
     def _contents(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        digests = self._store.column("sha256", self._store.live).reshape(-1, 32)
-        return _sorted(np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1), self._store.live)
+        digests = self._store.column("sha256", self._rows).reshape(-1, 32)
+        return _sorted(np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1), self._rows)
 
 
 def path_key(path: str) -> np.uint64:

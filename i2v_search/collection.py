@@ -137,12 +137,14 @@ class Collection:
         tagger: str | None = None,
         engine: Engine = Engine(),
         exclude: Sequence[str] = (),
+        forget_removals: bool = False,
         report: Report = silent,
     ) -> Self:
         """Make a collection, or bring one up to date: extract, then index.
 
         A second run encodes only what is new, keeps the vectors of images that moved, and removes those that
-        are gone from the given folders. After a kill, the next run goes on where the last one stopped.
+        are gone from the given folders. Images that `remove` removed stay out, wherever they are moved, until
+        their file is among `images` by name. After a kill, the next run goes on where the last one stopped.
 
         Args:
             directory: of the collection; made if missing.
@@ -156,13 +158,15 @@ class Collection:
             engine: where and how they run.
             exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of
                 the collection that they match leaves it. ``.i2vignore`` files in folders say the same.
+            forget_removals: let every image in that was removed before.
             report: told about progress.
 
         Returns:
             The collection, ready to search; its `changes` say what was done.
 
         Raises:
-            SourceError: a source does not exist or holds no image.
+            SourceError: a source does not exist or holds no image, or the image folder of the collection is
+                not there: connect its disk, or `relocate`.
             ImageError: an image cannot be read, with `strict`.
             EncoderMismatchError: the collection was made by another encoder.
             CollectionLockedError: another process is writing.
@@ -176,17 +180,25 @@ class Collection:
             tagger=tagger,
             engine=engine,
             exclude=exclude,
+            forget_removals=forget_removals,
             report=report,
         )
         collection.index(similarity=similarity, wishes=wishes, report=report)
         return collection
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe | str | os.PathLike[str], *, report: Report = silent) -> Self:
+    def from_recipe(
+        cls,
+        recipe: Recipe | str | os.PathLike[str],
+        *,
+        forget_removals: bool = False,
+        report: Report = silent,
+    ) -> Self:
         """Build a collection as a recipe says.
 
         Args:
             recipe: the recipe or its file.
+            forget_removals: see `build`.
             report: told about progress.
 
         Raises:
@@ -202,6 +214,7 @@ class Collection:
             exclude=loaded.images.exclude,
             tagger=loaded.encoder.tagger,
             engine=loaded.encoder.engine(),
+            forget_removals=forget_removals,
             report=report,
         )
         collection.index(
@@ -225,6 +238,7 @@ class Collection:
         engine: Engine = Engine(),
         exclude: Sequence[str] = (),
         wanted: Wanted = everything,
+        forget_removals: bool = False,
         report: Report = silent,
     ) -> Self:
         """The first half of `build`: bring the feature store up to date, and leave the index as it is.
@@ -244,6 +258,7 @@ class Collection:
             engine=engine,
             exclude=exclude,
             wanted=wanted,
+            forget_removals=forget_removals,
             report=report,
         )
         collection = cls(Path(directory), engine=engine)
@@ -257,6 +272,7 @@ class Collection:
         *,
         strict: bool = False,
         exclude: Sequence[str] = (),
+        forget_removals: bool = False,
         report: Report = silent,
     ) -> Extraction:
         """Add images; nothing is removed. Args and errors are those of `build`."""
@@ -270,6 +286,7 @@ class Collection:
             tagger=None,
             engine=self._engine,
             exclude=exclude,
+            forget_removals=forget_removals,
             report=report,
         )[1]
         self._reindex(report)

@@ -25,12 +25,12 @@ from i2v_search.errors import ImageError
 from i2v_search.images import decode_image
 from i2v_search.lookahead import map_ahead
 from i2v_search.parts import ImageRecord
-from i2v_search.presence import find_gone, find_scopes, is_there, is_unchanged, storable_time
+from i2v_search.presence import Places, find_absent, find_scopes, is_unchanged, storable_time
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import Sidecars
 from i2v_search.signature import is_signed
 from i2v_search.sources import Skipped, Source, SourceImage, Wanted, count_images, everything, iter_images
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
+from i2v_search.store import FeatureStore, Removals, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
 from i2v_search.unread import DRAWN, NotRead, Tally
 
@@ -56,10 +56,12 @@ class Extraction:
         encoded: went through the encoder.
         copied: had the same content as another image and share its vector.
         moved: were found under a new path and keep their id and vector.
+        restored: were gone and are back, with the id and the vector that they had.
         refreshed: were touched or given other tags, with the same content.
         unchanged: needed nothing.
         removed: are no longer in the sources.
         excluded: of the removed, those whose files are still there: they are left out now.
+        left_out: were removed from the collection by somebody, and stay out.
         skipped: could not be read, each with its reason.
         not_read: what else is in the folders, by kind, and what would help.
         seconds: wall time.
@@ -68,10 +70,12 @@ class Extraction:
     encoded: int = 0
     copied: int = 0
     moved: int = 0
+    restored: int = 0
     refreshed: int = 0
     unchanged: int = 0
     removed: int = 0
     excluded: int = 0
+    left_out: int = 0
     skipped: tuple[Skipped, ...] = ()
     not_read: tuple[NotRead, ...] = ()
     seconds: float = 0.0
@@ -92,6 +96,7 @@ def extract(
     exclude: Sequence[str] = (),
     wanted: Wanted = everything,
     known: Known = unknown,
+    removals: Removals | None = None,
     count: bool = True,
     report: Report = silent,
 ) -> Extraction:
@@ -106,6 +111,7 @@ def extract(
         exclude: patterns of what is left out, as in a ``.gitignore`` (`i2v_search.exclusion`).
         wanted: tells by its stored path which images this is about; the others are left alone.
         known: asked about every image that is not in the store; what it knows is not encoded.
+        removals: what stays out; None for nothing.
         count: count the images first, so that progress has a total; a tar is read once more for that.
         report: told about progress.
 
@@ -120,6 +126,7 @@ def extract(
     extractor = _Extractor(writer, encoder, Path(writer.manifest.image_root), strict=strict)
     extractor.wanted, extractor.known, extractor.count = wanted, known, count
     extractor.exclude = exclude
+    extractor.removals = removals or Removals()
     return extractor.run(sources, sync, report)
 
 
@@ -134,11 +141,16 @@ class _Entry:
     copy_of: int | None = None
 
 
+_Outcome: TypeAlias = _Entry | Skipped | Literal["unchanged", "drawn", "left_out"]
+
+
 class _Extractor:
     def __init__(self, writer: StoreWriter, encoder: Encoder, root: Path, *, strict: bool) -> None:
         self.writer, self.encoder, self.root, self.strict = writer, encoder, root, strict
         self.store = FeatureStore(writer.directory, writer.manifest)
         self.catalogue = Catalogue(self.store)
+        self.dead = Catalogue(self.store, self.store.removed)
+        self.places = Places(root, writer.manifest.mounts)
         self.seen = np.zeros(self.store.rows, bool)
         self.counts: Counter[str] = Counter()
         self.skipped: list[Skipped] = []
@@ -146,6 +158,7 @@ class _Extractor:
         self.tally = Tally()
         self.wanted: Wanted = everything
         self.known: Known = unknown
+        self.removals = Removals()
         self.count = True
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
@@ -169,8 +182,8 @@ class _Extractor:
                         pending = []
                 case "drawn":
                     self.tally.add(DRAWN)
-                case None:
-                    self.counts["unchanged"] += 1
+                case _:
+                    self.counts[outcome] += 1
             report(Progress("extracting", done, None if total is None else max(total, done)))
         self._write(pending)
         if sync:
@@ -180,14 +193,14 @@ class _Extractor:
         left = self.tally.counted()
         return Extraction(**self.counts, skipped=tuple(self.skipped), not_read=left, seconds=seconds)
 
-    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Entry | Skipped | Literal["drawn"] | None]:
+    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Outcome]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
         limit = LOOK_AHEAD * self.encoder.batch_size
         images = iter_images(sources, self.root, self.wanted, exclude=self.exclude, tally=self.tally)
         return map_ahead(self._read, images, limit)
 
-    def _read(self, item: SourceImage | Skipped) -> _Entry | Skipped | Literal["drawn"] | None:
-        """In a worker: find out whether an image is new and, if so, decode it."""
+    def _read(self, item: SourceImage | Skipped) -> _Outcome:
+        """In a worker: find out whether an image has to be read and, if so, read it."""
         position = self.catalogue.find_path(item.path)
         if isinstance(item, Skipped):
             if position is not None:
@@ -197,9 +210,11 @@ class _Extractor:
             return item
         if len(os.fsencode(item.path)) > MAX_PATH:
             return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes")
+        if position is None and self.removals.has_path(item.path):
+            return "left_out"
         tags = self.sidecars.of(item.path)
         if self._is_current(position, item, tags):
-            return None
+            return "unchanged"
         try:
             return self._entry(item, position, tags)
         except ImageError as error:
@@ -207,7 +222,7 @@ class _Extractor:
 
     def _entry(
         self, item: SourceImage, position: int | None, tags: tuple[Tag, ...]
-    ) -> _Entry | Literal["drawn"]:
+    ) -> _Entry | Literal["drawn", "left_out"]:
         """Find out by its content whether an image is known and, if not, decode it."""
         content = item.read()
         if is_signed(content):
@@ -215,12 +230,24 @@ class _Extractor:
         sha256 = hashlib.sha256(content).hexdigest()
         record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
         image_id = None if position is None else int(self.store.ids[position])
+        if position is None and (before := self._find_dead(item.path, sha256)) is not None:
+            return _Entry(record, int(self.store.ids[before]), copy_of=before)
         same = self.catalogue.find_content(sha256)
         if same:
             return _Entry(record, image_id, same=same, copy_of=position if position in same else None)
+        if position is None and self.removals.has_content(sha256):
+            return "left_out"
         decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
         record = replace(record, width=decoded.width, height=decoded.height)
         return _Entry(record, image_id, self.encoder.prepare(decoded.pixels))
+
+    def _find_dead(self, path: str, sha256: str) -> int | None:
+        """Position of the row that an image had before it was removed, unless its id is taken again."""
+        for position in reversed(self.dead.find_content(sha256)):
+            image_id = int(self.store.ids[position])
+            if self.store.path(position) == path and self.store.position_of_id(image_id) is None:
+                return position
+        return None
 
     def _is_current(self, position: int | None, item: SourceImage, tags: tuple[Tag, ...]) -> bool:
         if position is None:
@@ -234,10 +261,11 @@ class _Extractor:
             self.counts["encoded"] += 1
             return entry
         if entry.copy_of is not None:
-            self.counts["refreshed"] += 1
+            alive = self.store.is_live(np.array([entry.copy_of]))[0]
+            self.counts["refreshed" if alive else "restored"] += 1
             return self._copy(entry, entry.copy_of, self.store.record(entry.copy_of).tags)
         for position in entry.same if entry.image_id is None else ():
-            if not self.seen[position] and not is_there(self.root, self.store.path(position)):
+            if not self.seen[position] and not self.places.is_there(self.store.path(position)):
                 self.seen[position] = True
                 self.counts["moved"] += 1
                 moved = replace(entry, image_id=int(self.store.ids[position]))
@@ -284,11 +312,12 @@ class _Extractor:
 
     def _remove_missing(self, scopes: Sequence[str]) -> None:
         """Remove live rows inside the sources that were not met, unless what holds them could not be read."""
-        gone = find_gone(self.store, self.seen, scopes, self.skipped, self.wanted)
-        self.counts["removed"] = len(gone)
-        paths = map(self.store.path, gone)
+        absent = find_absent(self.store, self.seen, scopes, self.skipped, self.wanted)
+        self.skipped += absent.away
+        self.counts["removed"] = len(absent.gone)
+        paths = map(self.store.path, absent.gone)
         self.counts["excluded"] = sum(os.path.lexists(self.root / path) for path in paths)
-        self.writer.remove(gone)
+        self.writer.remove(absent.gone)
 
 
 def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:

@@ -14,8 +14,9 @@ from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
 from i2v_search.files import open_regular, write_atomically
 
 FILE_NAME = "collection.json"
-#: Format 2 lets an index be older than the feature store; format 1 is read and written anew as 2.
-FORMAT_VERSION = 2
+#: Format 2 lets an index be older than the feature store, format 3 knows what stays out and which folders are
+#: mounts; older ones are read and written anew as 3.
+FORMAT_VERSION = 3
 #: A collection of 100 million rows needs some 2 MiB.
 MAX_BYTES = 64 * 2**20
 
@@ -112,18 +113,22 @@ class Manifest(_Model):
         next_id: the id the next new image gets; ids are never given twice.
         next_file: number in the name of the next derived file; such names are never used twice.
         image_root: absolute path that image paths are relative to.
+        mounts: stored paths of folders with images that other disks were mounted on; "" is the image root.
+        removals: images that people removed, which stay out (`i2v_search.store.removals`).
     """
 
-    format: Literal[1, 2] = 2
+    format: Literal[1, 2, 3] = 3
     encoder: EncoderRecord
     tagger: EncoderRecord | None = None
     similarity: SimilarityName
     image_root: str
+    mounts: tuple[str, ...] = ()
     generation: int = Field(default=0, ge=0, le=2**62)
     next_id: int = Field(default=0, ge=0, le=2**62)
     next_file: int = Field(default=0, ge=0, le=2**62)
     parts: tuple[PartRecord, ...] = ()
     tombstones: FileRecord | None = None
+    removals: FileRecord | None = None
     index: IndexRecord | None = None
 
     @classmethod
@@ -199,8 +204,7 @@ class Manifest(_Model):
     def file_names(self) -> set[str]:
         """Every file the manifest refers to."""
         names = {part.name for part in self.parts}
-        if self.tombstones:
-            names.add(self.tombstones.name)
+        names.update(file.name for file in (self.tombstones, self.removals) if file)
         if self.index:
             names.update(file.name for file in self.index.files.values())
         return names

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension
+from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, why
+from i2v_search.manifest import Manifest
 from i2v_search.remote import is_url, remote_source
 from i2v_search.sources import Skipped, Source, SourceImage, Wanted, everything
 from i2v_search.store import FeatureStore
@@ -33,13 +37,123 @@ def is_unchanged(
     return {tag.name for tag in tags} <= given
 
 
-def find_gone(
+class Places:
+    """Whether the images of a collection can be looked for where they are stored.
+
+    An image that is not found is gone only where the way to it can be seen: not behind a link that leads
+    nowhere, not in a folder that cannot be looked at, and not where only the empty place of a mount is left.
+
+    Args:
+        root: image root.
+        mounts: stored paths of folders that disks were mounted on when their images were stored.
+    """
+
+    def __init__(self, root: Path, mounts: Iterable[str] = ()) -> None:
+        self._root, self._mounts = root, frozenset(mounts)
+        self._known: dict[str, Skipped | None] = {}
+
+    def away(self, stored: str) -> Skipped | None:
+        """The first folder or archive on the way to a stored path that is away, and why; None for none."""
+        if is_url(stored):
+            return None
+        for separator in re.finditer(re.escape(ARCHIVE_SEPARATOR), stored):
+            if problem := self._away(stored[: separator.start()]):
+                return problem
+        return self._away(stored.rpartition("/")[0])
+
+    def is_there(self, stored: str) -> bool:
+        """Whether the file (or the archive) of a stored path still exists, as far as can be seen."""
+        if is_url(stored) or _archive_of(stored, self._root) is not None:
+            return True
+        try:
+            (self._root / stored).stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return self.away(stored) is not None
+        except OSError:
+            return True
+        return True
+
+    def _away(self, place: str) -> Skipped | None:
+        """From the image root down: what is below a folder that is away is not looked at."""
+        waiting = []
+        while place and place not in self._known:
+            waiting.append(place)
+            place = place.rpartition("/")[0]
+        found = self._known.get(place)
+        for below in reversed(waiting):
+            found = found or self._look_at(below)
+            self._known[below] = found
+        return found
+
+    def _look_at(self, place: str) -> Skipped | None:
+        path = self._root / place
+        try:
+            path.stat()
+            if place in self._mounts and is_unmounted(path):
+                return Skipped(place, "no disk is mounted there any more; its images stay")
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            if os.path.islink(path):  # noqa: PTH114 - False, where Path raises
+                return Skipped(place, f"a link to {path.readlink()}, which is not there; its images stay")
+        except (OSError, RuntimeError) as error:
+            return Skipped(place, f"it cannot be looked at ({why(error)}); its images stay")
+        return None
+
+
+def is_unmounted(mount: Path) -> bool:
+    """Whether a folder that a disk was mounted on is only the empty place for it now."""
+    return not os.path.ismount(mount) and not any(mount.iterdir())
+
+
+def find_mounts(store: FeatureStore) -> tuple[str, ...]:
+    """Stored paths of the folders with images that disks are, or were, mounted on; "" is the image root.
+
+    A name that is not UTF-8 is passed over: the manifest cannot hold it.
+    """
+    folders: set[str] = set()
+    for path in compress(store.paths(), store.is_live(np.arange(store.rows)).tolist()):
+        folder = path
+        while folder and not is_url(folder):
+            folder = folder.rpartition("/")[0]
+            if folder in folders:
+                break
+            folders.add(folder)
+    root, before = Path(store.manifest.image_root), set(store.manifest.mounts)
+
+    def is_one(folder: str) -> bool:
+        place = root / folder
+        with suppress(OSError):
+            return os.path.ismount(place) or (folder in before and is_unmounted(place))
+        return folder in before
+
+    return tuple(sorted(folder for folder in folders if _is_unicode(folder) and is_one(folder)))
+
+
+def root_is_away(manifest: Manifest) -> bool:
+    """Whether the image root is not there, or is the empty place of a disk that is not mounted."""
+    root = Path(manifest.image_root)
+    return not root.is_dir() or ("" in manifest.mounts and is_unmounted(root))
+
+
+@dataclass(frozen=True)
+class Absence:
+    """What of a collection was not met in the sources.
+
+    Attributes:
+        gone: positions of images that are not there any more, rising.
+        away: folders and archives that cannot be looked into, whose images may still be there.
+    """
+
+    gone: list[int]
+    away: tuple[Skipped, ...] = ()
+
+
+def find_absent(
     store: FeatureStore,
     seen: NDArray[np.bool_],
     scopes: Sequence[str],
     skipped: Sequence[Skipped],
     wanted: Wanted = everything,
-) -> list[int]:
+) -> Absence:
     """Live rows of wanted images inside the sources that were not met; not of what could not be read.
 
     Args:
@@ -48,13 +162,11 @@ def find_gone(
         scopes: from `find_scopes`.
         skipped: what could not be read.
         wanted: which images this is about.
-
-    Returns:
-        Their positions, rising.
     """
     root = Path(store.manifest.image_root)
+    places = Places(root, store.manifest.mounts)
     prefixes = tuple(prefix for item in skipped for prefix in (f"{item.path}/", f"{item.path}!/"))
-    gone = []
+    gone, away = [], dict[str, Skipped]()
     for position in store.live[~seen[store.live]].tolist():
         path = store.path(position)
         if (
@@ -62,8 +174,11 @@ def find_gone(
             and any(_inside(path, scope, root) for scope in scopes)
             and not path.startswith(prefixes)
         ):
-            gone.append(position)
-    return gone
+            if problem := places.away(path):
+                away[problem.path] = problem
+            else:
+                gone.append(position)
+    return Absence(gone, tuple(away.values()))
 
 
 def find_scopes(sources: Sequence[Source], root: Path) -> list[str]:
@@ -103,17 +218,8 @@ def _archive_of(path: str, root: Path) -> str | None:
     return None
 
 
-def is_there(root: Path, stored: str) -> bool:
-    """Whether the file (or the archive) of a stored path still exists, as far as can be seen."""
-    if is_url(stored) or _archive_of(stored, root) is not None:
-        return True
-    try:
-        (root / stored).stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
-    except OSError:
-        return True
-    return True
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def storable_time(mtime_ns: int) -> int:

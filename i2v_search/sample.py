@@ -37,6 +37,32 @@ def sample_directory() -> Path:
     return Path(str(files("i2v_search"))) / "data" / "sample"
 
 
+def find_moved_sample(old: Path, new: Path) -> Path | None:
+    """Where a folder of the sample of one environment is in that of another; None where it is no such folder.
+
+    Args:
+        old: the folder.
+        new: a folder of the other sample.
+
+    >>> old, new = (Path(env, "lib/i2v_search/data/sample") for env in ("/old", "/new"))
+    >>> find_moved_sample(old / "birds", new).as_posix()
+    '/new/lib/i2v_search/data/sample/birds'
+    >>> find_moved_sample(old, old), find_moved_sample(Path("/art"), new)
+    (None, None)
+    """
+    before, inside = _split_at_sample(old)
+    after, _ = _split_at_sample(new)
+    return after / inside if before and after and before != after else None
+
+
+def _split_at_sample(path: Path) -> tuple[Path | None, Path]:
+    """The sample that a folder belongs to, if any, and the folder's place in it."""
+    for folder in (path, *path.parents):
+        if folder.parts[-3:] == ("i2v_search", "data", "sample"):
+            return folder, path.relative_to(folder)
+    return None, path
+
+
 def sample_images() -> tuple[SampleImage, ...]:
     """Return every picture of the sample with its tags, in the order of the paths; no image is opened.
 

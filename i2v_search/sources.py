@@ -120,6 +120,24 @@ def image_root(sources: Sequence[Source]) -> Path:
         raise SourceError(f"the sources have no folder in common: {', '.join(bases)}") from error
 
 
+def named_files(sources: Sequence[Source], root: Path) -> dict[str, Path | None]:
+    """Stored paths of the images that are named one by one, with their files; None for one at a URL.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.png").write_bytes(b"pixels")
+    >>> list(named_files([folder, folder / "a.png"], image_root([folder])))
+    ['a.png']
+    """
+    named: dict[str, Path | None] = {}
+    for source in _parse(sources):
+        if isinstance(source, RemoteSource):
+            named[source.url] = None
+        elif type(source) is _File:
+            named[_stored(source.path, root)] = Path(source.path)
+    return named
+
+
 def iter_images(
     sources: Sequence[Source],
     root: Path,

@@ -17,16 +17,17 @@ from i2v_search.parts import ImageRecord
 from i2v_search.planner import plan_index
 from i2v_search.progress import silent
 from i2v_search.rows import UnitRows
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
+from i2v_search.store import FeatureStore, Removal, Removals, StoreWriter, WriterLock, unit_float16
 from i2v_search.tags import Tag
 
 ROWS, DIMENSION = 12, 8
 
 
 def main(target: Path) -> None:
-    """Write twelve rows, one superseded, one removed, with tags of three categories and a name not UTF-8."""
+    """Write twelve rows, one superseded, one removed to stay out, with tags of three categories and a name not UTF-8."""
     encoder = EncoderRecord(id="golden", weights_sha256="0" * 64, preprocessing="none", dimension=DIMENSION)
     manifest = Manifest(encoder=encoder, similarity="centred", image_root="/golden/images")
+    manifest = manifest.updated(mounts=("folder",))
     vectors = np.random.default_rng(1).normal(size=(ROWS + 1, DIMENSION)).astype(np.float32)
     rows, norms = unit_float16(vectors)
     records = [_record(number) for number in range(ROWS)]
@@ -36,6 +37,7 @@ def main(target: Path) -> None:
         writer.append(records, rows[:ROWS], norms[:ROWS], [None] * ROWS)
         writer.append([_record(3)], rows[ROWS:], norms[ROWS:], [3])
         writer.remove([5])
+        writer.keep_out(Removals([Removal(_record(5).path, _record(5).sha256)]))
         manifest = writer.finish()
         store = FeatureStore(target, manifest)
         plan = plan_index(len(store), DIMENSION, "centred")

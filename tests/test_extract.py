@@ -21,6 +21,7 @@ from i2v_search.extract import LOOK_AHEAD, MAX_PATH
 from i2v_search.progress import Progress
 from i2v_search.store import FeatureStore
 from i2v_search.tags import Vocabulary
+from i2v_search.upkeep.relocating import relocate_collection
 
 
 class Library:
@@ -166,9 +167,48 @@ def test_missing_images_are_removed(library: Library) -> None:
     (library.images / "0003.png").unlink()
     assert library.counts() == {"unchanged": 4, "removed": 1}
     assert set(library.ids.values()) == {0, 1, 2, 4}
-    draw(library.images / "0003.png", 3)
+    draw(library.images / "0003.png", 30)
     assert library.counts() == {"unchanged": 4, "encoded": 1}
     assert library.ids["0003.png"] == 5
+
+
+def test_an_image_that_comes_back_has_its_id_and_its_vector(library: Library) -> None:
+    write_tags(library.images, '{"path": "0003.png", "tags": ["mine"]}')
+    library.extract()
+    (library.images / "tags.jsonl").unlink()
+    before = library.ids, library.vector("0003.png"), library.tags("0003.png")
+    for _ in range(2):
+        (library.images / "0003.png").unlink()
+        assert library.counts() == {"unchanged": 4, "removed": 1}
+        draw(library.images / "0003.png", 3)
+        assert library.counts() == {"unchanged": 4, "restored": 1}
+        assert (library.ids, library.vector("0003.png"), library.tags("0003.png")) == before
+    assert library.encoder.encoded == 5
+    assert library.counts() == {"unchanged": 5}
+
+
+def test_an_id_that_moved_on_does_not_come_back(library: Library) -> None:
+    library.extract()
+    (library.images / "0003.png").unlink()
+    library.extract()
+    draw(library.images / "0003.png", 3)
+    library.extract()
+    (library.images / "0003.png").rename(library.images / "0009.png")
+    assert library.counts() == {"unchanged": 4, "moved": 1}
+    draw(library.images / "0003.png", 3)
+    assert library.counts() == {"unchanged": 5, "copied": 1}
+    assert library.ids == {**{f"{n:04d}.png": n for n in (0, 1, 2, 4)}, "0009.png": 3, "0003.png": 5}
+
+
+def test_adding_a_copy_keeps_the_original(library: Library, tmp_path: Path) -> None:
+    library.extract()
+    before = library.ids, library.vector("0001.png")
+    inside = Path(shutil.copy(library.images / "0001.png", library.images / "copy.png"))
+    outside = Path(shutil.copy(library.images / "0001.png", tmp_path / "copy.png"))
+    assert library.counts(inside, outside, sync=False) == {"copied": 2}
+    assert library.ids == {**before[0], "copy.png": 5, outside.as_posix(): 6}
+    assert library.vector("0001.png") == library.vector("copy.png") == before[1]
+    assert library.counts() == {"unchanged": 6}
 
 
 def test_without_sync_nothing_is_removed(library: Library) -> None:
@@ -453,10 +493,13 @@ def test_another_encoder_is_refused(library: Library) -> None:
         library.extract()
 
 
-def test_the_images_moved_with_their_folder(library: Library) -> None:
+def test_images_that_moved_with_their_folder_are_relocated(library: Library) -> None:
     library.extract()
-    before = library.ids
-    library.images = library.images.rename(library.images.with_name("elsewhere"))
+    before, old = library.ids, library.images
+    library.images = old.rename(old.with_name("elsewhere"))
+    with pytest.raises(SourceError, match="i2v-search relocate .*images NEW_FOLDER --collection"):
+        library.extract()
+    relocate_collection(library.directory, old, library.images)
     assert library.counts() == {"unchanged": 5}
     assert library.ids == before
 

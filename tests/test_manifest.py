@@ -37,7 +37,9 @@ def full_manifest(**changes: Any) -> Manifest:
         next_id=6,
         next_file=3,
         parts=(PartRecord(name="features-00000.h5", rows=5, sha256=SHA256),),
+        mounts=("絵/usb",),
         tombstones=FileRecord(name="tombstones-00001.npy", sha256=SHA256),
+        removals=FileRecord(name="removals-00002.jsonl", sha256=SHA256),
         index=index,
     ).updated(**changes)
 
@@ -73,6 +75,7 @@ def test_it_names_every_file_of_the_collection() -> None:
     assert full_manifest().file_names() == {
         "features-00000.h5",
         "tombstones-00001.npy",
+        "removals-00002.jsonl",
         "search-00002.h5",
     }
 
@@ -113,8 +116,8 @@ def test_reformatting_is_no_change(tmp_path: Path) -> None:
 
 def test_a_newer_format_says_upgrade(tmp_path: Path) -> None:
     full_manifest().save(tmp_path)
-    rewrite(tmp_path, lambda document: document.update(format=3, novelty={}))
-    with pytest.raises(CollectionDamagedError, match=r"has format 3, .* reads up to 2; upgrade"):
+    rewrite(tmp_path, lambda document: document.update(format=4, novelty={}))
+    with pytest.raises(CollectionDamagedError, match=r"has format 4, .* reads up to 3; upgrade"):
         Manifest.load(tmp_path)
 
 

@@ -111,6 +111,19 @@ def test_rows_arrive_bit_for_bit(tmp_path: Path) -> None:
     )
 
 
+def test_a_new_collection_has_the_folder_that_all_have_in_common(tmp_path: Path) -> None:
+    shards = [
+        shard(tmp_path / "one", numbered(0, 2), root="/art/cats"),
+        shard(tmp_path / "two", numbered(0, 2), root="/art/dogs"),
+        shard(tmp_path / "net", [image("s3://art/a.png")], root="/"),
+    ]
+    merge_collections(tmp_path / "all", shards)
+    assert Manifest.load(tmp_path / "all").image_root == "/art"
+    assert sorted(paths(tmp_path / "all")) == [
+        *("cats/000.png", "cats/001.png", "dogs/000.png", "dogs/001.png", "s3://art/a.png")
+    ]
+
+
 def test_every_image_has_a_new_id_and_those_of_the_target_stay(tmp_path: Path) -> None:
     target, other = shard(tmp_path / "target", numbered(0, 9)), shard(tmp_path / "other", numbered(5, 25))
     before = live_rows(target)
@@ -252,10 +265,11 @@ def test_merging_again_changes_nothing(
         source = merge_collections(work / "all", [other]).sources[0]
         assert source.added == source.updated == source.refreshed == 0
     assert state(work / "all") == once
-    # In one go or one by one: the same.
+    # In one go or one by one: the same images, if under other names where the image root is another.
     for other in made:
         merge_collections(work / "steps", [other])
-    assert live_rows(work / "steps") == once[0]
+    assert by_place(work / "steps") == by_place(work / "all")
+    assert live_rows(work / "steps").keys() == once[0].keys()
 
 
 def merge_in_process(target: Path, others: Sequence[Path], after: float | None = None) -> tuple[str, float]:

@@ -21,6 +21,8 @@ from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, is_hidden,
 from i2v_search.building import (
     begin_manifest,
     extract_features,
+    lift_removals,
+    note_mounts,
     require_similarity,
     resolve_encoder,
     resolve_tagger,
@@ -64,6 +66,7 @@ def extract_on_ray(
     tagger: str | None = None,
     engine: Engine = Engine(),
     exclude: Sequence[str] = (),
+    forget_removals: bool = False,
     report: Report = silent,
 ) -> ClusterExtraction:
     """Bring the feature store of a collection up to date as `Collection.extract` does, on several machines.
@@ -85,6 +88,7 @@ def extract_on_ray(
         tagger: see `Collection.extract`.
         exclude: see `Collection.build`.
         engine: of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
+        forget_removals: see `Collection.extract`.
         report: told about progress, and about the rate of each worker.
 
     Returns:
@@ -105,6 +109,8 @@ def extract_on_ray(
     threads = engine.threads or 1
     with WriterLock(target / SHARDS_NAME):
         manifest = _prepare(target, root, encoder, similarity, tagger)
+        with WriterLock(target):
+            lift_removals(target, Manifest.load(target), sources, forget=forget_removals)
         recovered = _merge_leftovers(target, report)
         with ray_session(cluster, (workers or os.cpu_count() or 1) * threads) as ray:
             pool = _pool(ray.cluster_resources(), workers, engine, threads)
@@ -203,9 +209,11 @@ def _finish(
     excluded = sum(os.path.lexists(root / path) for path in gone)
     changed = {path for done in outcomes for path in done.changed}
     rest = _extract_here(target, job, changed) if changed else Extraction()
+    with WriterLock(target):
+        note_mounts(target)
     _discard(Path(job.folder))
     every = [*(done.extraction for done in outcomes), rest]
-    names = ("encoded", "copied", "moved", "refreshed", "unchanged")
+    names = ("encoded", "copied", "moved", "restored", "refreshed", "unchanged", "left_out")
     counts = {name: sum(getattr(done, name) for done in every) for name in names}
     skipped = sorted({item for done in every for item in done.skipped}, key=lambda item: item.path)
     left = total(done.not_read for done in every)

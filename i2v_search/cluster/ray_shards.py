@@ -28,10 +28,10 @@ from i2v_search.errors import ClusterError
 from i2v_search.extract import Extraction, extract
 from i2v_search.files import sync_directory, write_atomically
 from i2v_search.manifest import Manifest
-from i2v_search.presence import find_gone, find_scopes, is_unchanged
+from i2v_search.presence import find_absent, find_scopes, is_unchanged
 from i2v_search.progress import Progress
 from i2v_search.sources import Skipped, SourceImage
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock
+from i2v_search.store import FeatureStore, StoreWriter, WriterLock, read_removals
 from i2v_search.tags import Tag
 from i2v_search.unread import NotRead
 
@@ -115,7 +115,8 @@ class ShardOutcome:
     def images(self) -> int:
         """How many images were met."""
         done = self.extraction
-        return done.encoded + done.copied + done.moved + done.refreshed + done.unchanged + len(done.skipped)
+        counted = (done.encoded, done.copied, done.moved, done.restored, done.refreshed, done.unchanged)
+        return sum(counted) + done.left_out + len(done.skipped)
 
     def save(self, folder: Path) -> None:
         """Write the outcome beside its shard."""
@@ -209,6 +210,7 @@ def _extract_into(
                 exclude=job.exclude,
                 wanted=shard.holds,
                 known=known,
+                removals=known.removals,
                 count=False,
                 report=_Heart(job.beat(number)),
             )
@@ -216,9 +218,10 @@ def _extract_into(
         finally:
             writer.close()
     scopes = find_scopes(job.sources, Path(target.manifest.image_root))
-    missing = find_gone(target, known.seen, scopes, done.skipped, shard.holds)
-    gone, changed = (tuple(map(target.path, positions)) for positions in (missing, known.changed))
-    done = replace(done, unchanged=done.unchanged - len(changed))
+    absent = find_absent(target, known.seen, scopes, done.skipped, shard.holds)
+    gone, changed = (tuple(map(target.path, positions)) for positions in (absent.gone, known.changed))
+    skipped = (*done.skipped, *absent.away)
+    done = replace(done, unchanged=done.unchanged - len(changed), skipped=skipped)
     return ShardOutcome(number, "", os.getpid(), started, time.time(), done, gone, changed)
 
 
@@ -238,12 +241,14 @@ class KnownRows:
 
     Attributes:
         store: the collection's feature store.
+        removals: what stays out of the collection.
         seen: (rows,) bool.
         changed: rows of images whose change a merge would not see; see `ShardOutcome.changed`.
     """
 
     def __init__(self, store: FeatureStore) -> None:
         self.store, self._catalogue = store, Catalogue(store)
+        self.removals = read_removals(store.directory, store.manifest.removals)
         self.forget()
 
     def forget(self) -> None:

@@ -8,6 +8,7 @@ what is left is live.
 from i2v_search.store.checksums import Damage
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16, widen
+from i2v_search.store.removals import Removal, Removals, read_removals, write_removals
 from i2v_search.store.tombstones import read_tombstones, write_tombstones
 from i2v_search.store.writer import COMMIT_ROWS, StoreWriter, WriterLock, is_own_file, remove_strangers
 
@@ -15,12 +16,16 @@ __all__ = [
     "COMMIT_ROWS",
     "Damage",
     "FeatureStore",
+    "Removal",
+    "Removals",
     "StoreWriter",
     "WriterLock",
     "is_own_file",
+    "read_removals",
     "read_tombstones",
     "remove_strangers",
     "unit_float16",
     "widen",
+    "write_removals",
     "write_tombstones",
 ]

@@ -247,9 +247,9 @@ class FeatureStore:
         """Compare every file with its checksum and, where one differs, every row with its own."""
         found = (part_damage(part, of) for part, of in zip(self.parts, self.manifest.parts, strict=True))
         damages = [damage for damage in found if damage]
-        tombstones = self.manifest.tombstones
-        if tombstones and (differs := difference(self.directory / tombstones.name, tombstones.sha256)):
-            damages.append(Damage(tombstones.name, differs))
+        for record in (self.manifest.tombstones, self.manifest.removals):
+            if record and (differs := difference(self.directory / record.name, record.sha256)):
+                damages.append(Damage(record.name, differs))
         if not Manifest.is_as_saved(self.directory):
             damages.append(Damage(FILE_NAME, "it differs in blanks from what was written"))
         if damages and Manifest.load(self.directory) != self.manifest:

@@ -18,12 +18,13 @@ from i2v_search.manifest import FILE_NAME, Manifest, PartRecord
 from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store.checksums import damaged, part_damage
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.removals import Removals, write_removals
 from i2v_search.store.tombstones import write_tombstones
 
 LOCK_NAME = "writer.lock"
 COMMIT_ROWS = 256
 _OWN_FILE = re.compile(
-    r"features-\d{5,}\.h5|(tombstones|search|graph|reduced)-\d{5,}\.(npy|h5|faiss)|\..+\.tmp"
+    r"features-\d{5,}\.h5|(tombstones|removals|search|graph|reduced)-\d{5,}\.(npy|jsonl|h5|faiss)|\..+\.tmp"
 )
 
 
@@ -73,6 +74,7 @@ class StoreWriter:
         self._capacity = Capacity.for_dimension(self._dimension)
         self._part: PartWriter | None = None
         self._uncommitted = 0
+        self._removals: Removals | None = None
         self._changed = bool(manifest.parts) and manifest.parts[-1].sha256 is None
         remove_strangers(directory, manifest)
         store = FeatureStore(directory, manifest)
@@ -131,6 +133,10 @@ class StoreWriter:
         self._changed = self._changed or not self._dead.issuperset(positions)
         self._dead.update(positions)
 
+    def keep_out(self, removals: Removals) -> None:
+        """Set what stays out of the collection; takes effect with `finish`."""
+        self._removals, self._changed = removals, True
+
     def commit(self) -> None:
         """Make every appended row survive a kill."""
         if self._part is not None and self._uncommitted:
@@ -149,8 +155,13 @@ class StoreWriter:
             dead = np.array(sorted(self._dead), np.int64)
             tombstones = write_tombstones(self.directory, next_file, dead)
             next_file += 1
+        removals = self.manifest.removals
+        if self._removals is not None:
+            removals = write_removals(self.directory, next_file, self._removals)
+            next_file += removals is not None
         self._save(
             tombstones=tombstones,
+            removals=removals,
             next_file=next_file,
             next_id=self._next_id,
             generation=self.manifest.generation + 1,

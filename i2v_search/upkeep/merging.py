@@ -3,7 +3,8 @@
 An image is known by its *place*, the absolute path of its file: the image root of its collection and its
 stored path. Of one place the row with the newest modification time stays, and on a tie the one that was there
 first; the same content at two places is two images. So merging again, or after a kill, changes nothing that
-merging once would not have done.
+merging once would not have done. What was removed from the target stays out; what was removed from one of the
+others, and is in none of them, stays out from now on.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.catalogue import path_key
+from i2v_search.catalogue import Catalogue, path_key
 from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.manifest import EncoderRecord, Manifest
 from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.remote import is_url
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock
+from i2v_search.store import FeatureStore, Removals, StoreWriter, WriterLock, read_removals
 
 #: Vectors copied at a time, and so what a kill may lose.
 BLOCK_BYTES = 8 * 2**20
@@ -42,8 +43,9 @@ class MergedSource:
         updated: images whose file had other content in the target, and an older modification time.
         refreshed: images with the same content in the target, and an older modification time.
         unchanged: images that the target has already, as new or newer.
+        left_out: images that were removed from the target before.
         old_ids: (n,) int64, the ids of its live images in that collection.
-        new_ids: (n,) int64, their ids in the target.
+        new_ids: (n,) int64, their ids in the target; -1 for those that are left out.
     """
 
     directory: str
@@ -51,6 +53,7 @@ class MergedSource:
     updated: int
     refreshed: int
     unchanged: int
+    left_out: int
     old_ids: NDArray[np.int64] = field(repr=False, compare=False)
     new_ids: NDArray[np.int64] = field(repr=False, compare=False)
 
@@ -78,7 +81,8 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
     given stay; incoming images get new ones. Memory is bounded, some 40 bytes a row aside.
 
     Args:
-        directory: the target; made if missing, with encoder, tagger, similarity and image root of the first.
+        directory: the target; made if missing, with encoder, tagger and similarity of the first, and the
+            folder that the image roots have in common.
         others: collections made with the same encoder and tagger.
         report: told about progress.
 
@@ -122,16 +126,18 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
                 encoder=first.encoder,
                 tagger=first.tagger,
                 similarity=first.similarity,
-                image_root=first.image_root,
+                image_root=_common_root([other.image_root for other in manifests]),
             )
             manifest.save(directory)
         writer = StoreWriter(directory, manifest)
         try:
-            merger = _Merger(writer, sum(rows for _, rows in checked), report)
+            removals = read_removals(directory, manifest.removals)
+            merger = _Merger(writer, removals, sum(rows for _, rows in checked), report)
             merged = tuple(
                 merger.merge(_open_checked(other, known))
                 for other, (known, _) in zip(others, checked, strict=True)
             )
+            merger.keep_out(others, removals)
             writer.finish()
         finally:
             writer.close()
@@ -141,8 +147,8 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
 class _Merger:
     """Puts source after source into a writer."""
 
-    def __init__(self, writer: StoreWriter, total: int, report: Report) -> None:
-        self.writer = writer
+    def __init__(self, writer: StoreWriter, removals: Removals, total: int, report: Report) -> None:
+        self.writer, self.removals = writer, removals
         self.root = _as_root(writer.manifest.image_root)
         self.store = FeatureStore(writer.directory, writer.manifest)
         self.keys = _keys(self.store.paths(), self.root, self.root, self.store.rows)
@@ -156,13 +162,15 @@ class _Merger:
         keys = _keys(compress(source.paths(), alive.tolist()), root, self.root, len(live))
         beaten = _beaten(source, live, keys, lambda position: _stored(source.path(position), root, self.root))
         table = self._table()
-        counts, new_ids, appended = np.zeros(3, np.int64), np.empty(len(live), np.int64), []
+        catalogue = Catalogue(self.store)
+        counts, new_ids, appended = np.zeros(4, np.int64), np.empty(len(live), np.int64), []
         size = max(1, min(MAX_BLOCK_ROWS, BLOCK_BYTES // (2 * source.dimension)))
         for start in range(0, len(live), size):
             chosen = np.arange(start, min(start + size, len(live)))
             chosen = chosen[~np.isin(chosen, list(beaten))] if beaten else chosen
             block = _Block(source, root, live[chosen], self.store, self.root)
             block.find(*table, keys[chosen])
+            block.leave_out(self.removals, catalogue)
             new_ids[chosen] = block.append(self.writer)
             appended.append(keys[chosen][block.taken])
             counts += block.counts()
@@ -171,11 +179,26 @@ class _Merger:
         for loser, winner in beaten.items():
             new_ids[loser] = new_ids[winner]
         self._reopen(appended)
-        added, updated, refreshed = counts.tolist()
-        rest = len(live) - added - updated - refreshed
+        rest = len(live) - int(counts.sum())
+        added, updated, refreshed, left_out = counts.tolist()
         return MergedSource(
-            os.fspath(source.directory), added, updated, refreshed, rest, source.ids[live], new_ids
+            os.fspath(source.directory), added, updated, refreshed, rest, left_out, source.ids[live], new_ids
         )
+
+    def keep_out(self, others: Sequence[Path], removals: Removals) -> None:
+        """Take over what stays out of the others, where none of them, nor the target, holds it."""
+        catalogue = Catalogue(self.store)
+        more = []
+        for other in others:
+            manifest = Manifest.load(other)
+            root = _as_root(manifest.image_root)
+            for item in read_removals(other, manifest.removals):
+                moved = replace(item, path=_stored(item.path, root, self.root))
+                held = item.sha256 is not None and catalogue.find_content(item.sha256)
+                if catalogue.find_path(moved.path) is None and not removals.has_path(moved.path):
+                    more.append(replace(moved, sha256=None) if held else moved)
+        if more:
+            self.writer.keep_out(removals.with_more(more))
 
     def _table(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Keys of the target's live rows, rising, and their positions."""
@@ -202,7 +225,7 @@ class _Block:
         self.source, self.positions, self.target = source, positions, target
         self.root, self.into = root, into
         self.found = np.full(len(positions), -1, np.int64)
-        self.fresh, self.updated, self.refreshed = (np.zeros(len(positions), bool) for _ in range(3))
+        self.fresh, self.updated, self.refreshed, self.left_out = np.zeros((4, len(positions)), bool)
 
     @property
     def taken(self) -> NDArray[np.bool_]:
@@ -210,8 +233,8 @@ class _Block:
         return self.fresh | self.updated | self.refreshed
 
     def counts(self) -> NDArray[np.int64]:
-        """How many are added, updated and refreshed."""
-        return np.array([self.fresh.sum(), self.updated.sum(), self.refreshed.sum()])
+        """How many are added, updated, refreshed and left out."""
+        return np.array([rows.sum() for rows in (self.fresh, self.updated, self.refreshed, self.left_out)])
 
     def find(
         self, keys: NDArray[np.uint64], positions: NDArray[np.int64], wanted: NDArray[np.uint64]
@@ -235,6 +258,16 @@ class _Block:
             ours = self.target.column("sha256", self.found[known])
             same[known] = (ours == self.source.column("sha256", self.positions[known])).all(axis=1)
         self.fresh, self.updated, self.refreshed = ~known, newer & ~same, newer & same
+
+    def leave_out(self, removals: Removals, catalogue: Catalogue) -> None:
+        """Pass over new rows that were removed from the target, whose rows `catalogue` finds, before."""
+        if not removals:
+            return
+        for row in np.flatnonzero(self.fresh).tolist():
+            sha256 = self.source.record(int(self.positions[row])).sha256
+            moved = removals.has_content(sha256) and not catalogue.find_content(sha256)
+            self.left_out[row] = moved or removals.has_path(self._stored(row))
+        self.fresh &= ~self.left_out
 
     def append(self, writer: StoreWriter) -> NDArray[np.int64]:
         """Write what has to be written; returns the id of every row in the target, (m,) int64."""
@@ -289,6 +322,15 @@ def _beaten(
 def _keys(paths: Iterator[str], root: str, into: str, count: int) -> NDArray[np.uint64]:
     """(count,) uint64: hashes of the places of stored paths."""
     return np.fromiter((path_key(_stored(path, root, into)) for path in paths), np.uint64, count)
+
+
+def _common_root(roots: Sequence[str]) -> str:
+    """The folder that image roots have in common; that of URLs, the top of everything, does not count."""
+    folders = [root for root in roots if Path(root) != Path(root).parent] or roots
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # on several drives
+        return folders[0]
 
 
 def _as_root(image_root: str) -> str:

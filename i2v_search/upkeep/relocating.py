@@ -20,7 +20,7 @@ from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension
 from i2v_search.errors import QueryError
 from i2v_search.manifest import Manifest
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.store import FeatureStore, WriterLock, remove_strangers
+from i2v_search.store import FeatureStore, WriterLock, read_removals, remove_strangers, write_removals
 from i2v_search.upkeep.copying import Rename
 from i2v_search.upkeep.rewriting import parts_of, rewrite_parts
 
@@ -89,14 +89,16 @@ def relocate_collection(
                 f"none of the {move.count} images that were under {os.fspath(old)!r} is under "
                 f"{os.fspath(new)!r}; check both, or use --force"
             )
-        if move.root != manifest.image_root and not move.parts:
-            manifest.updated(image_root=move.root).save(directory)
+        relocated = _rename_removals(directory, manifest, move).updated(image_root=move.root)
+        if relocated != manifest and not move.parts:
+            relocated.save(directory)
+            remove_strangers(directory, relocated)
         elif move.parts:
             store.require_intact(move.parts)
             everything = parts_of(store, np.ones(store.rows, bool))
             rewrite_parts(
                 directory,
-                manifest.updated(image_root=move.root),
+                relocated,
                 everything,
                 move.parts,
                 store.removed,
@@ -125,6 +127,16 @@ class _Move:
     @property
     def count(self) -> int:
         return len(self.positions)
+
+
+def _rename_removals(directory: Path, manifest: Manifest, move: _Move) -> Manifest:
+    """The manifest with what stays out under its new paths; not saved."""
+    before = read_removals(directory, manifest.removals)
+    after = before.renamed(lambda path: os.fsdecode(move.rename(os.fsencode(path))))
+    if after == before:
+        return manifest
+    number = manifest.next_file
+    return manifest.updated(removals=write_removals(directory, number, after), next_file=number + 1)
 
 
 def _find_move(store: FeatureStore, old: str | os.PathLike[str], new: bytes) -> _Move:

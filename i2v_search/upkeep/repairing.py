@@ -22,7 +22,7 @@ from i2v_search.index import verify_index
 from i2v_search.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
 from i2v_search.parts import Capacity, Part
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.store import Damage, WriterLock, read_tombstones, remove_strangers
+from i2v_search.store import Damage, WriterLock, read_removals, read_tombstones, remove_strangers
 from i2v_search.upkeep.copying import KeptRows
 from i2v_search.upkeep.rewriting import StoredPart, rewrite_parts
 from i2v_search.upkeep.salvaging import SalvagedPart, lies_inside
@@ -105,9 +105,10 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
         manifest = Manifest.load(directory)
         found = _examine_parts(directory, manifest, report)
         removed, unreadable = _read_tombstones(directory, manifest, sum(part.rows for part in found))
+        forgotten = list(_broken_removals(directory, manifest))
         broken = list(_broken_derived(directory, manifest))
         blanks = [] if Manifest.is_as_saved(directory) else [Damage(FILE_NAME, "it differs in blanks only")]
-        damages = [*blanks, *(part.damage for part in found if part.damage), *unreadable, *broken]
+        damages = [*blanks, *(part.damage for part in found if part.damage), *unreadable, *forgotten, *broken]
         rows = _Rows(found, removed)
         lost = tuple(rows.lost())
         repaired = manifest
@@ -117,6 +118,7 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
             repaired = manifest.updated(
                 index=None if broken or back else manifest.index,
                 tombstones=None if unreadable or rows.orphaned.any() else manifest.tombstones,
+                removals=None if forgotten else manifest.removals,
                 next_id=_next_id(manifest, found),
             )
             repaired = _write(directory, repaired, found, rows, report)
@@ -303,6 +305,18 @@ def _tombstones_before(directory: Path, record: FileRecord) -> str:
     except OSError:
         return "all"
     return f"{(size - _HEADER) // _POSITION:,}" if size >= _HEADER else "all"
+
+
+def _broken_removals(directory: Path, manifest: Manifest) -> Iterator[Damage]:
+    try:
+        read_removals(directory, manifest.removals)
+    except CollectionDamagedError as error:
+        assert manifest.removals is not None  # noqa: S101 - without one there is nothing to read
+        problem = str(error).split("; ")[0]
+        yield Damage(
+            manifest.removals.name,
+            f"{problem}; what was removed from the collection is forgotten: the next build takes it in again",
+        )
 
 
 def _broken_derived(directory: Path, manifest: Manifest) -> Iterator[Damage]:
