@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from glob import has_magic
 from pathlib import Path
 from typing import Self, Unpack, get_args
 
@@ -45,7 +46,7 @@ from i2v_search.progress import Report, silent
 from i2v_search.recipe import Recipe
 from i2v_search.results import CollectionInfo, Morph, SearchResult
 from i2v_search.rows import UnitRows
-from i2v_search.searching.filters import Filter
+from i2v_search.searching.filters import Filter, match_paths
 from i2v_search.searching.query import Query, QueryImage, Resolver
 from i2v_search.searching.request import Request, SearchOptions, require_queries
 from i2v_search.searching.searcher import Searcher
@@ -293,15 +294,19 @@ class Collection:
         return self.changes
 
     def remove(self, images: Sequence[int | str], *, report: Report = silent) -> int:
-        """Remove images by id or stored path; the image files themselves are left alone.
+        """Remove images by id, stored path or glob of stored paths; the files themselves are left alone.
+
+        What is removed stays out of later builds, wherever it is moved, until it is added by name.
 
         Returns:
             How many were removed.
 
         Raises:
-            QueryError: the collection holds no such image; nothing is removed then.
+            QueryError: the collection holds no such image, or none that a pattern matches; nothing is removed
+                then.
         """
-        positions = remove_rows(self.directory, images)
+        chosen = [one for image in images for one in self._matches(image)]
+        positions = remove_rows(self.directory, chosen)
         self._reindex(report)
         return len(positions)
 
@@ -912,6 +917,15 @@ class Collection:
         left = np.ones(self.store.rows, bool) if allowed is None else allowed.copy()
         left[[self._position(image) for image in images]] = False
         return left
+
+    def _matches(self, image: int | str) -> list[int | str]:
+        """An image as it was given, or the ids of those that a glob of stored paths matches."""
+        if not isinstance(image, str) or not has_magic(image) or self._catalogue.find_path(image) is not None:
+            return [image]
+        ids = self.store.ids[self.store.live[match_paths(self.store, [image])[self.store.live]]]
+        if not len(ids):
+            raise QueryError(f"no image of the collection {self.directory} matches {image!r}")
+        return [*ids.tolist()]
 
     def _position(self, image: int | str) -> int:
         return find_image(self.store, self._catalogue, image)

@@ -24,7 +24,7 @@ ROWS, DIMENSION = 12, 8
 
 
 def main(target: Path) -> None:
-    """Write twelve rows, one superseded, one removed to stay out, with tags of three categories and a name not UTF-8."""
+    """Write twelve rows, one superseded, one removed, with tags of three categories and a name not UTF-8."""
     encoder = EncoderRecord(id="golden", weights_sha256="0" * 64, preprocessing="none", dimension=DIMENSION)
     manifest = Manifest(encoder=encoder, similarity="centred", image_root="/golden/images")
     manifest = manifest.updated(mounts=("folder",))

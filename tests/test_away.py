@@ -67,7 +67,7 @@ def test_nothing_changes_while_the_image_folder_is_away(
     Collection.build(directory, [images], encoder=GridEncoder())
     before = files_of(directory)
     (tmp_path / "disk").rename(tmp_path / "unplugged")
-    with pytest.raises(SourceError, match="is not there.*connect its disk.*i2v-search relocate"):
+    with pytest.raises(SourceError, match=r"is not there.*connect its disk.*i2v-search relocate"):
         write(directory, other)
     assert files_of(directory) == before
     (tmp_path / "unplugged").rename(tmp_path / "disk")

@@ -497,7 +497,7 @@ def test_images_that_moved_with_their_folder_are_relocated(library: Library) -> 
     library.extract()
     before, old = library.ids, library.images
     library.images = old.rename(old.with_name("elsewhere"))
-    with pytest.raises(SourceError, match="i2v-search relocate .*images NEW_FOLDER --collection"):
+    with pytest.raises(SourceError, match=r"i2v-search relocate .*images NEW_FOLDER --collection"):
         library.extract()
     relocate_collection(library.directory, old, library.images)
     assert library.counts() == {"unchanged": 5}

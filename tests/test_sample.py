@@ -4,14 +4,16 @@ import doctest
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+from grids import GridEncoder
 from PIL import Image
 
-from i2v_search import sample
+from i2v_search import Collection, sample
 from i2v_search.sample import SampleImage, sample_directory, sample_images
 
 IMAGES = sample_images()
@@ -40,6 +42,22 @@ def test_every_picture_opens_as_webp_of_at_most_320_pixels() -> None:
             assert picture.format == "WEBP", image.path
             assert 100 < max(picture.size) <= 320, image.path
             assert len(set(picture.convert("L").tobytes())) > 1, f"{image.path} is blank"
+
+
+def test_another_environment_with_the_same_sample_adds_nothing(tmp_path: Path) -> None:
+    """`demo`, or a recipe, in one folder from two environments, of which the first is there or not."""
+    environments = [tmp_path / name / "i2v_search" / "data" / "sample" for name in ("one", "two", "three")]
+    for place in environments:
+        shutil.copytree(sample_directory() / "birds", place / "birds")
+        shutil.copytree(sample_directory() / "fish", place / "fish")
+    first = Collection.build(tmp_path / "c", [environments[0]], encoder=GridEncoder())
+    ids = {first.stored_path(image): image for image in first.ids}
+    for place, source in ((environments[1], ""), (environments[2], "birds")):
+        encoder = GridEncoder()
+        again = Collection.build(tmp_path / "c", [place / source], encoder=encoder)
+        assert {again.stored_path(image): image for image in again.ids} == ids
+        assert (again.info().image_root, encoder.encoded) == (str(place), 0)
+        shutil.rmtree(environments[0], ignore_errors=True)
 
 
 def test_the_descriptions_match_the_files_one_to_one() -> None:

@@ -21,6 +21,7 @@ from i2v_search.cli.options import (
     DEFAULT,
     CollectionOption,
     ExcludeOption,
+    ForgetOption,
     ImagesArgument,
     JsonOption,
     StrictOption,
@@ -94,24 +95,39 @@ def add(
     collection: CollectionOption = DEFAULT,
     exclude: ExcludeOption = None,
     strict: StrictOption = False,
+    forget_removals: ForgetOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Add images to a collection; nothing is removed."""
+    """Add images to a collection; nothing is removed.
+
+    A file that was removed before is taken in again where it is named; one that is only in a folder is not.
+    """
     from i2v_search.cli import show
 
     opened = open_collection(collection)
     with show.progress() as report:
-        opened.add(images, exclude=exclude or (), strict=strict, report=report)
+        opened.add(
+            images,
+            exclude=exclude or (),
+            strict=strict,
+            forget_removals=forget_removals,
+            report=report,
+        )
     show_changes(opened, json=json)
 
 
-@app.command(epilog="Example: i2v-search remove 17 birds/owl.png")
+@app.command(epilog="Example: i2v-search remove 17 birds/owl.png 'drafts/*'")
 def remove(
-    images: Annotated[list[str], typer.Argument(help="Ids, or paths in the collection.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Ids, paths in the collection, or glob patterns of them.")
+    ],
     collection: CollectionOption = DEFAULT,
     json: JsonOption = False,
 ) -> None:
-    """Remove images from a collection; the files themselves are left alone."""
+    """Remove images from a collection; the files themselves are left alone.
+
+    They stay out of later builds, wherever they are moved, until they are added by name.
+    """
     from i2v_search.cli import show
 
     opened = open_collection(collection)

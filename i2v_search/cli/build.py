@@ -15,6 +15,7 @@ from i2v_search.cli.options import (
     DeviceOption,
     EncoderOption,
     ExcludeOption,
+    ForgetOption,
     ImagesArgument,
     JsonOption,
     KindOption,
@@ -51,6 +52,7 @@ def build(
     latency: LatencyOption = None,
     exclude: ExcludeOption = None,
     strict: StrictOption = False,
+    forget_removals: ForgetOption = False,
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -61,7 +63,8 @@ def build(
     """Make a collection from images, or bring one up to date: extract, then index.
 
     A second run encodes only what is new or changed. Images gone from a given folder are removed from the
-    collection. Stop it at any time; the next run goes on where it stopped.
+    collection; what was removed by hand stays out until its file is named. Stop it at any time; the next run
+    goes on where it stopped.
     """
     from i2v_search.cli import show
     from i2v_search.collection import Collection
@@ -72,7 +75,7 @@ def build(
         bytes_of(memory)  # a misspelt size is said before the work begins
     if recipe is not None:
         with show.progress() as report:
-            built = Collection.from_recipe(recipe, report=report)
+            built = Collection.from_recipe(recipe, forget_removals=forget_removals, report=report)
         show_changes(built, json=json)
         return
     with show.progress() as report:
@@ -85,6 +88,7 @@ def build(
             strict=strict,
             tagger=tagger,
             engine=Engine(device, threads, batch_size_of(batch_size), precision),
+            forget_removals=forget_removals,
             report=report,
         )
     wishes = wishes_of(built, memory, kind=kind, recall_target=recall, latency_ms=latency)
@@ -105,6 +109,7 @@ def extract(
     encoder: EncoderOption = None,
     exclude: ExcludeOption = None,
     strict: StrictOption = False,
+    forget_removals: ForgetOption = False,
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -151,6 +156,7 @@ def extract(
             strict=strict,
             tagger=tagger,
             engine=engine,
+            forget_removals=forget_removals,
         )
         return
     if workers is not None:
@@ -164,6 +170,7 @@ def extract(
             strict=strict,
             tagger=tagger,
             engine=engine,
+            forget_removals=forget_removals,
             wanted=_wanted(shard),
             report=report,
         )

@@ -35,6 +35,10 @@ TaggerOption = Annotated[
     str | None, typer.Option("--tagger", help="Imported tagger whose tags are stored; see models.")
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
+ForgetOption = Annotated[
+    bool,
+    typer.Option("--forget-removals", help="Take in again what was removed; else only what is named."),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the encoder runs.")]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of the encoder; default: all cores.")

@@ -109,12 +109,17 @@ def changes(collection: Collection) -> None:
     if done is None:
         return
     counted = [f"{done.encoded} encoded"]
-    for name in ("copied", "moved", "refreshed", "unchanged", "removed"):
+    for name in ("copied", "moved", "restored", "refreshed", "unchanged", "left_out", "removed"):
         if getattr(done, name):
-            counted.append(f"{getattr(done, name)} {name}")
+            counted.append(f"{getattr(done, name)} {name.replace('_', ' ')}")
     if done.excluded:
         counted[-1] += f" ({done.excluded} of them excluded, the files are still there)"
     out.print(f"{len(collection)} images in {escape(str(collection.directory))}: {', '.join(counted)}")
+    if done.left_out:
+        out.print(
+            "What is left out was removed before: add it by name, or take all of it with --forget-removals.",
+            soft_wrap=True,
+        )
     skipped(done.skipped)
     not_read(done.not_read)
 

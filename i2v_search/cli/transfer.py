@@ -43,6 +43,7 @@ def merge(
             "updated": source.updated,
             "refreshed": source.refreshed,
             "unchanged": source.unchanged,
+            "left out (removed here before)": source.left_out,
         }
         told = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count) or "no images"
         show.out.print(f"{source.directory}: {told}", markup=False, soft_wrap=True)
@@ -104,4 +105,5 @@ def _write_ids(merged: Merge, path: Path) -> None:
         for source in merged.sources:
             pairs = zip(source.old_ids.tolist(), source.new_ids.tolist(), strict=True)
             for old, new in pairs:
-                table.row([source.directory, old, new])
+                if new >= 0:  # not one that was left out
+                    table.row([source.directory, old, new])
