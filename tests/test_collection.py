@@ -23,6 +23,7 @@ from i2v_search.errors import (
     IndexStaleError,
     MorphError,
     QueryError,
+    SourceError,
 )
 from i2v_search.index import vector_index
 from i2v_search.planner import IndexWishes
@@ -337,9 +338,11 @@ def test_an_id_is_never_given_twice(collection: Collection, images: Path, tmp_pa
     collection.remove([COUNT - 1])
     collection.add([draw(tmp_path / "x.png", 70)])
     assert collection.ids == [*range(COUNT - 1), COUNT]
-    collection.add([images])
+    collection.add([draw(tmp_path / "y.png", 71), images])
     assert collection.ids == [*range(COUNT - 1), COUNT, COUNT + 1]
-    assert collection.stored_path(COUNT + 1) == "b/0019.png"
+    collection.add([images / "b" / "0019.png"])
+    assert collection.ids == [*range(COUNT - 1), COUNT, COUNT + 1, COUNT - 1]
+    assert collection.stored_path(COUNT - 1) == "b/0019.png"
 
 
 def test_a_rebuild_of_the_image_folder_keeps_images_from_elsewhere(
@@ -445,9 +448,10 @@ def test_a_collection_that_lost_every_image(
             with pytest.raises(MorphError):
                 empty.morph(images / "a" / "0000.png", images / "a" / "0001.png", method=method)
     collection.add([images])
-    assert len(collection) == COUNT
-    assert min(collection.ids) == COUNT
-    assert collection.search(COUNT).hits
+    assert len(collection) == 0
+    collection.add([images], forget_removals=True)
+    assert collection.ids == list(range(COUNT))
+    assert collection.search(0).hits
 
 
 # --- the index
@@ -618,7 +622,7 @@ def test_a_query_image_under_another_encoder_is_refused(
         opened.search(draw(tmp_path / "x.png", 73))
 
 
-def test_a_moved_image_folder_is_taken_over_without_encoding(
+def test_a_moved_image_folder_is_relocated_without_encoding(
     collection: Collection, images: Path, tmp_path: Path
 ) -> None:
     moved = tmp_path / "somewhere" / "else"
@@ -627,6 +631,9 @@ def test_a_moved_image_folder_is_taken_over_without_encoding(
     with pytest.raises(ImageError):
         collection.image_bytes(3)
     encoder = GridEncoder()
+    with pytest.raises(SourceError, match="i2v-search relocate"):
+        Collection.build(collection.directory, [moved], encoder=encoder)
+    collection.relocate(images, moved)
     again = Collection.build(collection.directory, [moved], encoder=encoder)
     assert encoder.encoded == 0
     assert (again.ids, again.info().image_root) == (collection.ids, str(moved.resolve()))

@@ -49,7 +49,7 @@ def test_another_environment_with_the_same_sample_adds_nothing(tmp_path: Path) -
     environments = [tmp_path / name / "i2v_search" / "data" / "sample" for name in ("one", "two", "three")]
     for place in environments:
         shutil.copytree(sample_directory() / "birds", place / "birds")
-        shutil.copytree(sample_directory() / "fish", place / "fish")
+        shutil.copytree(sample_directory() / "fruit", place / "fruit")
     first = Collection.build(tmp_path / "c", [environments[0]], encoder=GridEncoder())
     ids = {first.stored_path(image): image for image in first.ids}
     for place, source in ((environments[1], ""), (environments[2], "birds")):
