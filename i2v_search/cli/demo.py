@@ -47,7 +47,7 @@ def run_demo(directory: Path, output: Path) -> None:
         "  i2v-search search drawing.png --sheet references.png",
         "  i2v-search morph first.png second.png --strip morph.png",
         "  i2v-search serve",
-        f"A page to search this sample: i2v-search serve --collection {escape(str(directory))}",
+        f"A page to search this sample: i2v-search serve --collection {directory}",
         "The collection is index/default unless --collection says otherwise; i2v-search --help has the rest.",
     ):
-        show.out.print(line, soft_wrap=True)
+        show.out.print(line, markup=False, soft_wrap=True)
