@@ -569,6 +569,8 @@ def _file_in_folder(entry: os.DirEntry[str], wanted: Wanted, tally: Tally) -> It
         return
     if _is_picture(entry.path):
         yield _look_at(entry.path)
+    elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - False, where Path raises
+        tally.add("broken links")
     else:
         tally.file(entry.path)
 

@@ -34,7 +34,7 @@ def extract(directory: Path, *sources: Path, sync: bool = True) -> tuple[dict[st
     made = Collection.extract(directory, sources, encoder=GridEncoder(), sync=sync)
     assert made.changes is not None
     counts = {name: count for name, count in asdict(made.changes).items() if count and name != "seconds"}
-    counts.pop("skipped", None)
+    counts = {name: counts[name] for name in counts.keys() - {"skipped", "not_read"}}
     return counts, {item.path: item.reason for item in made.changes.skipped}
 
 
@@ -132,6 +132,14 @@ def test_a_link_to_a_folder_whose_disk_is_away_keeps_its_images(
     assert {**ids_of(directory), "0001.png": before["0001.png"]} == before
     (tmp_path / "gone").rename(disk)
     assert extract(directory, images) == ({"unchanged": len(before) - 1}, {})
+
+
+def test_a_link_that_never_led_anywhere_is_told(tmp_path: Path) -> None:
+    images = draw_folder(tmp_path / "art", 1)
+    (images / "usb").symlink_to("../disk")
+    made = Collection.extract(tmp_path / "c", [images], encoder=GridEncoder())
+    assert made.changes is not None
+    assert [str(item) for item in made.changes.not_read] == ["1 broken links"]
 
 
 def test_a_link_to_an_archive_whose_disk_is_away_keeps_its_members(tmp_path: Path) -> None:
