@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -166,7 +167,7 @@ def test_the_token_in_the_address_becomes_a_cookie(locked: Running) -> None:
         wrong = client.get("/", params={"token": "wrong"})
         assert wrong.status_code == 401
         entered = client.get("/", params={"token": TOKEN})
-        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        assert (entered.status_code, entered.headers["location"]) == (303, "./")
         cookie = entered.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
@@ -174,6 +175,137 @@ def test_the_token_in_the_address_becomes_a_cookie(locked: Running) -> None:
         assert client.get("/api/v1/health").status_code == 200
     bearer = locked.client.get("/api/v1/health", headers={"Authorization": f"Bearer {TOKEN}"})
     assert bearer.status_code == 200
+
+
+def test_what_the_address_asks_for_survives_the_token(locked: Running) -> None:
+    query = "&".join(f"like={number}" for number in range(30))
+    with httpx.Client(base_url=locked.url) as client:
+        entered = client.get(f"/?{query}&token={TOKEN}&tag=1%26girl")
+        assert entered.headers["location"] == f"./?{query}&tag=1%26girl"
+        assert client.get(f"/?{query}").status_code == 200
+    assert locked.client.get(f"/?{query}").status_code == 401
+
+
+def test_two_servers_of_a_host_keep_their_cookies_apart(
+    locked: Running, sample_collection: Collection, tmp_path: Path
+) -> None:
+    other_token = TOKEN[::-1]
+    with (
+        running(sample_collection, tmp_path, replace(OPEN, token=other_token)) as other,
+        httpx.Client() as browser,
+    ):
+        for server, token in ((locked, TOKEN), (other, other_token)):
+            assert browser.get(server.url, params={"token": token}).status_code == 303
+        for server in (locked, other):
+            assert browser.get(f"{server.url}/api/v1/health").status_code == 200
+
+
+@pytest.mark.parametrize("around", ['a="{{; {0}; b', "{1}=other; {0}", "{0}; {1}=other", "=;;{0}"])
+def test_cookies_of_other_programs_are_passed_over(locked: Running, around: str) -> None:
+    cookie = locked.client.get("/", params={"token": TOKEN}).headers["set-cookie"].split(";")[0]
+    locked.client.cookies.clear()
+    headers = {"Cookie": around.format(cookie, cookie.split("=")[0])}
+    assert locked.client.get("/api/v1/health", headers=headers).status_code == 200
+
+
+class StrippingProxy(BaseHTTPRequestHandler):
+    """Passes on what is under /art/ as if it lay at the root, as a proxy before several programs does."""
+
+    upstream: int
+
+    def do_GET(self) -> None:
+        if not self.path.startswith("/art/"):
+            self.send_error(418)
+            return
+        server = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=20)
+        server.request("GET", self.path.removeprefix("/art"), headers=dict(self.headers))
+        answer = server.getresponse()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"date", "connection"}:
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.read())
+        server.close()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+        pass
+
+
+def test_who_signs_in_below_a_path_stays_there(locked: Running) -> None:
+    handler = type("Handler", (StrippingProxy,), {"upstream": locked.port})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{proxy.server_port}") as browser:
+                page = browser.get("/art/", params={"token": TOKEN}, follow_redirects=True)
+                assert (page.status_code, page.url.path, page.url.query) == (200, "/art/", b"")
+                assert browser.get("/art/api/v1/health").status_code == 200
+                assert [cookie.path for cookie in browser.cookies.jar] == ["/art"]
+        finally:
+            proxy.shutdown()
+            thread.join()
+
+
+def test_head_is_get_without_its_body(server: Running, locked: Running) -> None:
+    paths = [path for path, methods in server.app.openapi()["paths"].items() if "get" in methods]
+    paths += ["/", "/static/js/main.js", "/api/v1/docs", "/api/v1/openapi.json", "/nothing"]
+    changing = {"/metrics", "/api/v1/map"}
+    for path in (path.format(number=0, key="0" * 64, name="bird") for path in paths):
+        get, head = server.client.get(path), server.client.head(path)
+        assert head.status_code == get.status_code, path
+        assert head.content == b""
+        if path not in changing:
+            assert head.headers["content-length"] == get.headers["content-length"], path
+        assert head.headers["content-type"] == get.headers["content-type"], path
+    assert server.client.head("/api/v1/search").status_code == 405
+    assert locked.client.head("/api/v1/health").status_code == 401
+    assert 'method="HEAD",route="/api/v1/images/{number}",status="200"' in server.client.get("/metrics").text
+
+
+MALFORMED = (
+    *(b"", b"[", b"http://[", b"http://]", b"http://a]b/", b"localhost:x", b"http://localhost:999999"),
+    *(b"\xff\xfe", b'"', b'x="\\', b"=;=;=", b"%00%ff%", b"a" * 9000, b"-1", b"9" * 5000, b"\xb2"),
+    *(b"Bearer", b"Bearer \xff", b"Basic \xff", b"bytes=", b"bytes=9-1", b"bytes=0-,5-", b"W/", b'"' * 99),
+    *(b"application/json; charset=none", b"multipart/form-data; boundary=", b"websocket", b"nonsense"),
+    *(b"Thu, 99 Foo 99999 99:99:99 GMT", b"http://\xe2\x84\x80/"),
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Host", "Origin", "Authorization", "Cookie", "Content-Type", "Content-Length", "Range", "If-Range"),
+        *("If-None-Match", "If-Modified-Since", "X-Request-ID", "Expect", "Connection", "Upgrade", "Accept"),
+        *("Access-Control-Request-Method", "X-Forwarded-For", "X-Forwarded-Prefix", "Transfer-Encoding"),
+    ],
+)
+def test_no_header_is_a_fault_of_the_server(locked: Running, name: str) -> None:
+    own = {"Host": "localhost", "Authorization": f"Bearer {TOKEN}", "Connection": "close"} | {name: None}
+    rest = "".join(f"{key}: {value}\r\n" for key, value in own.items() if value is not None).encode()
+    starts = (b"GET /", b"GET /static/js/main.js", b"GET /api/v1/images/0/thumbnail", b"OPTIONS /metrics")
+    for start in (*starts, b"POST /api/v1/uploads"):
+        for value in MALFORMED:
+            header = name.encode() + b": " + value + b"\r\n"
+            with socket.create_connection(("127.0.0.1", locked.port), timeout=10) as client:
+                client.sendall(start + b" HTTP/1.1\r\n" + header + rest + b"\r\n")
+                answer = client.recv(12)
+            assert answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4")), (start, value)
+
+
+def test_a_malformed_origin_is_a_foreign_one(server: Running) -> None:
+    for origin in ("http://[", "http://]", "[", "http://a]b/", ""):
+        answer = server.client.get("/api/v1/health", headers={"Origin": origin})
+        assert (answer.status_code, error_of(answer)) == (403, "forbidden_origin")
+
+
+@pytest.mark.parametrize("target", [b"@[", b"//[", b"*", b"http://[/", b"/?" + b"a&" * 99, b"/%ff%00"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"CONNECT", b"FOO"])
+def test_no_address_is_a_fault_of_the_server(locked: Running, method: bytes, target: bytes) -> None:
+    head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer "
+    answer = locked.raw(method + b" " + target + head + TOKEN.encode() + b"\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4"))
 
 
 def test_every_answer_carries_the_safety_headers(server: Running, locked: Running) -> None:

@@ -1,7 +1,7 @@
 """The application: routes, errors, and what every request passes through.
 
 From the outside in: `Observer` (ids, log, metrics, headers), CORS where asked for, `Gate` (host, origin,
-token, rate), `Bodies` (limits, clients that leave), routes.
+token, rate), `Bodies` (limits, clients that leave), `HeadRequests`, routes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from i2v_search.web.failures import (
     on_library_error,
     on_validation_error,
 )
+from i2v_search.web.head_requests import HeadRequests
 from i2v_search.web.observing import Metrics, Observer
 from i2v_search.web.routes import about, images, maps, morphs, searching, uploads
 from i2v_search.web.safety import Gate
@@ -83,6 +84,7 @@ def create_app(collection: Collection, settings: ServerSettings) -> FastAPI:
     for kind in (Failure, I2VSearchError, Exception):
         app.add_exception_handler(kind, on_library_error)
     # The last one added is the outermost.
+    app.add_middleware(HeadRequests)
     app.add_middleware(Bodies, settings=settings)
     app.add_middleware(Gate, settings=settings)
     if settings.allow_origins:

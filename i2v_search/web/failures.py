@@ -144,7 +144,10 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     codes = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
-    messages = {404: f"there is nothing at {request.url.path[:200]}", 405: "the address knows no such method"}
+    messages = {
+        404: f"there is nothing at {request.scope['path'][:200]}",
+        405: "the address knows no such method",
+    }
     failure = Failure(code, messages.get(error.status_code, error.detail))
     return failure_response(failure, request.scope, error.headers or {})
 

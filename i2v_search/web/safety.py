@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import socket
-from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -17,7 +16,6 @@ from i2v_search.web.failures import Failure, failure_response
 from i2v_search.web.limits import RateLimit
 from i2v_search.web.settings import ServerSettings, is_loopback
 
-COOKIE = "i2v_search"
 _COOKIE_DAYS = 30
 #: In a request's state: it has passed the gate.
 LET_IN = "let_in"
@@ -97,25 +95,36 @@ class Gate:
         origin = headers.get("origin")
         if origin is None or origin in self._settings.allow_origins:
             return
-        if urlsplit(origin).netloc != headers.get("host", ""):
+        try:
+            own = urlsplit(origin).netloc == headers.get("host", "")
+        except ValueError:
+            own = False
+        if not own:
             raise Failure("forbidden_origin", f"pages of {origin[:100]!r} may not ask; see --allow-origin")
 
     def _enter(self, scope: Scope, headers: Headers) -> Response | None:
         """Take the token of the page's address, once: a cookie stands for it from then on."""
-        given = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("token", [])
-        if given and self._is_token(given[0]):
-            response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if any(name == "token" and self._is_token(value) for name, value in query):
+            # Relative, and the cookie's path is left to the browser: behind a proxy the page may lie deeper.
+            rest = urlencode([(name, value) for name, value in query if name != "token"])
+            response = RedirectResponse(f"./?{rest}" if rest else "./", 303, {"Cache-Control": "no-store"})
             response.set_cookie(
-                COOKIE, self._session(), max_age=_COOKIE_DAYS * 86400, httponly=True, samesite="strict"
+                _cookie_name(scope),
+                self._session(),
+                max_age=_COOKIE_DAYS * 86400,
+                path=None,
+                httponly=True,
+                samesite="strict",
             )
             return response
-        if self._is_let_in(headers):
+        if self._is_let_in(scope, headers):
             return None
         self._slow_down(scope)
         return HTMLResponse(_LOCKED_PAGE, 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
 
     def _check_token(self, scope: Scope, headers: Headers) -> None:
-        if not self._is_let_in(headers):
+        if not self._is_let_in(scope, headers):
             self._slow_down(scope)
             raise Failure("unauthorized", "send the header Authorization: Bearer TOKEN")
 
@@ -125,17 +134,15 @@ class Gate:
         if wait:
             raise Failure("too_many_requests", retry_after=wait)
 
-    def _is_let_in(self, headers: Headers) -> bool:
+    def _is_let_in(self, scope: Scope, headers: Headers) -> bool:
         if self._settings.token is None:
             return True
         scheme, _, value = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(value.strip()):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return cookie is not None and _same(cookie.value, self._session())
+        # Other programs of this host set cookies too: malformed ones, or of this name for another path.
+        cookies = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+        return any(name == _cookie_name(scope) and _same(held, self._session()) for name, _, held in cookies)
 
     def _is_token(self, given: str) -> bool:
         return self._settings.token is not None and _same(given, self._settings.token)
@@ -171,6 +178,11 @@ def host_name(header: str) -> str:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:
         return ""
+
+
+def _cookie_name(scope: Scope) -> str:
+    """A name of this server's own: cookies do not tell the ports of a host apart."""
+    return f"i2v_search_{scope['server'][1]}"
 
 
 def _same(given: str, expected: str) -> bool:
