@@ -649,6 +649,23 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path) 
         push_to_milvus(tmp_path / "art", os.fspath(tmp_path / "missing" / "art.db"))
 
 
+@needs_milvus
+def test_a_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    code = (
+        "import sys\n"
+        "from i2v_search.cluster.milvus_server import MilvusAddress, MilvusServer\n"
+        "for uri in sys.argv[1:]:\n"
+        "    MilvusServer(MilvusAddress.parse(uri, 'art')).exists('art')\n"
+    )
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
+    environment = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"} | proxies
+    command = [sys.executable, "-c", code, os.fspath(tmp_path / "art.db"), server.uri]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_addresses_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(URI_VARIABLE, raising=False)
     for uri, problem in (

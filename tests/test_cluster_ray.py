@@ -11,6 +11,8 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -294,3 +296,25 @@ def test_an_interrupted_job_goes_on_with_images_that_changed_meanwhile(
 def test_only_one_job_at_a_time(nodes: TwoNodes, images: Path, tmp_path: Path) -> None:
     with WriterLock(tmp_path / "made" / "shards"), pytest.raises(CollectionLockedError, match="shards"):
         extract_on_ray(tmp_path / "made", [images], cluster=nodes.address)
+
+
+def extract_locally(images: Path, target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "extract", str(images)]
+    command += ["--collection", str(target), "--cluster", "local", "--workers", "1"]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
+
+
+def test_a_local_ray_starts_however_long_the_name_of_the_temporary_folder_is(tmp_path: Path) -> None:
+    long = tmp_path / ("temporary-" * 8)
+    long.mkdir()
+    picture = tmp_path / "images" / "a.webp"
+    picture.parent.mkdir()
+    shutil.copy(sample_images()[0].path, picture)
+    done = extract_locally(picture.parent, tmp_path / "made", TMPDIR=str(long))
+    assert done.returncode == 0, done.stderr
+    assert len(Collection.open(tmp_path / "made")) == 1
+    refused = extract_locally(picture.parent, tmp_path / "other", RAY_TMPDIR=str(long))
+    assert refused.returncode == 1
+    assert "Ray does not start on this machine" in refused.stderr
+    assert "RAY_TMPDIR" in refused.stderr
+    assert "RAY_AUTH_TOKEN" not in refused.stderr

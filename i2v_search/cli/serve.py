@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from i2v_search.cli.access_log import AccessLog, log_requests, reopen_on_hangup
 from i2v_search.cli.options import (
     DEFAULT,
     CollectionOption,
@@ -54,7 +55,8 @@ def serve(
     access_log: Annotated[
         Path | None,
         typer.Option(
-            "--access-log", help="File of JSON lines, - for standard error; default: - if no terminal."
+            "--access-log",
+            help="File of JSON lines, reopened on SIGHUP; - for standard error; default: - if no terminal.",
         ),
     ] = None,
 ) -> None:
@@ -73,13 +75,16 @@ def serve(
         rate=rate,
         engine=Engine(threads=_cores()),
     )
-    if access_log is not None or not sys.stderr.isatty():
-        _log_requests(access_log)
+    logs = access_log is not None or not sys.stderr.isatty()
+    log = log_requests(access_log) if logs else None
     opened = open_collection(collection, engine, milvus_uri)
-    _run(opened, settings, port, open_page=sys.stdout.isatty() if open_page is None else open_page)
+    shows = sys.stdout.isatty() if open_page is None else open_page
+    _run(opened, settings, port, log=log, shows=shows)
 
 
-def _run(opened: Collection, settings: ServerSettings, port: int, *, open_page: bool) -> None:
+def _run(
+    opened: Collection, settings: ServerSettings, port: int, *, log: AccessLog | None, shows: bool
+) -> None:
     from i2v_search.cli import show
     from i2v_search.web.app import create_app
     from i2v_search.web.server import listen
@@ -94,10 +99,12 @@ def _run(opened: Collection, settings: ServerSettings, port: int, *, open_page: 
             f"{len(opened)} images of {opened.directory} at [bold]{address}{query}[/bold]", soft_wrap=True
         )
         show.out.print("Stop with Ctrl-C.")
-        if open_page:
-            import webbrowser
+        if log is not None:
+            reopen_on_hangup(log)
+        if shows:
+            from i2v_search.cli.browser import open_page
 
-            webbrowser.open(address + query)
+            open_page(address + query)
 
     # Whether a signal ends it as an exception depends on who started the process.
     with suppress(KeyboardInterrupt):
@@ -120,17 +127,3 @@ def _share_cores(workers: int) -> None:
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _log_requests(file: Path | None) -> None:
-    """Write a line of JSON for each request."""
-    import logging
-
-    handler: logging.Handler = (
-        logging.StreamHandler() if file is None or str(file) == "-" else logging.FileHandler(file)
-    )
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("i2v_search.web.access")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False

@@ -8,7 +8,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from i2v_search.errors import SearchServerError
 
@@ -84,6 +86,21 @@ class MilvusAddress:
                 f"and no __ with a number at the end; give another: --milvus-uri {place}#NAME"
             )
         return cls(place, wanted)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: a file, a socket, or a loopback address.
+
+        >>> [MilvusAddress(uri, "art").is_local for uri in ("art.db", "http://[::1]:19530", "http://a.example")]
+        [True, True, False]
+        """
+        if self.uri.endswith(".db") or self.uri.startswith("unix:"):
+            return True
+        host = urlsplit(self.uri).hostname or ""
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def text(self) -> str:
@@ -201,9 +218,12 @@ class MilvusServer:
 
     def _connect(self) -> Any:
         token = os.environ.get(TOKEN_VARIABLE, "")
-        return self.pymilvus.MilvusClient(
-            self.address.uri, token=token, timeout=10, grpc_options=dict(_CONNECTION)
-        )
+        options = dict(_CONNECTION)
+        if self.address.is_local:
+            options["grpc.enable_http_proxy"] = (
+                False  # no proxy of the environment leads back to this machine
+            )
+        return self.pymilvus.MilvusClient(self.address.uri, token=token, timeout=10, grpc_options=options)
 
     def _explained(self, error: Exception, *, away: bool) -> SearchServerError:
         reason = str(getattr(error, "message", "") or error).strip().split("\n")[0]

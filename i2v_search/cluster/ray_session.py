@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -17,6 +18,10 @@ _OBJECT_STORE_BYTES = 100 * 2**20
 #: Some seven of a hundred connections through ``ray://`` die on the cluster's side while they open, since its
 #: gate forks while gRPC runs (https://github.com/ray-project/ray/issues/63202). The next one may do.
 _ATTEMPTS = 4
+#: Bytes of the folder in which Ray makes its own: its sockets lie 70 bytes deeper, where macOS takes 103.
+_LONGEST_FOLDER = 32
+#: Where a local Ray keeps its files if the folder of temporary files has too long a name.
+_SHORT_FOLDER = "/tmp/ray"  # noqa: S108 - as Ray does
 
 
 @contextmanager
@@ -58,20 +63,32 @@ def ray_session(cluster: str, cores: int) -> Iterator[ModuleType]:
                 object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                _temp_dir=_folder(),
             )
         else:
             _join(ray, cluster)
     except Exception as error:  # Ray raises errors of many kinds, some of them plain
         ray.shutdown()
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        if cluster == "local":
+            raise ClusterError(
+                f"Ray does not start on this machine: {reason}; RAY_TMPDIR names the folder of its files, "
+                f"of at most {_LONGEST_FOLDER} characters"
+            ) from error
         raise ClusterError(
-            f"cannot reach the Ray cluster {cluster!r}: {reason[-1]}; is it running, with the same versions "
+            f"cannot reach the Ray cluster {cluster!r}: {reason}; is it running, with the same versions "
             f"of Python and Ray ({ray.__version__}), and is RAY_AUTH_TOKEN its token?"
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _folder() -> str | None:
+    """Where a local Ray keeps its files; None leaves it to Ray, as where ``RAY_TMPDIR`` says it."""
+    too_long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER
+    return _SHORT_FOLDER if too_long and os.name == "posix" and "RAY_TMPDIR" not in os.environ else None
 
 
 def _join(ray: ModuleType, cluster: str) -> None:

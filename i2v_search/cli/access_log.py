@@ -1,0 +1,86 @@
+"""The access log of the server: JSON lines, to a file that log rotation may move away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+from i2v_search.errors import ServerError
+
+
+class AccessLog(logging.FileHandler):
+    """Appends to a file.
+
+    Raises:
+        ServerError: it cannot be written.
+    """
+
+    def __init__(self, file: Path) -> None:
+        try:
+            super().__init__(file, encoding="utf-8")
+        except OSError as error:
+            raise ServerError(f"cannot write the access log {file}: {error.strerror}") from error
+
+    def reopen(self) -> None:
+        """Go on in the file of that name, which may be another one now; in the old one if that cannot be."""
+        try:
+            opened = self._open()
+        except OSError as error:
+            logging.getLogger(__name__).error("cannot reopen the access log: %s", error)
+            return
+        old = self.setStream(opened)
+        if old is not None:
+            old.close()
+
+
+def log_requests(file: Path | None) -> AccessLog | None:
+    """Write a line of JSON for each request.
+
+    Args:
+        file: None or ``-`` takes standard error.
+
+    Returns:
+        What can be opened again.
+
+    Raises:
+        ServerError: the file cannot be written.
+    """
+    log = None if file is None or str(file) == "-" else AccessLog(file)
+    handler = log or logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("i2v_search.web.access")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return log
+
+
+def reopen_on_hangup(log: AccessLog) -> None:
+    """Reopen the log on SIGHUP, as log rotation asks for; call it while the server's loop runs.
+
+    The terminal that the server was started in sends the signal too, when it is closed: that ends the server,
+    as it ends every program that was not started with nohup.
+    """
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None:  # Windows
+        return
+    ends_with_terminal = _has_terminal() and signal.getsignal(hangup) is not signal.SIG_IGN
+
+    def on_hangup() -> None:
+        if ends_with_terminal and not _has_terminal():
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            log.reopen()
+
+    asyncio.get_running_loop().add_signal_handler(hangup, on_hangup)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

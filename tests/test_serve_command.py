@@ -1,0 +1,157 @@
+"""`i2v-search serve` as it is started: in a terminal, by a service manager, with or without a browser."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from i2v_search.collection import Collection
+
+SERVE = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve", "--port", "0"]
+
+
+@dataclass
+class Terminal:
+    """A program in a terminal of its own."""
+
+    process: int
+    screen: int
+    shown: str = ""
+
+    def until(self, words: str) -> str:
+        """What is shown, once the words are."""
+        while words not in self.shown:
+            self.shown += os.read(self.screen, 4096).decode()
+        return self.shown
+
+    def ended(self) -> int:
+        """Its exit code, once it has ended."""
+        with contextlib.suppress(OSError):
+            while self.screen >= 0 and os.read(self.screen, 4096):
+                pass
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+@contextlib.contextmanager
+def terminal(command: list[str], **environment: str) -> Iterator[Terminal]:
+    process, screen = pty.fork()
+    if process == 0:  # pragma: no cover - the child
+        os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", **environment})
+    started = Terminal(process, screen)
+    try:
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process, 0)
+        with contextlib.suppress(OSError):
+            os.close(screen)
+
+
+def program(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\n{text}", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("browser", ["w3m", "lynx", "links", "elinks", "www-browser"])
+def test_a_browser_of_the_terminal_is_not_opened(
+    sample_collection: Collection, tmp_path: Path, browser: str
+) -> None:
+    program(tmp_path / "bin", browser, f"open({str(tmp_path / 'opened')!r}, 'w').close()")
+    command = [*SERVE, "--collection", str(sample_collection.directory)]
+    quiet = {"PATH": str(tmp_path / "bin"), "DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": ""}
+    with terminal(command, **quiet) as server:
+        shown = server.until("Ctrl-C")
+        address = next(word for word in shown.split() if word.startswith("http://"))
+        assert httpx.get(f"{address}api/v1/health").status_code == 200
+        os.kill(server.process, signal.SIGINT)
+        assert server.ended() == 0
+    assert not (tmp_path / "opened").exists()
+
+
+def test_a_browser_that_waits_for_the_page_gets_it(sample_collection: Collection, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    code = (
+        "import sys, urllib.request\n"
+        f"with urllib.request.urlopen(sys.argv[1], timeout=20) as page, open({str(told)!r}, 'wb') as file:\n"
+        "    file.write(page.read())\n"
+    )
+    browser = program(tmp_path / "bin", "browser", code)
+    command = [*SERVE, "--collection", str(sample_collection.directory)]
+    with terminal(command, BROWSER=f"{browser} %s") as server:
+        server.until("Ctrl-C")
+        until(lambda: told.exists() and b"</html>" in told.read_bytes())
+        os.kill(server.process, signal.SIGINT)
+        assert server.ended() == 0
+
+
+def lines(log: Path) -> list[str]:
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    return [json.loads(line)["request_id"] for line in text.splitlines()]
+
+
+def test_the_access_log_goes_on_in_a_new_file_after_sighup(
+    sample_collection: Collection, tmp_path: Path
+) -> None:
+    log, old = tmp_path / "access.log", tmp_path / "access.log.1"
+    command = [
+        *SERVE,
+        "--no-open",
+        "--collection",
+        str(sample_collection.directory),
+        "--access-log",
+        str(log),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[-1]
+        server.stdout.readline()
+        httpx.get(f"{address}api/v1/health", headers={"X-Request-ID": "first"})
+        until(lambda: lines(log) == ["first"])
+        log.rename(old)
+        server.send_signal(signal.SIGHUP)
+        until(log.exists)
+        httpx.get(f"{address}api/v1/health", headers={"X-Request-ID": "second"})
+        until(lambda: lines(log) == ["second"])
+        assert lines(old) == ["first"]
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+def test_a_terminal_that_closes_ends_the_server(sample_collection: Collection, tmp_path: Path) -> None:
+    command = [*SERVE, "--no-open", "--collection", str(sample_collection.directory)]
+    with terminal([*command, "--access-log", str(tmp_path / "access.log")]) as server:
+        server.until("Ctrl-C")
+        os.close(server.screen)
+        server.screen = -1
+        server.ended()
+
+
+def test_a_log_that_cannot_be_written_is_an_error(sample_collection: Collection, tmp_path: Path) -> None:
+    command = [*SERVE, "--no-open", "--collection", str(sample_collection.directory)]
+    command += ["--access-log", str(tmp_path / "none" / "access.log")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "access log" in done.stderr
+    assert "Traceback" not in done.stderr
