@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import file_sha256, open_regular, replacing
+from i2v_search.files import file_sha256, naming, open_regular, replacing
 from i2v_search.manifest import FileRecord
 
 KIND = "i2v-search arrays 1"
@@ -91,9 +91,11 @@ def create_arrays(path: Path, kind: str, layout: Layout) -> dict[str, int]:
     """
     try:
         offsets = _create_hdf5(path, kind, layout)
-    except RuntimeError as error:  # what h5py makes of a disk that is full when the file is closed
+    except (RuntimeError, OSError) as error:  # what h5py makes of a disk that is full names no file
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         raise OSError(f"cannot write {path}: {error}") from error
-    with path.open("rb+") as block:
+    with naming(path), path.open("rb+") as block:
         block.write(_user_block(kind, layout, offsets, path.stat().st_size))
     return offsets
 

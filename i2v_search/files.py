@@ -6,27 +6,53 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from stat import S_ISREG
+
+#: What drives answer that lack a call: shares over SMB and NFS, folders of virtual machines, FUSE.
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a file in every `OSError` inside that names none: a write or an fsync knows a number only.
+
+    Example:
+        >>> with naming(Path("art.npy")):
+        ...     raise OSError(errno.ENOSPC, "No space left on device")
+        Traceback (most recent call last):
+        OSError: [Errno 28] No space left on device: 'art.npy'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same directory; on success fsync it and rename it over `path`.
 
-    On an error the temporary file is removed and `path` keeps its old content. A process killed in between
-    leaves a ``.tmp`` file, which the next writer of the collection removes.
+    On an error the temporary file is removed and `path` keeps its old content; an `OSError` that names the
+    temporary file, or none, names `path`. A process killed in between leaves a ``.tmp`` file, which the next
+    writer of the collection removes.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        with naming(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                sync(file.fileno())
+            temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):  # the disk that failed may fail again; the first error says more
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (error.filename, error.filename2) == (os.fspath(temporary), None):
+            error.filename = os.fspath(path)
         raise
     sync_directory(path.parent)
 
@@ -45,13 +71,30 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def sync_directory(path: Path) -> None:
-    """Make renames in a directory survive a power cut, where the platform can."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
+def sync(descriptor: int) -> None:
+    """Make what was written to a file or a directory survive a power cut, where the drive can.
+
+    Raises:
+        OSError: the drive failed. That it has no such call is no failure: nothing more can be done there.
+    """
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in a directory survive a power cut, where the platform and the drive can."""
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return  # a directory that one may write to but not list
+    try:
+        with naming(path):
+            sync(descriptor)
     finally:
         os.close(descriptor)
 

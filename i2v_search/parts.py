@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from i2v_search.arrays import ArrayFile, create_arrays, open_arrays, write_at
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import replacing
+from i2v_search.files import naming, replacing, sync
 from i2v_search.tags import CATEGORIES, Tag
 
 FORMAT = "i2v-search features 1"
@@ -376,10 +376,10 @@ class PartWriter:
 
     def commit(self) -> None:
         """Make the appended rows count: they survive a kill from here on, and a power cut."""
-        os.fsync(self._file.fileno())
+        self._sync()
         self._write("committed", 1, np.array([len(self._vocabulary)], "<i8"))
         self._write("committed", 0, np.array([self.rows], "<i8"))
-        os.fsync(self._file.fileno())
+        self._sync()
 
     def close(self) -> None:
         """Close the file; rows that were not committed are forgotten."""
@@ -408,7 +408,12 @@ class PartWriter:
     def _write(self, name: str, row: int, values: NDArray[Any]) -> None:
         dtype, shape = part_layout(self.capacity, self.dimension)[name]
         width = np.dtype(dtype).itemsize * int(np.prod(shape[1:]))
-        write_at(self._file, self._offsets[name] + row * width, values.astype(dtype, copy=False))
+        with naming(self.path):
+            write_at(self._file, self._offsets[name] + row * width, values.astype(dtype, copy=False))
+
+    def _sync(self) -> None:
+        with naming(self.path):
+            sync(self._file.fileno())
 
 
 def row_crc32(pieces: Sequence[bytes]) -> int:

@@ -56,6 +56,7 @@ def evaluate(
     from i2v_search.cli import scores, show
     from i2v_search.evaluating import PARTS
     from i2v_search.evaluating import evaluate as measure
+    from i2v_search.files import write_atomically
     from i2v_search.training.dataset import read_dataset
 
     asked = {"retrieval": retrieval, "tags": tags, "copies": copies, "recall": recall}
@@ -75,7 +76,7 @@ def evaluate(
     document = found.to_dict()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json_module.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_atomically(out, f"{json_module.dumps(document, indent=2)}\n".encode())
     if sheet is not None:
         show.save(found.sheet(queries=queries), sheet, quiet=json)
     if json:

@@ -14,6 +14,7 @@ from rich.table import Table
 from i2v_search.cli.bars import progress
 from i2v_search.cli.console import Console, as_json, err, out
 from i2v_search.escapes import visible
+from i2v_search.files import naming
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,7 +57,8 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
     """Write a picture and say so."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        with naming(path):
+            picture.save(path)
     except ValueError as error:
         raise typer.BadParameter(f"{path}: {error}; end the name in .png, .jpg or .webp") from None
     if not quiet:

@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.runtime import GRAPH, WEIGHTS
 from i2v_search.errors import EncoderError
-from i2v_search.files import file_sha256, sync_directory
+from i2v_search.files import file_sha256, naming, sync_directory
 from i2v_search.tag_files import read_vocabulary
 from i2v_search.tags import Vocabulary
 
@@ -228,8 +228,9 @@ def new_model(name: str) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        yield temporary
-        temporary.rename(directory / name)
+        with naming(directory / name):
+            yield temporary
+            temporary.rename(directory / name)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

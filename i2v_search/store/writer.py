@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionError, CollectionLockedError
 from i2v_search.files import file_sha256
+from i2v_search.locks import MARKER, ProcessLock
 from i2v_search.manifest import FILE_NAME, Manifest, PartRecord
 from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store.checksums import damaged, part_damage
@@ -37,16 +37,15 @@ class WriterLock:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(directory / LOCK_NAME, timeout=0)
+        self._lock = ProcessLock(directory / LOCK_NAME)
         self._directory = directory
 
     def __enter__(self) -> Self:
-        try:
-            self._lock.acquire()
-        except Timeout:
+        if not self._lock.acquire():
             raise CollectionLockedError(
-                f"another process is writing to {self._directory}; wait for it to finish, then run this again"
-            ) from None
+                f"another process is writing to {self._directory}; wait for it to finish, then run this "
+                f"again{self._lock.remedy}"
+            )
         return self
 
     def __exit__(
@@ -76,8 +75,9 @@ class StoreWriter:
         self._uncommitted = 0
         self._removals: Removals | None = None
         self._changed = bool(manifest.parts) and manifest.parts[-1].sha256 is None
-        remove_strangers(directory, manifest)
         store = FeatureStore(directory, manifest)
+        # Not before the store is found whole: one of them may be a file of it under another name.
+        remove_strangers(directory, manifest)
         self._dead = set(store.removed.tolist())
         self._next_id = max(manifest.next_id, int(store.ids.max()) + 1 if store.rows else 0)
 
@@ -233,7 +233,7 @@ def is_own_file(name: str) -> bool:
     >>> is_own_file("features-00000.h5"), is_own_file("vectors.npy")
     (True, False)
     """
-    return name in {FILE_NAME, LOCK_NAME} or _OWN_FILE.fullmatch(name) is not None
+    return name in {FILE_NAME, LOCK_NAME, LOCK_NAME + MARKER} or _OWN_FILE.fullmatch(name) is not None
 
 
 def remove_strangers(directory: Path, manifest: Manifest) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from i2v_search.choices import Engine, TrainingModel
@@ -23,7 +22,8 @@ from i2v_search.encoders.optional_torch import import_torch
 from i2v_search.encoders.runtime import WEIGHTS, resolve_device, write_graph
 from i2v_search.encoders.trained import preprocessing_of, trained_network
 from i2v_search.errors import I2VSearchError, TrainingError
-from i2v_search.files import file_sha256, write_atomically
+from i2v_search.files import file_sha256, naming, write_atomically
+from i2v_search.locks import ProcessLock
 from i2v_search.progress import Report, silent
 from i2v_search.sources import Skipped
 from i2v_search.tags import Vocabulary
@@ -153,27 +153,30 @@ def _claimed(folder: Path, settings: TrainingSettings, resume: bool) -> Iterator
             f"{folder} holds an unfinished run; add --resume to go on with it, or choose another --out"
         )
     checkpoint.mkdir(parents=True, exist_ok=True)
+    lock = ProcessLock(checkpoint / "lock")
+    if not lock.acquire():
+        raise TrainingError(f"another process is training into {folder}{lock.remedy}")
     try:
-        with FileLock(checkpoint / "lock", timeout=0):
-            with contextlib.suppress(FileNotFoundError):
-                different = settings.differences(_read_run(checkpoint / RUN))
-                if different:
-                    raise TrainingError(
-                        f"the run in {folder} was started otherwise: {'; '.join(different)}. Give the "
-                        "options it was started with, or choose another --out"
-                    )
-            write_atomically(checkpoint / RUN, json.dumps(settings.to_dict(), indent=1).encode())
-            try:
+        with contextlib.suppress(FileNotFoundError):
+            different = settings.differences(_read_run(checkpoint / RUN))
+            if different:
+                raise TrainingError(
+                    f"the run in {folder} was started otherwise: {'; '.join(different)}. Give the "
+                    "options it was started with, or choose another --out"
+                )
+        write_atomically(checkpoint / RUN, json.dumps(settings.to_dict(), indent=1).encode())
+        try:
+            with naming(folder):
                 yield
-            except I2VSearchError:
-                # Nothing was trained: leave nothing behind that would look like an unfinished run.
-                if not (checkpoint / STATE).exists():
-                    shutil.rmtree(checkpoint)
-                    with contextlib.suppress(OSError):
-                        folder.rmdir()
-                raise
-    except Timeout:
-        raise TrainingError(f"another process is training into {folder}") from None
+        except I2VSearchError:
+            # Nothing was trained: leave nothing behind that would look like an unfinished run.
+            if not (checkpoint / STATE).exists():
+                shutil.rmtree(checkpoint)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            raise
+    finally:
+        lock.release()
 
 
 def _read_run(path: Path) -> dict[str, Any]:

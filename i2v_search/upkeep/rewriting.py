@@ -73,8 +73,8 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
     Manifest.load(directory)  # the lock would make a folder where there is none
     with WriterLock(directory):
         manifest = Manifest.load(directory)
-        remove_strangers(directory, manifest)
         store = FeatureStore(directory, manifest)
+        remove_strangers(directory, manifest)
         keep = store.is_live(np.arange(store.rows))
         before = _feature_bytes(directory, manifest)
         parts = parts_of(store, keep)

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from i2v_search.duplicates.fingerprints import duplicates, fingerprint
 from i2v_search.errors import RecipeError
-from i2v_search.files import sync_directory
+from i2v_search.files import naming, sync_directory
 from i2v_search.progress import Progress, Report
 from i2v_search.sidecar import FILE_NAME
 from i2v_search.tags import Category
@@ -145,7 +145,8 @@ def writing(output: Path) -> Iterator[SetWriter]:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
-        yield SetWriter(scratch)
+        with naming(output):
+            yield SetWriter(scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
