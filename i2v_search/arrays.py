@@ -10,6 +10,8 @@ and files come from strangers. To h5py and everything else that reads HDF5, the 
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import math
 import mmap
@@ -27,7 +29,7 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256, naming, open_regular, replacing
-from i2v_search.manifest import FileRecord
+from i2v_search.manifest import FileRecord, repair_advice
 
 KIND = "i2v-search arrays 1"
 USER_BLOCK = 4096
@@ -37,6 +39,8 @@ _PREFIX = struct.Struct(f"<{len(_MAGIC)}sII")
 
 #: Type and shape of each array, by name; ``group/name`` is in a group.
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+#: Type, shape and offset in the file of each array, by name.
+Places = dict[str, tuple[str, tuple[int, ...], int]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,16 @@ class ArrayFile:
     arrays: dict[str, NDArray[Any]]
     offsets: dict[str, int]
     content: mmap.mmap
+
+    def sha256(self) -> str:
+        """SHA-256 of the content that is mapped, whatever file has its name by now; lower-case hex.
+
+        Raises:
+            OSError: the file was cut since it was opened.
+        """
+        if self.content.size() != len(self.content):
+            raise OSError(errno.EIO, f"{self.content.size()} bytes, {len(self.content)} when it was opened")
+        return hashlib.sha256(self.content).hexdigest()
 
     def expect(self, offset: int, size: int) -> None:
         """Ask the system to load some bytes now, and only those, while the caller goes on."""
@@ -109,18 +123,27 @@ def open_arrays(path: Path) -> ArrayFile:
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            kind, places = _parse_user_block(file.read(USER_BLOCK), size)
+            kind, expected, places = read_user_block(file.read(USER_BLOCK))
+            if size != expected:
+                raise ValueError(_wrong_size(size, expected))
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        # Views of one map: a map of each array would keep a file descriptor each.
-        arrays = {
-            name: np.ndarray(shape, dtype, content, offset) for name, (dtype, shape, offset) in places.items()
-        }
     except FileNotFoundError:
-        raise CollectionDamagedError(f"{path} is missing; restore it from a backup") from None
+        raise CollectionDamagedError(
+            f"{path} is missing; restore it from a backup, or {repair_advice(path.parent)}"
+        ) from None
     except (OSError, ValueError) as error:
         raise CollectionDamagedError(
-            f"{path} cannot be read ({error}); run i2v-search verify --repair"
+            f"{path} cannot be read ({error}); {repair_advice(path.parent)}"
         ) from error
+    return view_arrays(kind, places, content)
+
+
+def view_arrays(kind: str, places: Places, content: mmap.mmap) -> ArrayFile:
+    """Arrays at places of a memory map, each inside it."""
+    # Views of one map: a map of each array would keep a file descriptor each.
+    arrays = {
+        name: np.ndarray(shape, dtype, content, offset) for name, (dtype, shape, offset) in places.items()
+    }
     return ArrayFile(kind, arrays, {name: offset for name, (_, _, offset) in places.items()}, content)
 
 
@@ -208,7 +231,12 @@ def _user_block(kind: str, layout: Layout, offsets: Mapping[str, int], size: int
     return _PREFIX.pack(_MAGIC, zlib.crc32(document), len(document)) + document
 
 
-def _parse_user_block(block: bytes, size: int) -> tuple[str, dict[str, tuple[str, tuple[int, ...], int]]]:
+def read_user_block(block: bytes) -> tuple[str, int, Places]:
+    """What a file says of itself: its kind, its size in bytes, and where its arrays lie inside that size.
+
+    Raises:
+        ValueError: it says nothing, or what no file says.
+    """
     if len(block) < USER_BLOCK:
         raise ValueError("it is empty or truncated")
     magic, checksum, length = _PREFIX.unpack_from(block)
@@ -219,15 +247,21 @@ def _parse_user_block(block: bytes, size: int) -> tuple[str, dict[str, tuple[str
         raise ValueError("its user block is damaged")
     try:
         described = json.loads(document)
-        kind, expected, arrays = described["kind"], described["size"], described["arrays"]
+        kind, size, arrays = described["kind"], described["size"], described["arrays"]
         places = {name: (dtype, tuple(shape), offset) for name, (dtype, shape, offset) in arrays.items()}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"its user block describes no arrays: {error!r}") from error
-    if size != expected:
-        raise ValueError(f"truncated: {size} bytes, expected {expected!r}")
+    if type(size) is not int:
+        raise ValueError(f"its user block gives {size!r} as its size")
     for name, place in places.items():
         _check_place(name, place, size)
-    return kind, places
+    return kind, size, places
+
+
+def _wrong_size(size: int, expected: int) -> str:
+    if size < expected:
+        return f"truncated: {size} bytes, expected {expected}"
+    return f"{size - expected} bytes too long: {size} bytes, expected {expected}"
 
 
 def _check_place(name: str, place: tuple[Any, tuple[Any, ...], Any], size: int) -> None:

@@ -51,7 +51,7 @@ from i2v_search.searching.query import Query, QueryImage, Resolver
 from i2v_search.searching.request import Request, SearchOptions, require_queries
 from i2v_search.searching.searcher import Searcher
 from i2v_search.sources import Source, Wanted, everything, open_stored
-from i2v_search.store import Damage, FeatureStore
+from i2v_search.store import Damage, FeatureStore, settled
 from i2v_search.tags import TAG_THRESHOLD
 from i2v_search.upkeep.exporting import Export, export_store
 from i2v_search.upkeep.merging import Merge, merge_collections
@@ -763,12 +763,13 @@ class Collection:
         )
 
     def verify(self) -> tuple[Damage, ...]:
-        """Compare every file with its checksum.
+        """Compare every file with its checksum; another process may write meanwhile.
 
         Returns:
             What is damaged; nothing if all is well.
         """
-        return (*self.store.verify(), *verify_index(self.directory, self._manifest.index))
+        derived = settled(self.directory, lambda now: verify_index(self.directory, now.index))
+        return (*self.store.verify(), *derived)
 
     def image_bytes(self, image: int | str) -> bytes:
         """The file of an image of the collection, by id or stored path.

@@ -214,6 +214,11 @@ class Manifest(_Model):
         return self.model_copy(update=changes)
 
 
+def repair_advice(directory: Path) -> str:
+    """What to do about a damaged file of a collection."""
+    return f"run i2v-search verify --repair --collection {directory}"
+
+
 def _serialised(document: dict[str, Any]) -> bytes:
     return json.dumps(document, indent=1).encode()
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from i2v_search.arrays import ArrayFile, create_arrays, open_arrays, write_at
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import naming, replacing, sync
+from i2v_search.manifest import repair_advice
 from i2v_search.tags import CATEGORIES, Tag
 
 FORMAT = "i2v-search features 1"
@@ -121,13 +122,18 @@ class Part:
     def __init__(self, path: Path, dimension: int) -> None:
         self.path = path
         self.dimension = dimension
-        self._file, self.capacity = _open(path, dimension)
+        self._file = self._map()
+        self.capacity = _capacity(path, self._file, dimension)
         self.offsets, self._maps = self._file.offsets, self._file.arrays
         # One row is wanted here and another there; a system may read megabytes around each.
         self._file.expect_nothing(self.offsets["vectors"], self._maps["vectors"].nbytes)
         # Rows first: a writer raises them last, so their tags are in the vocabulary that is read next.
-        self.rows, self.vocabulary_size = (int(count) for count in self._maps["committed"])
+        self.committed, self.vocabulary_size = (int(count) for count in self._maps["committed"])
+        self.rows = self.committed
         self._check_counts()
+
+    def _map(self) -> ArrayFile:
+        return open_arrays(self.path)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """The committed rows of a per-row dataset."""
@@ -208,6 +214,10 @@ class Part:
         rows = np.repeat(np.arange(self.rows), np.diff(ends, prepend=0))
         return rows, self._maps["tags/number"][: len(rows)], self._maps["tags/probability"][: len(rows)]
 
+    def sha256(self) -> str:
+        """SHA-256 of the whole file as it was when it was opened; see `ArrayFile.sha256`."""
+        return self._file.sha256()
+
     def damaged_rows(self) -> list[int]:
         """Rows whose checksum does not hold."""
         return [row for row in range(self.rows) if not self.is_intact(row)]
@@ -233,7 +243,7 @@ class Part:
         ):
             raise CollectionDamagedError(
                 f"{self.path} claims {self.rows} rows and {self.vocabulary_size} tags, but has room for "
-                f"{self.capacity.rows} and {self.capacity.vocabulary}; run i2v-search verify --repair"
+                f"{self.capacity.rows} and {self.capacity.vocabulary}; {repair_advice(self.path.parent)}"
             )
         for ends, count, limit in (
             ("path/end", self.rows, self.capacity.path_bytes),
@@ -243,12 +253,12 @@ class Part:
             values = np.asarray(self._maps[ends][:count])
             if count and (values[0] < 0 or values[-1] > limit or np.any(values[1:] < values[:-1])):
                 raise CollectionDamagedError(
-                    f"{self.path}: {ends} is not a rising list up to {limit}; run i2v-search verify --repair"
+                    f"{self.path}: {ends} is not a rising list up to {limit}; {repair_advice(self.path.parent)}"
                 )
         numbers = self.all_tag_entries()[1]
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= self.vocabulary_size):
             raise CollectionDamagedError(
-                f"{self.path}: a row has a tag outside the vocabulary; run i2v-search verify --repair"
+                f"{self.path}: a row has a tag outside the vocabulary; {repair_advice(self.path.parent)}"
             )
 
 
@@ -421,24 +431,23 @@ def row_crc32(pieces: Sequence[bytes]) -> int:
     return zlib.crc32(b"".join(pieces))
 
 
-def _open(path: Path, dimension: int) -> tuple[ArrayFile, Capacity]:
-    """Map a feature file after comparing it with the layout that its capacity asks for."""
-    opened = open_arrays(path)
+def capacity_of(sizes: Callable[[str], int]) -> Capacity:
+    """The capacity of a file whose arrays have so many elements, by name."""
+    return Capacity(*map(sizes, ("id", "path/bytes", "vocabulary/end", "vocabulary/bytes", "tags/number")))
+
+
+def _capacity(path: Path, opened: ArrayFile, dimension: int) -> Capacity:
+    """The capacity of a feature file, after comparing it with the layout that this capacity asks for."""
     arrays = opened.arrays
     if opened.kind != FORMAT or arrays.keys() != part_layout(Capacity(0, 0, 0, 0, 0), 0).keys():
         raise CollectionDamagedError(
-            f"{path} is {str(opened.kind)[:50]!r}, expected {FORMAT!r}; run i2v-search verify --repair"
+            f"{path} is {str(opened.kind)[:50]!r}, expected {FORMAT!r}; {repair_advice(path.parent)}"
         )
-    capacity = Capacity(
-        *(
-            arrays[name].size
-            for name in ("id", "path/bytes", "vocabulary/end", "vocabulary/bytes", "tags/number")
-        )
-    )
+    capacity = capacity_of(lambda name: arrays[name].size)
     for name, (dtype, shape) in part_layout(capacity, dimension).items():
         if (arrays[name].dtype, arrays[name].shape) != (np.dtype(dtype), shape):
             raise CollectionDamagedError(
                 f"{path}: {name} is {arrays[name].shape} {arrays[name].dtype}, "
-                f"expected {shape} {np.dtype(dtype)}; run i2v-search verify --repair"
+                f"expected {shape} {np.dtype(dtype)}; {repair_advice(path.parent)}"
             )
-    return opened, capacity
+    return capacity

@@ -5,7 +5,7 @@ change. A later row with the same id supersedes an earlier one, and tombstones m
 what is left is live.
 """
 
-from i2v_search.store.checksums import Damage
+from i2v_search.store.checksums import Damage, difference, settled
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16, widen
 from i2v_search.store.removals import Removal, Removals, read_removals, write_removals
@@ -20,10 +20,12 @@ __all__ = [
     "Removals",
     "StoreWriter",
     "WriterLock",
+    "difference",
     "is_own_file",
     "read_removals",
     "read_tombstones",
     "remove_strangers",
+    "settled",
     "unit_float16",
     "widen",
     "write_removals",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
-from i2v_search.manifest import PartRecord
+from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
 from i2v_search.parts import Part
+
+_DIFFERS = "the content differs from its checksum"
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,17 @@ class Damage:
 
 
 def part_damage(part: Part, record: PartRecord) -> Damage | None:
-    """What is wrong with a feature file: by its checksum and, where that fails or is not yet set, by row."""
-    differs = difference(part.path, record.sha256)
+    """What is wrong with a feature file: by its checksum and, where that fails or is not yet set, by row.
+
+    The file as it was opened is looked at: a writer may have put another in its place since.
+    """
+    try:
+        differs = "" if record.sha256 in {None, part.sha256()} else _DIFFERS
+    except OSError as error:
+        return Damage(record.name, f"the file was changed while it was open ({error.strerror})")
     if record.sha256 is not None and not differs:
-        return None
+        counts = f"the file holds {part.committed} rows, {FILE_NAME} says {record.rows}"
+        return None if part.committed == record.rows else Damage(record.name, counts)
     rows = tuple(part.damaged_rows())
     counted = f"{len(rows)} rows are damaged" if rows or differs else ""
     problem = "; ".join(filter(None, [differs, counted]))
@@ -38,17 +48,34 @@ def part_damage(part: Part, record: PartRecord) -> Damage | None:
 
 def damaged(directory: Path, damage: Damage) -> CollectionDamagedError:
     """The error to raise for what is wrong with a file."""
-    return CollectionDamagedError(
-        f"{directory / damage.file}: {damage.problem}; "
-        f"run i2v-search verify --repair --collection {directory}"
-    )
+    return CollectionDamagedError(f"{directory / damage.file}: {damage.problem}; {repair_advice(directory)}")
 
 
-def difference(path: Path, sha256: str | None) -> str:
-    """How a file differs from its checksum, in words; empty where it does not, or is still being written."""
-    if sha256 is None:
-        return ""
+def difference(path: Path, sha256: str) -> str:
+    """How a file differs from its checksum, in words; empty where it does not."""
     try:
-        return "" if file_sha256(path) == sha256 else "the content differs from its checksum"
+        return "" if file_sha256(path) == sha256 else _DIFFERS
     except OSError as error:
         return f"the file cannot be read ({error.strerror})"
+
+
+def settled(directory: Path, check: Callable[[Manifest], list[Damage]]) -> list[Damage]:
+    """What a check finds wrong with the files of a collection, whoever writes to it meanwhile.
+
+    Files that a manifest names are removed when another takes its place: what was found wrong by a manifest
+    that is no longer there means nothing, and the check is made again.
+
+    Args:
+        directory: the collection.
+        check: looks at the files that a manifest names.
+
+    Raises:
+        CollectionError: the manifest is gone or damaged.
+    """
+    manifest = Manifest.load(directory)
+    while damages := check(manifest):
+        newer = Manifest.load(directory)
+        if newer == manifest:
+            break
+        manifest = newer
+    return damages

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.manifest import FILE_NAME, Manifest, PartRecord
+from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
 from i2v_search.parts import ImageRecord, Part
-from i2v_search.store.checksums import Damage, damaged, difference, part_damage
+from i2v_search.store.checksums import Damage, damaged, difference, part_damage, settled
 from i2v_search.store.float16 import widen
 from i2v_search.store.tombstones import read_tombstones
 
@@ -58,7 +58,7 @@ class FeatureStore:
             newer = Manifest.load(self.directory) if retry else manifest
             if newer == manifest:
                 raise
-            # A writer finished since the manifest was read, and the files it names are gone.
+            # A writer finished since the manifest was read, and the files it names are gone; once, or again.
             self._open(newer, retry=True)
 
     def _open_part(self, record: PartRecord) -> Part:
@@ -66,7 +66,7 @@ class FeatureStore:
         if part.rows < record.rows:
             raise CollectionDamagedError(
                 f"{part.path} holds {part.rows} rows, {FILE_NAME} says {record.rows}; "
-                "run i2v-search verify --repair"
+                f"{repair_advice(self.directory)}"
             )
         if record.sha256 is not None:
             # More rows: a writer has begun to append since the manifest was read.
@@ -156,7 +156,7 @@ class FeatureStore:
             if not self.parts[number].is_intact(row):
                 raise CollectionDamagedError(
                     f"row {row} of {self.parts[number].path} differs from its checksum; "
-                    f"run i2v-search verify --repair --collection {self.directory}"
+                    f"{repair_advice(self.directory)}"
                 )
         self._checked[unknown] = True
 
@@ -244,17 +244,24 @@ class FeatureStore:
         return counts
 
     def verify(self) -> list[Damage]:
-        """Compare every file with its checksum and, where one differs, every row with its own."""
+        """Compare every file with its checksum and, where one differs, every row with its own.
+
+        The feature files are those that were opened; the others are those of the collection as it is now.
+        """
         found = (part_damage(part, of) for part, of in zip(self.parts, self.manifest.parts, strict=True))
-        damages = [damage for damage in found if damage]
-        for record in (self.manifest.tombstones, self.manifest.removals):
+        damages = [*filter(None, found)]
+        if damages and Manifest.load(self.directory) != self.manifest:
+            # A writer changed a file between its manifest was read and it was opened.
+            return FeatureStore(self.directory).verify()
+        return [*damages, *settled(self.directory, self._small_damages)]
+
+    def _small_damages(self, manifest: Manifest) -> list[Damage]:
+        damages = []
+        for record in (manifest.tombstones, manifest.removals):
             if record and (differs := difference(self.directory / record.name, record.sha256)):
                 damages.append(Damage(record.name, differs))
         if not Manifest.is_as_saved(self.directory):
             damages.append(Damage(FILE_NAME, "it differs in blanks from what was written"))
-        if damages and Manifest.load(self.directory) != self.manifest:
-            # A writer has changed the files meanwhile: they belong to the manifest of now.
-            return FeatureStore(self.directory).verify()
         return damages
 
     def _column(self, name: str) -> NDArray[Any]:

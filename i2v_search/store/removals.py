@@ -14,7 +14,7 @@ from typing import Self
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256, open_regular, replacing
-from i2v_search.manifest import FileRecord
+from i2v_search.manifest import FileRecord, repair_advice
 
 #: Of a stored path and what is around it, when every byte is spelled out.
 _MAX_LINE = 2**18
@@ -86,7 +86,7 @@ def read_removals(directory: Path, record: FileRecord | None) -> Removals:
     """
     if record is None:
         return Removals()
-    path, fix = directory / record.name, "restore it from a backup, or run i2v-search verify --repair"
+    path, fix = directory / record.name, f"restore it from a backup, or {repair_advice(directory)}"
     try:
         if file_sha256(path) != record.sha256:
             raise CollectionDamagedError(f"{path} differs from its checksum; {fix}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256, open_regular, write_atomically
-from i2v_search.manifest import FileRecord
+from i2v_search.manifest import FileRecord, repair_advice
 
 #: Of a .npy file that holds one row of numbers.
 _HEADER_BYTES = 128
@@ -25,7 +25,7 @@ def read_tombstones(directory: Path, record: FileRecord | None, rows: int) -> ND
     """
     if record is None:
         return np.empty(0, np.int64)
-    path, fix = directory / record.name, "restore it from a backup, or run i2v-search verify --repair"
+    path, fix = directory / record.name, f"restore it from a backup, or {repair_advice(directory)}"
     try:
         with open_regular(path) as file:
             content = file.read(_HEADER_BYTES + 8 * rows + 1)

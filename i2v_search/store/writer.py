@@ -240,5 +240,5 @@ def remove_strangers(directory: Path, manifest: Manifest) -> None:
     """Delete files an interrupted writer left behind: ours by name, but not in the manifest."""
     keep = manifest.file_names()
     for path in directory.iterdir():
-        if path.name not in keep and _OWN_FILE.fullmatch(path.name):
+        if path.name not in keep and _OWN_FILE.fullmatch(path.name) and not path.is_dir():
             path.unlink(missing_ok=True)
