@@ -20,7 +20,7 @@ from i2v_search.errors import QueryError
 from i2v_search.files import write_atomically
 from i2v_search.results import Morph
 from i2v_search.signature import signing
-from i2v_search.thumbnails import stop_pictures
+from i2v_search.thumbnails import OnMissing, stop_pictures, unmentioned
 
 #: Side of the square that pictures are fitted into, and what a file takes at most, unless told otherwise.
 SIDE = 480
@@ -74,6 +74,7 @@ def morph_animation(
     side: int = SIDE,
     most_bytes: int = MOST_BYTES,
     outside: Mapping[str, Image.Image] | None = None,
+    on_missing: OnMissing = unmentioned,
 ) -> MorphAnimation:
     """Make a moving picture of a morph: each image stays a second and fades into the next, there and back.
 
@@ -86,6 +87,7 @@ def morph_animation(
             stretching.
         most_bytes: of the file; frames are made smaller until it fits, down to 64 pixels.
         outside: pictures of ends and waypoints that were no files, by the path of their stop.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
         The file. An image that can no longer be read is a grey tile.
@@ -100,7 +102,7 @@ def morph_animation(
     if side < _SMALLEST_SIDE:
         raise QueryError(f"a moving picture needs a side of at least {_SMALLEST_SIDE} pixels, got {side}")
     side = min(side, roomy_side(len(morph.stops), format, most_bytes))
-    pictures = stop_pictures(collection, morph.stops, side, outside)
+    pictures = stop_pictures(collection, morph.stops, side, outside, on_missing)
     while True:
         made = _encode(pictures, side, format)
         if len(made.content) <= most_bytes:

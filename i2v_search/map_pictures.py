@@ -15,7 +15,7 @@ from i2v_search.map_layout import lay_out
 from i2v_search.mapping import CollectionMap
 from i2v_search.progress import Report, silent
 from i2v_search.signature import signed
-from i2v_search.thumbnails import missing, thumbnails
+from i2v_search.thumbnails import OnMissing, missing, thumbnails, unmentioned
 
 #: The longest side of a map's picture unless told otherwise, in pixels.
 MAP_PIXELS = 3200
@@ -49,7 +49,12 @@ class SpriteSheets:
 
 
 def map_picture(
-    collection: Collection, drawn: CollectionMap, *, pixels: int = MAP_PIXELS, report: Report = silent
+    collection: Collection,
+    drawn: CollectionMap,
+    *,
+    pixels: int = MAP_PIXELS,
+    report: Report = silent,
+    on_missing: OnMissing = unmentioned,
 ) -> Image.Image:
     """Draw a map: every picture whole, near its place, none hiding another.
 
@@ -58,24 +63,25 @@ def map_picture(
         drawn: from `Collection.map`.
         pixels: the longest side; less where there are few images, more where a cell would be below 8 pixels.
         report: told about progress.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
-        An RGBA image with nothing behind the pictures, for light and dark pages. An image that can no longer
-        be read is a grey square.
+        An RGB image, white behind the pictures. An image that can no longer be read is a grey square.
     """
     layout = lay_out(drawn.coordinates)
     cell = max(_SMALLEST_CELL, min(_LARGEST_CELL, pixels // (max(layout.columns, layout.rows) + 1)))
     margin = cell // 2
-    page = Image.new("RGBA", (layout.columns * cell + 2 * margin, layout.rows * cell + 2 * margin))
+    size = layout.columns * cell + 2 * margin, layout.rows * cell + 2 * margin
+    page = Image.new("RGB", size, "white")
     side = round(cell * _FILLED)
-    places = zip(thumbnails(collection, drawn.ids, side, report), layout.cells.tolist(), strict=True)
-    for picture, (column, row) in places:
+    pictures = thumbnails(collection, drawn.ids, side, report, on_missing)
+    for picture, (column, row) in zip(pictures, layout.cells.tolist(), strict=True):
         tile = framed(picture or missing(side), side)
         corner = (
             margin + column * cell + (cell - tile.width) // 2,
             margin + row * cell + (cell - tile.height) // 2,
         )
-        page.paste(tile, corner)
+        page.paste(tile, corner, tile)
     return signed(page)
 
 

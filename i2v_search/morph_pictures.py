@@ -9,10 +9,9 @@ from PIL import Image
 
 from i2v_search.collection import Collection
 from i2v_search.drawing import Tile, draw_walk, morph_strip
-from i2v_search.escapes import printable
 from i2v_search.morph_map import MorphMap
 from i2v_search.results import Morph, Stop
-from i2v_search.thumbnails import missing, stop_pictures, thumbnails
+from i2v_search.thumbnails import OnMissing, missing, stop_pictures, thumbnails, unmentioned
 
 TILE = 220
 _SMALL = 128
@@ -20,7 +19,11 @@ _TAGS = 2
 
 
 def morph_picture(
-    collection: Collection, morph: Morph, *, outside: Mapping[str, Image.Image] | None = None
+    collection: Collection,
+    morph: Morph,
+    *,
+    outside: Mapping[str, Image.Image] | None = None,
+    on_missing: OnMissing = unmentioned,
 ) -> Image.Image:
     """Draw a morph as a strip from A to B, in rows of at most eight images.
 
@@ -31,14 +34,18 @@ def morph_picture(
         collection: that the morph is of.
         morph: from `Collection.morph`.
         outside: pictures of ends and waypoints that were no files, by the path of their stop.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
     """
-    return morph_strip(_tiles(collection, morph.stops, outside), hops=morph.quality.hops, tile_size=TILE)
+    tiles = _tiles(collection, morph.stops, outside, on_missing)
+    return morph_strip(tiles, hops=morph.quality.hops, tile_size=TILE)
 
 
-def morph_map_picture(collection: Collection, drawn: MorphMap, *, pixels: int = 1600) -> Image.Image:
+def morph_map_picture(
+    collection: Collection, drawn: MorphMap, *, pixels: int = 1600, on_missing: OnMissing = unmentioned
+) -> Image.Image:
     """Draw a morph as a walk over a plane, among the images most like those on it.
 
     From left to right is the way from A to B, up and down what else differs most. The pictures of the morph
@@ -49,27 +56,34 @@ def morph_map_picture(collection: Collection, drawn: MorphMap, *, pixels: int = 
         collection: that the morph is of.
         drawn: from `Collection.morph_map`.
         pixels: width of the picture, less for a short morph.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
     """
-    around = [picture or missing(_SMALL) for picture in thumbnails(collection, drawn.ids, _SMALL)]
+    small = thumbnails(collection, drawn.ids, _SMALL, on_missing=on_missing)
+    around = [picture or missing(_SMALL) for picture in small]
     note = (
         "Left to right: from A to B. Up and down: what else differs most; moved apart to be seen. Pale: the "
         f"images most like those on the way. The plane shows {drawn.shown:.0%} of how they differ."
     )
-    return draw_walk(_tiles(collection, drawn.stops), around, drawn.coordinates, pixels=pixels, note=note)
+    tiles = _tiles(collection, drawn.stops, None, on_missing)
+    return draw_walk(tiles, around, drawn.coordinates, pixels=pixels, note=note)
 
 
 def _tiles(
-    collection: Collection, stops: Sequence[Stop], outside: Mapping[str, Image.Image] | None = None
+    collection: Collection,
+    stops: Sequence[Stop],
+    outside: Mapping[str, Image.Image] | None,
+    on_missing: OnMissing,
 ) -> list[Tile]:
+    pictures = stop_pictures(collection, stops, TILE, outside, on_missing)
     return [
         Tile(
             picture,
-            PurePosixPath(printable(stop.path)).stem,
+            PurePosixPath(stop.path).stem,
             highlight=stop.waypoint,
             note=", ".join(stop.tags[:_TAGS]),
         )
-        for stop, picture in zip(stops, stop_pictures(collection, stops, TILE, outside), strict=True)
+        for stop, picture in zip(stops, pictures, strict=True)
     ]

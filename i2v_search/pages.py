@@ -16,13 +16,13 @@ from typing import Any
 
 from i2v_search.collection import Collection
 from i2v_search.errors import QueryError
-from i2v_search.escapes import printable
+from i2v_search.escapes import visible
 from i2v_search.map_layout import lay_out
 from i2v_search.map_pictures import sprite_sheets, sprite_side
 from i2v_search.mapping import CollectionMap
 from i2v_search.progress import Report, silent
 from i2v_search.tags import TAG_THRESHOLD
-from i2v_search.thumbnails import thumbnails
+from i2v_search.thumbnails import OnMissing, thumbnails, unmentioned
 
 #: A page is never larger.
 PAGE_BYTES = 64 * 2**20
@@ -31,7 +31,12 @@ _TAG_LETTERS = 80
 
 
 def map_page(
-    collection: Collection, drawn: CollectionMap, *, title: str = "", report: Report = silent
+    collection: Collection,
+    drawn: CollectionMap,
+    *,
+    title: str = "",
+    report: Report = silent,
+    on_missing: OnMissing = unmentioned,
 ) -> bytes:
     """Write a map as a self-contained HTML page, to be opened from a file or served.
 
@@ -40,6 +45,7 @@ def map_page(
         drawn: from `Collection.map`.
         title: of the page; by default the name of the collection's directory.
         report: told about progress.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
         At most `PAGE_BYTES` of UTF-8.
@@ -47,8 +53,8 @@ def map_page(
     Raises:
         QueryError: there are more paths than such a page holds.
     """
-    heading = printable(title or collection.directory.resolve().name)
-    document = map_document(collection, drawn, title=heading, report=report)
+    heading = visible(title or collection.directory.resolve().name)
+    document = map_document(collection, drawn, title=heading, report=report, on_missing=on_missing)
     data = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
     for character in "<>&":
         data = data.replace(character, f"\\u{ord(character):04x}")
@@ -77,7 +83,12 @@ def map_page(
 
 
 def map_document(
-    collection: Collection, drawn: CollectionMap, *, title: str, report: Report = silent
+    collection: Collection,
+    drawn: CollectionMap,
+    *,
+    title: str,
+    report: Report = silent,
+    on_missing: OnMissing = unmentioned,
 ) -> dict[str, Any]:
     """Everything a page needs to draw a map, as JSON-ready values.
 
@@ -86,6 +97,7 @@ def map_document(
         drawn: from `Collection.map`.
         title: of the page.
         report: told about progress.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
         ``coordinates`` in [0, 1]; ``cells`` of a grid of ``columns`` x ``rows``; ``sheets`` of sprites as
@@ -94,7 +106,7 @@ def map_document(
     """
     layout = lay_out(drawn.coordinates)
     side = sprite_side(len(drawn.ids))
-    packed = sprite_sheets(thumbnails(collection, drawn.ids, side, report), side)
+    packed = sprite_sheets(thumbnails(collection, drawn.ids, side, report, on_missing), side)
     vocabulary: dict[str, int] = {}
     tags = [
         [vocabulary.setdefault(name, len(vocabulary)) for name in _tag_names(collection, number)]
@@ -113,7 +125,7 @@ def map_document(
         "across": packed.across,
         "sizes": packed.sizes,
         "sheets": ["data:image/webp;base64," + base64.b64encode(sheet).decode() for sheet in packed.sheets],
-        "paths": [printable(path) for path in drawn.paths],
+        "paths": [visible(path) for path in drawn.paths],
         "tags": tags,
         "vocabulary": list(vocabulary),
     }
@@ -124,7 +136,7 @@ def _tag_names(collection: Collection, number: int) -> list[str]:
     known = () if position is None else collection.store.record(position).tags
     likely = (tag for tag in known if tag.probability >= TAG_THRESHOLD)
     best = sorted(likely, key=lambda tag: -tag.probability)[:_TAGS]
-    return [printable(tag.name[:_TAG_LETTERS]) for tag in best]
+    return [visible(tag.name[:_TAG_LETTERS]) for tag in best]
 
 
 def _asset(name: str) -> str:

@@ -11,10 +11,9 @@ from PIL import Image
 from i2v_search.collection import Collection
 from i2v_search.drawing import Tile, TileRow, contact_sheet, row_sheet
 from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
-from i2v_search.escapes import printable
-from i2v_search.results import SearchResult
+from i2v_search.results import Hit, SearchResult
 from i2v_search.searching.query import QueryImage
-from i2v_search.thumbnails import picture_of
+from i2v_search.thumbnails import OnMissing, picture_of, unmentioned
 
 TILE = 220
 #: Of a row of duplicates.
@@ -22,7 +21,12 @@ SMALL_TILE = 160
 
 
 def search_picture(
-    collection: Collection, result: SearchResult, queries: Sequence[QueryImage] = (), *, columns: int = 5
+    collection: Collection,
+    result: SearchResult,
+    queries: Sequence[QueryImage] = (),
+    *,
+    columns: int = 5,
+    on_missing: OnMissing = unmentioned,
 ) -> Image.Image:
     """Draw a contact sheet: the query images, framed, then the hits with their scores.
 
@@ -31,12 +35,13 @@ def search_picture(
         result: its answer.
         queries: ids, stored paths, files or images to show first.
         columns: tiles in a row.
+        on_missing: is told of each image that can no longer be read, and why.
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
     """
-    tiles = [_query_tile(collection, query) for query in queries]
-    tiles += [Tile(picture_of(collection, hit.id, TILE), _name(hit.path), hit.score) for hit in result.hits]
+    tiles = [_query_tile(collection, query, on_missing) for query in queries]
+    tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits]
     return contact_sheet(tiles, columns=columns, tile_size=TILE)
 
 
@@ -46,6 +51,7 @@ def searches_picture(
     queries: Sequence[QueryImage | None] = (),
     *,
     columns: int = 6,
+    on_missing: OnMissing = unmentioned,
 ) -> Image.Image:
     """Draw a row for each of several searches: the query image, framed, then the hits with their scores.
 
@@ -54,6 +60,7 @@ def searches_picture(
         results: its answers, from `Collection.search_each`; one of them with a hit.
         queries: the image of each query, None where it has none.
         columns: the most hits of a search to draw.
+        on_missing: is told of each image that can no longer be read, and why; its tile is grey.
 
     Returns:
         An RGB image.
@@ -64,15 +71,19 @@ def searches_picture(
     rows = []
     for result, query in zip_longest(results, queries):
         if result.hits:
-            tiles = [] if query is None else [_query_tile(collection, query)]
-            for hit in result.hits[:columns]:
-                tiles.append(Tile(picture_of(collection, hit.id, TILE), _name(hit.path), hit.score))
+            tiles = [] if query is None else [_query_tile(collection, query, on_missing)]
+            tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits[:columns]]
             rows.append(TileRow(_name(result.query), tiles))
     return row_sheet(rows, tile_size=SMALL_TILE)
 
 
 def duplicates_picture(
-    collection: Collection, found: Duplicates, *, groups: int = 20, columns: int = 6
+    collection: Collection,
+    found: Duplicates,
+    *,
+    groups: int = 20,
+    columns: int = 6,
+    on_missing: OnMissing = unmentioned,
 ) -> Image.Image:
     """Draw a row for each group of duplicates: the image to keep, framed, then its copies.
 
@@ -81,6 +92,7 @@ def duplicates_picture(
         found: its duplicates; at least one group.
         groups: the most to draw, those that would free most; the title says how many there are.
         columns: the most images of a group to draw; its heading says how many there are.
+        on_missing: is told of each image that can no longer be read, and why; its tile is grey.
 
     Returns:
         An RGB image.
@@ -95,7 +107,7 @@ def duplicates_picture(
     rows = [
         TileRow(
             _heading(group, min(columns, len(group.members))),
-            [_duplicate_tile(collection, member) for member in group.members[:columns]],
+            [_duplicate_tile(collection, member, on_missing) for member in group.members[:columns]],
         )
         for group in shown
     ]
@@ -108,17 +120,23 @@ def _heading(group: DuplicateGroup, shown: int) -> str:
     return heading if shown == len(group.members) else f"{heading}; {shown - 1} shown"
 
 
-def _duplicate_tile(collection: Collection, member: Duplicate) -> Tile:
+def _duplicate_tile(collection: Collection, member: Duplicate, on_missing: OnMissing) -> Tile:
     kind = "keep" if member.kind is None else member.kind
     score = member.score if member.kind == "near" else None
     note = f"{kind} · {member.width} x {member.height} · {size_text(member.bytes)}"
     # The end of a path tells more than its beginning.
-    caption = "/".join(PurePosixPath(printable(member.path)).parts[-2:])
-    return Tile(picture_of(collection, member.id, TILE), caption, score, member.kind is None, note)
+    caption = "/".join(PurePosixPath(member.path).parts[-2:])
+    return Tile(
+        picture_of(collection, member.id, TILE, on_missing), caption, score, member.kind is None, note
+    )
 
 
-def _query_tile(collection: Collection, query: QueryImage) -> Tile:
-    return Tile(picture_of(collection, query, TILE), _caption(collection, query), highlight=True)
+def _hit_tile(collection: Collection, hit: Hit, on_missing: OnMissing) -> Tile:
+    return Tile(picture_of(collection, hit.id, TILE, on_missing), _name(hit.path), hit.score)
+
+
+def _query_tile(collection: Collection, query: QueryImage, on_missing: OnMissing) -> Tile:
+    return Tile(picture_of(collection, query, TILE, on_missing), _caption(collection, query), highlight=True)
 
 
 def _caption(collection: Collection, image: QueryImage) -> str:
@@ -128,4 +146,4 @@ def _caption(collection: Collection, image: QueryImage) -> str:
 
 
 def _name(path: str) -> str:
-    return PurePosixPath(printable(path)).name
+    return PurePosixPath(path).name

@@ -12,6 +12,7 @@ from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, paths_
 
 if TYPE_CHECKING:
     from i2v_search.duplicates.groups import Duplicates
+    from i2v_search.sources import Skipped
 
 
 def duplicates(
@@ -43,19 +44,22 @@ def duplicates(
     opened = Collection.open(collection)
     with show.progress() as report:
         found = opened.duplicates(kind=kind, threshold=threshold, report=report)
+    missing: list[Skipped] = []
     if sheet is not None and found.groups:
         from i2v_search.pictures import duplicates_picture
 
-        show.save(duplicates_picture(opened, found), sheet, quiet=json or paths_only)
+        picture = duplicates_picture(opened, found, on_missing=missing.append)
+        show.save(picture, sheet, quiet=json or paths_only)
     if json:
         show.as_json(found.to_dict())
-        return
-    if paths_only:
+    elif paths_only:
         copies = (copy for group in found.groups for copy in group.removable)
         paths((opened.file_path(copy.id) for copy in copies), null=null)
     else:
         _show(found)
-    show.skipped(found.unreadable, show.err)
+    if not json:
+        show.skipped(found.unreadable, show.err)
+    show.undrawn(missing, opened)
 
 
 def _show(found: Duplicates) -> None:

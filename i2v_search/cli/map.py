@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from i2v_search.collection import Collection
     from i2v_search.mapping import CollectionMap
     from i2v_search.progress import Report
+    from i2v_search.sources import Skipped
+    from i2v_search.thumbnails import OnMissing
 
 
 def draw_map(
@@ -54,6 +56,7 @@ def draw_map(
     if out is not None and out.suffix.lower() not in {".png", ".html", ".htm"}:
         raise typer.BadParameter(f"--out must end in .png or .html, not {out.suffix or out.name!r}")
     opened = open_collection(collection)
+    missing: list[Skipped] = []
     with show.progress() as report:
         drawn = opened.map(
             method=method,
@@ -66,26 +69,29 @@ def draw_map(
             report=report,
         )
         if out is not None:
-            _write(opened, drawn, out, report)
+            _write(opened, drawn, out, report, missing.append)
     if json:
         show.as_json(drawn.to_dict())
     else:
         for line in _facts(drawn, asked=method):
             show.out.print(line, markup=False, soft_wrap=True)
         show.out.print(f"wrote {out}", markup=False, soft_wrap=True)
+    show.undrawn(missing, opened)
 
 
-def _write(collection: Collection, drawn: CollectionMap, out: Path, report: Report) -> None:
+def _write(
+    collection: Collection, drawn: CollectionMap, out: Path, report: Report, on_missing: OnMissing
+) -> None:
     from i2v_search.cli import show
     from i2v_search.files import write_atomically
     from i2v_search.map_pictures import map_picture
     from i2v_search.pages import map_page
 
     if out.suffix.lower() == ".png":
-        show.save(map_picture(collection, drawn, report=report), out, quiet=True)
+        show.save(map_picture(collection, drawn, report=report, on_missing=on_missing), out, quiet=True)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, map_page(collection, drawn, report=report))
+        write_atomically(out, map_page(collection, drawn, report=report, on_missing=on_missing))
 
 
 def _facts(drawn: CollectionMap, *, asked: MapMethod) -> list[str]:

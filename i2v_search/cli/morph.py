@@ -25,6 +25,7 @@ from i2v_search.cli.options import (
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
     from i2v_search.results import Morph
+    from i2v_search.sources import Skipped
 
 #: A largest hop up to this many times the best possible is as good, to the eye.
 _AS_GOOD = 1.005
@@ -82,11 +83,12 @@ def morph(
         "max_explicit": max_explicit,
     }
     found = opened.morph(a, b, via=via or (), steps=count, method=method, **filters)
-    _write(opened, found, (strip, animation, drawing), filters, quiet=json)
+    missing = _write(opened, found, (strip, animation, drawing), filters, quiet=json)
     if json:
         show.as_json(found.to_dict())
     else:
         print_morph(found)
+    show.undrawn(missing, opened)
 
 
 def print_morph(found: Morph) -> None:
@@ -190,18 +192,22 @@ def _write(
     filters: dict[str, Any],
     *,
     quiet: bool,
-) -> None:
-    """Write the pictures that are asked for: strip, moving picture, map."""
+) -> list[Skipped]:
+    """Write the pictures that are asked for: strip, moving picture, map. Gives the images that they lack."""
     from i2v_search.animation import morph_animation
     from i2v_search.cli import show
     from i2v_search.morph_pictures import morph_map_picture, morph_picture
 
+    missing: list[Skipped] = []
     strip, animation, drawing = files
     if strip is not None:
-        show.save(morph_picture(collection, found), strip, quiet=quiet)
+        show.save(morph_picture(collection, found, on_missing=missing.append), strip, quiet=quiet)
     if animation is not None:
         made = morph_animation(
-            collection, found, format="gif" if animation.suffix.lower() == ".gif" else "webp"
+            collection,
+            found,
+            format="gif" if animation.suffix.lower() == ".gif" else "webp",
+            on_missing=missing.append,
         )
         made.save(animation)
         if not quiet:
@@ -211,4 +217,6 @@ def _write(
             show.out.print(f"wrote {animation}: {size}", markup=False, soft_wrap=True)
     if drawing is not None:
         drawn = collection.morph_map(found, **filters)
-        show.save(morph_map_picture(collection, drawn), drawing, quiet=quiet)
+        picture = morph_map_picture(collection, drawn, on_missing=missing.append)
+        show.save(picture, drawing, quiet=quiet)
+    return missing

@@ -20,9 +20,13 @@ from i2v_search.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from i2v_search.collection import Collection
     from i2v_search.results import SearchResult
     from i2v_search.searching.query import Example
+    from i2v_search.sources import Skipped
+    from i2v_search.thumbnails import OnMissing
 
 _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages", "Output"
 
@@ -132,6 +136,7 @@ def search(
 
     The shared tags of a result say why it is there: the rarest in the collection first.
     """
+    from i2v_search.cli import show
     from i2v_search.cli.console import paths
     from i2v_search.searching.query import UNLIKE_WEIGHT, Example
 
@@ -163,36 +168,35 @@ def search(
     else:
         examples = _examples(asked, weights, unlike or [])
         results = [opened.search(examples or None, **options)]
+    missing: list[Skipped] = []
     if sheet is not None:
-        _draw(opened, results, asked, sheet, each=each, quiet=json or paths_only)
+        picture = _drawn(opened, results, asked, each=each, on_missing=missing.append)
+        show.save(picture, sheet, quiet=json or paths_only)
     if paths_only:
         hits = (hit for result in results for hit in result.hits)
         paths((opened.file_path(hit.id) for hit in hits), null=null)
     else:
         _print(results, each=each, json=json)
+    show.undrawn(missing, opened)
 
 
-def _draw(
+def _drawn(
     collection: Collection,
     results: Sequence[SearchResult],
     queries: Sequence[Any],
-    path: Path,
     *,
     each: bool,
-    quiet: bool,
-) -> None:
-    from i2v_search.cli import show
+    on_missing: OnMissing,
+) -> Image.Image:
     from i2v_search.pictures import search_picture, searches_picture
 
     if each:
         images = [query if isinstance(query, str) and not _is_npy(query) else None for query in queries]
-        picture = searches_picture(collection, results, images)
-    else:
-        shown = [query for query in queries if not _is_npy(query)]
-        if not shown and not results[0].hits:
-            raise typer.BadParameter("no image qualifies: there is nothing to draw")
-        picture = search_picture(collection, results[0], shown)
-    show.save(picture, path, quiet=quiet)
+        return searches_picture(collection, results, images, on_missing=on_missing)
+    shown = [query for query in queries if not _is_npy(query)]
+    if not shown and not results[0].hits:
+        raise typer.BadParameter("no image qualifies: there is nothing to draw")
+    return search_picture(collection, results[0], shown, on_missing=on_missing)
 
 
 def _print(results: Sequence[SearchResult], *, each: bool, json: bool) -> None:

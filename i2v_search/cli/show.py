@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.markup import escape
 from rich.table import Table
 
-from i2v_search.cli.bars import progress
-from i2v_search.cli.console import Console, as_json, err, out
+from i2v_search.cli import bars, console
+from i2v_search.cli.console import Console
 from i2v_search.escapes import visible
 from i2v_search.files import naming
 
@@ -29,27 +29,8 @@ if TYPE_CHECKING:
     from i2v_search.tagging import TaggedImage
     from i2v_search.unread import NotRead
 
-__all__ = [
-    "SHOWN_SKIPPED",
-    "as_json",
-    "built",
-    "changes",
-    "damages",
-    "err",
-    "heading",
-    "hits",
-    "info",
-    "model",
-    "models",
-    "out",
-    "plan",
-    "progress",
-    "save",
-    "skipped",
-    "tags",
-    "text_widths",
-]
-
+out, err, as_json = console.out, console.err, console.as_json
+progress = bars.progress
 SHOWN_SKIPPED = 20
 
 
@@ -156,6 +137,24 @@ def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "ski
         console.print(line, style="yellow", soft_wrap=True)
     if len(items) > SHOWN_SKIPPED:
         console.print(f"  ... and {len(items) - SHOWN_SKIPPED} more", style="yellow")
+
+
+def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
+    """Print which images a picture shows as grey squares, and what helps; then the exit code is 1.
+
+    A picture that lacks something is written, but whoever asked for it must know, also in a script.
+    """
+    found = tuple({item.path: item for item in items}.values())
+    if not found:
+        return
+    skipped(found, err, "drawn as grey squares")
+    root, directory = collection.info().image_root, collection.directory
+    err.print(
+        "If they are on a disk that is away, plug it in; if they were moved, run: "
+        f"i2v-search relocate {escape(root)} NEW --collection {escape(str(directory))}",
+        soft_wrap=True,
+    )
+    raise typer.Exit(1)
 
 
 def tags(item: TaggedImage) -> None:
