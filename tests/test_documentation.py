@@ -15,7 +15,9 @@ import typer.main
 from PIL import Image
 
 import i2v_search
+from i2v_search.choices import Engine
 from i2v_search.cli.app import app
+from i2v_search.encoders import load_tagger
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -115,6 +117,15 @@ def test_every_command_and_option_is_in_the_readme() -> None:
             long = [option for option in parameter.opts if option.startswith("--")]
             shown = any(re.search(rf"{option}(?![\w-])", README) for option in long)
             assert shown or not long, f"README lacks {long} of {name}"
+
+
+def test_the_tags_of_the_readme_are_tags_of_the_default_encoder() -> None:
+    before_other_weights = README.partition("## Using the original weights")[0]
+    known = set(load_tagger("lite", Engine("cpu", 1)).vocabulary.names)
+    found = re.findall(r"""tags[= ](["'])(.+?)\1""", before_other_weights)
+    assert len(found) >= 3
+    for _, tags in found:
+        assert {tag.strip(" -") for tag in tags.split(",")} <= known
 
 
 def test_links_in_the_documentation_lead_somewhere() -> None:

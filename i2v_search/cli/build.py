@@ -30,6 +30,7 @@ from i2v_search.cli.options import (
     batch_size_of,
     bytes_of,
     open_collection,
+    refuse_beside,
     wishes_of,
 )
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 
 def build(
+    context: typer.Context,
     images: Annotated[
         list[str] | None, typer.Argument(help="Folders, image files, glob patterns, zip or tar archives.")
     ] = None,
@@ -71,6 +73,8 @@ def build(
 
     if (recipe is None) == (not images):
         raise typer.BadParameter("give either IMAGES or --recipe FILE")
+    if recipe is not None:
+        refuse_beside(context, "--recipe", allowed=frozenset({"recipe", "forget_removals", "json"}))
     if memory is not None:
         bytes_of(memory)  # a misspelt size is said before the work begins
     if recipe is not None:

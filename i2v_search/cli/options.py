@@ -99,6 +99,24 @@ MilvusOption = Annotated[
 ]
 
 
+def refuse_beside(context: typer.Context, option: str, *, allowed: frozenset[str]) -> None:
+    """Refuse options that another one would make ignored.
+
+    Args:
+        context: of the command.
+        option: the other one, as it is spelt.
+        allowed: parameters of the command that go with it.
+    """
+    beside = [
+        max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
+    ]
+    if beside:
+        raise typer.BadParameter(f"{option} says that itself: leave out {' and '.join(beside)}")
+
+
 def paths_only_of(paths_only: bool, null: bool, json: bool) -> bool:
     """Whether only paths are asked for; ``--null`` says so too."""
     if json and (paths_only or null):
