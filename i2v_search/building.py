@@ -244,7 +244,7 @@ def build_index(
             if with_graph:
                 keep_graph(store, wishes, report)
             return plan
-        store.require_intact()
+        store.require_intact(report=report)
         number, watch = manifest.next_file, Watch()
         extended, network = (
             _extended(store, report, with_graph=with_graph) if action == "extend" else (None, None)
@@ -335,8 +335,26 @@ def find_image(store: FeatureStore, catalogue: Catalogue, image: int | str) -> i
     return position
 
 
+def has_index(directory: Path, wishes: IndexWishes, similarity: SimilarityName | None = None) -> bool:
+    """Whether `build_index` would find all that it is asked for; the files are not read."""
+    manifest = Manifest.load(directory)
+    store = FeatureStore(directory, manifest)
+    name = similarity or manifest.similarity
+    plan = plan_for(wishes, len(store), store.dimension, name)
+    graph = not wants_graph(wishes, store, upkeep=False) or has_graph(manifest)
+    return graph and _is_as_wished(store, name, plan, wishes)
+
+
 def _is_built(store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes) -> bool:
     """Whether the index is there, current, sound and as it is wished; of the graph, whether it is sound."""
+    record = store.manifest.index
+    return _is_as_wished(store, similarity, plan, wishes) and not verify_index(store.directory, record)
+
+
+def _is_as_wished(
+    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes
+) -> bool:
+    """Whether the index is there, current and as it is wished."""
     record = store.manifest.index
     if record is None or record.wishes is None or not is_current(store):
         return False
@@ -345,7 +363,6 @@ def _is_built(store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, 
         (record.similarity, record.kind, record.dimensions, record.refined) == wanted
         and max(record.recall_at_10, record.wishes.recall_target) >= wishes.recall_target
         and ("reduced" in record.files or not wishes.reduced or record.kind in {"exact", "codes"})
-        and not verify_index(store.directory, record)
     )
 
 

@@ -16,6 +16,7 @@ from i2v_search.building import (
     build_index,
     extract_features,
     find_image,
+    has_index,
     plan_for,
     remove_rows,
     resolve_encoder,
@@ -494,6 +495,12 @@ class Collection:
         """Say which index `index` would build, and what it will take; nothing is changed."""
         name = similarity or self._manifest.similarity
         return plan_for(wishes or self.wishes, len(self.store), self.store.dimension, name)
+
+    def is_indexed(
+        self, *, similarity: SimilarityName | None = None, wishes: IndexWishes | None = None
+    ) -> bool:
+        """Whether `index` would find everything built; the files of the index are not read."""
+        return has_index(self.directory, wishes or self.wishes, similarity)
 
     @property
     def wishes(self) -> IndexWishes:

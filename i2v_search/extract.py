@@ -163,6 +163,7 @@ class _Extractor:
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
         started = time.perf_counter()
+        report(Progress("looking for images", 0, None))
         total = count_images(sources, self.root, self.wanted, exclude=self.exclude) if self.count else None
         scopes = find_scopes(sources, self.root)
         folders = (Path(source).resolve() for source in sources if Path(source).is_dir())

@@ -52,10 +52,13 @@ def build_network(rows: UnitRows, report: Report) -> Network:
             usable=alive,
             progress=lambda done: report(Progress("connecting", done, len(rows))),
         )
+    report(Progress("joining parts", 0, None))
     built = len(graph.neighbours)
     numbers = np.where(alive[:built], np.arange(built), -1)
     network = follow(rows, Network.of(graph), numbers, alive, k=GRAPH_NEIGHBOURS, search=search)
-    return connect(rows, network, members=None if alive.all() else np.flatnonzero(alive), search=search)
+    network = connect(rows, network, members=None if alive.all() else np.flatnonzero(alive), search=search)
+    report(Progress("joining parts", 1, 1))
+    return network
 
 
 def save_network(rows: UnitRows, network: Network, path: Path) -> FileRecord:

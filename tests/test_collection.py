@@ -100,7 +100,15 @@ def test_building_reports_progress(images: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     build(tmp_path / "c", images, report=seen.append)
     stages = list(dict.fromkeys(step.stage for step in seen))
-    assert stages == ["extracting", "averaging", "indexing", "connecting"]
+    assert stages == [
+        "looking for images",
+        "extracting",
+        "checking files",
+        "averaging",
+        "indexing",
+        "connecting",
+        "joining parts",
+    ]
     assert all(step.total is None or 0 <= step.done <= step.total for step in seen)
 
 

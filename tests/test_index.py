@@ -392,6 +392,7 @@ def test_building_reports_progress(store: FeatureStore, small_blocks: None) -> N
     stages = list(dict.fromkeys(step.stage for step in seen))
     assert stages == [
         "learning components",
+        "solving for components",
         "gathering a sample",
         "learning the structure",
         "indexing",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +72,7 @@ def build(
     """
     from i2v_search.cli import show
     from i2v_search.collection import Collection
+    from i2v_search.recipe import Recipe
 
     if (recipe is None) == (not images):
         raise typer.BadParameter("give either IMAGES or --recipe FILE")
@@ -78,11 +81,11 @@ def build(
     if memory is not None:
         bytes_of(memory)  # a misspelt size is said before the work begins
     if recipe is not None:
-        with show.progress() as report:
+        with _stoppable(Recipe.load(recipe).collection), show.progress() as report:
             built = Collection.from_recipe(recipe, forget_removals=forget_removals, report=report)
         show_changes(built, json=json)
         return
-    with show.progress() as report:
+    with _stoppable(collection), show.progress() as report:
         built = Collection.extract(
             collection,
             images or [],
@@ -97,10 +100,11 @@ def build(
         )
     wishes = wishes_of(built, memory, kind=kind, recall_target=recall, latency_ms=latency)
     plan = built.plan(similarity=similarity, wishes=wishes)
-    told = not json and plan.kind != "exact"  # an index of a second or two needs no announcement
+    # Neither an index of a second or two needs an announcement, nor one that is there.
+    told = not json and plan.kind != "exact" and not built.is_indexed(similarity=similarity, wishes=wishes)
     if told:
         show.plan(plan)
-    with show.progress() as report:
+    with _stoppable(collection), show.progress() as report:
         built.index(similarity=similarity, wishes=wishes, report=report)
     if told:
         show.built(built.info())
@@ -165,7 +169,7 @@ def extract(
         return
     if workers is not None:
         raise typer.BadParameter("--workers goes with --cluster; on one machine --threads says what to use")
-    with show.progress() as report:
+    with _stoppable(collection), show.progress() as report:
         extracted = Collection.extract(
             collection,
             images,
@@ -198,7 +202,7 @@ def _extract_on_cluster(collection: Path, images: list[str], *, json: bool, **op
     from i2v_search.cluster.ray_extraction import extract_on_ray
     from i2v_search.collection import Collection
 
-    with show.progress() as report:
+    with _stoppable(collection), show.progress() as report:
         done = extract_on_ray(collection, images, report=report, **options)
     opened = Collection.open(collection)
     opened.changes = done.extraction
@@ -273,6 +277,18 @@ def index(
     else:
         show.built(opened.info())
         show.info(opened.info())
+
+
+@contextmanager
+def _stoppable(directory: str | Path) -> Iterator[None]:
+    """Say what is kept where a person stops the work with Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from i2v_search.cli import show
+
+        show.stopped(Path(directory))
+        raise typer.Exit(130) from None
 
 
 def show_changes(collection: Collection, *, json: bool) -> None:

@@ -107,6 +107,23 @@ def changes(collection: Collection) -> None:
     not_read(done.not_read)
 
 
+def stopped(directory: Path) -> None:
+    """Say what is kept of a build that a person stopped, and how it goes on."""
+    from i2v_search.errors import CollectionError
+    from i2v_search.store import FeatureStore
+
+    try:
+        count = len(FeatureStore(directory))
+    except (CollectionError, OSError):
+        err.print("stopped before anything was written", markup=False)
+        return
+    err.print(
+        f"stopped: {directory} keeps {count:,} images; run the same command again to go on",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 def not_read(items: Sequence[NotRead], console: Console = out) -> None:
     """Print what lies in the folders and was not read, by kind."""
     from i2v_search.unread import described

@@ -131,6 +131,7 @@ def learn_components(
     """Principal components of the live rows, learned from a sample of them without those held back."""
     blocks = _sampled(store, similarity, sample_positions(store, PCA_ROWS, held_back), report)
     fitted = fit_pca(blocks, dimensions, centre=similarity.euclidean)
+    report(Progress("solving for components", 1, 1))
     return Components(
         fitted.mean, fitted.components, fitted.explained_variance_ratio, scaled=not similarity.euclidean
     )
@@ -145,6 +146,8 @@ def _sampled(
         yield similarity.embed_rows(store, block)
         done += len(block)
         report(Progress("learning components", done, len(sample)))
+    # Whoever asked for the rows has all of them, and works on them now: half a minute for 4,096 dimensions.
+    report(Progress("solving for components", 0, None))
 
 
 def sample_positions(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
 from i2v_search.parts import ImageRecord, Part
+from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, damaged, difference, part_damage, settled
 from i2v_search.store.float16 import widen
 from i2v_search.store.tombstones import read_tombstones
@@ -128,14 +129,18 @@ class FeatureStore:
         """Values of one per-row dataset of `i2v_search.parts` at `positions`."""
         return self._gather(name, positions)
 
-    def require_intact(self, chosen: Iterable[int] | None = None) -> None:
+    def require_intact(self, chosen: Iterable[int] | None = None, *, report: Report = silent) -> None:
         """Compare every file, or some parts by number, with its checksum.
+
+        Args:
+            chosen: numbers of the parts; None for everything.
+            report: told about progress, in parts.
 
         Raises:
             CollectionDamagedError: one differs: what is made of it would vouch for the damage.
         """
         if chosen is None:
-            damages: list[Damage | None] = [*self.verify()]
+            damages: list[Damage | None] = [*self.verify(report=report)]
         else:
             damages = [part_damage(self.parts[n], self.manifest.parts[n]) for n in sorted(chosen)]
         for damage in filter(None, damages):
@@ -243,13 +248,16 @@ class FeatureStore:
                     counts[tag.name] = counts.get(tag.name, 0) + total
         return counts
 
-    def verify(self) -> list[Damage]:
+    def verify(self, *, report: Report = silent) -> list[Damage]:
         """Compare every file with its checksum and, where one differs, every row with its own.
 
         The feature files are those that were opened; the others are those of the collection as it is now.
         """
-        found = (part_damage(part, of) for part, of in zip(self.parts, self.manifest.parts, strict=True))
-        damages = [*filter(None, found)]
+        damages = list[Damage]()
+        for done, (part, record) in enumerate(zip(self.parts, self.manifest.parts, strict=True)):
+            report(Progress("checking files", done, len(self.parts)))
+            damages += filter(None, [part_damage(part, record)])
+        report(Progress("checking files", len(self.parts), len(self.parts)))
         if damages and Manifest.load(self.directory) != self.manifest:
             # A writer changed a file between its manifest was read and it was opened.
             return FeatureStore(self.directory).verify()
