@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -296,6 +297,17 @@ def test_the_package_is_a_program(run: Run) -> None:
         [sys.executable, "-m", "i2v_search", "info", "--json"], capture_output=True, check=True
     )
     assert json.loads(done.stdout)["images"] == len(NAMES)
+
+
+def test_a_server_names_its_collection_as_it_is_called(run: Run) -> None:
+    name = "[red]\x1b[2J[bold]"
+    Path("index/default").rename(name)
+    command = [sys.executable, "-u", "-m", "i2v_search", "serve", "-c", name, "--port", "0", "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline().decode()
+        process.send_signal(signal.SIGINT)
+    assert f"{len(NAMES)} images of {visible(name)} at http://127.0.0.1:" in first
 
 
 def test_on_a_terminal_paths_are_escaped_as_find_does(run: Run) -> None:

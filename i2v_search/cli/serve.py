@@ -85,6 +85,8 @@ def serve(
 def _run(
     opened: Collection, settings: ServerSettings, port: int, *, log: AccessLog | None, shows: bool
 ) -> None:
+    from rich.markup import escape
+
     from i2v_search.cli import show
     from i2v_search.web.app import create_app
     from i2v_search.web.server import listen
@@ -95,9 +97,8 @@ def _run(
     query = f"/?token={settings.token}" if settings.token else "/"
 
     def when_ready() -> None:
-        show.out.print(
-            f"{len(opened)} images of {opened.directory} at [bold]{address}{query}[/bold]", soft_wrap=True
-        )
+        directory, page = escape(str(opened.directory)), escape(address + query)
+        show.out.print(f"{len(opened)} images of {directory} at [bold]{page}[/bold]", soft_wrap=True)
         show.out.print("Stop with Ctrl-C.")
         if log is not None:
             reopen_on_hangup(log)
