@@ -22,7 +22,17 @@ from i2v_search.errors import TagError
 from i2v_search.files import open_regular, write_atomically
 from i2v_search.remote import is_url
 from i2v_search.sources import Skipped
-from i2v_search.tags import MAX_TAGS, Category, ImageTags, Tag, caption, caption_names, normalise_tag
+from i2v_search.tag_files import OTHER_CATEGORIES
+from i2v_search.tags import (
+    CATEGORIES,
+    MAX_TAGS,
+    Category,
+    ImageTags,
+    Tag,
+    caption,
+    caption_names,
+    normalise_tag,
+)
 
 #: Endings of caption files; the first is the one that is written.
 ENDINGS: Final = (".txt", ".caption")
@@ -31,14 +41,7 @@ MAX_BYTES: Final = 2**16
 #: A longer text between commas, or one of this many words that ends in a full stop, is a sentence.
 _MOST_WORDS: Final = 10
 _SENTENCE_WORDS: Final = 4
-_NAMESPACES: Final[dict[str, Category]] = {
-    **dict.fromkeys(("general", "species", "lore"), "general"),
-    **dict.fromkeys(("artist", "creator"), "artist"),
-    **dict.fromkeys(("copyright", "series"), "copyright"),
-    "character": "character",
-    "meta": "meta",
-    "rating": "rating",
-}
+_NAMESPACES: Final[dict[str, Category]] = {**{name: name for name in CATEGORIES}, **OTHER_CATEGORIES}
 
 
 class CaptionNames:

@@ -42,6 +42,18 @@ BOORU_CATEGORIES: Final[dict[str, Category]] = {
     "5": "meta",
     "9": "rating",
 }
+#: e621 numbers some categories otherwise, and has some more.
+E621_CATEGORIES: Final[dict[str, Category]] = {
+    **BOORU_CATEGORIES,
+    **{"2": "artist", "5": "general", "6": "general", "7": "meta", "8": "general"},
+}
+#: Names of categories that other sites and programs have.
+OTHER_CATEGORIES: Final[dict[str, Category]] = {
+    **dict.fromkeys(("species", "lore", "invalid"), "general"),
+    **dict.fromkeys(("contributor", "creator"), "artist"),
+    "series": "copyright",
+}
+_ONLY_E621: Final = frozenset("2678")
 # The largest tag lists in use have some 100,000 tags and 5 MB.
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_NAME: Final = 1000
@@ -78,7 +90,10 @@ def read_vocabulary(path: str | os.PathLike[str], *, count: int | None = None) -
 
     A file that ends in ``.csv`` is one of WD taggers (``selected_tags.csv``): columns ``name`` and
     ``category``, a category being a number of Danbooru's (0 general, 1 artist, 3 copyright, 4 character,
-    5 meta), 9 for a rating, or a name of `CATEGORIES`. Any other file is JSON, in one of three forms:
+    5 meta) or, where one of 2, 6, 7 and 8 occurs, of e621's (5 species, 7 meta, 8 lore), 9 for a rating, or a
+    name of `CATEGORIES`. Species and lore are general tags here. One that ends in ``.txt`` has a tag a line,
+    which is general unless it begins with ``rating:`` or another category, or is Illustration2Vec's list.
+    Any other file is JSON, in one of three forms:
 
     - a list of 1,539 strings: Illustration2Vec's ``tag_list.json`` (see `published_vocabulary`);
     - a list of ``{"name": "hat", "category": "general"}`` in the order of the outputs;
@@ -93,7 +108,7 @@ def read_vocabulary(path: str | os.PathLike[str], *, count: int | None = None) -
     """
     path = Path(path)
     try:
-        vocabulary = _parse(_read_text(path), is_csv=path.suffix.lower() == ".csv")
+        vocabulary = _parse(_read_text(path), path.suffix.lower())
     except TagError as error:
         raise TagError(f"{path}: {error}") from error
     if count is not None and len(vocabulary) != count:
@@ -170,9 +185,11 @@ def _read_text(path: Path) -> str:
         raise TagError(f"not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
-def _parse(text: str, *, is_csv: bool) -> Vocabulary:
-    if is_csv:
+def _parse(text: str, ending: str) -> Vocabulary:
+    if ending == ".csv":
         return _from_csv(text)
+    if ending == ".txt":
+        return _from_lines([line.strip() for line in text.splitlines() if line.strip()])
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -205,21 +222,44 @@ def _from_csv(text: str) -> Vocabulary:
         rows = [(row["name"], (row["category"] or "").strip()) for row in reader]
     except csv.Error as error:
         raise TagError(f"not valid CSV ({error} in line {reader.line_num})") from error
-    known = (*BOORU_CATEGORIES, *CATEGORIES)
+    known = (*E621_CATEGORIES, *CATEGORIES, *OTHER_CATEGORIES)
     for number, (name, category) in enumerate(rows, 1):
         if category not in known:
             raise TagError(
                 f"tag {number}, {name!r}, has category {category!r}; give it one of {', '.join(known)}"
             )
-    return _from_pairs((name, BOORU_CATEGORIES.get(category, category)) for name, category in rows)
+    return _from_pairs(rows)
+
+
+def _from_lines(lines: Sequence[str]) -> Vocabulary:
+    if len(lines) == PUBLISHED_COUNT and not any(":" in line for line in lines[-3:]):
+        return published_vocabulary(lines)
+    known, pairs = {*CATEGORIES, *OTHER_CATEGORIES}, []
+    for line in lines:
+        namespace, _, name = line.partition(":")
+        pairs.append((name, namespace.lower()) if namespace.lower() in known and name else (line, "general"))
+    return _from_pairs(pairs)
+
+
+def named_categories(given: Iterable[str]) -> list[str]:
+    """Names for categories by number, or by another name; one that is unknown is given back as it is.
+
+    >>> named_categories(["0", "4", "5"]), named_categories(["0", "5", "7", "species"])
+    (['general', 'character', 'meta'], ['general', 'general', 'meta', 'general'])
+    """
+    written = list(given)
+    numbered = BOORU_CATEGORIES if _ONLY_E621.isdisjoint(written) else E621_CATEGORIES
+    known: dict[str, str] = {**numbered, **OTHER_CATEGORIES}
+    return [known.get(one, one) for one in written]
 
 
 def _from_pairs(pairs: Iterable[tuple[Any, Any]]) -> Vocabulary:
     """A vocabulary from names and categories of unknown types; `Vocabulary` checks the categories."""
-    names, categories = [], []
+    names, given = [], []
     for name, category in pairs:
         names.append(_spelled(name))
-        categories.append(category if isinstance(category, str) else repr(category))
+        given.append(category if isinstance(category, str) else repr(category))
+    categories = named_categories(given)
     if not names:
         raise TagError("there are no tags in it")
     return Vocabulary(tuple(names), cast(tuple[Category, ...], tuple(categories)))

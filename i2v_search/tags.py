@@ -8,6 +8,7 @@ plausible *above* its threshold, never at it, and an image always has all of its
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -31,6 +32,28 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 TAG_THRESHOLD = 0.25
 #: Tags below this probability are not kept in a collection.
 TAG_FLOOR = 0.1
+#: Faces with letters or digits in them, and those that begin with ``-``. Their underscores are part of them.
+FACES = frozenset(
+    (
+        *("-_-", "-_o", "-o-", "-3-", "-w-", "-0-", "0_0", "0_o", "o_0", "o_o", "3_3", "6_9", "^_o", ">_o"),
+        *(
+            "@_o",
+            "o_@",
+            "u_u",
+            "x_x",
+            "t_t",
+            "n_n",
+            "v_v",
+            "d_d",
+            "q_q",
+            "y_y",
+            "<o>_<o>",
+            "(o)_(o)",
+            "(x)_(x)",
+        ),
+    )
+)
+_FACE = re.compile(r"[^\w\s]+(?: [^\w\s]+)+")  # nothing but signs: ^_^ >_< |_| ._. ;_;
 #: Tags that people gave one image; a file that has more for one is no list of tags.
 MAX_TAGS = 4096
 
@@ -147,12 +170,23 @@ class ImageTags:
 
 
 def normalise_tag(name: str) -> str:
-    """One spelling for a tag: lower case, spaces for underscores, single spaces.
+    """One spelling for a tag: lower case, spaces for underscores, single spaces; faces keep ``_``.
 
-    >>> normalise_tag(" Long_Hair ")
-    'long hair'
+    >>> normalise_tag(" Long_Hair "), normalise_tag("^_^"), normalise_tag("O_o")
+    ('long hair', '^_^', 'o_o')
     """
-    return " ".join(name.replace("_", " ").lower().split())
+    spaced = " ".join(name.replace("_", " ").lower().split())
+    joined = spaced.replace(" ", "_")
+    return joined if joined in FACES or _FACE.fullmatch(spaced) else spaced
+
+
+def tag_spellings(name: str) -> frozenset[str]:
+    """How a tag may be stored: earlier versions put spaces into faces.
+
+    >>> sorted(tag_spellings("^_^")), sorted(tag_spellings("smile"))
+    (['^ ^', '^_^'], ['smile'])
+    """
+    return frozenset((name, name.replace("_", " ")))
 
 
 def plausible_tags(

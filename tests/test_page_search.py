@@ -238,6 +238,29 @@ def test_what_images_and_tags_are_called_never_becomes_markup(visit: Visit) -> N
     assert page.locator(".markup").count() == 0
 
 
+def test_a_tag_that_begins_with_a_hyphen_can_be_asked_for_and_left_out(visit: Visit) -> None:
+    page = visit.page
+    tags = [{"name": name, "category": "general", "count": 2} for name in ("-flag", "-_-", "rough, sketch")]
+    page.route("**/api/v1/search", lambda route: route.fulfill(json=NOTHING))
+    page.route("**/api/v1/tags?*", lambda route: route.fulfill(json=tags))
+    page.route("**/api/v1/tags/*/similar?*", lambda route: route.fulfill(json=[]))
+    page.route("**/api/v1/tags/counts", lambda route: route.fulfill(json=tags))
+    visit.open()
+    for typed, texts, chip in (
+        ('"-flag"', ['"-flag"'], "-flag"),
+        ("-_-", ['"-flag"', '"-_-"'], "-_-"),
+        ('-"-_-"', ['"-flag"', '-"-_-"'], "without -_-"),
+        ("rough, sketch", ['"-flag"', '-"-_-"', "rough, sketch"], "rough, sketch"),
+    ):
+        page.fill("#tag", typed)
+        with page.expect_request("**/api/v1/search") as sent:
+            page.keyboard.press("Enter")
+        assert sent.value.post_data_json["tags"] == texts
+        expect(page.locator("#examples .wanted").last).to_have_text(chip)
+    page.reload()
+    expect(page.locator("#examples .wanted")).to_have_text(["-flag", "without -_-", "rough, sketch"])
+
+
 def test_tags_are_suggested_while_one_types(visit: Visit, server: Running) -> None:
     page = visit.open()
     page.keyboard.press("/")

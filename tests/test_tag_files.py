@@ -113,6 +113,44 @@ def test_a_wd_tagger_list_has_numbered_categories(tmp_path: Path) -> None:
     )
 
 
+def test_the_categories_of_e621_are_known(tmp_path: Path) -> None:
+    lines = (
+        "id,name,category,post_count",
+        "1,wolf,5,9",
+        "2,hat,0,9",
+        "3,hi_res,7,9",
+        "4,trio_(lore),8,9",
+        "5,me,2,9",
+    )
+    path = write_csv(tmp_path, *lines)
+    assert read_vocabulary(path) == Vocabulary(
+        ("wolf", "hat", "hi res", "trio (lore)", "me"), ("general", "general", "meta", "general", "artist")
+    )
+    named = {"species": ["wolf"], "lore": ["trio"], "contributor": ["me"], "general": ["hat"]}
+    assert read_vocabulary(write_json(tmp_path, named)).categories == (
+        "general",
+        "general",
+        "artist",
+        "general",
+    )
+    numbered = [{"name": "wolf", "category": 5}, {"name": "hi_res", "category": 7}]
+    assert read_vocabulary(write_json(tmp_path, numbered)).categories == ("general", "meta")
+
+
+def test_a_text_file_has_a_tag_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "tags.txt"
+    path.write_text("1girl\nlong_hair\r\n\n^_^\ncharacter:hatsune_miku\nrating:safe\n:d\nre:zero\n")
+    assert read_vocabulary(path, count=7) == Vocabulary(
+        ("1girl", "long hair", "^_^", "hatsune miku", "safe", ":d", "re:zero"),
+        ("general", "general", "general", "character", "rating", "general", "general"),
+    )
+    path.write_text("\n".join(PUBLISHED))
+    assert read_vocabulary(path) == read_vocabulary(write_json(tmp_path, PUBLISHED))
+    path.write_text(" \n")
+    with pytest.raises(TagError, match="no tags"):
+        read_vocabulary(path)
+
+
 def test_columns_may_stand_anywhere_and_categories_have_names(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "\ufeffid,category,name,ips", "0,character,hu_tao,[]")
     assert read_vocabulary(path) == Vocabulary(("hu tao",), ("character",))
@@ -127,9 +165,9 @@ def test_another_number_of_tags_than_outputs_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([{"name": "hat", "category": "species"}], "category 'species' is unknown"),
-        ([{"name": "hat", "category": 0}], "category '0' is unknown"),
-        ({"species": ["hat"]}, "category 'species' is unknown"),
+        ([{"name": "hat", "category": "mood"}], "category 'mood' is unknown"),
+        ([{"name": "hat", "category": 12}], "category '12' is unknown"),
+        ({"mood": ["hat"]}, "category 'mood' is unknown"),
         ({"general": ["hat", "HAT"]}, "'hat' occurs more than once in category general"),
         ({"general": "hat"}, "found str where a list belongs"),
         ({"general": [["hat"]]}, "name must be text"),
@@ -175,7 +213,7 @@ def test_a_file_that_is_not_json_is_refused(tmp_path: Path, content: bytes, mess
         ([""], r"expected columns 'name' and 'category', found \[\]"),
         (["a,b"], r"found \['a', 'b'\]"),
         (["name,category"], "no tags"),
-        (["name,category", "hat,7"], "tag 1, 'hat', has category '7'"),
+        (["name,category", "hat,12"], "tag 1, 'hat', has category '12'"),
         (["name,category", "hat"], "tag 1, 'hat', has category ''"),
         (["category,name", "0"], "name must be text"),
         (["name,category", "hat,0", "hat,0"], "more than once"),

@@ -261,6 +261,24 @@ def as_pairs(one: Picture) -> list[tuple[str, str]]:
     return [(tag.name, tag.category) for tag in one.tags]
 
 
+def test_posts_of_e621_are_read(tmp_path: Path) -> None:
+    post = {
+        "id": 7,
+        "file": {"md5": "d41d", "ext": "jpg", "url": None},
+        "tags": {"general": ["hat"], "species": ["wolf"], "artist": ["me"], "lore": [], "meta": ["hi_res"]},
+        "rating": "s",
+    }
+    (one,) = read_dataset(write(tmp_path / "set", [post], {"d41d.jpg": b"new"}, "posts.json")).pictures
+    assert one.path == "d41d.jpg"
+    assert as_pairs(one) == [
+        ("hat", "general"),
+        ("wolf", "general"),
+        ("me", "artist"),
+        ("hi res", "meta"),
+        ("safe", "rating"),
+    ]
+
+
 @pytest.mark.parametrize("form", ["lines", "array", "archive", "the file itself"])
 def test_danbooru_metadata_is_read(tmp_path: Path, form: str) -> None:
     files = {"d41d.jpg": b"new", "0009/9.png": b"old"}

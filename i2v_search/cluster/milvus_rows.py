@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from i2v_search.index import Conditions
 from i2v_search.parts import Part
 from i2v_search.store import FeatureStore
-from i2v_search.tags import TAG_THRESHOLD
+from i2v_search.tags import TAG_THRESHOLD, tag_spellings
 
 MAX_TAGS: Final = 4096
 MAX_TAG_BYTES: Final = 256
@@ -138,7 +138,9 @@ def expression(where: Conditions, *, tags: bool) -> str:
     """
     parts = []
     if tags and where.tag_threshold >= TAG_THRESHOLD:
-        parts += [f'array_contains(tags, "{name}")' for name in where.tags if _is_plain(name)]
+        # A tag that may be stored in two spellings is left to the exact filter here.
+        names = (name for name in where.tags if len(tag_spellings(name)) == 1)
+        parts += [f'array_contains(tags, "{name}")' for name in names if _is_plain(name)]
     if where.tag_threshold <= TAG_THRESHOLD:
         parts += [f'not array_contains(tags, "{name}")' for name in where.without if _is_plain(name)]
     if where.rating is not None and _is_plain(where.rating):

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import QueryError
 from i2v_search.index import Conditions
+from i2v_search.searching.tag_query import TagTerm, parse_tags
 from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore
-from i2v_search.tags import TAG_THRESHOLD, normalise_tag
+from i2v_search.tags import TAG_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,7 @@ class Filter:
     """Conditions that every hit meets.
 
     Attributes:
-        tags: names an image must have (probability at least `tag_threshold`); a leading ``-`` means it must
-            not.
+        tags: what an image must have (probability at least `tag_threshold`) or, excluded, must not.
         paths: glob patterns (``birds/*``), one of which its stored path must match; ``*`` also matches ``/``.
         rating: its most probable rating, ``"safe"`` for instance.
         max_explicit: the most that its rating ``explicit`` may have. With either of the two, an image without
@@ -35,7 +35,7 @@ class Filter:
             the tags with ``-``, for which the usual threshold then holds.
     """
 
-    tags: tuple[str, ...] = ()
+    tags: tuple[TagTerm, ...] = ()
     paths: tuple[str, ...] = ()
     rating: str | None = None
     max_explicit: float | None = None
@@ -60,29 +60,23 @@ class Filter:
         *,
         tag_threshold: float = TAG_THRESHOLD,
     ) -> Filter:
-        """Read filters as people write them: tags separated by commas, one or several patterns.
+        """Read filters as people write them: tags (`tag_query` beside this), one or several patterns.
 
-        >>> Filter.parse("Long_Hair, -glasses", "birds/*").tags
-        ('long hair', '-glasses')
+        >>> Filter.parse("Long_Hair, -glasses", "birds/*").wanted
+        ('long hair',)
         """
-        names = tags.split(",") if isinstance(tags, str) else tags
-        spelled = (
-            "-" * name.strip().startswith("-") + normalise_tag(name.strip().removeprefix("-"))
-            for name in names
-        )
         patterns = tuple(filter(None, (paths,) if isinstance(paths, str) else paths))
-        kept = tuple(dict.fromkeys(name for name in spelled if name.strip("-")))
-        return cls(kept, patterns, rating, max_explicit, tag_threshold)
+        return cls(parse_tags(tags), patterns, rating, max_explicit, tag_threshold)
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """Names of the tags without ``-``."""
-        return tuple(name for name in self.tags if not name.startswith("-"))
+        """Names of the tags that are not excluded."""
+        return tuple(term.name for term in self.tags if not term.excluded)
 
     @property
     def conditions(self) -> Conditions:
         """What an engine may filter by itself: all but the paths."""
-        unwanted = tuple(name[1:] for name in self.tags if name.startswith("-"))
+        unwanted = tuple(term.name for term in self.tags if term.excluded)
         return Conditions(self.wanted, unwanted, self.tag_threshold, self.rating, self.max_explicit)
 
     def allowed(self, store: FeatureStore, table: TagTable | None = None) -> NDArray[np.bool_] | None:
@@ -102,8 +96,8 @@ class Filter:
             return None
         table = table or TagTable(store)
         allowed = np.ones(store.rows, bool)
-        for name in self.tags:
-            allowed &= self._tagged(name, store, table)
+        for term in self.tags:
+            allowed &= self._tagged(term, store, table)
         if self.paths:
             allowed &= match_paths(store, self.paths)
         if self.rating is not None or self.max_explicit is not None:
@@ -116,15 +110,15 @@ class Filter:
         total = reduce(np.add, (table.probabilities(name) for name in names))
         return np.asarray(total / np.float32(len(names)), np.float32)
 
-    def _tagged(self, name: str, store: FeatureStore, table: TagTable) -> NDArray[np.bool_]:
+    def _tagged(self, term: TagTerm, store: FeatureStore, table: TagTable) -> NDArray[np.bool_]:
         # As the store rounds probabilities: what is kept of 0.9 is a little less.
         least = np.float32(np.float16(self.tag_threshold))
-        if name.startswith("-"):
-            return table.probabilities(name[1:]) < (least or np.float32(TAG_THRESHOLD))
-        probabilities = table.probabilities(name)
+        probabilities = table.probabilities(term.name)
+        if term.excluded:
+            return probabilities < (least or np.float32(TAG_THRESHOLD))
         marked = probabilities >= (least or np.finfo(np.float16).smallest_subnormal)
         if not marked[store.live].any():
-            raise QueryError(_unknown_tag(name, table, self.tag_threshold))
+            raise QueryError(_unknown_tag(term.name, table, self.tag_threshold))
         return marked if least else np.ones(len(marked), bool)
 
     def _rated(self, store: FeatureStore) -> NDArray[np.bool_]:

@@ -75,7 +75,7 @@ class Searcher:
         rows = self._live(request.filter.allowed(self._store, self._table))
         page = self._cut(_by_score(Ranking(scores[rows], rows)), len(rows), request, index)
         self._store.check(page.ranking.positions)
-        asked = _Asked(", ".join(request.filter.tags), [], [])
+        asked = _Asked(", ".join(map(str, request.filter.tags)), [], [])
         return self._results([asked], [page], request, started)[0]
 
     def by_examples(

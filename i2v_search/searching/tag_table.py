@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.store import FeatureStore
-from i2v_search.tags import TAG_THRESHOLD
+from i2v_search.tags import TAG_THRESHOLD, tag_spellings
 
 #: Probabilities of as many tags are remembered, 4 bytes a row each: for the next page, or the next query.
 RECENT_TAGS = 8
@@ -90,10 +90,10 @@ class TagTable:
         return [tuple(dict.fromkeys(names[start:end])) for start, end in pairwise(ends)]
 
     def _read(self, name: str) -> NDArray[np.float32]:
-        values = np.zeros(self._store.rows, np.float32)
+        values, spellings = np.zeros(self._store.rows, np.float32), tag_spellings(name)
         for first, part in zip(self._store.first_positions, self._store.parts, strict=True):
             for number, tag in enumerate(part.vocabulary):
-                if tag.name == name:
+                if tag.name in spellings:
                     rows, probabilities = part.rows_with(number)
                     # A row may carry the name in two categories.
                     values[first + rows] = np.maximum(values[first + rows], probabilities)

@@ -1,8 +1,9 @@
 """Danbooru's metadata: JSON, or JSON lines, of posts as its API, its dumps and its downloaders write them.
 
-Two forms are read: ``tag_string_general``, ``tag_string_character`` and so on (names separated by spaces),
-and the older ``tags: [{"name": "1girl", "category": "0"}]``. A post's picture is found by the last part of
-``file_name`` or ``file_url``, or as MD5 or id with any image's ending, anywhere in the folder.
+Three forms are read: ``tag_string_general``, ``tag_string_character`` and so on (names separated by spaces),
+the older ``tags: [{"name": "1girl", "category": "0"}]``, and e621's ``tags: {"general": ["1girl"]}``. A
+post's picture is found by the last part of ``file_name`` or ``file_url``, or as MD5 or id with any image's
+ending, anywhere in the folder.
 
 Ratings become Illustration2Vec's three: ``g`` (general) and ``s`` are *safe*, ``q`` *questionable*, ``e``
 *explicit*. Until 2022 ``s`` was called safe; then the most harmless part of it became ``g`` and the rest was
@@ -18,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from i2v_search.errors import SourceError, TagError
-from i2v_search.tag_files import BOORU_CATEGORIES
+from i2v_search.tag_files import BOORU_CATEGORIES, OTHER_CATEGORIES
 from i2v_search.tags import CATEGORIES, MAX_TAGS, Category, Tag, normalise_tag
 
 ENDINGS: Final = (".json", ".jsonl")
@@ -28,6 +29,11 @@ _RATINGS: Final = {
     **dict.fromkeys(("g", "general", "s", "safe", "sensitive"), "safe"),
     **dict.fromkeys(("q", "questionable"), "questionable"),
     **dict.fromkeys(("e", "explicit"), "explicit"),
+}
+_CATEGORIES: Final[dict[str, Category]] = {
+    **BOORU_CATEGORIES,
+    **OTHER_CATEGORIES,
+    **{category: category for category in CATEGORIES},
 }
 _TAG_STRINGS: Final[dict[str, Category]] = {
     f"tag_string_{category}": category for category in CATEGORIES if category != "rating"
@@ -138,6 +144,9 @@ def _files(document: Mapping[str, Any]) -> tuple[str, ...]:
         if name := PurePosixPath(_text(document, key).replace("\\", "/").partition("?")[0]).name:
             files += [name, PurePosixPath(name).stem]
     extension = _text(document, "file_ext").lstrip(".")
+    if isinstance(stored := document.get("file"), dict):  # as e621 nests it
+        document = {**document, "md5": stored.get("md5"), "file_ext": stored.get("ext")}
+        extension = _text(document, "file_ext").lstrip(".")
     for key in ("md5", "id"):
         if stem := str(document.get(key) or ""):
             files += [f"{stem}.{extension}", stem] if extension else [stem]
@@ -155,10 +164,15 @@ def _tags(document: Mapping[str, Any], place: str) -> tuple[Tag, ...]:
         pairs = [(name, _TAG_STRINGS[key]) for key in strings for name in _split(document[key], key, place)]
     elif isinstance(document.get("tags"), list):
         pairs = [_pair(entry, place) for entry in document["tags"]]
+    elif isinstance(document.get("tags"), dict):
+        lists = document["tags"].items()
+        entries = [(name, key) for key, of in lists for name in (of if isinstance(of, list) else [of])]
+        pairs = [_pair({"name": name, "category": key}, place) for name, key in entries]
     else:
         raise TagError(
-            f'{place}: no tags: expected "tag_string_general" or "tags": [{{"name": ..., "category": ...}}], '
-            f"found {', '.join(list(document)[:8])}"
+            f'{place}: no tags: expected "tag_string_general", "tags": [{{"name": ..., "category": ...}}] or '
+            f'"tags": {{"general": [...], ...}}, found '
+            f" {', '.join(list(document)[:8])}"
         )
     if len(pairs) > MAX_TAGS:
         raise TagError(f"{place}: {len(pairs)} tags for one picture, at most {MAX_TAGS} are taken")
@@ -183,8 +197,8 @@ def _pair(entry: Any, place: str) -> tuple[str, Category]:
     if not isinstance(name, str):
         raise TagError(f'{place}: a tag must be {{"name": ..., "category": ...}}, not {str(entry)[:60]!r}')
     given = str(entry.get("category", "0"))
-    category = BOORU_CATEGORIES.get(given, given)
-    if category not in CATEGORIES:
+    category = _CATEGORIES.get(given)
+    if category is None:
         known = ", ".join((*BOORU_CATEGORIES, *CATEGORIES))
         raise TagError(f"{place}: tag {name[:40]!r} has category {given[:20]!r}; one of {known}")
     return _unicode(name, place), category

@@ -12,7 +12,14 @@ ImageId = Annotated[int, Field(ge=0, lt=2**63, description="number of an image o
 UploadKey = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of an uploaded file, lower-case hex")
 ]
-TagText = Annotated[str, Field(min_length=1, max_length=200, description="a tag; a leading - excludes it")]
+TagText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="a tag; a leading - excludes it; a name that begins with - is put in quotation marks",
+    ),
+]
 Rating = Annotated[str | None, Field(max_length=100, description="most probable rating of every result")]
 Version = Annotated[str, Field(description="first 12 hex digits of the file's SHA-256")]
 

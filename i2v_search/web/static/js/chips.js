@@ -5,6 +5,7 @@ import { get, h, name } from "./dom.js";
 import { icon } from "./icons.js";
 import { change, searching, state, toggleTag } from "./state.js";
 import { TEXT, say } from "./strings.js";
+import { parseTag, writeTag } from "./tagquery.js";
 
 const MOST = 40;
 let asking = null;
@@ -24,13 +25,13 @@ async function load(answer) {
 }
 
 function draw(tags) {
-  const used = new Set(state().tags.map((tag) => tag.replace(/^-/, "")));
+  const used = new Set(state().tags.map((tag) => parseTag(tag).name));
   const rows = tags.filter((tag) => !used.has(tag.name) && tag.category !== "rating").slice(0, MOST).map((tag) => {
     const keep = h("button", { type: "button", class: "keep", "aria-label": say(TEXT.includeTag, tag.name, tag.count) },
       tag.name, h("span", { class: "count" }, tag.count.toLocaleString()));
-    keep.addEventListener("click", () => change(toggleTag(tag.name)));
+    keep.addEventListener("click", () => change(toggleTag(writeTag(tag.name))));
     const out = name(h("button", { type: "button", class: "out" }, icon("minus")), say(TEXT.excludeTag, tag.name));
-    out.addEventListener("click", () => change(toggleTag(`-${tag.name}`)));
+    out.addEventListener("click", () => change(toggleTag(writeTag(tag.name, true))));
     return h("li", { class: "chip" }, keep, out);
   });
   get("chips").replaceChildren(...rows);

@@ -9,6 +9,7 @@ import { announce, notify } from "./notice.js";
 import { known, large, remember, thumbnail, uploaded } from "./reference.js";
 import { address, change, changed, closeImage, state, subscribe } from "./state.js";
 import { TEXT, say } from "./strings.js";
+import { writeTag } from "./tagquery.js";
 
 const dialog = get("detail");
 const SHARP = 2; // times a picture is enlarged at most
@@ -99,11 +100,11 @@ function bar(tag) {
   fill.style.width = `${percent}%`;
   const text = [h("span", { class: "word" }, tag.name), h("span", { class: "part" }, say(TEXT.percent, percent)), fill];
   if (tag.category === "rating") return h("li", {}, h("span", { class: "bar" }, ...text));
-  const link = h("a", { class: "bar", href: address(changed({ tags: [tag.name], like: [], unlike: [], image: "", view: "grid" })) }, ...text);
+  const link = h("a", { class: "bar", href: address(changed({ tags: [writeTag(tag.name)], like: [], unlike: [], image: "", view: "grid" })) }, ...text);
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    change({ tags: [tag.name], like: [], unlike: [], image: "", view: "grid" });
+    change({ tags: [writeTag(tag.name)], like: [], unlike: [], image: "", view: "grid" });
   });
   return h("li", {}, link);
 }

@@ -7,6 +7,7 @@ import { icon } from "./icons.js";
 import { thumbnail } from "./reference.js";
 import * as change from "./state.js";
 import { TEXT, say } from "./strings.js";
+import { parseTag } from "./tagquery.js";
 
 function example(key, wanted) {
   const label = say(wanted ? TEXT.likeIt : TEXT.unlikeIt, title(key));
@@ -21,8 +22,7 @@ function example(key, wanted) {
 }
 
 function tag(text) {
-  const without = text.startsWith("-");
-  const word = without ? text.slice(1) : text;
+  const { without, name: word } = parseTag(text);
   const remove = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.removeTag, word));
   remove.addEventListener("click", () => leave(remove, change.toggleTag(text)));
   return h("li", { class: `wanted ${without ? "unlike" : "like"}` }, h("span", {}, without ? say(TEXT.without, word) : word), remove);

@@ -1,6 +1,7 @@
 // What is shown, as one plain object that the address holds: Back, bookmarks and shared links bring it back.
 
 import { isKey } from "./reference.js";
+import { parseTag, writeTag } from "./tagquery.js";
 
 const EMPTY = Object.freeze({
   view: "grid", // or "map"
@@ -36,7 +37,7 @@ function read(query) {
     ...EMPTY,
     ...Object.fromEntries(LISTS.map((name) => [name, keys(name)])),
     view: given.get("view") === "map" ? "map" : "grid",
-    tags: given.getAll("tag").filter((tag) => tag.replace("-", "")).slice(0, 32),
+    tags: given.getAll("tag").filter((tag) => parseTag(tag).name).slice(0, 32),
     rating: given.get("rating") ?? "",
     min: number("min", -1, 1),
     different: number("different", 0, 10) ?? 0,
@@ -118,7 +119,8 @@ export const notThrough = (key) => ({ via: drop(now.via, key) });
 
 /** A tag asked for, or left out ("-name"): in place of its opposite; asked for again, it is dropped. */
 export function toggleTag(tag) {
-  const opposite = tag.startsWith("-") ? tag.slice(1) : `-${tag}`;
+  const { name, without } = parseTag(tag);
+  const opposite = writeTag(name, !without);
   const others = drop(drop(now.tags, opposite), tag);
   return { tags: now.tags.includes(tag) ? others : [...others, tag], view: "grid" };
 }

@@ -5,15 +5,14 @@ import { get, h } from "./dom.js";
 import { notify } from "./notice.js";
 import { change, state, toggleTag } from "./state.js";
 import { TEXT, say } from "./strings.js";
+import { parseTag, writeTag } from "./tagquery.js";
 
 const MOST = 8, PATIENCE = 120;
 const field = get("tag"), list = get("suggestions");
 let options = [], active = -1, asking = null, timer = 0, said = { word: "", found: [] };
 
-const parsed = () => {
-  const text = field.value.trim().toLowerCase();
-  return text.startsWith("-") ? { sign: "-", word: text.slice(1).trim() } : { sign: "", word: text };
-};
+const parsed = () => parseTag(field.value.trim().toLowerCase());
+const names = (tags) => tags.map((tag) => parseTag(tag).name);
 
 /** Tags that begin like a word; the last word is not asked for twice. */
 async function beginning(word, signal) {
@@ -24,13 +23,13 @@ async function beginning(word, signal) {
 async function suggest() {
   asking?.abort();
   const { signal } = (asking = new AbortController());
-  const { word } = parsed();
-  const last = state().tags.findLast((tag) => !tag.startsWith("-"));
+  const { name: word } = parsed();
+  const [last] = names(state().tags.filter((tag) => !parseTag(tag).without)).slice(-1);
   try {
     let heading = "", found = [];
     if (word) found = await beginning(word, signal);
     else if (last) [heading, found] = [say(TEXT.together, last), await api.tagsWith(last, MOST, signal)];
-    const used = new Set(state().tags.map((tag) => tag.replace(/^-/, "")));
+    const used = new Set(names(state().tags));
     if (document.activeElement === field) draw(found.filter((tag) => !used.has(tag.name)), heading, word);
   } catch (failure) {
     if (failure.name !== "AbortError") close();
@@ -77,14 +76,14 @@ function choose(at) {
 }
 
 function take(word) {
-  const { sign } = parsed();
+  const { without } = parsed();
   field.value = "";
   close();
-  change(toggleTag(sign + word));
+  change(toggleTag(writeTag(word, without)));
 }
 
 async function enter() {
-  const { word } = parsed();
+  const { name: word } = parsed();
   if (active >= 0) return take(options[active].name);
   if (!word) return;
   const found = await beginning(word).catch(() => []);
