@@ -29,7 +29,17 @@ from i2v_search.presence import Places, find_absent, find_scopes, is_unchanged, 
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.sidecar import Sidecars
 from i2v_search.signature import is_signed
-from i2v_search.sources import Skipped, Source, SourceImage, Wanted, count_images, everything, iter_images
+from i2v_search.sources import (
+    FollowedLink,
+    Skipped,
+    Source,
+    SourceImage,
+    Wanted,
+    count_images,
+    everything,
+    followed_links,
+    iter_images,
+)
 from i2v_search.store import FeatureStore, Removals, StoreWriter, unit_float16
 from i2v_search.tags import TAG_FLOOR, Tag, Vocabulary
 from i2v_search.unread import DRAWN, NotRead, Tally
@@ -64,6 +74,7 @@ class Extraction:
         left_out: were removed from the collection by somebody, and stay out.
         skipped: could not be read, each with its reason.
         not_read: what else is in the folders, by kind, and what would help.
+        links: symbolic links to folders, whose images are among the others.
         seconds: wall time.
     """
 
@@ -78,12 +89,14 @@ class Extraction:
     left_out: int = 0
     skipped: tuple[Skipped, ...] = ()
     not_read: tuple[NotRead, ...] = ()
+    links: tuple[FollowedLink, ...] = ()
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
         skipped = [{"path": item.path, "reason": item.reason} for item in self.skipped]
-        return {**vars(self), "skipped": skipped, "not_read": [item.to_dict() for item in self.not_read]}
+        not_read, links = [item.to_dict() for item in self.not_read], [vars(link) for link in self.links]
+        return {**vars(self), "skipped": skipped, "not_read": not_read, "links": links}
 
 
 def extract(
@@ -192,7 +205,10 @@ class _Extractor:
         seconds = time.perf_counter() - started
         self.sidecars.count_unmatched(self.wanted)
         left = self.tally.counted()
-        return Extraction(**self.counts, skipped=tuple(self.skipped), not_read=left, seconds=seconds)
+        links = followed_links(self.tally, self.root)
+        return Extraction(
+            **self.counts, skipped=tuple(self.skipped), not_read=left, links=links, seconds=seconds
+        )
 
     def _decoded(self, sources: Sequence[Source]) -> Iterator[_Outcome]:
         """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""

@@ -101,6 +101,19 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class FollowedLink:
+    """A symbolic link to a folder, by its stored path, and how many images it led to."""
+
+    path: str
+    images: int
+
+
+def followed_links(tally: Tally, root: Path) -> tuple[FollowedLink, ...]:
+    """The links that a walk has followed, with their stored paths."""
+    return tuple(FollowedLink(_stored(path, root), images) for path, images in sorted(tally.linked.items()))
+
+
 def image_root(sources: Sequence[Source]) -> Path:
     """Return the absolute, resolved folder that stored paths are relative to.
 
@@ -501,6 +514,7 @@ class _Level:
     states: frozenset[int]
     as_folder: bool
     rules: Exclusion
+    link: str | None
 
 
 def _walk_folder(
@@ -511,17 +525,20 @@ def _walk_folder(
     followed: set[_Identity] = set()
     levels: list[_Level] = []
 
-    def enter(path: str, states: frozenset[int], as_folder: bool, rules: Exclusion) -> Passed | None:
+    def enter(
+        path: str, states: frozenset[int], as_folder: bool, rules: Exclusion, link: str | None
+    ) -> Passed | None:
         try:
             status = os.stat(path)  # noqa: PTH116
             with os.scandir(path) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
             return Passed(path, f"folder cannot be listed: {why(error)}")
-        levels.append(_Level(iter(entries), _identity(status), states, as_folder, rules.within(path)))
+        rules = rules.within(path)
+        levels.append(_Level(iter(entries), _identity(status), states, as_folder, rules, link))
         return None
 
-    if problem := enter(top, _start(parts), not parts, Exclusion(top, exclude)):
+    if problem := enter(top, _start(parts), not parts, Exclusion(top, exclude), None):
         yield problem
     while levels:
         level = levels[-1]
@@ -537,7 +554,10 @@ def _walk_folder(
             continue
         if not is_folder:
             if level.as_folder:
-                yield from _file_in_folder(entry, wanted, tally)
+                for item in _file_in_folder(entry, wanted, tally):
+                    if level.link is not None and isinstance(item, Found):
+                        tally.linked[level.link] += 1
+                    yield item
             elif matched:
                 item = _look_at(entry.path)
                 is_archive = isinstance(item, Found) and archive_extension(entry.name) is not None
@@ -548,7 +568,8 @@ def _walk_folder(
             yield problem
             continue
         as_folder = level.as_folder or (matched and len(states) == 1)
-        if problem := enter(entry.path, states, as_folder, level.rules):
+        link = level.link or (entry.path if entry.is_symlink() else None)
+        if problem := enter(entry.path, states, as_folder, level.rules, link):
             yield problem
 
 

@@ -118,6 +118,8 @@ class Tally:
     def __init__(self) -> None:
         self.read: frozenset[str] = frozenset()
         self._counts: Counter[tuple[str, str]] = Counter()
+        #: Images, by the path of the link to a folder that led to them: they are read.
+        self.linked: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def add(self, kind: str, count: int = 1, help: str = "") -> None:  # noqa: A002

@@ -34,7 +34,7 @@ def extract(directory: Path, *sources: Path, sync: bool = True) -> tuple[dict[st
     made = Collection.extract(directory, sources, encoder=GridEncoder(), sync=sync)
     assert made.changes is not None
     counts = {name: count for name, count in asdict(made.changes).items() if count and name != "seconds"}
-    counts = {name: counts[name] for name in counts.keys() - {"skipped", "not_read"}}
+    counts = {name: counts[name] for name in counts.keys() - {"skipped", "not_read", "links"}}
     return counts, {item.path: item.reason for item in made.changes.skipped}
 
 

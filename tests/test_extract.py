@@ -19,6 +19,7 @@ from i2v_search.encoders import EncoderInfo
 from i2v_search.errors import EncoderMismatchError, ImageError, SourceError
 from i2v_search.extract import LOOK_AHEAD, MAX_PATH
 from i2v_search.progress import Progress
+from i2v_search.sources import FollowedLink
 from i2v_search.store import FeatureStore
 from i2v_search.tags import Vocabulary
 from i2v_search.upkeep.relocating import relocate_collection
@@ -42,7 +43,7 @@ class Library:
         """What an extraction did, without zeros and times."""
         changes = asdict(self.extract(*sources, sync=sync))
         changes["skipped"] = len(changes["skipped"])
-        return {name: count for name, count in changes.items() if count and name != "seconds"}
+        return {name: count for name, count in changes.items() if count and name not in {"seconds", "links"}}
 
     @property
     def store(self) -> FeatureStore:
@@ -557,3 +558,20 @@ def test_captions_and_nested_tags_files_are_stored(library: Library) -> None:
     again = library.extract()
     assert (again.unchanged, again.refreshed, again.not_read) == (5, 1, told)
     assert library.tags("0002.png") == {Tag("new")}
+
+
+def test_links_to_folders_are_followed_once_and_told(library: Library, tmp_path: Path) -> None:
+    disk = draw_folder(tmp_path / "disk", 3, first=10)
+    draw_folder(disk / "deep", 2, first=20)
+    (disk / "circle").symlink_to("../images")
+    (library.images / "again").symlink_to(disk)
+    (library.images / "usb").symlink_to(disk)
+    (library.images / "link.png").symlink_to("0000.png")
+    done = library.extract()
+    assert done.links == (FollowedLink("again", 5),)
+    assert done.to_dict()["links"] == [{"path": "again", "images": 5}]
+    assert {item.path: "another link" in item.reason for item in done.skipped} == {
+        "usb": True,
+        "again/circle": False,
+    }
+    assert library.extract().links == done.links

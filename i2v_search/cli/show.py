@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 out, err, as_json = console.out, console.err, console.as_json
 progress = bars.progress
 SHOWN_SKIPPED = 20
+SHOWN_LINKS = 5
 
 
 def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
@@ -105,6 +106,10 @@ def changes(collection: Collection) -> None:
         )
     skipped(done.skipped)
     not_read(done.not_read)
+    if done.links:
+        named = [f"{link.path} ({link.images:,} images)" for link in done.links[:SHOWN_LINKS]]
+        more = f" and {len(done.links) - SHOWN_LINKS:,} more" if len(done.links) > SHOWN_LINKS else ""
+        out.print(f"followed links to folders: {escape(', '.join(named))}{more}", soft_wrap=True)
 
 
 def stopped(directory: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ from i2v_search.extract import Extraction
 from i2v_search.manifest import Manifest
 from i2v_search.progress import Report, silent
 from i2v_search.remote import is_url
-from i2v_search.sources import Source, count_images, image_root
+from i2v_search.sources import FollowedLink, Source, count_images, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock
 from i2v_search.unread import total
 from i2v_search.upkeep.merging import merge_collections
@@ -217,7 +218,17 @@ def _finish(
     counts = {name: sum(getattr(done, name) for done in every) for name in names}
     skipped = sorted({item for done in every for item in done.skipped}, key=lambda item: item.path)
     left = total(done.not_read for done in every)
-    return Extraction(**counts, removed=removed, excluded=excluded, skipped=tuple(skipped), not_read=left)
+    linked: Counter[str] = Counter()
+    for done in every:
+        linked.update({link.path: link.images for link in done.links})
+    return Extraction(
+        **counts,
+        removed=removed,
+        excluded=excluded,
+        skipped=tuple(skipped),
+        not_read=left,
+        links=tuple(FollowedLink(path, images) for path, images in sorted(linked.items())),
+    )
 
 
 def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:

@@ -30,7 +30,7 @@ from i2v_search.files import sync_directory, write_atomically
 from i2v_search.manifest import Manifest
 from i2v_search.presence import find_absent, find_scopes, is_unchanged
 from i2v_search.progress import Progress
-from i2v_search.sources import Skipped, SourceImage
+from i2v_search.sources import FollowedLink, Skipped, SourceImage
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock, read_removals
 from i2v_search.tags import Tag
 from i2v_search.unread import NotRead
@@ -135,8 +135,9 @@ class ShardOutcome:
             done = document.pop("extraction")
             skipped = tuple(Skipped(**item) for item in done.pop("skipped"))
             not_read = tuple(NotRead(**item) for item in done.pop("not_read"))
+            links = tuple(FollowedLink(**item) for item in done.pop("links"))
             gone, changed = (tuple(document.pop(name)) for name in ("gone", "changed"))
-            extraction = Extraction(**done, skipped=skipped, not_read=not_read)
+            extraction = Extraction(**done, skipped=skipped, not_read=not_read, links=links)
             return cls(**document, extraction=extraction, gone=gone, changed=changed)
         except (OSError, ValueError, TypeError, LookupError) as error:
             raise ClusterError(
