@@ -72,7 +72,8 @@ class Art:
 def counts(collection: Collection) -> dict[str, int]:
     assert collection.changes is not None
     done = asdict(collection.changes)
-    return {name: count for name, count in done.items() if count and name not in {"seconds", "skipped", "links"}}
+    kept = done.keys() - {"seconds", "skipped", "links"}
+    return {name: count for name, count in done.items() if count and name in kept}
 
 
 def ids_of(directory: Path) -> dict[str, int]:
