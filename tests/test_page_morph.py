@@ -206,3 +206,14 @@ def test_the_film_folds_away(visit: Visit) -> None:
     expect(page.locator("#slot-a img")).to_be_visible()
     page.click("#fold")
     expect(page.locator("#film-box")).to_be_visible()
+
+
+def test_two_equal_ends_ask_for_another_one(visit: Visit) -> None:
+    visit.expect_refusal(422)
+    page = visit.open("?a=1&b=1")
+    expect(page.locator("#morph-failure")).to_contain_text("choose two different ones")
+    for useless in ("#again", "#fewer"):
+        expect(page.locator(useless)).to_be_hidden()
+    page.locator("#other-b").click()
+    expect(page).to_have_url(re.compile(r"\?a=1$"))
+    expect(page.locator("#morph-failure")).to_be_hidden()

@@ -4,6 +4,7 @@ address holds all of it, and what goes wrong is said together with what to do.""
 import hashlib
 import json
 import re
+import shutil
 import struct
 import zlib
 from importlib.resources import files
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from visiting import MAX_UPLOAD, Visit, drawing, encoded, keys, transfer, until, written
-from web_server import Running
+from visiting import MAX_UPLOAD, Opens, Visit, drawing, encoded, keys, transfer, until, written
+from web_server import Running, running
 
 from i2v_search.collection import Collection
+from i2v_search.sample import sample_directory
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 expect = playwright.expect
@@ -504,6 +506,126 @@ def test_an_empty_collection_says_how_to_fill_it(visit: Visit) -> None:
     visit.open()
     expect(page.locator("#message h2")).to_have_text("This collection is empty")
     expect(page.locator("#message code")).to_contain_text("i2v-search build")
+
+
+def test_pictures_whose_files_are_gone_are_named_with_what_to_do(
+    window: Opens, sample_collection: Collection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "art"
+    shutil.copytree(sample_directory() / "birds", folder)
+    collection = Collection.build(tmp_path / "birds", [folder])
+    gone, damaged = sorted(folder.iterdir())[:2]
+    gone.unlink()
+    damaged.write_bytes(b"nothing")
+    with running(collection, tmp_path / "thumbnails") as server:
+        visit = window(viewport={"width": 1200, "height": 800})
+        visit.url = server.url
+        visit.expect_refusal(404)
+        page = visit.open("?image=0")
+        expect(page.locator("#large-missing")).to_contain_text("no such file. Put the files back")
+        page.keyboard.press("Escape")
+        expect(page.locator("#missing")).to_contain_text("2 pictures here cannot be shown: ")
+        for name in (gone.name, damaged.name, "i2v-search build", "i2v-search relocate"):
+            expect(page.locator("#missing")).to_contain_text(name)
+        tile = page.locator("#grid .tile.missing").first
+        expect(tile.locator(".gone")).to_contain_text(
+            f"{gone.name} the image's file cannot be shown: no such file"
+        )
+        page.locator("#grid .tile:not(.missing) a").first.click()
+        searched(page, "like=")
+        open_morph = f"?a=0&b={len(collection) - 1}"
+        visit.open(open_morph)
+        expect(page.locator("#film .frame.missing .gone").first).to_contain_text("no such file")
+
+
+def test_pictures_that_a_busy_server_refuses_come_later(visit: Visit) -> None:
+    visit.expect_refusal(503)
+    page, left = visit.page, [3]
+
+    def refuse(route: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": {}})
+
+    page.route("**/thumbnail?*", refuse)
+    visit.open()
+    until(page, "[...document.querySelectorAll('#grid img')].slice(0, 8).every((each) => each.naturalWidth)")
+    expect(page.locator("#grid .missing")).to_have_count(0)
+    expect(page.locator("#missing")).to_be_hidden()
+
+
+def test_a_collection_that_did_not_tell_of_itself_is_asked_again(
+    visit: Visit, sample_collection: Collection
+) -> None:
+    visit.expect_refusal(500)
+    page = visit.page
+    page.route("**/api/v1/collection", lambda route: route.fulfill(status=500, json={"error": {}}))
+    visit.open()
+    expect(page.locator("#facts")).to_have_text("Pictures")
+    page.unroute("**/api/v1/collection")
+    page.locator("#grid a").first.click()
+    searched(page, "like=")
+    page.locator("#clear").click()
+    expect(page.locator("#facts")).to_have_text(f"{len(sample_collection)} pictures")
+
+
+def test_an_answer_that_breaks_off_is_said(visit: Visit) -> None:
+    page = visit.open()
+    page.route("**/api/v1/search", lambda route: route.fulfill(body='{"hits": [{"id": 1', status=200))
+    page.locator("#grid a").nth(2).click()
+    expect(page.locator("#message")).to_contain_text("The answer of the server broke off")
+    page.unroute("**/api/v1/search")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#grid .picture").first).to_be_visible()
+
+
+def test_tags_of_other_pictures_are_not_shown_beside_these(visit: Visit) -> None:
+    page, waiting = visit.open(), []
+    expect(page.locator("#chips .chip").first).to_be_visible()
+    page.route("**/api/v1/tags/counts", lambda route: waiting.append(route))
+    page.locator("#grid a").nth(2).click()
+    searched(page, "like=")
+    expect(page.locator("#chips .chip")).to_have_count(0)
+    for route in waiting:
+        route.continue_()
+    expect(page.locator("#chips .chip").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("query", "way"),
+    [("?rating=bogus", "Any rating"), ("?tag=bogus", "Drop the tags"), ("?like=999999", "Start over")],
+)
+def test_a_search_that_is_refused_can_be_left(visit: Visit, query: str, way: str) -> None:
+    page, status = visit.page, 404 if "like" in query else 422
+    visit.expect_refusal(status)
+    visit.open(query)
+    expect(page.locator("#message")).to_contain_text("That did not work")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_role("button", name=way).click()
+    expect(page.locator("#grid .picture").first).to_be_visible()
+
+
+def test_more_pictures_that_did_not_come_are_said_and_asked_for_again(visit: Visit) -> None:
+    visit.expected = ("net::ERR_FAILED",)
+    page = visit.open()
+    page.route("**/api/v1/search", lambda route: route.abort())
+    page.keyboard.press("End")
+    page.mouse.wheel(0, 100_000)
+    expect(page.locator("#more")).to_contain_text("More did not come: The server does not answer")
+    page.unroute("**/api/v1/search")
+    page.locator("#more").click()
+    until(page, "document.querySelectorAll('#grid .picture').length > 60")
+
+
+def test_a_tag_is_not_called_unknown_because_the_server_is_silent(visit: Visit) -> None:
+    visit.expected = ("net::ERR_FAILED",)
+    page = visit.open()
+    page.route("**/api/v1/tags?*", lambda route: route.abort())
+    page.locator("#tag").fill("bird")
+    page.locator("#tag").press("Enter")
+    expect(page.locator("#notices")).to_contain_text("The server does not answer")
 
 
 # The files of the page

@@ -51,7 +51,16 @@ async function refusal(response) {
   return new ApiError(message, response.status, error.code ?? "");
 }
 
-const json = async (path, options) => (await ask(path, options)).json();
+/** What is in an answer, which may break off or be no JSON, as a proxy's page is not. */
+async function content(response, kind, signal) {
+  try {
+    return await response[kind]();
+  } catch (failure) {
+    if (signal?.aborted) throw failure;
+    throw new ApiError(TEXT.errors.incomplete, 0, "incomplete");
+  }
+}
+const json = async (path, options) => content(await ask(path, options), "json", options?.signal);
 const post = (body, signal) => ({
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal,
 });
@@ -111,15 +120,19 @@ export async function morph(state, signal) {
   return { ...answer, stops: answer.stops.map(noted) };
 }
 export async function morphPicture(state, format) {
-  return (await ask(`morph/picture?format=${format}`, post(morphBody(state)))).blob();
+  return content(await ask(`morph/picture?format=${format}`, post(morphBody(state))), "blob");
 }
 export const upload = (file) =>
   json("uploads", {
     method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file,
   });
+/** Ask for a picture, by its address, to learn why it did not come. */
+export const picture = (address) => ask(address.replace("api/v1/", ""));
+/** Whether asking again for the same may help. */
+export const passing = (failure) => failure.status < 400 || failure.status >= 500 || [401, 408, 429].includes(failure.status);
 /** The map, or how many seconds until it is worth asking again. */
 export async function map() {
   const response = await ask("map");
   if (response.status === 202) return { wait: Number(response.headers.get("Retry-After")) || 1 };
-  return response.json();
+  return content(response, "json");
 }

@@ -15,6 +15,7 @@ async function load(answer) {
   asking?.abort();
   const { signal } = (asking = new AbortController());
   const now = state();
+  if (!answer.tags) draw([]); // those there are of other pictures
   try {
     const filtered = searching(now) || now.rating;
     answer.tags ??= await (filtered ? api.tagCounts(now, signal) : api.tagsLike("", MOST, signal));

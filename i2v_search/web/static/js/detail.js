@@ -5,6 +5,7 @@ import { act, title } from "./actions.js";
 import { get, h, name } from "./dom.js";
 import * as grid from "./grid.js";
 import { icon } from "./icons.js";
+import { watch, watchIn } from "./missing.js";
 import { announce, notify } from "./notice.js";
 import { known, large, remember, thumbnail, uploaded } from "./reference.js";
 import { address, change, changed, closeImage, state, subscribe } from "./state.js";
@@ -48,22 +49,30 @@ async function show(key) {
   try {
     showSimilar((await api.alike(key, SIMILAR, signal)).hits);
   } catch (failure) {
-    if (failure.name !== "AbortError") showSimilar([]);
+    if (failure.name !== "AbortError") showSimilar([], failure.message);
   }
 }
 
 function showPicture(key) {
-  const picture = get("large"), { width, height } = known(key);
+  const { width, height } = known(key);
+  const picture = h("img", { id: "large", alt: title(key) });
+  get("large").replaceWith(picture);
   get("detail-stage").classList.remove("missing");
-  picture.onerror = () => {
-    picture.onerror = () => get("detail-stage").classList.add("missing");
+  get("large-missing").hidden = true;
+  const showSmall = () => { // which may have been made before, or of a kind that no browser shows
+    picture.addEventListener("error", () => get("detail-stage").classList.add("missing"), { once: true });
     picture.src = thumbnail(key, 640);
   };
+  if (uploaded(key)) picture.addEventListener("error", showSmall, { once: true });
+  else watch(picture, (reason) => {
+    showSmall();
+    get("large-missing").textContent = `${reason}. ${TEXT.missingHint}`;
+    get("large-missing").hidden = false;
+  });
   if (width && height) [picture.width, picture.height] = [width, height];
   picture.onload = () => { picture.style.maxWidth = `${picture.naturalWidth * SHARP}px`; picture.style.maxHeight = `${picture.naturalHeight * SHARP}px`; };
   picture.style.maxWidth = picture.style.maxHeight = "";
   picture.src = large(key);
-  picture.alt = title(key);
 }
 
 function describe(key, facts) {
@@ -109,11 +118,13 @@ function bar(tag) {
   return h("li", {}, link);
 }
 
-function showSimilar(hits) {
+function showSimilar(hits, none = TEXT.notSimilar) {
   get("similar-none").hidden = hits.length > 0;
+  get("similar-none").textContent = none;
   get("similar").replaceChildren(...hits.map((hit) => {
-    const link = h("a", { href: address(changed({ image: hit.key })), "data-key": hit.key },
-      h("img", { src: thumbnail(hit.key, 110), alt: title(hit.key) }));
+    const picture = h("img", { src: thumbnail(hit.key, 110), alt: title(hit.key) });
+    const link = h("a", { href: address(changed({ image: hit.key })), "data-key": hit.key }, picture);
+    watchIn(picture, () => link);
     link.title = say(TEXT.score, hit.score.toFixed(2));
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey) return;

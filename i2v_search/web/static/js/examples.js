@@ -4,6 +4,7 @@ import { title } from "./actions.js";
 import { get, h, name } from "./dom.js";
 import { giveKeys } from "./drag.js";
 import { icon } from "./icons.js";
+import { watchIn } from "./missing.js";
 import { thumbnail } from "./reference.js";
 import * as change from "./state.js";
 import { TEXT, say } from "./strings.js";
@@ -12,7 +13,7 @@ import { parseTag } from "./tagquery.js";
 function example(key, wanted) {
   const label = say(wanted ? TEXT.likeIt : TEXT.unlikeIt, title(key));
   const picture = h("img", { src: thumbnail(key, 40), alt: "", draggable: "false" });
-  picture.addEventListener("error", () => chip.classList.add("missing"), { once: true });
+  watchIn(picture, () => chip);
   const turn = name(h("button", { type: "button", class: "turn", draggable: "true" }, picture, h("span", { class: "sign" }, wanted ? "+" : "−")), label);
   turn.addEventListener("click", () => change.change(wanted ? change.addUnlike(key) : change.addLike(key)));
   const remove = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.removeExample, title(key)));

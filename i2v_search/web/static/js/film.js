@@ -4,6 +4,7 @@ import { act, actionOf, title } from "./actions.js";
 import { get, h, name } from "./dom.js";
 import { giveKeys, takeDrops } from "./drag.js";
 import { icon } from "./icons.js";
+import { watchIn } from "./missing.js";
 import { thumbnail } from "./reference.js";
 import { receive } from "./uploads.js";
 import { change, goThrough, state } from "./state.js";
@@ -46,7 +47,7 @@ function frame(stop, at, length) {
   const end = at === 0 ? "a" : at === length - 1 ? "b" : "";
   const label = say(TEXT.frame, at + 1, length, title(stop.key) + (stop.tags.length ? `: ${stop.tags.join(", ")}` : ""));
   const picture = h("img", { src: thumbnail(stop.key, 240), alt: label, decoding: "async", draggable: "false" });
-  picture.addEventListener("error", () => item.classList.add("missing"), { once: true });
+  watchIn(picture, () => item, stop.key);
   const hold = h("button", { type: "button", class: "picture", draggable: "true", tabindex: at ? "-1" : "0" }, picture);
   hold.addEventListener("click", () => onChosen(at));
   const tools = h("span", { class: "tools" });

@@ -5,6 +5,7 @@ import { get, h, name } from "./dom.js";
 import { giveKeys } from "./drag.js";
 import { icon } from "./icons.js";
 import { justify } from "./justify.js";
+import { tellMissing, watchIn } from "./missing.js";
 import { thumbnail } from "./reference.js";
 import { address, changed, searchFrom, state } from "./state.js";
 import { TEXT, say } from "./strings.js";
@@ -26,6 +27,7 @@ export function show(hits) {
   list.replaceChildren();
   ratios = [];
   append(hits);
+  tellMissing();
   const first = list.querySelector("a");
   if (first) first.tabIndex = 0;
 }
@@ -50,12 +52,14 @@ export function showWaiting() {
   list.classList.add("waiting");
   list.replaceChildren(...SKELETON.map(() => h("li", { class: "tile", "aria-hidden": "true" })));
   arrange();
+  tellMissing();
 }
 
 export function clear() {
   ratios = [];
   list.classList.remove("waiting");
   list.replaceChildren();
+  tellMissing();
 }
 
 export function focusFirst() {
@@ -71,7 +75,7 @@ function tile(hit, side, atOnce) {
   }
   facts.append(h("span", { class: "shared" }, hit.tags.slice(0, 4).join(" · ") || title(key)));
   const picture = h("img", { src: thumbnail(key, side), alt: label, loading: atOnce ? "eager" : "lazy", decoding: "async", draggable: "false" });
-  picture.addEventListener("error", () => item.classList.add("missing"), { once: true });
+  watchIn(picture, () => item, key);
   const link = h("a", {
     class: "picture", href: address(changed(searchFrom(key))), tabindex: "-1", draggable: "true",
     "aria-describedby": "tile-help",

@@ -75,10 +75,20 @@ results.whenShown(() => learnNames(state()));
 subscribe((now, before) => { if (now.a !== before.a || now.b !== before.b) learnNames(now); });
 start();
 
-api.collection().then((facts) => {
+let told = false;
+async function learnCollection() {
+  const facts = await api.collection().catch(() => null); // the results say what is wrong
+  if (!facts || told) return;
+  told = true;
   get("collection").textContent = facts.name;
   document.title = say(TEXT.titleOf, facts.name);
   setLimit(facts.upload_limits?.bytes ?? null);
   filters.setRatings(facts.ratings ?? []);
   results.setCollection(facts);
-}).catch(() => { /* the results say what is wrong */ });
+}
+learnCollection();
+let first = true;
+results.whenShown(() => {
+  if (!first && !told) learnCollection();
+  first = false;
+});

@@ -42,19 +42,20 @@ async function load(now, sent = false) {
     if (!(failure instanceof api.ApiError)) throw failure;
     if (api.uploadGone(failure)) {
       if (!sent && (await sendAgain([now.a, now.b, ...now.via]))) return load(now, true);
-      fail(TEXT.lost, TEXT.lostHint);
-    } else fail(TEXT.morphFailed, failure.message);
+      fail(TEXT.lost, TEXT.lostHint, { again: true, fewer: false });
+    } else fail(TEXT.morphFailed, failure.message, { again: api.passing(failure), fewer: failure.code === "no_morph" && now.a !== now.b });
   }
 }
 
-function fail(title, text) {
+function fail(title, text, { again, fewer }) {
   failed = true;
   show(state());
   film.clear();
   get("sentence").textContent = "";
   get("morph-failure-title").textContent = title;
   get("morph-failure-text").textContent = text;
-  get("fewer").hidden = state().steps === null;
+  get("again").hidden = !again;
+  get("fewer").hidden = !fewer || state().steps === null;
   announce(`${title}. ${text}`);
 }
 
@@ -134,6 +135,7 @@ export function start(found) {
   get("swap").addEventListener("click", () => change({ a: state().b, b: state().a, via: state().via.toReversed() }));
   get("bring-back").addEventListener("click", () => { change({ out: [] }); get("steps").focus(); });
   get("fewer").addEventListener("click", () => change({ steps: null }));
+  get("other-b").addEventListener("click", () => { change({ b: "", via: [], out: [] }); get("slot-b").querySelector("button").focus(); });
   get("again").addEventListener("click", () => load(state()));
   get("png").addEventListener("click", () => download("png", TEXT.png));
   get("gif").addEventListener("click", () => download("gif", TEXT.gif));

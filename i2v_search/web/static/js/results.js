@@ -17,9 +17,13 @@ const KEPT = 12; // searches that Back finds as they were left
 const PATIENCE = 150; // milliseconds before grey boxes replace what is shown
 const answers = new Map(); // searchKey -> {hits, more, seconds, scroll, tags}
 let current = "", answer = null, asking = null, listeners = [];
-let about = { images: 0, name: "" };
+let about = null; // the collection, once it has told of itself
 
-export const setCollection = (facts) => { about = facts; tellFacts(); };
+export function setCollection(facts) {
+  about = facts;
+  if (answer && !answer.hits.length) showNone(state()); // which says how to fill it
+  tellFacts();
+}
 /** Be told of the answer when the pictures of a search are there. */
 export const whenShown = (listener) => listeners.push(listener);
 
@@ -87,6 +91,7 @@ async function loadMore() {
   }
   loadingMore = true;
   get("more").classList.add("busy");
+  get("more").textContent = TEXT.more;
   try {
     const page = await api.search(state(), { top, offset, signal: asking.signal });
     if (here !== answer) return;
@@ -97,12 +102,18 @@ async function loadMore() {
     tellFacts();
     announce(say(TEXT.loadedMore, page.hits.length));
   } catch (failure) {
-    if (failure.name !== "AbortError") get("more").classList.add("failed");
+    if (failure.name !== "AbortError") tellMoreFailed(failure.message);
   } finally {
     loadingMore = false;
     get("more").classList.remove("busy");
     watchMore();
   }
+}
+
+function tellMoreFailed(reason) {
+  get("more").classList.add("failed");
+  get("more").textContent = say(TEXT.moreFailed, reason);
+  announce(get("more").textContent);
 }
 
 /** Look again whether the end is in sight: an observer tells changes only. */
@@ -119,10 +130,8 @@ async function recover(now, failure, sent) {
     if (!sent && (await sendAgain(examples))) return load(now, { back: false, sent: true });
     return showLost(now, examples);
   }
-  return showMessage(TEXT.failed, failure.message, [
-    [TEXT.retry, () => load(state(), { back: false })],
-    ...(searching(now) ? [[TEXT.startOver, () => change(clearSearch())]] : []),
-  ]);
+  const again = [TEXT.retry, () => load(state(), { back: false })];
+  return showMessage(TEXT.failed, failure.message, api.passing(failure) ? [again, ...startOver(now)] : waysOut(now));
 }
 
 function showLost(now, lost) {
@@ -134,15 +143,23 @@ function showLost(now, lost) {
 }
 
 function showNone(now) {
-  if (!about.images && !searching(now)) {
-    showMessage(TEXT.emptyCollection, TEXT.emptyHint, [], h("code", {}, say(TEXT.emptyCommand, about.name || "index/default")));
+  const ways = waysOut(now);
+  if (!ways.length) {
+    showMessage(TEXT.emptyCollection, TEXT.emptyHint, [], h("code", {}, say(TEXT.emptyCommand, about?.name || "index/default")));
     return;
   }
+  showMessage(TEXT.none, TEXT.noneHint, ways);
+}
+
+const startOver = (now) => (searching(now) || now.rating || now.min !== null ? [[TEXT.startOver, () => change(clearSearch())]] : []);
+
+/** What can be taken back of a search that leads nowhere. */
+function waysOut(now) {
   const ways = [];
   if (now.min !== null) ways.push([TEXT.noneScore, () => change({ min: null })]);
   if (now.tags.length) ways.push([TEXT.noneTags, () => change({ tags: [] })]);
   if (now.rating) ways.push([TEXT.noneRating, () => change({ rating: "" })]);
-  showMessage(TEXT.none, TEXT.noneHint, [...ways, [TEXT.startOver, () => change(clearSearch())]]);
+  return [...ways, ...startOver(now)];
 }
 
 function showMessage(title, text, ways, extra = null) {
@@ -168,8 +185,8 @@ function tellFacts() {
   const loading = get("grid").classList.contains("waiting");
   let heading, hint = "";
   if (!searching(now)) {
-    heading = count(TEXT.everything, about.images);
-    hint = !about.images ? "" : matchMedia("(hover: none)").matches ? TEXT.everythingHintTouch : TEXT.everythingHint;
+    heading = about ? count(TEXT.everything, about.images) : TEXT.results;
+    hint = about?.images === 0 ? "" : matchMedia("(hover: none)").matches ? TEXT.everythingHintTouch : TEXT.everythingHint;
   } else {
     heading = now.different && now.like.length ? TEXT.varied
       : now.like.length + now.unlike.length > 1 ? TEXT.alikeMany

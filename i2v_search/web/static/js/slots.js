@@ -5,6 +5,7 @@ import { get, h, name } from "./dom.js";
 import { giveKeys, takeDrops } from "./drag.js";
 import { choose, slotFromFiles } from "./dropzone.js";
 import { icon } from "./icons.js";
+import { watchIn } from "./missing.js";
 import { thumbnail } from "./reference.js";
 import { change, setSlot, state, subscribe } from "./state.js";
 import { TEXT, say } from "./strings.js";
@@ -19,7 +20,7 @@ export function draw(slot) {
   if (key) {
     place.dataset.key = key;
     const picture = h("img", { src: thumbnail(key, 96), alt: "", draggable: "false" });
-    picture.addEventListener("error", () => place.classList.add("missing"), { once: true });
+    watchIn(picture, () => place);
     button.append(picture);
     button.draggable = true;
   } else {

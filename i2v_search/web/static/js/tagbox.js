@@ -86,7 +86,12 @@ async function enter() {
   const { name: word } = parsed();
   if (active >= 0) return take(options[active].name);
   if (!word) return;
-  const found = await beginning(word).catch(() => []);
+  let found;
+  try {
+    found = await beginning(word);
+  } catch (failure) {
+    return notify(failure.message, "error");
+  }
   const best = found.find((tag) => tag.name.toLowerCase() === word) ?? found[0];
   if (best) take(best.name);
   else notify(`${TEXT.noSuchTag}: ${word}`, "error", 5);
