@@ -1,6 +1,7 @@
 """`i2v-search serve` as it is started: in a terminal, by a service manager, with or without a browser."""
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -14,8 +15,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
+from i2v_search.cli import serve
+from i2v_search.cli.app import app
 from i2v_search.collection import Collection
+from i2v_search.web.settings import ServerSettings
 
 SERVE = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve", "--port", "0"]
 
@@ -146,6 +152,35 @@ def test_a_terminal_that_closes_ends_the_server(sample_collection: Collection, t
         os.close(server.screen)
         server.screen = -1
         server.ended()
+
+
+def test_limits_of_uploads_are_options(sample_collection: Collection) -> None:
+    command = [*SERVE, "--no-open", "--collection", str(sample_collection.directory)]
+    command += ["--max-upload", "1MB", "--max-upload-pixels", "1000", "--rate", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[-1]
+        with httpx.Client(base_url=address) as client:
+            limits = client.get("/api/v1/collection").json()["upload_limits"]
+            assert limits == {"bytes": 10**6, "pixels": 1000}
+            file = io.BytesIO()
+            Image.new("RGB", (40, 26)).save(file, "PNG")
+            image = client.post(
+                "/api/v1/uploads", content=file.getvalue(), headers={"Content-Type": "image/png"}
+            )
+            assert (image.status_code, image.json()["error"]["code"]) == (422, "bad_image")
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+def test_connections_are_an_option(sample_collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[ServerSettings] = []
+    monkeypatch.setattr(serve, "_run", lambda _, settings, *rest, **options: told.append(settings))
+    monkeypatch.setattr(serve, "_share_cores", lambda _: None)
+    command = ["serve", "--collection", str(sample_collection.directory), "--access-log", os.devnull]
+    for options in ([], ["--connections", "7"]):
+        assert CliRunner().invoke(app, [*command, *options]).exit_code == 0
+    assert [settings.connections for settings in told] == [256, 7]
 
 
 def test_a_log_that_cannot_be_written_is_an_error(sample_collection: Collection, tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ def serve(
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Threads that search.")] = 2,
     max_upload: Annotated[str, typer.Option("--max-upload", help="Largest upload.")] = "20MB",
+    max_upload_pixels: Annotated[
+        int,
+        typer.Option("--max-upload-pixels", min=1, help="Most pixels of an upload, before it is decoded."),
+    ] = 50_000_000,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, max=10_000, help="Connections open at once.")
+    ] = 256,
     rate: Annotated[
         float, typer.Option("--rate", min=0, help="Searches a second from one address; 0: any.")
     ] = 50.0,
@@ -72,6 +79,8 @@ def serve(
         allow_hosts=tuple(allow_host or ()),
         workers=workers,
         max_upload_bytes=bytes_of(max_upload, "--max-upload"),
+        max_upload_pixels=max_upload_pixels,
+        connections=connections,
         rate=rate,
         engine=Engine(threads=_cores()),
     )
