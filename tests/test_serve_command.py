@@ -177,7 +177,8 @@ def test_connections_are_an_option(sample_collection: Collection, monkeypatch: p
     told: list[ServerSettings] = []
     monkeypatch.setattr(serve, "_run", lambda _, settings, *rest, **options: told.append(settings))
     monkeypatch.setattr(serve, "_share_cores", lambda _: None)
-    command = ["serve", "--collection", str(sample_collection.directory), "--access-log", os.devnull]
+    monkeypatch.setattr(serve, "log_requests", lambda _: None)
+    command = ["serve", "--collection", str(sample_collection.directory)]
     for options in ([], ["--connections", "7"]):
         assert CliRunner().invoke(app, [*command, *options]).exit_code == 0
     assert [settings.connections for settings in told] == [256, 7]
