@@ -14,6 +14,7 @@ import { sendAgain } from "./uploads.js";
 const PAGE = 60;
 const MOST_DIVERSE = 1000; // the server picks no more of them
 const KEPT = 12; // searches that Back finds as they were left
+const AHEAD = 900; // pixels before the end at which more pictures are asked for
 const PATIENCE = 150; // milliseconds before grey boxes replace what is shown
 const answers = new Map(); // searchKey -> {hits, more, seconds, scroll, tags}
 let current = "", answer = null, asking = null, listeners = [];
@@ -121,7 +122,9 @@ function watchMore() {
   sight.unobserve(get("more"));
   if (!get("more").classList.contains("failed")) sight.observe(get("more"));
 }
-const sight = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) loadMore(); }, { rootMargin: "900px" });
+/** Whether the end is near now: what the observer tells may be of the pictures before. */
+const inSight = () => !get("more").hidden && get("more").getBoundingClientRect().top < innerHeight + AHEAD;
+const sight = new IntersectionObserver(() => { if (inSight()) loadMore(); }, { rootMargin: `${AHEAD}px` });
 
 /** Say what went wrong; an upload that the server forgot is sent again first, once. */
 async function recover(now, failure, sent) {
