@@ -73,17 +73,29 @@ def read_annotations(file: BinaryIO, name: str) -> Iterator[Annotation]:
         ('hat', ['smile'], 'people')
     """
     for line, place in _lines(file, name):
-        document = _load(line, place)
-        path, tags = _parse(document, place)
-        unknown = _tag_names(document.get("unknown", []), place)
-        for tag in tags:
-            if tag.name in unknown:
-                raise SourceError(f"{place}: tag {tag.name!r} is in both 'tags' and 'unknown'")
-        texts = {key: document[key] for key in _TEXTS if key in document}
-        for key, text in texts.items():
-            if not isinstance(text, str) or not _is_unicode(text):
-                raise SourceError(f'{place}: "{key}" must be a string, not {str(text)[:40]!r}')
-        yield Annotation(path, tags, unknown, **texts)
+        yield annotation_of(_load(line, place), place)
+
+
+def annotation_of(document: Mapping[str, Any], place: str) -> Annotation:
+    """Read what a line of a ``tags.jsonl`` says, parsed.
+
+    Args:
+        document: with ``path``.
+        place: what errors call it.
+
+    Raises:
+        SourceError: a value is of another kind.
+    """
+    path, tags = _parse(document, place)
+    unknown = _tag_names(document.get("unknown", []), place)
+    for tag in tags:
+        if tag.name in unknown:
+            raise SourceError(f"{place}: tag {tag.name!r} is in both 'tags' and 'unknown'")
+    texts = {key: document[key] for key in _TEXTS if key in document}
+    for key, text in texts.items():
+        if not isinstance(text, str) or not _is_unicode(text):
+            raise SourceError(f'{place}: "{key}" must be a string, not {str(text)[:40]!r}')
+    return Annotation(path, tags, unknown, **texts)
 
 
 class Sidecars:

@@ -203,10 +203,12 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     for name, said in (
         ("missing", "does not exist"),
         ("a.png", "is no data set"),
-        ("empty", "has no tags.jsonl"),
+        ("empty", "holds no picture"),
+        ("untold", "has no tags.jsonl"),
     ):
         (tmp_path / "a.png").write_bytes(b"")
         (tmp_path / "empty").mkdir(exist_ok=True)
+        write(tmp_path / "untold", [], {"a.png": b"pixels"}, "notes.md")
         with pytest.raises(SourceError, match=said):
             read_dataset(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "bare.zip", "w") as zipped:

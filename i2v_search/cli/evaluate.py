@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import Device, Engine, SimilarityName
-from i2v_search.cli.options import JsonOption
+from i2v_search.cli.options import ExcludeOption, JsonOption
 
 if TYPE_CHECKING:
     from i2v_search.evaluating import EvaluationPart
@@ -19,6 +19,7 @@ def evaluate(
     sets: Annotated[
         list[Path], typer.Argument(help="Folders or archives with tags.jsonl.", metavar="SET...")
     ],
+    exclude: ExcludeOption = None,
     encoder: Annotated[str, typer.Option("--encoder", help="Encoder, or a trained model's folder.")] = "lite",
     against: Annotated[
         str | None, typer.Option("--against", help="A second encoder to compare with, picture by picture.")
@@ -63,7 +64,7 @@ def evaluate(
     parts: list[EvaluationPart] = [part for part in PARTS if asked[part]] or list(PARTS)
     with show.progress() as report:
         found = measure(
-            [read_dataset(source) for source in sets],
+            [read_dataset(source, exclude=exclude or ()) for source in sets],
             encoder,
             against=against,
             parts=parts,

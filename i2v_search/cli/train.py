@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import Device, Engine, Precision, TrainingCriterion, TrainingModel, TrainingOptimizer
-from i2v_search.cli.options import JsonOption
+from i2v_search.cli.options import ExcludeOption, JsonOption
 
 if TYPE_CHECKING:
     from i2v_search.training.report import RunReport
 
 
 def train(
-    sets: Annotated[list[str], typer.Argument(help="Data sets: folders or archives with tags.jsonl.")],
+    sets: Annotated[
+        list[str], typer.Argument(help="Data sets: folders or archives with tags beside the pictures.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model, its report and curves.")],
+    exclude: ExcludeOption = None,
     model: Annotated[TrainingModel, typer.Option(help="The network.")] = "lite",
     start: Annotated[
         str | None, typer.Option("--from", help="Weights to start from: a file, a model's name or folder.")
@@ -85,7 +88,7 @@ def train(
     try:
         with show.progress() as report:
             made = run(
-                [read_dataset(source) for source in sets],
+                [read_dataset(source, exclude=exclude or ()) for source in sets],
                 out,
                 settings,
                 start=read_start(start) if start else None,

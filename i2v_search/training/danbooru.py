@@ -120,7 +120,7 @@ def _json(text: bytes, place: str) -> Any:
 
 
 def _post(document: Mapping[str, Any], place: str) -> Post:
-    tags = _tags(document, place)
+    tags = posted_tags(document, place)
     files = _files(document)
     if not files:
         raise SourceError(
@@ -158,7 +158,19 @@ def _text(document: Mapping[str, Any], key: str) -> str:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def _tags(document: Mapping[str, Any], place: str) -> tuple[Tag, ...]:
+def has_posted_tags(document: Mapping[str, Any]) -> bool:
+    """Whether an object has tags in a form of `read_posts`."""
+    tags = document.get("tags")
+    listed = isinstance(tags, list) and any(isinstance(tag, dict) for tag in tags)
+    return listed or isinstance(tags, dict) or not _TAG_STRINGS.keys().isdisjoint(document)
+
+
+def posted_tags(document: Mapping[str, Any], place: str) -> tuple[Tag, ...]:
+    """The tags of a post, in every category, the rating last.
+
+    Raises:
+        TagError: it has none in a form that is known; `place` is what the message calls it.
+    """
     strings = [key for key in _TAG_STRINGS if key in document]
     if strings:
         pairs = [(name, _TAG_STRINGS[key]) for key in strings for name in _split(document[key], key, place)]

@@ -1,7 +1,8 @@
 """Data sets: pictures with tags, labels and groups, what to learn from them and how to divide them.
 
-A data set is a folder or an archive with a ``tags.jsonl`` (`i2v_search.sidecar`), or with Danbooru's metadata
-(`i2v_search.training.danbooru`). Tags that nobody looked for are *unknown*: neither present nor absent, so
+A data set is a folder or an archive with a ``tags.jsonl`` (`i2v_search.sidecar`), with Danbooru's metadata
+(`i2v_search.training.danbooru`), or with captions and other files beside the pictures
+(`i2v_search.training.beside`). Tags that nobody looked for are *unknown*: neither present nor absent, so
 that a loss or a measure leaves them out.
 """
 
@@ -9,22 +10,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension
+from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, has_image_name
+from i2v_search.captions import CaptionNames, parse_caption
 from i2v_search.errors import SourceError, TagError
+from i2v_search.exclusion import Exclusion
 from i2v_search.files import open_regular
-from i2v_search.sidecar import FILE_NAME, read_annotations
-from i2v_search.sources import Skipped, iter_images
+from i2v_search.sidecar import FILE_NAME, Annotation, Sidecars, read_annotations
+from i2v_search.sources import Skipped, SourceImage, iter_images
 from i2v_search.tags import CATEGORIES, Category, Tag, Vocabulary
-from i2v_search.training import danbooru
-from i2v_search.training.packed import open_packed, read_packed
+from i2v_search.training import beside, danbooru
+from i2v_search.training.packed import Packed, open_packed, read_packed
 from i2v_search.training.splitting import Split, split
 
 __all__ = [
@@ -107,12 +110,15 @@ class Targets:
     known: NDArray[np.bool_]
 
 
-def read_dataset(source: str | os.PathLike[str]) -> Dataset:
+def read_dataset(source: str | os.PathLike[str], *, exclude: Sequence[str] = ()) -> Dataset:
     """Read the annotations of a data set; no picture is opened.
 
     Args:
         source: a folder or archive with ``tags.jsonl`` (also in its only folder) or, where there is none,
-            with one ``.json`` or ``.jsonl`` file of Danbooru's metadata; or such a metadata file.
+            with a table of an image folder, with one ``.json`` or ``.jsonl`` file of Danbooru's metadata, or
+            with captions or JSON beside the pictures; or such a metadata file.
+        exclude: patterns of pictures that are left out, as in a ``.gitignore``; ``.i2vignore`` files of a
+            folder say the same.
 
     Raises:
         SourceError: it does not exist, has no annotations or no picture of them, or a line is not valid.
@@ -124,7 +130,21 @@ def read_dataset(source: str | os.PathLike[str]) -> Dataset:
         >>> dataset.name, dataset.pictures[0].label, dataset.pictures[0].tags[1].name
         ('sample', 'birds', 'eagle')
     """
-    path = Path(source)
+    dataset = _read(Path(source))
+    kept = tuple(picture for picture in dataset.pictures if not _is_excluded(dataset.root, picture, exclude))
+    if not kept:
+        raise SourceError(f"every picture of {str(source)!r} is left out")
+    return replace(dataset, pictures=kept)
+
+
+def _is_excluded(root: Path, picture: Picture, exclude: Sequence[str]) -> bool:
+    _, archive, member = picture.path.partition(ARCHIVE_SEPARATOR)
+    if archive:
+        return bool(exclude) and Exclusion("/", exclude).excludes(f"/{member}")
+    return Exclusion(str(root), exclude).excludes_below(str(root), picture.path.split("/"))
+
+
+def _read(path: Path) -> Dataset:
     if path.is_dir():
         return _read_folder(path.resolve())
     if not path.exists():
@@ -220,31 +240,96 @@ def _read_folder(folder: Path) -> Dataset:
     if (folder / FILE_NAME).is_file():
         with _opened(folder / FILE_NAME) as file:
             place = _Place(folder, folder.name, str(folder / FILE_NAME), "")
-            return _from_annotations(file, place, lambda path: (folder / path).is_file())
-    found = sorted(file for file in folder.iterdir() if danbooru.may_hold_posts(file.name))
-    if len(found) != 1:
-        raise SourceError(_no_annotations(str(folder), [file.name for file in found]))
-    with _opened(found[0]) as file:
-        return _from_posts(danbooru.read_posts(file, str(found[0])), folder, folder.name, (folder,))
+            annotations = read_annotations(file, place.file)
+            return _from_annotations(annotations, place, lambda path: (folder / path).is_file())
+    names = sorted(file.name for file in folder.iterdir())
+    for table in (folder / name for name in beside.TABLES if name in names):
+        with _opened(table) as file:
+            place = _Place(folder, folder.name, str(table), "")
+            rows = beside.read_table(file, str(table))
+            return _from_annotations(rows, place, lambda path: (folder / path).is_file())
+    found = _metadata([name for name in names if danbooru.may_hold_posts(name)], names)
+    if len(found) == 1:
+        with _opened(folder / found[0]) as file:
+            posts = danbooru.read_posts(file, str(folder / found[0]))
+            return _from_posts(posts, folder, folder.name, (folder,))
+    annotated = list(_beside_files(folder))
+    if not annotated:
+        raise SourceError(_no_annotations(str(folder), found))
+    return _from_annotations(annotated, _Place(folder, folder.name, str(folder), ""), lambda path: True)
+
+
+def _beside_files(folder: Path) -> Iterator[Annotation]:
+    """What files beside the pictures of a folder say, and ``tags.jsonl`` below it."""
+    sidecars = Sidecars(folder, [folder])
+    for image in iter_images([folder], folder):
+        tags = sidecars.of(image.path)
+        file = (folder / image.path).with_suffix(beside.ENDING)
+        if isinstance(image, SourceImage) and file.is_file():
+            with _opened(file) as opened:
+                document = beside.parse_json(opened.read(beside.MAX_BYTES), str(file))
+            yield beside.annotate(image.path, document, str(file), tags)
+        elif isinstance(image, SourceImage) and tags:
+            yield Annotation(image.path, tags)
+
+
+def _beside_members(packed: Packed, archive: Path) -> Iterator[Annotation]:
+    """What the members of an archive beside its pictures say of them."""
+    by_folder: dict[str, list[str]] = {}
+    for member in packed.members:
+        folder, _, name = member.rpartition("/")
+        by_folder.setdefault(folder, []).append(name)
+    for folder, names in by_folder.items():
+        captions, known = CaptionNames(names), set(names)
+        for name in filter(has_image_name, names):
+
+            def read(other: str, folder: str = folder) -> bytes:
+                with packed.text(f"{folder}/{other}".lstrip("/")) as file:
+                    return file.read()
+
+            texts = (read(caption).decode("utf-8-sig", "replace") for caption in captions.of(name))
+            tags = tuple(tag for text in texts for tag in parse_caption(text))
+            document = PurePosixPath(name).with_suffix(beside.ENDING).name
+            path, place = f"{folder}/{name}".lstrip("/"), f"{archive}{ARCHIVE_SEPARATOR}{folder}/{document}"
+            if document in known:
+                yield beside.annotate(path, beside.parse_json(read(document), place), place, tags)
+            elif tags:
+                yield Annotation(path, tags)
+
+
+def _metadata(candidates: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The files that may hold posts, by name: not what stands beside a picture of the same name."""
+    pictures = {os.path.splitext(name)[0] for name in names if has_image_name(name)}  # noqa: PTH122 - in an archive
+    return [name for name in candidates if os.path.splitext(name)[0] not in pictures]  # noqa: PTH122
 
 
 def _read_archive(archive: Path) -> Dataset:
     packed = open_packed(archive)
     name = archive.name[: -len(archive_extension(archive.name) or "")]
-    member = packed.annotations()
-    if member is not None:
-        prefix = f"{archive.name}{ARCHIVE_SEPARATOR}" + member.removesuffix(FILE_NAME)
-        place = _Place(archive.parent, name, f"{archive}{ARCHIVE_SEPARATOR}{member}", prefix)
-        with packed.text(member) as file:
-            return _from_annotations(
-                file, place, lambda path: path.partition(ARCHIVE_SEPARATOR)[2] in packed.members
-            )
-    found = packed.metadata()
-    if len(found) != 1:
+
+    def is_there(path: str) -> bool:
+        return path.partition(ARCHIVE_SEPARATOR)[2] in packed.members
+
+    def place(member: str) -> _Place:
+        prefix = f"{archive.name}{ARCHIVE_SEPARATOR}{member.rpartition('/')[0]}/".replace("!//", "!/")
+        return _Place(archive.parent, name, f"{archive}{ARCHIVE_SEPARATOR}{member}", prefix)
+
+    for member, read in (
+        (packed.named(FILE_NAME), read_annotations),
+        (packed.named(*beside.TABLES), beside.read_table),
+    ):
+        if member is not None:
+            with packed.text(member) as file:
+                return _from_annotations(read(file, place(member).file), place(member), is_there)
+    found = _metadata(packed.metadata(), packed.members)
+    if len(found) == 1:
+        with packed.text(found[0]) as file:
+            posts = danbooru.read_posts(file, f"{archive}{ARCHIVE_SEPARATOR}{found[0]}")
+            return _from_posts(posts, archive.parent, name, (archive,))
+    annotations = list(_beside_members(packed, archive))
+    if not annotations:
         raise SourceError(_no_annotations(str(archive), found))
-    with packed.text(found[0]) as file:
-        posts = danbooru.read_posts(file, f"{archive}{ARCHIVE_SEPARATOR}{found[0]}")
-        return _from_posts(posts, archive.parent, name, (archive,))
+    return _from_annotations(annotations, place(""), is_there)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -257,7 +342,8 @@ def _opened(path: Path) -> BinaryIO:
 def _no_annotations(place: str, found: Sequence[str]) -> str:
     metadata = "none" if not found else ", ".join(found[:4])
     return (
-        f"{place} has no {FILE_NAME}, and metadata is looked for in exactly one file ending in "
+        f"{place} has no {FILE_NAME} or {' or '.join(beside.TABLES)}, no picture has a caption or JSON file "
+        f"beside it, and metadata is looked for in exactly one file ending in "
         f"{' or '.join(danbooru.ENDINGS)}: found {metadata}"
     )
 
@@ -272,10 +358,12 @@ class _Place:
     prefix: str
 
 
-def _from_annotations(file: BinaryIO, place: _Place, exists: Callable[[str], bool]) -> Dataset:
+def _from_annotations(
+    annotations: Iterable[Annotation], place: _Place, exists: Callable[[str], bool]
+) -> Dataset:
     pictures: dict[str, Picture] = {}
     skipped = []
-    for annotation in read_annotations(file, place.file):
+    for annotation in annotations:
         inner = PurePosixPath(annotation.path)
         if inner.is_absolute() or ".." in inner.parts or "\0" in annotation.path:
             raise SourceError(f"{place.file}: path {annotation.path!r} leads out of the data set")

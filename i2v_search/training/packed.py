@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from i2v_search.archives import ARCHIVE_SEPARATOR, Found, archive_extension, is_picture_name, walk_archive
+from i2v_search.captions import ENDINGS
 from i2v_search.errors import ImageError, SourceError
 from i2v_search.sidecar import FILE_NAME
 from i2v_search.sources import open_stored
+from i2v_search.training.beside import TABLES
 from i2v_search.training.danbooru import may_hold_posts
 
 MAX_TAR_BYTES: Final = 2**30
@@ -29,9 +31,9 @@ class Packed:
 
     members: dict[str, Callable[[str], bytes]]
 
-    def annotations(self) -> str | None:
-        """The name of the ``tags.jsonl`` that is in the fewest folders."""
-        found = [name for name in self.members if name.rpartition("/")[2] == FILE_NAME]
+    def named(self, *names: str) -> str | None:
+        """The member with one of some names, without its folders, that is in the fewest folders."""
+        found = [name for name in self.members if name.rpartition("/")[2] in names]
         return min(found, key=lambda name: (name.count("/"), name), default=None)
 
     def metadata(self) -> list[str]:
@@ -85,7 +87,8 @@ def read_packed(root: Path, path: str) -> bytes:
 
 def _wanted(name: str) -> bool:
     file = name.rpartition("/")[2]
-    return is_picture_name(name) or file == FILE_NAME or may_hold_posts(file)
+    beside = os.path.splitext(file)[1].lower() in ENDINGS or file in TABLES  # noqa: PTH122 - of an archive
+    return is_picture_name(name) or file == FILE_NAME or may_hold_posts(file) or beside
 
 
 @lru_cache(maxsize=4)
