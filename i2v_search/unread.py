@@ -181,7 +181,7 @@ def total(parts: Iterable[Iterable[NotRead]]) -> tuple[NotRead, ...]:
     return tally.counted()
 
 
-def described(items: Iterable[NotRead], most: int = 12) -> str:
+def described(items: Iterable[NotRead], most: int = 20) -> str:
     """One line for people.
 
     >>> described([NotRead(".heic", 3), NotRead(".psd", 1, "export as PNG")])
