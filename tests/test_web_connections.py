@@ -41,10 +41,10 @@ def connect(server: Running, *, source: str = "127.0.0.1", receives: int | None 
 
 def answer_of(connection: socket.socket) -> int:
     """Status of one answer, read to its end; the connection stays."""
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    response.read()
-    return response.status
+    with contextlib.closing(http.client.HTTPResponse(connection)) as response:
+        response.begin()
+        response.read()
+        return response.status
 
 
 def is_held(connection: socket.socket) -> bool:
