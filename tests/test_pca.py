@@ -51,6 +51,29 @@ def test_equals_scikit_learn(n: int, d: int, k: int, offset: float) -> None:
     np.testing.assert_allclose(up_to_sign(ours.transform(rows), transformed), transformed, atol=accuracy)
 
 
+@pytest.mark.parametrize("k", [1, 7, 19, 20, 45, 64])
+@pytest.mark.parametrize("centre", [True, False])
+def test_fewer_rows_than_dimensions_give_what_their_covariance_gives(k: int, centre: bool) -> None:
+    rows = decaying(20, 64, offset=2)
+    ours = fit_pca([rows[:5], rows[5:]], k, centre=centre)
+    exact = rows.astype(np.float64) - (rows.mean(axis=0, dtype=np.float64) if centre else 0)
+    variances, vectors = np.linalg.eigh(exact.T @ exact / len(rows))
+    assert_orthonormal(ours)
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio, variances[::-1][:k].clip(0) / variances.sum(), atol=1e-6
+    )
+    sure = min(k, 15)  # the rest of the variance is rounding
+    np.testing.assert_allclose(
+        projector(ours.components[:sure]), projector(vectors[:, ::-1][:, :sure].T), atol=2e-3
+    )
+
+
+def test_a_handful_of_wide_rows_needs_no_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2v_search.pca.leading_eigenvectors", None)
+    ours = fit_pca([decaying(10, 64)], 50)
+    assert ours.components.shape == (50, 64)
+
+
 def test_equals_scikit_learn_where_subspace_iteration_runs() -> None:
     rows = decaying(1000, 512)
     ours, theirs = fit_pca([rows], 20), PCA(20, svd_solver="full").fit(rows.astype(np.float64))

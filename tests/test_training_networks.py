@@ -71,6 +71,23 @@ def test_activations_keep_their_size_through_a_deep_network_from_scratch() -> No
     assert 0.3 < float(value.square().mean().sqrt()) < 10
 
 
+def test_weights_from_scratch_are_as_large_as_their_inputs_need() -> None:
+    """Behind a ReLU 2 / fan-in (He et al.), behind sigmoids and statistics 1 / fan-in."""
+    tags = Vocabulary(tuple(f"tag {number}" for number in range(200)), ("general",) * 200)
+    widths = Widths(trunk=(32,) * 11, dimension=96)
+    weights = initial_weights("illustration2vec-features", tags, widths=widths).weights
+    for name, values in weights.items():
+        layer, _, part = name.partition(".")
+        if part == "bias":
+            assert not values.any()
+            continue
+        gain = 1 if layer in {"encode1", "encode2"} else 2
+        expected = np.sqrt(gain / np.prod(values.shape[1:])) / (64 if layer == "conv1_1" else 1)
+        assert values.std() == pytest.approx(expected, rel=0.1), name
+        assert abs(values.mean()) < expected / 5, name
+    assert {"conv1_1.weight", "encode1.weight", "encode2.weight"} <= set(weights)
+
+
 @pytest.mark.parametrize("model", ["illustration2vec", "illustration2vec-features", "lite"])
 def test_what_was_trained_is_what_onnx_runtime_computes(model: TrainingModel) -> None:
     weights = initial_weights(model, TAGS, start_of(model), widths=WIDTHS).weights
