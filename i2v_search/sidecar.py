@@ -157,6 +157,7 @@ class Sidecars:
 
     def count_unmatched(self, wanted: Callable[[str], bool]) -> None:
         """Count the lines of tags files that are about no file: of the wanted ones, once all were met."""
+        names_of = lru_cache(maxsize=64)(_composed_names)
         for folder, file in self._files.items():
             missing = (
                 []
@@ -164,7 +165,7 @@ class Sidecars:
                 else [
                     path
                     for path in sorted(file.unmet)
-                    if wanted(_stored(folder, path, self._root)) and not _exists(folder, path)
+                    if wanted(_stored(folder, path, self._root)) and not _exists(folder, path, names_of)
                 ]
             )
             if missing:
@@ -265,14 +266,28 @@ def _stored(folder: str, path: str, root: str) -> str:
     return f"{folder}/{path}".removeprefix(_with_separator(root))
 
 
-def _exists(folder: str, path: str) -> bool:
-    """Whether a line is about a file that is there, if not read; of a member, about its archive."""
+def _exists(folder: str, path: str, names_of: Callable[[str], Mapping[str, str]]) -> bool:
+    """Whether a line is about a file that is there, if not read; of a member, about its archive.
+
+    Args:
+        folder: of the tags file.
+        path: as the line spells it.
+        names_of: the names in a folder by their composed spelling.
+    """
     with suppress(ValueError, OSError):
-        return any(
-            os.path.lexists(os.path.join(folder, spelled.partition("!/")[0]))  # noqa: PTH118
-            for spelled in (path, _plain(path))
-        )
+        if os.path.lexists(os.path.join(folder, path.partition("!/")[0])):  # noqa: PTH118
+            return True
+        for part in _plain(path).partition("!/")[0].split("/"):
+            name = part if part == ".." else names_of(folder).get(part)
+            if name is None:
+                return False
+            folder = os.path.join(folder, name)  # noqa: PTH118
+        return True
     return False
+
+
+def _composed_names(folder: str) -> Mapping[str, str]:
+    return {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}  # noqa: PTH208
 
 
 def _with_separator(folder: str) -> str:

@@ -66,6 +66,7 @@ _SERVICE_FOLDERS: Final = frozenset(
     )
 )
 _ENDING: Final = re.compile(r"\.[\w!~+-]{1,15}", re.ASCII)
+_SEVERAL: Final = re.compile(r"^((?:(?:broken|excluded|hidden) )?(?:caption|folder|image|line|link))s\b")
 #: A folder may hold a million files of a million endings.
 _MOST_KINDS: Final = 200
 OTHERS: Final = "of other kinds"
@@ -92,8 +93,11 @@ class NotRead:
 
         >>> str(NotRead(".psd", 2, "export as PNG"))
         '2 .psd (export as PNG)'
+        >>> str(NotRead("excluded folders", 1))
+        '1 excluded folder'
         """
-        return f"{self.count:,} {self.kind}" + (f" ({self.help})" if self.help else "")
+        kind = _SEVERAL.sub(r"\1", self.kind) if self.count == 1 else self.kind
+        return f"{self.count:,} {kind}" + (f" ({self.help})" if self.help else "")
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
@@ -112,7 +116,7 @@ class Tally:
         ...     tally.file(name)
         >>> tally.passed_over(".git", is_folder=True, is_image=False)
         >>> print(*tally.counted(), sep=", ")
-        2 .heic (convert to JPEG), 1 .psd (export as PNG), 1 hidden folders, 1 without an ending
+        2 .heic (convert to JPEG), 1 .psd (export as PNG), 1 hidden folder, 1 without an ending
     """
 
     def __init__(self) -> None:

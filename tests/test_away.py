@@ -139,7 +139,7 @@ def test_a_link_that_never_led_anywhere_is_told(tmp_path: Path) -> None:
     (images / "usb").symlink_to("../disk")
     made = Collection.extract(tmp_path / "c", [images], encoder=GridEncoder())
     assert made.changes is not None
-    assert [str(item) for item in made.changes.not_read] == ["1 broken links"]
+    assert [str(item) for item in made.changes.not_read] == ["1 broken link"]
 
 
 def test_a_link_to_an_archive_whose_disk_is_away_keeps_its_members(tmp_path: Path) -> None:

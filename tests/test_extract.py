@@ -515,7 +515,7 @@ def test_what_is_excluded_leaves_the_collection_and_is_told(library: Library) ->
     )
     assert made.changes is not None
     assert (made.changes.removed, made.changes.excluded) == (3, 2)
-    assert [str(item) for item in made.changes.not_read] == ["1 excluded folders"]
+    assert [str(item) for item in made.changes.not_read] == ["1 excluded folder"]
     assert len(library.ids) == 4
     library.extract()
     (library.images / ".i2vignore").write_text("/000[02].png")
@@ -553,7 +553,7 @@ def test_captions_and_nested_tags_files_are_stored(library: Library) -> None:
     assert library.tags("0000.png") == {Tag("kohyatag"), Tag("long hair")}
     assert library.tags("0001.png") == {Tag("hydrustag"), Tag("someone", 1.0, "artist")}
     assert library.tags("sub/0010.png") == {Tag("subtag")}
-    assert [str(item) for item in told] == ["1 lines of sub/tags.jsonl (there is no file 'no.png')"]
+    assert [str(item) for item in told] == ["1 line of sub/tags.jsonl (there is no file 'no.png')"]
     (library.images / "0002.txt").write_text("new")
     again = library.extract()
     assert (again.unchanged, again.refreshed, again.not_read) == (5, 1, told)

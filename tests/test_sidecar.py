@@ -107,6 +107,24 @@ def test_lines_about_no_file_are_counted(tmp_path: Path) -> None:
     assert others.counted() == ()
 
 
+@pytest.mark.parametrize(
+    "written", ["\u00e9/\u00e9.png", "e\u0301/e\u0301.png", "./e\u0301//\u00e9.png", "\u00e9\\e\u0301.png"]
+)
+@pytest.mark.parametrize("there", ["\u00e9", "e\u0301"])
+def test_a_line_about_a_file_that_was_not_looked_at_is_not_counted(
+    tmp_path: Path, written: str, there: str
+) -> None:
+    """As where one image is added, or a folder left out: the file is there, however the line spells it."""
+    write(tmp_path, {"path": written}, {"path": written.replace("png", "gif")})
+    (tmp_path / there).mkdir()
+    (tmp_path / there / f"{there}.png").touch()
+    tally = Tally()
+    Sidecars(tmp_path, [tmp_path], tally=tally).count_unmatched(lambda path: True)
+    (found,) = tally.counted()
+    assert (found.kind, found.count) == ("lines of tags.jsonl", 1)
+    assert ".gif" in found.help
+
+
 def test_captions_come_on_top(tmp_path: Path) -> None:
     write(tmp_path, {"path": "a.png", "tags": ["miku", "x"], "categories": {"miku": "character"}})
     for name in ("a.png", "b.jpg", "b.png"):
