@@ -24,9 +24,10 @@ export function watch(picture, tell) {
 
 /** Mark what holds a picture that did not come; with `key` its name and the reason stand in its place. */
 export function watchIn(picture, holder, key = "") {
+  picture.addEventListener("error", () => holder().classList.add("missing"));
+  picture.addEventListener("load", () => holder().classList.remove("missing"));
   watch(picture, (reason) => {
-    holder().classList.add("missing");
-    holder().title = reason;
+    holder().title = key ? `${nameOf(key)}: ${reason}` : reason;
     if (!key) return;
     picture.after(h("span", { class: "gone" }, h("b", {}, nameOf(key)), " ", reason));
     tellMissing();
@@ -35,7 +36,7 @@ export function watchIn(picture, holder, key = "") {
 
 /** Say above the grid which of its pictures cannot be shown, and what to do. */
 export function tellMissing() {
-  const items = [...get("grid").querySelectorAll(".tile.missing")];
+  const items = [...get("grid").querySelectorAll(".tile.missing:has(.gone)")];
   const names = items.slice(0, NAMED).map((item) => nameOf(item.dataset.key)).join(", ");
   const more = items.length > NAMED ? say(TEXT.missingMore, items.length - NAMED) : "";
   const text = items.length ? `${count(TEXT.missingOf, items.length)} ${names}${more}. ${TEXT.missingHint}` : "";
