@@ -253,7 +253,8 @@ class Part:
             values = np.asarray(self._maps[ends][:count])
             if count and (values[0] < 0 or values[-1] > limit or np.any(values[1:] < values[:-1])):
                 raise CollectionDamagedError(
-                    f"{self.path}: {ends} is not a rising list up to {limit}; {repair_advice(self.path.parent)}"
+                    f"{self.path}: {ends} is not a rising list up to {limit}; "
+                    f"{repair_advice(self.path.parent)}"
                 )
         numbers = self.all_tag_entries()[1]
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= self.vocabulary_size):
