@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from glob import has_magic
 from pathlib import Path
-from typing import Self, Unpack, get_args
+from typing import Any, Self, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,13 @@ class Collection:
         self._engine = engine
         self._encoder: Encoder | None = None
         self._load()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a place and how it was opened, never as data: it opens it anew."""
+        opened = partial(
+            type(self), engine=self._engine, search_engine=self.search_engine, milvus_uri=self.milvus_uri
+        )
+        return opened, (self.directory.absolute(),)
 
     @classmethod
     def open(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
@@ -23,6 +23,8 @@ MAX_BYTES = 64 * 2**20
 _FileName = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)
 _Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 _Count = Field(ge=0, le=2**62)
+#: No file can have a name with the byte 0.
+_Text = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=2**16)]
 
 
 class _Model(BaseModel):
@@ -32,9 +34,9 @@ class _Model(BaseModel):
 class EncoderRecord(_Model):
     """The encoder whose vectors the collection holds; see `i2v_search.encoders.EncoderInfo`."""
 
-    id: str
+    id: _Text
     weights_sha256: str = _Sha256
-    preprocessing: str
+    preprocessing: _Text
     dimension: int = Field(ge=1, le=65_536)
 
 
@@ -103,6 +105,12 @@ class IndexRecord(_Model):
     actual: dict[str, float] = {}
     files: dict[Literal["arrays", "faiss", "graph", "reduced"], FileRecord]
 
+    @model_validator(mode="after")
+    def _has_what_a_search_needs(self) -> Self:
+        if missing := {"arrays", "faiss"} - self.files.keys():
+            raise ValueError(f"files lack {', '.join(sorted(missing))}")
+        return self
+
 
 class Manifest(_Model):
     """The content of ``collection.json``.
@@ -121,7 +129,7 @@ class Manifest(_Model):
     encoder: EncoderRecord
     tagger: EncoderRecord | None = None
     similarity: SimilarityName
-    image_root: str
+    image_root: _Text
     mounts: tuple[str, ...] = ()
     generation: int = Field(default=0, ge=0, le=2**62)
     next_id: int = Field(default=0, ge=0, le=2**62)
@@ -144,6 +152,7 @@ class Manifest(_Model):
             with open_regular(path) as file:
                 content = file.read(MAX_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
+            require_folder(directory)
             raise CollectionNotFoundError(
                 f"no collection at {directory}; make one with: "
                 f"i2v-search build FOLDER --collection {directory}"
@@ -153,7 +162,7 @@ class Manifest(_Model):
         if len(content) > MAX_BYTES:
             raise CollectionDamagedError(f"{path} is larger than {MAX_BYTES} bytes; refused")
         try:
-            document = json.loads(content)
+            document = json.loads(content, parse_constant=_number)
             version, checksum = document.get("format"), document.pop("checksum", None)
         except (ValueError, AttributeError, RecursionError) as error:
             raise CollectionDamagedError(
@@ -212,6 +221,26 @@ class Manifest(_Model):
     def updated(self, **changes: Any) -> Self:
         """A copy with `changes` applied."""
         return self.model_copy(update=changes)
+
+
+def _number(name: str) -> float:
+    """Refuse what is no number: it differs even from itself, so that no manifest would be the same again."""
+    if name == "NaN":
+        raise ValueError("NaN is no number")
+    return float(name)
+
+
+def require_folder(directory: Path) -> None:
+    """Refuse a place where no collection can be, nor be made.
+
+    Raises:
+        CollectionNotFoundError: it, or a folder that it would be in, is a file.
+    """
+    for place in (directory, *directory.parents):
+        if place.is_file():
+            raise CollectionNotFoundError(
+                f"{place} is a file, and a collection is a folder; name another place with --collection"
+            )
 
 
 def repair_advice(directory: Path) -> str:

@@ -109,7 +109,7 @@ class Recipe(_Table):
             document = tomllib.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RecipeError(f"no recipe at {file}; start from index/recipes/template.toml") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise RecipeError(f"{file} cannot be read as TOML: {error}") from error
         try:
             recipe = cls.model_validate(document)

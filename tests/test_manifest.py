@@ -27,7 +27,10 @@ def full_manifest(**changes: Any) -> Manifest:
         dimensions=2,
         candidates=20,
         recall_at_10=0.995,
-        files={"arrays": FileRecord(name="search-00002.h5", sha256=SHA256)},
+        files={
+            "arrays": FileRecord(name="search-00002.h5", sha256=SHA256),
+            "faiss": FileRecord(name="search-00002.faiss", sha256=SHA256),
+        },
     )
     return Manifest(
         encoder=EncoderRecord(id="test", weights_sha256=SHA256, preprocessing="none", dimension=3),
@@ -77,6 +80,7 @@ def test_it_names_every_file_of_the_collection() -> None:
         "tombstones-00001.npy",
         "removals-00002.jsonl",
         "search-00002.h5",
+        "search-00002.faiss",
     }
 
 

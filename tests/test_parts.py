@@ -1,8 +1,10 @@
 """A feature file holds rows until one of its spaces is full, and any HDF5 reader can read it."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from i2v_search import parts
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store import unit_float16
@@ -220,3 +223,48 @@ def test_whatever_fits_comes_back(
     part = Part(path, DIMENSION)
     assert [part.record(row) for row in range(part.rows)] == records
     assert part.damaged_rows() == []
+
+
+def test_a_reader_at_any_moment_of_a_commit_sees_whole_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows count last: a reader that comes between two writes finds their tags in the vocabulary."""
+    path, real, seen = tmp_path / "features-00000.h5", parts.write_at, []
+    PartWriter.create(path, 4, Capacity(8, 400, 8, 64, 32))
+
+    def watched(file: Any, offset: int, values: NDArray[Any]) -> None:
+        real(file, offset, values)
+        part = Part(path, 4)
+        assert part.damaged_rows() == []
+        seen.append((part.rows, {tag.name for row in range(part.rows) for tag in part.record(row).tags}))
+
+    writer = PartWriter(path, 4)
+    monkeypatch.setattr(parts, "write_at", watched)
+    for number in range(3):
+        record = ImageRecord(f"{number}.png", "ab" * 32, 1, 2, 3, 4, (Tag(f"tag {number}"),))
+        writer.append([record], [number], *unit_float16(np.ones((1, 4), np.float32)))
+        writer.commit()
+    writer.close()
+    assert [rows for rows, _ in seen] == sorted(rows for rows, _ in seen)
+    assert seen[-1] == (3, {"tag 0", "tag 1", "tag 2"})
+
+
+def test_rows_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted before an fsync may be counted, and not be there, after a power cut."""
+    path, real, events = tmp_path / "features-00000.h5", parts.write_at, []
+    PartWriter.create(path, 4, Capacity(8, 400, 8, 64, 32))
+    counted = Part(path, 4).offsets["committed"]
+
+    def written(file: Any, offset: int, values: NDArray[Any]) -> None:
+        events.append("count" if counted <= offset < counted + 16 else "row")
+        real(file, offset, values)
+
+    monkeypatch.setattr(parts, "write_at", written)
+    monkeypatch.setattr(parts, "sync", lambda descriptor: events.append("sync"))
+    writer = PartWriter(path, 4)
+    record = ImageRecord("a.png", "ab" * 32, 1, 2, 3, 4, (Tag("tag"),))
+    writer.append([record], [0], *unit_float16(np.ones((1, 4), np.float32)))
+    writer.commit()
+    writer.close()
+    order = [event for event, _ in itertools.groupby(events)]
+    assert order == ["row", "sync", "count", "sync"]

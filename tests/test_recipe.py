@@ -69,3 +69,9 @@ def test_a_bad_recipe_is_refused_with_the_place(tmp_path: Path, text: str, messa
     with pytest.raises(RecipeError, match=r"recipe\.toml") as caught:
         Recipe.load(write(tmp_path, text))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{b=" * 5000, "[" + "a." * 5000 + "b]"])
+def test_a_deeply_nested_recipe_is_one_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RecipeError, match=r"recipe\.toml"):
+        Recipe.load(write(tmp_path, text))

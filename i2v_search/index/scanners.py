@@ -130,12 +130,12 @@ class IvfScanner(Scanner):
         lists = faiss.extract_index_ivf(self.index)
         # More results, or fewer rows that count, take more lists for the same recall.
         wanted = settings.effort * max(1.0, k / max(1, settings.candidates)) ** 0.5 / max(share, 1e-9)
-        options: dict[str, Any] = {"nprobe": int(min(lists.nlist, np.ceil(wanted)))}
+        options: dict[str, Any] = {"nprobe": int(min(lists.nlist, max(1, np.ceil(wanted))))}
         if allowed is not None:
             options["sel"] = _selector(allowed)
         parameters = _faiss.IVFSearchParameters(**options)
         if refined:
-            factor = max(2.0, settings.shortlist / max(1, settings.candidates))
+            factor = max(2.0, min(settings.shortlist / max(1, settings.candidates), len(self) / k))
             parameters = _faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
         return self._filled(self.index.search(queries, k, params=parameters), queries, allowed)
 
@@ -161,7 +161,7 @@ class HnswScanner(Scanner):
         """See `Scanner.search`."""
         if allowed is not None and np.count_nonzero(allowed) < _SPARSE * len(self):
             return self.scan(queries, k, allowed)
-        options: dict[str, Any] = {"efSearch": max(settings.effort, 2 * k)}
+        options: dict[str, Any] = {"efSearch": max(min(settings.effort, len(self)), 2 * k)}
         if allowed is not None:
             options["sel"] = _selector(allowed)
         found = self.index.search(queries, k, params=_faiss.SearchParametersHNSW(**options))

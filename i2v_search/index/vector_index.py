@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
+from i2v_search.errors import CollectionDamagedError
 from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, tail_of
 from i2v_search.index.forms import Form, learn_form, sample_positions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
@@ -164,7 +165,7 @@ class VectorIndex:
         """At least min(k, held) rows of the scanner with their scores."""
         wanted = min(candidates_for(k, self.settings.candidates), held)
         with threads_for(len(queries)):
-            distances, rows = self.scanner.search(self.form.apply(queries), wanted, usable, self.settings)
+            distances, rows = self._scanned(self.form.apply(queries), wanted, usable)
             positions = self.positions[rows]
             # Distances as FAISS expands them for a batch, |x|^2 + |y|^2 - 2 <x, y>, lose what is near.
             if self.approximate or self.similarity.euclidean:
@@ -174,6 +175,19 @@ class VectorIndex:
         else:
             scores = np.clip(distances, -1, 1)
         return np.asarray(scores, np.float32), positions
+
+    def _scanned(
+        self, queries: NDArray[Any], wanted: int, usable: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """What the scanner finds: rows that it has, whoever wrote its file and put the checksum right."""
+        fix = f"rebuild it: i2v-search index --collection {self.store.directory}"
+        try:
+            distances, rows = self.scanner.search(queries, wanted, usable, self.settings)
+        except RuntimeError as error:
+            raise CollectionDamagedError(f"the index cannot be searched ({error}); {fix}") from error
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(self.positions):
+            raise CollectionDamagedError(f"the index finds rows that are not there; {fix}")
+        return distances, rows
 
     def _compare(self, queries: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of queries (m, d), each with rows of its own (m, c), in full: (m, c) float32."""

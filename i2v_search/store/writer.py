@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from i2v_search.errors import CollectionError, CollectionLockedError
 from i2v_search.files import file_sha256
 from i2v_search.locks import MARKER, ProcessLock
-from i2v_search.manifest import FILE_NAME, Manifest, PartRecord
+from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, require_folder
 from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store.checksums import damaged, part_damage
 from i2v_search.store.feature_store import FeatureStore
@@ -32,10 +32,12 @@ class WriterLock:
     """The right to change a collection: one process at a time, released by the system when the process dies.
 
     Raises:
+        CollectionNotFoundError: there is a file where the collection's folder belongs.
         CollectionLockedError: another process holds it.
     """
 
     def __init__(self, directory: Path) -> None:
+        require_folder(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = ProcessLock(directory / LOCK_NAME)
         self._directory = directory
