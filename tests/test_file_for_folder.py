@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 from grids import draw_folder
+from stores import make_store, random_vectors
 
 from i2v_search.cli.app import main
 
 COMMANDS = [
     *("info", "verify", "verify --repair", "compact", "index", "search 0", "morph 0 1", "remove 0"),
     *("add images", "build images", "extract images", "export out.npy", "map --out map.html", "duplicates"),
-    *("relocate a b", "merge notes.txt", "serve --no-open", "push", "sync", "demo"),
+    *("relocate a b", "merge other", "serve --no-open", "push", "sync", "demo"),
 ]
 
 
@@ -26,6 +27,7 @@ def test_a_file_is_named(
     monkeypatch.chdir(tmp_path)
     draw_folder(tmp_path / "images", 2)
     (tmp_path / "notes.txt").write_text("mine")
+    make_store(tmp_path / "other", random_vectors(2, 8))
     monkeypatch.setattr("sys.argv", ["i2v-search", *command.split(), "-c", place])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from i2v_search import parts
+from i2v_search import arrays, parts
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store import unit_float16
@@ -229,7 +229,7 @@ def test_a_reader_at_any_moment_of_a_commit_sees_whole_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows count last: a reader that comes between two writes finds their tags in the vocabulary."""
-    path, real, seen = tmp_path / "features-00000.h5", parts.write_at, []
+    path, real, seen = tmp_path / "features-00000.h5", arrays.write_at, []
     PartWriter.create(path, 4, Capacity(8, 400, 8, 64, 32))
 
     def watched(file: Any, offset: int, values: NDArray[Any]) -> None:
@@ -251,7 +251,7 @@ def test_a_reader_at_any_moment_of_a_commit_sees_whole_rows(
 
 def test_rows_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is counted before an fsync may be counted, and not be there, after a power cut."""
-    path, real, events = tmp_path / "features-00000.h5", parts.write_at, []
+    path, real, events = tmp_path / "features-00000.h5", arrays.write_at, []
     PartWriter.create(path, 4, Capacity(8, 400, 8, 64, 32))
     counted = Part(path, 4).offsets["committed"]
 
