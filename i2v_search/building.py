@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -9,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
+from i2v_search.arguments import StoredImage, StoredImages, read_whole, several, shown, whole
 from i2v_search.catalogue import Catalogue
 from i2v_search.choices import Engine, SimilarityName
 from i2v_search.encoders import Encoder, EncoderInfo, TaggedEncoder, load_encoder, load_tagger
@@ -43,7 +43,8 @@ from i2v_search.presence import find_mounts, root_is_away
 from i2v_search.progress import Report
 from i2v_search.rows import UnitRows
 from i2v_search.sample import find_moved_sample
-from i2v_search.sources import Source, Wanted, everything, image_root, named_files
+from i2v_search.searching.path_patterns import find_named
+from i2v_search.sources import Sources, Wanted, everything, image_root, named_files
 from i2v_search.store import (
     FeatureStore,
     Removal,
@@ -59,7 +60,7 @@ from i2v_search.watch import Watch, physical_memory
 
 def extract_features(
     directory: Path,
-    images: Sequence[Source],
+    images: Sources,
     *,
     encoder: str | Encoder | None,
     similarity: SimilarityName | None,
@@ -80,6 +81,7 @@ def extract_features(
         The encoder that was used, and what was done.
     """
     # The sources are looked at first: a misspelt folder must not leave an empty collection behind.
+    images = several(images)
     root = image_root(images)
     require_similarity(similarity)
     with WriterLock(directory):
@@ -142,9 +144,7 @@ def begin_manifest(
     return manifest
 
 
-def lift_removals(
-    directory: Path, manifest: Manifest, images: Sequence[Source], *, forget: bool = False
-) -> Manifest:
+def lift_removals(directory: Path, manifest: Manifest, images: Sources, *, forget: bool = False) -> Manifest:
     """Let removed images in again: those that are named one by one, or with `forget` all of them."""
     before = read_removals(directory, manifest.removals)
     if not before:
@@ -172,7 +172,7 @@ def note_mounts(directory: Path) -> None:
         store.manifest.updated(mounts=mounts).save(directory)
 
 
-def remove_rows(directory: Path, images: Sequence[int | str]) -> set[int]:
+def remove_rows(directory: Path, images: StoredImages) -> set[int]:
     """Mark images as removed, by id or stored path, and keep them out from now on.
 
     An image with the content of one that stays is kept out at its own path only.
@@ -187,7 +187,7 @@ def remove_rows(directory: Path, images: Sequence[int | str]) -> set[int]:
         manifest = Manifest.load(directory)
         store = FeatureStore(directory, manifest)
         catalogue = Catalogue(store)
-        positions = {find_image(store, catalogue, image) for image in images}
+        positions = {find_image(store, catalogue, image, whole_path=True) for image in several(images)}
         removals = read_removals(directory, manifest.removals)
         writer = StoreWriter(directory, manifest)
         try:
@@ -318,20 +318,27 @@ def require_similarity(name: str | None) -> None:
         raise QueryError(f"no similarity is called {name!r}; known: {', '.join(known)}")
 
 
-def find_image(store: FeatureStore, catalogue: Catalogue, image: int | str) -> int:
-    """Position of an image given by id, or by stored path.
+def find_image(
+    store: FeatureStore, catalogue: Catalogue, image: StoredImage, *, whole_path: bool = False
+) -> int:
+    """Position of an image given by id, by stored path, or by the end of one path alone.
+
+    With `whole_path` the end of a path is not enough.
 
     Raises:
-        QueryError: the collection holds no such image.
+        QueryError: the collection holds no such image, or this is neither an id nor a path.
     """
-    if isinstance(image, int | np.integer):
-        position = store.position_of_id(int(image))
+    if isinstance(image, str | os.PathLike):
+        text = os.fspath(image)
+        position = catalogue.find_path(text)
+        if position is None and (number := read_whole(text)) is not None:
+            position = store.position_of_id(number)
+        if position is None:
+            position = find_named(store, text, whole=whole_path)
     else:
-        position = catalogue.find_path(image)
-    if position is None and isinstance(image, str) and image.isascii() and image.isdigit():
-        position = store.position_of_id(int(image))
+        position = store.position_of_id(whole("the id of an image", image))
     if position is None:
-        raise QueryError(f"the collection {store.directory} holds no image {image!r}")
+        raise QueryError(f"the collection {store.directory} holds no image {shown(image)}")
     return position
 
 

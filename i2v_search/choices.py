@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from i2v_search.arguments import plain_numbers
+
 #: How two vectors are compared: `i2v_search.similarity`.
 SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.planner`.
@@ -56,3 +58,6 @@ class Engine:
     batch_size: int | None = None
     precision: Precision = "auto"
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        plain_numbers(self)

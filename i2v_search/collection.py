@@ -12,6 +12,7 @@ from typing import Any, Self, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.arguments import StoredImage, StoredImages, number, several, whole
 from i2v_search.building import (
     build_index,
     extract_features,
@@ -47,11 +48,12 @@ from i2v_search.progress import Report, silent
 from i2v_search.recipe import Recipe
 from i2v_search.results import CollectionInfo, Morph, SearchResult
 from i2v_search.rows import UnitRows
-from i2v_search.searching.filters import Filter, match_paths
-from i2v_search.searching.query import Query, QueryImage, Resolver
-from i2v_search.searching.request import Request, SearchOptions, require_queries
+from i2v_search.searching.filters import Filter
+from i2v_search.searching.path_patterns import match_paths
+from i2v_search.searching.query import Query, QueryImage, Resolver, several_images
+from i2v_search.searching.request import Request, SearchOptions
 from i2v_search.searching.searcher import Searcher
-from i2v_search.sources import Source, Wanted, everything, open_stored
+from i2v_search.sources import Sources, Wanted, everything, open_stored
 from i2v_search.store import Damage, FeatureStore, settled
 from i2v_search.tags import TAG_THRESHOLD
 from i2v_search.upkeep.exporting import Export, export_store
@@ -137,7 +139,7 @@ class Collection:
     def build(
         cls,
         directory: str | os.PathLike[str],
-        images: Sequence[Source],
+        images: Sources,
         *,
         encoder: str | Encoder | None = None,
         similarity: SimilarityName | None = None,
@@ -237,7 +239,7 @@ class Collection:
     def extract(
         cls,
         directory: str | os.PathLike[str],
-        images: Sequence[Source],
+        images: Sources,
         *,
         encoder: str | Encoder | None = None,
         similarity: SimilarityName | None = None,
@@ -277,7 +279,7 @@ class Collection:
 
     def add(
         self,
-        images: Sequence[Source],
+        images: Sources,
         *,
         strict: bool = False,
         exclude: Sequence[str] = (),
@@ -301,7 +303,7 @@ class Collection:
         self._reindex(report)
         return self.changes
 
-    def remove(self, images: Sequence[int | str], *, report: Report = silent) -> int:
+    def remove(self, images: StoredImages, *, report: Report = silent) -> int:
         """Remove images by id, stored path or glob of stored paths; the files themselves are left alone.
 
         What is removed stays out of later builds, wherever it is moved, until it is added by name.
@@ -313,7 +315,7 @@ class Collection:
             QueryError: the collection holds no such image, or none that a pattern matches; nothing is removed
                 then.
         """
-        chosen = [one for image in images for one in self._matches(image)]
+        chosen = [one for image in several(images) for one in self._matches(image)]
         positions = remove_rows(self.directory, chosen)
         self._reindex(report)
         return len(positions)
@@ -322,7 +324,7 @@ class Collection:
     def merge(
         cls,
         directory: str | os.PathLike[str],
-        others: Sequence[str | os.PathLike[str]],
+        others: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         engine: Engine = Engine(),
         report: Report = silent,
@@ -349,7 +351,7 @@ class Collection:
             CollectionLockedError: another process is writing.
             OSError: the disk is full; the next merge goes on from what was committed.
         """
-        merged = merge_collections(Path(directory), [Path(other) for other in others], report=report)
+        merged = merge_collections(Path(directory), [Path(other) for other in several(others)], report=report)
         collection = cls(Path(directory), engine=engine)
         collection._reindex(report)
         collection.merged = merged
@@ -359,7 +361,7 @@ class Collection:
         self,
         path: str | os.PathLike[str],
         *,
-        images: Sequence[int | str] | None = None,
+        images: StoredImages | None = None,
         pca: int | None = None,
         unit: bool = False,
         virtual: bool = False,
@@ -387,12 +389,12 @@ class Collection:
             CollectionDamagedError: a row differs from its checksum.
             OSError: the disk is full; nothing is left behind.
         """
-        chosen = None if images is None else [self._position(image) for image in images]
+        chosen = None if images is None else [self._position(image) for image in several(images)]
         return export_store(
             self.store,
             Path(path),
             None if chosen is None else np.array(chosen, np.int64),
-            pca=pca,
+            pca=None if pca is None else whole("pca", pca),
             unit=unit,
             virtual=virtual,
             name_rows=name_rows,
@@ -587,30 +589,29 @@ class Collection:
         return self._searcher.by_examples([query], request, index)[0]
 
     def search_each(
-        self, queries: Sequence[Query] | NDArray[np.float32], **options: Unpack[SearchOptions]
+        self, queries: Query | Sequence[Query] | NDArray[np.float32], **options: Unpack[SearchOptions]
     ) -> tuple[SearchResult, ...]:
         """Search for several queries at once, much faster than one after the other.
 
         Args:
-            queries: each as in `search`; or vectors, (m, d).
+            queries: each as in `search`; or vectors, (m, d). A query alone is one.
             **options: those of `search`, for all of them.
 
         Returns:
             A result for each query, in order. Errors are those of `search`.
         """
-        require_queries(queries)
-        request, index = Request.of(**options), self._vector_index
-        return self._searcher.by_examples(list(queries), request, index)
+        asked, request, index = several_images(queries), Request.of(**options), self._vector_index
+        return self._searcher.by_examples(asked, request, index)
 
     def morph(
         self,
         a: QueryImage,
         b: QueryImage,
         *,
-        via: Sequence[QueryImage] = (),
+        via: QueryImage | Sequence[QueryImage] = (),
         steps: int | None = 4,
         method: MorphMethod = "gradual",
-        exclude: Sequence[int | str] = (),
+        exclude: StoredImages = (),
         tags: str | Sequence[str] = (),
         paths: str | Sequence[str] = (),
         rating: str | None = None,
@@ -643,20 +644,21 @@ class Collection:
             IndexStaleError: the index is missing or older than the feature store.
         """
         require_method(method)
+        count = None if steps is None else whole("steps", steps)
         # First of all: to load the graph or the index may open the store anew.
         network = self._network if needs_graph(method) or self._has_graph else None
         index, rows = self._vector_index, self._unit_rows
-        ends = self._resolver.resolve_all([a, *via, b])
+        ends = self._resolver.resolve_all([a, *several_images(via), b])
         allowed = Filter.parse(tags, paths, rating, max_explicit).allowed(self.store)
         allowed = self._without(exclude, allowed)
-        return find_morph(index, rows, network, ends, steps=steps, method=method, allowed=allowed)
+        return find_morph(index, rows, network, ends, steps=count, method=method, allowed=allowed)
 
     def morph_map(
         self,
         morph: Morph,
         *,
         neighbours: int = MORPH_NEIGHBOURS,
-        exclude: Sequence[int | str] = (),
+        exclude: StoredImages = (),
         tags: str | Sequence[str] = (),
         paths: str | Sequence[str] = (),
         rating: str | None = None,
@@ -688,7 +690,7 @@ class Collection:
             index,
             morph.stops,
             self._resolver.resolve_all(ends),
-            neighbours=neighbours,
+            neighbours=whole("neighbours", neighbours),
             allowed=self._without(exclude, allowed),
         )
 
@@ -729,7 +731,13 @@ class Collection:
         chosen = live if allowed is None else live[allowed[live]]
         similarity = self._vector_index.similarity
         return map_rows(
-            self.store, similarity, chosen, method=method, images=images, seed=seed, report=report
+            self.store,
+            similarity,
+            chosen,
+            method=method,
+            images=images,
+            seed=seed,
+            report=report,
         )
 
     def duplicates(
@@ -752,7 +760,12 @@ class Collection:
         """
         root = Path(self._manifest.image_root)
         return find_duplicates(
-            self.store, root, lambda: self._vector_index, kind=kind, threshold=threshold, report=report
+            self.store,
+            root,
+            lambda: self._vector_index,
+            kind=kind,
+            threshold=number("threshold", threshold),
+            report=report,
         )
 
     def info(self) -> CollectionInfo:
@@ -785,7 +798,7 @@ class Collection:
         derived = settled(self.directory, lambda now: verify_index(self.directory, now.index))
         return (*self.store.verify(), *derived)
 
-    def image_bytes(self, image: int | str) -> bytes:
+    def image_bytes(self, image: StoredImage) -> bytes:
         """The file of an image of the collection, by id or stored path.
 
         Raises:
@@ -794,7 +807,7 @@ class Collection:
         """
         return open_stored(Path(self._manifest.image_root), self.stored_path(image), allow_outside=True)
 
-    def stored_path(self, image: int | str) -> str:
+    def stored_path(self, image: StoredImage) -> str:
         """Path of an image relative to the image root.
 
         Raises:
@@ -802,11 +815,11 @@ class Collection:
         """
         return self.store.path(self._position(image))
 
-    def file_path(self, image: int | str) -> bytes:
+    def file_path(self, image: StoredImage) -> bytes:
         """Absolute path of an image's file in the file system's own bytes."""
         return os.fsencode(Path(self._manifest.image_root) / self.stored_path(image))
 
-    def vectors(self, images: Sequence[int | str] | None = None) -> NDArray[np.float32]:
+    def vectors(self, images: StoredImages | None = None) -> NDArray[np.float32]:
         """Feature vectors as the encoder gave them, up to float16 rounding.
 
         Args:
@@ -817,7 +830,7 @@ class Collection:
         """
         positions = self.store.live
         if images is not None:
-            positions = np.array([self._position(image) for image in images], np.int64)
+            positions = np.array([self._position(image) for image in several(images)], np.int64)
         return self.store.take(positions) * self.store.norms(positions)[:, None]
 
     @property
@@ -923,17 +936,16 @@ class Collection:
         build_index(self.directory, _wishes_of(record), upkeep=True, report=report)
         self._load()
 
-    def _without(
-        self, images: Sequence[int | str], allowed: NDArray[np.bool_] | None
-    ) -> NDArray[np.bool_] | None:
+    def _without(self, images: StoredImages, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         """A mask over the positions of the store, None for all, without these images."""
-        if not images:
+        positions = [self._position(image) for image in several(images)]
+        if not positions:
             return allowed
         left = np.ones(self.store.rows, bool) if allowed is None else allowed.copy()
-        left[[self._position(image) for image in images]] = False
+        left[positions] = False
         return left
 
-    def _matches(self, image: int | str) -> list[int | str]:
+    def _matches(self, image: StoredImage) -> list[StoredImage]:
         """An image as it was given, or the ids of those that a glob of stored paths matches."""
         if not isinstance(image, str) or not has_magic(image) or self._catalogue.find_path(image) is not None:
             return [image]
@@ -942,7 +954,7 @@ class Collection:
             raise QueryError(f"no image of the collection {self.directory} matches {image!r}")
         return [*ids.tolist()]
 
-    def _position(self, image: int | str) -> int:
+    def _position(self, image: StoredImage) -> int:
         return find_image(self.store, self._catalogue, image)
 
 

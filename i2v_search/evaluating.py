@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from PIL import Image
 
+from i2v_search.arguments import several
 from i2v_search.choices import Engine, SimilarityName
 from i2v_search.encoders import Encoder, load_encoder
 from i2v_search.errors import ImageError, QueryError
@@ -148,6 +149,7 @@ def evaluate(
         >>> evaluate([few], "lite", parts=["retrieval"]).sets[0].measures[0].retrieval.pictures
         24
     """
+    datasets, parts = several(datasets), several(parts)
     unknown = sorted(set(parts) - set(PARTS))
     if unknown or not datasets:
         raise QueryError(f"cannot evaluate {unknown or 'without a data set'}; parts: {', '.join(PARTS)}")

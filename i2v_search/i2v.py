@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from i2v_search.arguments import several
 from i2v_search.choices import Engine, Rule
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.checkpoints import check_architecture, heads, read_weights
@@ -84,7 +85,7 @@ class Illustration2Vec:
             EncoderError: these are not the weights of the tag model.
             TagError: a tag is not in the list.
         """
-        tagger, names = self._need_tagger(), list(tags)
+        tagger, names = self._need_tagger(), several(tags)
         return [
             {
                 name: tag.probability
@@ -232,9 +233,7 @@ def _in_batches(
 
 def _load(images: Any) -> Sequence[Image.Image]:
     """Images of any accepted kind as RGB: alpha over white, palettes expanded, grey in three channels."""
-    alone = isinstance(images, Image.Image | str | os.PathLike | bytes)
-    alone = alone or (isinstance(images, np.ndarray) and images.ndim < 4)
-    items = [images] if alone else list(images)
+    items = [images] if isinstance(images, np.ndarray) and images.ndim < 4 else several(images)
     if not items:
         raise EncoderError("give at least one image")
     return [load_image(Image.fromarray(item) if isinstance(item, np.ndarray) else item) for item in items]

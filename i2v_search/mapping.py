@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.arguments import whole
 from i2v_search.choices import MapMethod
 from i2v_search.errors import QueryError
 from i2v_search.escapes import printable
@@ -108,6 +109,7 @@ def map_rows(
     """
     started = time.perf_counter()
     chosen = choose_method(method)
+    images, seed = whole("images", images), whole("seed", seed)
     if images < 1:
         raise QueryError(f"a map needs at least one image, not {images}")
     drawn = evenly(positions, images)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.errors import QueryError
 from i2v_search.index import SearchIndex
 from i2v_search.results import Stop
 from i2v_search.rows import UnitRows
@@ -68,6 +69,8 @@ def map_morph(
         neighbours: of each stop, at most.
         allowed: (rows,) bool over the positions of the store: which may be shown; None for all.
     """
+    if neighbours < 0:
+        raise QueryError(f"neighbours must be at least 0, not {neighbours}")
     vectors = np.stack([place.embed(store, index.similarity) for place in found])
     own = {place.position for place in found}
     scores, positions = index.search(vectors, neighbours + len(own), allowed)

@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from i2v_search.arguments import several
 from i2v_search.collection import Collection
 from i2v_search.drawing import Tile, TileRow, contact_sheet, row_sheet
 from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
 from i2v_search.results import Hit, SearchResult
-from i2v_search.searching.query import QueryImage
+from i2v_search.searching.query import QueryImage, several_images
 from i2v_search.thumbnails import OnMissing, picture_of, unmentioned
 
 TILE = 220
@@ -40,7 +41,7 @@ def search_picture(
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
     """
-    tiles = [_query_tile(collection, query, on_missing) for query in queries]
+    tiles = [_query_tile(collection, query, on_missing) for query in several_images(queries)]
     tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits]
     return contact_sheet(tiles, columns=columns, tile_size=TILE)
 
@@ -69,7 +70,7 @@ def searches_picture(
         I2VSearchError: there is no hit.
     """
     rows = []
-    for result, query in zip_longest(results, queries):
+    for result, query in zip_longest(several(results), several_images(queries)):
         if result.hits:
             tiles = [] if query is None else [_query_tile(collection, query, on_missing)]
             tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits[:columns]]

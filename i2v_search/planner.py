@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from i2v_search.arguments import plain_numbers
 from i2v_search.choices import IndexKind, SimilarityName
 
 PlannedKind: TypeAlias = Literal["exact", "pca", "codes", "ivf", "hnsw"]
@@ -225,6 +226,9 @@ class IndexWishes:
     latency_ms: float = LATENCY_MS
     graph: bool | None = None
     reduced: bool = False
+
+    def __post_init__(self) -> None:
+        plain_numbers(self)
 
     def plan(self, rows: int, dimension: int, similarity: SimilarityName) -> IndexPlan:
         """The plan for a collection."""

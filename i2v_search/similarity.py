@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
+from i2v_search.errors import QueryError
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store import FeatureStore
 
@@ -35,6 +36,13 @@ _CACHED_ROWS = 64
 ALL_ALIKE = 1 - 1e-6
 #: Below this share of |x|^2 + |y|^2 a squared distance is computed again without cancellation.
 _CANCELLED = 0.01
+#: Rows whose largest number is beyond 2 to this power, or below its inverse, are scaled before their length
+#: is taken.
+_FAR_EXPONENT = 30
+#: In a query vector that distances are taken to: sums of the squares of larger numbers overflow.
+_LARGEST = 1e16
+#: Of the sum of all weights, what the rounding of a sum of them may leave where it should be 0.
+_TIED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -67,16 +75,26 @@ class Similarity:
         """Whether rows are compared by distance rather than by inner product."""
         return self.name == "l2"
 
-    def embed(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map an encoder's vectors into the search space.
 
         Args:
-            vectors: (m, d) float32 of any length.
+            vectors: (m, d) float32 or float64, finite, of any length.
 
         Returns:
             (m, d) float32; unit rows except for l2. A row equal to the mean stays zero: it is like nothing.
+
+        Raises:
+            QueryError: one is so long that no distance to it can be told from another, with l2.
         """
-        return vectors if self.euclidean else self._embed_in_place(vectors.astype(np.float32))
+        if not self.euclidean:
+            return self._embed_in_place(_in_range(vectors))
+        if (peak := float(np.abs(vectors).max(initial=0))) > _LARGEST:
+            raise QueryError(
+                f"a query vector with a number as large as {peak:.3g} is too far from every image to compare "
+                f"distances; similarity {self.name} needs vectors like those of the collection's encoder"
+            )
+        return vectors.astype(np.float32)
 
     def embed_rows(self, store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows of the feature store in the search space, (m, d) float32."""
@@ -136,24 +154,43 @@ class Similarity:
         """Scores of squared Euclidean distances."""
         return (1 / (1 + np.sqrt(np.maximum(squared, 0)))).astype(np.float32)
 
-    def combine(self, embedded: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One query out of several embedded examples: their weighted sum, as Rocchio's relevance feedback
-        does.
+    def combine(self, embedded: NDArray[np.float32], weights: NDArray[np.floating]) -> NDArray[np.float32]:
+        """One query out of several embedded examples: their weighted sum, whatever their order.
+
+        Only the ratios of the weights count. Of a Hamming code each bit is that of the weightier side; where
+        both sides weigh the same, every other bit is set, so that no side gets them all.
 
         Args:
             embedded: (m, d) float32 examples in the search space.
-            weights: (m,) float32; negative ones push away.
+            weights: (m,) finite, not all 0; negative ones are turned around.
 
         Returns:
             (1, d) float32 in the search space.
+
+        Raises:
+            QueryError: the examples cancel one another out.
         """
-        total = weights @ embedded
+        shares = weights.astype(np.float64) / np.abs(weights).max()
+        # Sums of floats depend on their order: there is one for the same examples.
+        order = sorted(range(len(shares)), key=lambda line: (shares[line], embedded[line].tobytes()))
+        total = shares[order] @ embedded[order].astype(np.float64)
         if self.euclidean:
-            positive = float(np.maximum(weights, 0).sum())
-            return np.asarray(total / (positive or 1.0), np.float32)[None]
-        if self.name == "hamming" and len(embedded) > 1:
-            return (np.where(total > 0, 1, -1).astype(np.float32) / np.float32(np.sqrt(len(total))))[None]
+            return np.asarray(total / np.abs(shares).sum(), np.float32)[None]
+        if self.name == "hamming":
+            scale = np.sqrt(len(total))
+            tied = np.abs(total) * scale <= _TIED * np.abs(shares).sum()
+            signs = np.where(tied, np.arange(len(total)) % 2 == 0, total > 0)
+            return np.asarray(np.where(signs, 1, -1)[None] / scale, np.float32)
+        if embedded.any() and np.linalg.norm(total) <= _TIED * np.abs(shares).sum():
+            raise QueryError("the examples cancel one another out; leave one out, or weigh them otherwise")
         return unit(total[None])
+
+
+def _in_range(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A copy as float32; rows whose length would overflow or vanish are scaled by a power of 2."""
+    _, exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0))
+    far = np.where(np.abs(exponents) > _FAR_EXPONENT, -exponents, 0)
+    return (np.ldexp(vectors, far[:, None]) if far.any() else vectors).astype(np.float32)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -50,6 +50,7 @@ from i2v_search.archives import (
     walk_archive,
     why,
 )
+from i2v_search.arguments import several
 from i2v_search.errors import ImageError, SourceError
 from i2v_search.exclusion import Exclusion
 from i2v_search.images import (
@@ -65,6 +66,7 @@ from i2v_search.remote import RemoteSource, is_url, remote_source
 from i2v_search.unread import Tally, described, is_service_folder, may_be_picture
 
 Source: TypeAlias = str | os.PathLike[str]
+Sources: TypeAlias = Source | Sequence[Source]
 Wanted: TypeAlias = Callable[[str], bool]
 """Tells by its stored path whether an image is one to look at."""
 
@@ -114,7 +116,7 @@ def followed_links(tally: Tally, root: Path) -> tuple[FollowedLink, ...]:
     return tuple(FollowedLink(_stored(path, root), images) for path, images in sorted(tally.linked.items()))
 
 
-def image_root(sources: Sequence[Source]) -> Path:
+def image_root(sources: Sources) -> Path:
     """Return the absolute, resolved folder that stored paths are relative to.
 
     It is the folder itself for one folder, otherwise what all folders, parents of files and archives, and
@@ -133,7 +135,7 @@ def image_root(sources: Sequence[Source]) -> Path:
         raise SourceError(f"the sources have no folder in common: {', '.join(bases)}") from error
 
 
-def named_files(sources: Sequence[Source], root: Path) -> dict[str, Path | None]:
+def named_files(sources: Sources, root: Path) -> dict[str, Path | None]:
     """Stored paths of the images that are named one by one, with their files; None for one at a URL.
 
     >>> import tempfile
@@ -152,7 +154,7 @@ def named_files(sources: Sequence[Source], root: Path) -> dict[str, Path | None]
 
 
 def iter_images(
-    sources: Sequence[Source],
+    sources: Sources,
     root: Path,
     wanted: Wanted = everything,
     *,
@@ -188,7 +190,7 @@ def iter_images(
 
 
 def count_images(
-    sources: Sequence[Source],
+    sources: Sources,
     root: Path | None = None,
     wanted: Wanted = everything,
     *,
@@ -356,13 +358,11 @@ class _Glob:
 _AnySource: TypeAlias = _File | _Folder | _Glob | RemoteSource
 
 
-def _parse(sources: Sequence[Source], exclude: Sequence[str] = ()) -> list[_AnySource]:
-    if isinstance(sources, str | os.PathLike):
-        sources = [sources]  # a string is a sequence of strings, and never what was meant
-    if not sources:
+def _parse(sources: Sources, exclude: Sequence[str] = ()) -> list[_AnySource]:
+    if not (named := several(sources)):
         raise SourceError("no sources given: name a folder, a file, a glob pattern or an archive")
-    patterns = (exclude,) if isinstance(exclude, str) else tuple(exclude)
-    return [_parse_one(os.fsdecode(source), patterns) for source in sources]
+    patterns = tuple(several(exclude))
+    return [_parse_one(os.fsdecode(source), patterns) for source in named]
 
 
 def _parse_one(source: str, exclude: tuple[str, ...]) -> _AnySource:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from i2v_search.arguments import several
 from i2v_search.choices import Rule
 from i2v_search.encoders.base import Tagger, tag_batch
 from i2v_search.errors import ImageError
@@ -14,7 +15,7 @@ from i2v_search.images import decode_image
 from i2v_search.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.signature import is_signed
-from i2v_search.sources import Skipped, Source, SourceImage, count_images, image_root, iter_images
+from i2v_search.sources import Skipped, SourceImage, Sources, count_images, image_root, iter_images
 from i2v_search.tags import ImageTags, plausible_tags, top_tags
 from i2v_search.unread import DRAWN, Tally
 
@@ -28,7 +29,7 @@ class TaggedImage:
 
 
 def tag_images(
-    sources: Sequence[Source],
+    sources: Sources,
     tagger: Tagger,
     *,
     threshold: float = 0.25,
@@ -67,7 +68,7 @@ def tag_images(
         def choose(row: Any) -> ImageTags:
             return top_tags(row, tagger.vocabulary, count=top)
 
-    tally = tally or Tally()
+    tally, sources = tally or Tally(), several(sources)  # read more than once
     total, done = count_images(sources, exclude=exclude), 0
     images = iter_images(sources, image_root(sources), exclude=exclude, tally=tally)
     found = map_ahead(_preparer(tagger, tally), images, 2 * tagger.batch_size)

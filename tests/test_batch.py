@@ -122,12 +122,6 @@ def test_no_queries_have_no_results(collection: Collection) -> None:
     assert collection.search_each([]) == ()
 
 
-@pytest.mark.parametrize("queries", ["0", b"x", 3, np.ones(DIMENSION, np.float32), Example(1), Path("a")])
-def test_a_single_query_is_refused_where_several_belong(queries: Any, collection: Collection) -> None:
-    with pytest.raises(QueryError, match="search_each takes a list of queries"):
-        collection.search_each(queries)
-
-
 def test_a_result_says_what_was_asked(collection: Collection) -> None:
     results = collection.search_each([2, [1, Example(2, -1)], np.ones(DIMENSION, np.float32)])
     assert [result.query for result in results] == ["0002.png", "0001.png, not 0002.png", "vector"]

@@ -246,8 +246,8 @@ FILTERS: list[tuple[dict[str, Any], Callable[[NDArray[np.int64]], NDArray[np.boo
     ({"tags": "-back\\slash"}, lambda i: i % 4 != 1),
     ({"tags": "日本 語"}, lambda i: i % 4 == 2),
     ({"rating": "safe"}, lambda i: i % 3 != 0),
-    ({"max_explicit": 0.3}, lambda i: i % 3 == 1),
-    ({"max_explicit": 0.31}, lambda i: i % 3 != 0),
+    ({"max_explicit": 0.29}, lambda i: i % 3 == 1),
+    ({"max_explicit": 0.3}, lambda i: i % 3 != 0),
     ({"paths": "*[02468].png"}, lambda i: i % 2 == 0),
     ({"paths": "00[0-4]?.png", "tags": "cat"}, lambda i: (i < 50) & (i % 2 == 0)),
 ]

@@ -143,7 +143,7 @@ def test_vectors_are_those_of_the_encoder_up_to_float16(collection: Collection, 
 
 def test_vectors_of_some_images_come_in_the_order_asked_for(collection: Collection) -> None:
     everything = collection.vectors()
-    chosen = collection.vectors([7, "a/0002.png", "11", np.int64(4)])  # type: ignore[list-item]
+    chosen = collection.vectors([7, "a/0002.png", "11", np.int64(4)])
     assert np.array_equal(chosen, everything[[7, 2, 11, 4]])
     assert collection.vectors([]).shape == (0, DIMENSION)
     with pytest.raises(QueryError, match="holds no image 99"):

@@ -1,7 +1,9 @@
 """Path globs of filters against `fnmatch`, whatever the paths are made of; filters with every index."""
 
 import fnmatch
+import glob
 import os
+import unicodedata
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +15,10 @@ from stores import clustered_vectors, make_store, random_vectors, remove
 
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.collection import Collection
+from i2v_search.errors import QueryError
 from i2v_search.planner import IndexWishes
-from i2v_search.searching.filters import Filter, match_paths
+from i2v_search.searching.filters import Filter
+from i2v_search.searching.path_patterns import find_named, match_paths
 from i2v_search.store import FeatureStore
 
 LETTERS = "ab/.*?[]!-\n é猫\udcff"
@@ -59,9 +63,150 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @example(patterns=["*]"])
 @example(patterns=["\ud800*"])
 @settings(max_examples=400)
-def test_globs_match_as_fnmatch_does(store: FeatureStore, patterns: list[str]) -> None:
-    expected = [any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns) for path in store.paths()]
-    assert match_paths(store, patterns).tolist() == expected
+def test_patterns_match_paths_and_folders_as_fnmatch_does(store: FeatureStore, patterns: list[str]) -> None:
+    paths = list(store.paths())
+    meant = [meaning(paths, pattern) for pattern in patterns]
+    assert match_paths(store, patterns).tolist() == [path in set().union(*meant) for path in paths]
+
+
+def meaning(paths: list[str], pattern: str) -> set[str]:
+    """The paths that a pattern means, by the words of `i2v_search.searching.path_patterns`."""
+    composed = {path: unicodedata.normalize("NFC", path) for path in paths}
+    wanted = unicodedata.normalize("NFC", pattern)
+    while wanted.startswith("./"):
+        wanted = wanted[2:].lstrip("/")
+    if not wanted or wanted.endswith("/"):
+        wanted += "*"
+    parts = wanted.split("/")
+    for count in range(len(parts), 0, -1):
+        head = "/".join(parts[:count])
+        if any((path + "/").startswith((head + "/", head + "!/")) for path in composed.values() if head):
+            wanted = glob.escape(head) + wanted[len(head) :]
+            break
+    globs = (wanted, f"{wanted}/*", f"{wanted}!/*")
+    return {path for path, text in composed.items() if any(fnmatch.fnmatchcase(text, one) for one in globs)}
+
+
+FOLDERS = [
+    "portraits/a.png",
+    "portraits/old/b.png",
+    "portraits.png",
+    "portraits2/c.png",
+    "[Artist] Set/d.png",
+    "[Artist] Set/new/e.png",
+    "A Set/f.png",
+    "art.zip!/in/g.png",
+    "x/portraits/h.png",
+    "x?/i.png",
+    "xy/j.png",
+    "Cafe\u0301/k.png",  # decomposed, as macOS stores it
+    "Caf\u00e9/l.png",
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("portraits", "ab"),
+        ("portraits/", "ab"),
+        ("./portraits", "ab"),
+        ("portraits/*", "ab"),
+        ("portraits*", "abc" + "*"),
+        ("*/portraits", "h"),
+        ("*portraits", "abh"),
+        ("old", ""),
+        ("portraits/old", "b"),
+        ("portraits/a.png", "a"),
+        ("[Artist] Set/*", "de"),
+        ("[Artist] Set", "de"),
+        ("[Artist] Set/", "de"),
+        ("[Artist] Set/new/*.png", "e"),
+        ("[Artist] S*", "f"),
+        ("[[]Artist] S*", "de"),
+        ("[AB] Set/*", "f"),
+        ("[AB] Set", "f"),
+        ("art.zip", "g"),
+        ("*.zip", "g"),
+        ("art.zip!/in", "g"),
+        ("x?", "i"),
+        ("x?/*", "i"),
+        ("[x]?/*", "ij"),
+        ("Caf\u00e9", "kl"),
+        ("Cafe\u0301/*", "kl"),
+        ("Caf?/*", "kl"),
+        ("C*\u00e9/?.png", "kl"),
+        ("*", "abcdefghijkl*"),
+        ("./", "abcdefghijkl*"),
+    ],
+)
+def test_what_people_write_means_what_they_expect(pattern: str, expected: str, tmp_path: Path) -> None:
+    store = make_store(tmp_path, random_vectors(len(FOLDERS), 4), paths=FOLDERS)
+    matched = match_paths(store, [pattern])
+    letters = ["*" if path == "portraits.png" else path[-5] for path in FOLDERS]
+    assert sorted(np.array(letters)[matched].tolist()) == sorted(expected)
+    assert {path for path, is_meant in zip(FOLDERS, matched, strict=True) if is_meant} == meaning(
+        FOLDERS, pattern
+    )
+
+
+def test_a_pattern_may_begin_with_the_image_folder(tmp_path: Path) -> None:
+    store = make_store(tmp_path, random_vectors(len(FOLDERS), 4), paths=FOLDERS)
+    root = store.manifest.image_root
+    assert match_paths(store, [f"{root}/portraits"]).tolist() == match_paths(store, ["portraits"]).tolist()
+    assert not match_paths(store, ["/elsewhere/portraits"]).any()
+
+
+def test_a_folder_whose_images_were_removed_is_no_longer_taken_literally(tmp_path: Path) -> None:
+    store = make_store(tmp_path, random_vectors(2, 4), paths=["[a]/x.png", "a/y.png"])
+    assert match_paths(store, ["[a]/*"]).tolist() == [True, False]
+    remove(tmp_path, [0])
+    assert match_paths(FeatureStore(tmp_path), ["[a]/*"]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "ending"),
+    [
+        ("portraits/a.png", "portraits/a.png", "portraits/a.png"),
+        ("a.png", None, "portraits/a.png"),
+        ("./a.png", None, "portraits/a.png"),
+        ("old/b.png", None, "portraits/old/b.png"),
+        ("ld/b.png", None, None),
+        ("in/g.png", None, "art.zip!/in/g.png"),
+        ("Caf\u00e9/k.png", "Cafe\u0301/k.png", "Cafe\u0301/k.png"),
+        ("Cafe\u0301/l.png", "Caf\u00e9/l.png", "Caf\u00e9/l.png"),
+        ("nothing.png", None, None),
+        ("*.png", None, None),
+        ("", None, None),
+        ("portraits/", None, None),
+    ],
+)
+def test_one_image_by_its_name(name: str, whole: str | None, ending: str | None, tmp_path: Path) -> None:
+    store = make_store(tmp_path, random_vectors(len(FOLDERS), 4), paths=FOLDERS)
+    for expected, position in (
+        (whole, find_named(store, name, whole=True)),
+        (ending, find_named(store, name)),
+    ):
+        assert (None if position is None else store.path(position)) == expected
+
+
+def test_a_name_that_several_images_have_is_an_error_that_lists_them(tmp_path: Path) -> None:
+    paths = [
+        *(f"{folder}/same.png" for folder in "abcdefg"),
+        "e\u0301.png",
+        "\u00e9.png",
+        "x/two.png",
+        "y/two.png",
+    ]
+    store = make_store(tmp_path, random_vectors(len(paths), 4), paths=paths)
+    listed = "'same.png' may be any of 7 images: a/same.png, .*, e/same.png and 2 more; give more of its path"
+    with pytest.raises(QueryError, match=listed):
+        find_named(store, "same.png")
+    with pytest.raises(QueryError, match="any of 2 images"):
+        find_named(store, "\u00e9.png", whole=True)
+    with pytest.raises(QueryError, match=r"any of 2 images: x/two.png, y/two.png; give"):
+        find_named(store, "two.png")
+    store = remove(tmp_path, [9])
+    assert find_named(store, "two.png") == 10
 
 
 def test_paths_are_matched_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,11 +54,41 @@ def test_longer_legs_get_more_images() -> None:
     assert [len(leg.rows) for leg in legs] == [6, 2]
 
 
-def test_there_and_back_again() -> None:
-    legs = route(space_of(arc(*np.linspace(0, 1, 21))), [0, 20, 0], 5, "gradual")
-    assert [len(leg.rows) for leg in legs] == [2, 2]
-    assert list(legs[0].rows) == sorted(legs[0].rows)
-    assert list(legs[1].rows) == sorted(legs[1].rows, reverse=True)
+@pytest.mark.parametrize(
+    ("ends", "named"),
+    [
+        ([0, 20, 0], "both ends of the morph are the same picture"),
+        ([0, 21], "both ends of the morph are the same picture"),
+        ([0, 10, 20, 0], "both ends of the morph are the same picture"),
+        ([0, 0, 20], "A and waypoint 1 of the morph are the same picture"),
+        ([0, 10, 21, 20], "A and waypoint 2 of the morph are the same picture"),
+        ([0, 10, 20, 20], "waypoint 2 and B of the morph are the same picture"),
+        ([0, 10, 15, 10, 20], "waypoint 1 and waypoint 3 of the morph are the same picture"),
+    ],
+)
+def test_no_picture_is_asked_for_twice(ends: list[End], named: str) -> None:
+    matrix = np.concatenate([arc(*np.linspace(0, 1, 21)), arc(0.0)])  # row 21 is a copy of row 0
+    asked = [ends, ends[::-1]] if "both" in named else [ends]
+    for one in [*asked, [matrix[end] if isinstance(end, int) else end for end in ends]]:
+        with pytest.raises(MorphError, match=named):
+            route(space_of(matrix), one, 5, "gradual")
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("copies", [1, 9])
+def test_no_leg_takes_a_copy_of_what_another_shows(name: str, copies: int) -> None:
+    angles = np.linspace(0, 1, 13)
+    matrix = arc(*angles, *np.repeat(angles, copies))
+    legs = route(space_of(matrix), [0, 6, 12], 9, name)
+    shown = [0, *legs[0].rows, 6, *legs[1].rows, 12]
+    assert len(shown) == 11
+    assert len({round(float(np.arctan2(y, x)), 4) for x, y in matrix[shown]}) == 11
+
+
+def test_where_only_copies_are_left_there_is_no_path() -> None:
+    matrix = arc(*np.linspace(0, 1, 5), *np.linspace(0, 1, 5))
+    with pytest.raises(MorphError, match="rows can be used"):
+        route(space_of(matrix), [0, 2, 4], 4, "line")
 
 
 def test_waypoints_need_not_meet_the_filter_that_intermediates_meet() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from i2v_search.searching.ranking import Layout, Rank, Ranking, best, diversify, lay_out, mix
+from i2v_search.searching.ranking import Layout, Rank, Ranking, best, diversify, lay_out, lower, mix
 
 Scores = list[float]
 
@@ -90,6 +90,68 @@ def test_a_mix_of_nothing_is_empty() -> None:
     nothing = Ranking(np.empty(0, np.float32), np.empty(0, np.int64))
     found = mix(lambda _: nothing, lambda rows: np.zeros(len(rows), np.float32), nothing, 0.5)(10)
     assert found.positions.tolist() == []
+
+
+def test_a_mix_reads_on_where_a_row_not_met_may_share_the_score_and_come_first() -> None:
+    # To depth 64 neither ranking meets row 128, which scores as much as row 129 and has the lower position.
+    first = [0.5] * 64 + [0.0] * 64 + [0.5, 1.0]
+    second = [0.0] * 64 + [0.5] * 64 + [0.5, 0.0]
+    assert mix_of(first, second, 0.5)(1).positions.tolist() == [128]
+
+
+# --- scores lowered by penalties
+
+
+def lowered(first: Scores, paid: Scores, asked: list[int] | None = None) -> Rank:
+    array = np.array(paid, np.float32)
+    return lower(rank_of(first, asked), lambda rows: array[rows], len(first), least=np.float32(-1))
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 0.9]), st.sampled_from([0.0, 0.4, 1.0, 50.0])),
+        min_size=1,
+        max_size=40,
+    ),
+    st.integers(1, 45),
+)
+@settings(max_examples=150)
+def test_lowered_scores_rank_as_if_every_penalty_were_taken(
+    depth: int, pairs: list[tuple[float, float]], k: int
+) -> None:
+    first, paid = ([pair[number] for pair in pairs] for number in (0, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("i2v_search.searching.ranking.FIRST_DEPTH", depth)
+        found = lowered(first, paid)(k)
+    truth = np.maximum(np.array(first, np.float32) - np.array(paid, np.float32), np.float32(-1))
+    assert found.positions.tolist() == in_order(truth)[:k]
+    np.testing.assert_array_equal(found.scores, truth[found.positions])
+
+
+def test_penalties_are_taken_of_the_front_only_and_further_where_it_pays_them() -> None:
+    first = np.random.default_rng(1).random(20_000).tolist()
+    asked: list[int] = []
+    lowered(first, [0.0] * 20_000, asked)(10)
+    assert asked == [64]
+    best_first = in_order(np.array(first, np.float32))
+    paid = [0.0] * 20_000
+    for row in best_first[:300]:
+        paid[row] = 1.0
+    assert lowered(first, paid, asked)(10).positions.tolist() == best_first[300:310]
+    assert asked[-1] == 512
+
+
+def test_to_lower_reads_on_where_a_row_not_met_may_share_the_score_and_come_first() -> None:
+    first, paid = [0.5] * 65 + [1.0], [0.1] * 64 + [0.0, 0.5]
+    # To depth 64 only rows 65 and 0 to 62 are met; row 64 scores as much as row 65.
+    assert lowered(first, paid)(1).positions.tolist() == [64]
+
+
+def test_lowered_scores_of_nothing_are_nothing() -> None:
+    nothing = Ranking(np.empty(0, np.float32), np.empty(0, np.int64))
+    rank = lower(lambda _: nothing, lambda rows: np.zeros(len(rows), np.float32), 0, least=np.float32(-1))
+    assert rank(10).positions.tolist() == []
 
 
 # --- pages

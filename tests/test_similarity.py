@@ -1,11 +1,12 @@
 """Similarities: every formula against plain NumPy in float64, score ranges, zero rows, several examples."""
 
 from pathlib import Path
+from random import Random
 from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from stores import make_store, random_vectors, remove
 
 from i2v_search import similarity as similarity_module
 from i2v_search.choices import SimilarityName
+from i2v_search.errors import QueryError
 from i2v_search.similarity import Similarity, position_blocks, unit
 from i2v_search.store import FeatureStore
 
@@ -189,12 +191,87 @@ def test_examples_are_summed_by_weight_and_normalised(name: SimilarityName, stor
     np.testing.assert_allclose(fitted.combine(rows, weights), expected, atol=1e-5)
 
 
-def test_l2_takes_the_weighted_mean_and_moves_away_from_negative_examples() -> None:
+def test_l2_takes_the_weighted_mean_and_turns_negative_examples_around() -> None:
     fitted = Similarity("l2", np.zeros(2, np.float32))
     rows = np.array([[0, 0], [4, 0], [0, 6]], np.float32)
     assert fitted.combine(rows, np.array([1, 3, 0], np.float32)).tolist() == [[3, 0]]
-    assert fitted.combine(rows, np.array([1, 1, -0.5], np.float32)).tolist() == [[2, -1.5]]
     assert fitted.combine(rows, np.array([0, 0, -1], np.float32)).tolist() == [[0, -6]]
+
+
+SHUFFLED = st.lists(
+    st.sampled_from([1.0, 0.5, 0.3, 0.1, -0.1, -0.2, -0.5, -1.0, 1e39, 1e-45]), min_size=2, max_size=8
+)
+
+
+@every_similarity
+@given(weights=SHUFFLED, random=st.randoms(use_true_random=False))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_order_of_the_examples_changes_nothing(
+    name: SimilarityName, weights: list[float], random: Random, store: FeatureStore
+) -> None:
+    fitted = Similarity.fit(name, store)
+    rows = fitted.embed_rows(store, np.arange(len(weights)))
+    order = random.sample(range(len(weights)), len(weights))
+    one, other = (fitted.combine(rows[of], np.array(weights)[of]) for of in (list(range(len(rows))), order))
+    assert one.tobytes() == other.tobytes()
+
+
+def test_tied_bits_of_a_hamming_code_are_shared_out_whatever_rounding_leaves() -> None:
+    fitted = Similarity("hamming", np.zeros(8, np.float32))
+    signs = np.array([[1] * 8, [-1] * 8, [-1] * 4 + [1] * 4], np.float32)
+    rows = signs / np.float32(np.sqrt(8))
+    for weights in ([1, 1], [0.1, 0.1], [1e39, 1e39], [1e-45, 1e-45]):
+        found = fitted.combine(rows[:2], np.array(weights))
+        assert np.sign(found).tolist() == [[1, -1] * 4]
+    # 0.1 + 0.2 - 0.3 is not 0 in floats; the first four bits are tied all the same.
+    found = np.sign(fitted.combine(rows, np.array([0.3, 0.1, 0.2])))
+    assert found.tolist() == [[1, -1, 1, -1, 1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("name", ["cosine", "centred"])
+def test_examples_that_cancel_one_another_out_are_refused(name: SimilarityName, store: FeatureStore) -> None:
+    fitted = Similarity.fit(name, store)
+    row = fitted.embed_rows(store, np.array([3]))
+    with pytest.raises(QueryError, match="cancel one another out"):
+        fitted.combine(np.vstack([row, -row]), np.array([0.3, 0.3]))
+
+
+# --- vectors of any length
+
+
+@every_similarity
+@pytest.mark.parametrize("factor", [1e-300, 1e-45, 1e-30, 1e-12, 1e9, 1e20, 1e38, 1e300])
+def test_the_length_of_a_query_vector_means_nothing_but_to_l2(
+    factor: float, name: SimilarityName, store: FeatureStore
+) -> None:
+    fitted = Similarity.fit(name, store)
+    vectors = store.take(np.arange(4)).astype(np.float64)
+    vectors /= np.abs(vectors).max()
+    if name == "l2":
+        if factor > 1e15:
+            with pytest.raises(QueryError, match="too far from every image"):
+                fitted.embed(vectors * factor)
+        else:
+            np.testing.assert_array_equal(
+                fitted.embed(vectors * factor), (vectors * factor).astype(np.float32)
+            )
+        return
+    np.testing.assert_allclose(fitted.embed(vectors * factor), fitted.embed(vectors), atol=1e-6)
+
+
+def test_a_power_of_two_times_a_vector_is_the_same_query_bit_for_bit(store: FeatureStore) -> None:
+    fitted = Similarity.fit("centred", store)
+    vectors = store.take(np.arange(4))
+    for power in (-80, -40, 40, 120):
+        scaled = np.ldexp(vectors, power)
+        assert scaled.dtype == np.float32
+        assert fitted.embed(scaled).tobytes() == fitted.embed(vectors).tobytes()
+
+
+def test_a_vector_of_zeros_stays_one(store: FeatureStore) -> None:
+    zeros = np.zeros((2, store.dimension))
+    assert not Similarity.fit("cosine", store).embed(zeros).any()
+    assert not Similarity.fit("l2", store).embed(zeros).any()
 
 
 def test_hamming_takes_the_weighted_majority_of_each_bit() -> None:

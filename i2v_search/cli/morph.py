@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from i2v_search.arguments import read_whole, shown
 from i2v_search.choices import MorphMethod
 from i2v_search.cli.options import (
     DEFAULT,
@@ -180,9 +181,9 @@ def _steps_of(text: str) -> int | None:
     """The number in ``--steps``, None for auto."""
     if text == "auto":
         return None
-    if not text.isdecimal():
-        raise typer.BadParameter(f"--steps is a number from 0 on, or auto, not {text!r}")
-    return int(text)
+    if (steps := read_whole(text)) is None:
+        raise typer.BadParameter(f"--steps is a number from 0 on, or auto, not {shown(text)}")
+    return steps
 
 
 def _write(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from i2v_search.arguments import read_whole, shown
 from i2v_search.choices import Device, IndexKind, Precision, SearchEngine, SimilarityName
 
 if TYPE_CHECKING:
@@ -137,9 +138,9 @@ def batch_size_of(text: str) -> int | None:
     """The number in ``--batch-size``, None for auto."""
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"--batch-size is a number from 1 on, or auto, not {text!r}")
-    return int(text)
+    if not (size := read_whole(text)):
+        raise typer.BadParameter(f"--batch-size is a number from 1 on, or auto, not {shown(text)}")
+    return size
 
 
 def wishes_of(opened: Collection, memory: str | None, **given: Any) -> IndexWishes:

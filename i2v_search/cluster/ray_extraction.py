@@ -19,6 +19,7 @@ from typing import Final
 from uuid import uuid4
 
 from i2v_search.archives import ARCHIVE_SEPARATOR, archive_extension, is_hidden, is_zip
+from i2v_search.arguments import several
 from i2v_search.building import (
     begin_manifest,
     extract_features,
@@ -41,7 +42,7 @@ from i2v_search.extract import Extraction
 from i2v_search.manifest import Manifest
 from i2v_search.progress import Report, silent
 from i2v_search.remote import is_url
-from i2v_search.sources import FollowedLink, Source, count_images, image_root
+from i2v_search.sources import FollowedLink, Source, Sources, count_images, image_root
 from i2v_search.store import FeatureStore, StoreWriter, WriterLock
 from i2v_search.unread import total
 from i2v_search.upkeep.merging import merge_collections
@@ -56,7 +57,7 @@ _MERGED_AT_ONCE: Final = 64
 
 def extract_on_ray(
     directory: str | os.PathLike[str],
-    images: Sequence[Source],
+    images: Sources,
     *,
     cluster: str = "local",
     workers: int | None = None,
@@ -104,7 +105,7 @@ def extract_on_ray(
         CollectionLockedError: another process is writing, or another such job runs.
     """
     began = time.time()
-    target, sources = Path(directory).resolve(), tuple(_absolute(image) for image in images)
+    target, sources = Path(directory).resolve(), tuple(_absolute(image) for image in several(images))
     root = image_root(sources)
     require_similarity(similarity)
     threads = engine.threads or 1

@@ -1,15 +1,19 @@
 """Morphs through waypoints: a leg from each stop that was asked for to the next."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import MorphError
+from i2v_search.morph.neighbours import nearest
 from i2v_search.morph.paths import METHODS
-from i2v_search.morph.rows import squared_chords
+from i2v_search.morph.rows import DUPLICATE, squared_chords
 from i2v_search.morph.space import End, MorphPath, MorphSpace, canonical_key, check_steps, task_end
+
+#: Rows looked at for copies of a picture at a time.
+_COPIES = 8
 
 
 def route(
@@ -20,10 +24,11 @@ def route(
     *,
     allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[MorphPath, ...]:
-    """Find a morph through waypoints: no row comes twice, and the way back is the reverse.
+    """Find a morph through waypoints: no picture comes twice, and the way back is the reverse.
 
     The images between A and B that are not waypoints are shared out to the legs by their angles (largest
-    remainders), and the legs are found one after the other, each without the rows of those before it.
+    remainders), and the legs are found one after the other, each without the rows of those before it and
+    without copies of them or of any waypoint.
 
     Args:
         space: rows, network, search.
@@ -36,8 +41,8 @@ def route(
         A path for each leg.
 
     Raises:
-        MorphError: fewer than two ends, two that follow one another are the same picture, fewer steps than
-            waypoints, or too few rows can be used.
+        MorphError: fewer than two ends, two of them are the same picture, fewer steps than waypoints, or too
+            few rows can be used.
 
     Example:
         >>> import numpy as np
@@ -51,6 +56,8 @@ def route(
         raise MorphError(f"a morph leads from A to B: two ends or more, got {len(ends)}")
     check_steps(steps)
     stops = [task_end(space.rows, end) for end in ends]
+    vectors = np.stack([stop.vector for stop in stops])
+    _refuse_repeats(vectors)
     keys = [canonical_key(stop) for stop in stops]
     if keys[::-1] < keys:
         back = route(space, stops[::-1], steps, method, allowed=allowed)
@@ -58,14 +65,44 @@ def route(
     there = np.ones(len(space.rows), np.bool_) if space.alive is None else space.alive
     usable = there.copy() if allowed is None else allowed.copy()
     usable[[stop.row for stop in stops if stop.row is not None]] = False
-    masked = allowed is not None or len(ends) > 2
-    shares = _shares(np.stack([stop.vector for stop in stops]), steps)
+    if len(stops) == 2:
+        only = METHODS[method](space, stops[0], stops[1], steps, allowed=None if allowed is None else usable)
+        return (only,)
     legs: list[MorphPath] = []
-    for (a, b), count in zip(pairwise(stops), shares, strict=True):
-        path = METHODS[method](space, a, b, count, allowed=usable if masked else None)
+    shown = vectors
+    for (a, b), count in zip(pairwise(stops), _shares(vectors, steps), strict=True):
+        _leave_out(space, shown, usable)
+        path = METHODS[method](space, a, b, count, allowed=usable)
         usable[list(path.rows)] = False
+        shown = space.rows.take(np.array(path.rows, np.int64))
         legs.append(path)
     return tuple(legs)
+
+
+def _refuse_repeats(vectors: NDArray[np.float32]) -> None:
+    """Refuse two stops that are the same picture (MorphError)."""
+    last = len(vectors) - 1
+    exact = vectors.astype(np.float64)
+    for first, second in combinations(range(last + 1), 2):
+        if ((exact[first] - exact[second]) ** 2).sum() < DUPLICATE:
+            if (first, second) == (0, last):
+                raise MorphError("both ends of the morph are the same picture; choose two different ones")
+            names = ["A", *(f"waypoint {number}" for number in range(1, last)), "B"]
+            raise MorphError(
+                f"{names[first]} and {names[second]} of the morph are the same picture, and none comes "
+                "twice; leave one out, or choose another"
+            )
+
+
+def _leave_out(space: MorphSpace, vectors: NDArray[np.float32], usable: NDArray[np.bool_]) -> None:
+    """Mark rows that are the same picture as one of these (m, d) as not usable, in place."""
+    while len(vectors):
+        _, found = nearest(space.rows, vectors, _COPIES, search=space.search, usable=usable)
+        near = np.unique(found)
+        same = near[(squared_chords(vectors, space.rows.take(near)) < DUPLICATE).any(axis=0)]
+        usable[same] = False
+        if len(same) < _COPIES:  # with as many, one picture may have more
+            break
 
 
 def _shares(vectors: NDArray[np.float32], steps: int | None) -> list[int | None]:

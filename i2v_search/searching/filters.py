@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -13,8 +10,10 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.arguments import number, several
 from i2v_search.errors import QueryError
 from i2v_search.index import Conditions
+from i2v_search.searching.path_patterns import match_paths
 from i2v_search.searching.tag_query import TagTerm, parse_tags
 from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore
@@ -27,10 +26,11 @@ class Filter:
 
     Attributes:
         tags: what an image must have (probability at least `tag_threshold`) or, excluded, must not.
-        paths: glob patterns (``birds/*``), one of which its stored path must match; ``*`` also matches ``/``.
+        paths: patterns (``birds``, ``birds/*.png``) one of which must mean its stored path:
+            `i2v_search.searching.path_patterns`.
         rating: its most probable rating, ``"safe"`` for instance.
-        max_explicit: the most that its rating ``explicit`` may have. With either of the two, an image without
-            ratings does not qualify.
+        max_explicit: the most that its rating ``explicit`` may have; that much is allowed. With either of the
+            two, an image without ratings does not qualify.
         tag_threshold: an image has a tag from this probability on. 0 lets every image pass that has none of
             the tags with ``-``, for which the usual threshold then holds.
     """
@@ -42,6 +42,9 @@ class Filter:
     tag_threshold: float = TAG_THRESHOLD
 
     def __post_init__(self) -> None:
+        for name in ("tag_threshold", "max_explicit"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, number(name, value))
         if not 0 <= self.tag_threshold <= 1:
             raise QueryError(
                 f"tag_threshold is a probability from 0 to 1, not {self.tag_threshold}; "
@@ -65,7 +68,7 @@ class Filter:
         >>> Filter.parse("Long_Hair, -glasses", "birds/*").wanted
         ('long hair',)
         """
-        patterns = tuple(filter(None, (paths,) if isinstance(paths, str) else paths))
+        patterns = tuple(filter(None, several(paths)))
         return cls(parse_tags(tags), patterns, rating, max_explicit, tag_threshold)
 
     @property
@@ -133,95 +136,9 @@ class Filter:
             best = np.fmax.reduce(list(ratings.values()))
             allowed &= ratings[self.rating] == best
         if self.max_explicit is not None:
-            allowed &= ratings["explicit"] <= self.max_explicit
+            # As the store rounds probabilities: what is kept of 0.3 is a little more.
+            allowed &= ratings["explicit"] <= np.float32(np.float16(self.max_explicit))
         return allowed
-
-
-def match_paths(store: FeatureStore, patterns: Sequence[str]) -> NDArray[np.bool_]:
-    """Find the rows whose path matches one of several globs as `fnmatch.fnmatchcase` does.
-
-    What a glob begins and ends with is compared byte by byte for many rows at once; only where it has more
-    than one wildcard, the rows that are left meet a regular expression. Memory stays within a few dozen
-    megabytes.
-
-    Args:
-        store: the feature store.
-        patterns: globs.
-
-    Returns:
-        (rows,) bool, dead rows included.
-    """
-    globs = [_Glob.of(pattern) for pattern in patterns]
-    matched, done = np.zeros(store.rows, bool), 0
-    for heap, ends in store.path_blocks():
-        starts = np.concatenate([[0], ends[:-1]])
-        for glob in globs:
-            matched[done + glob.matches(heap, starts, ends)] = True
-        done += len(ends)
-    return matched
-
-
-@dataclass(frozen=True)
-class _Glob:
-    """A glob: the bytes it begins and ends with, and what is between.
-
-    Attributes:
-        prefix: of every path that matches.
-        suffix: likewise.
-        regex: for the whole path; None where a single ``*`` is between prefix and suffix.
-        exact: whether there is no wildcard at all: the prefix is the path.
-    """
-
-    prefix: bytes
-    suffix: bytes
-    regex: re.Pattern[str] | None
-    exact: bool
-
-    @classmethod
-    def of(cls, pattern: str) -> _Glob:
-        first = next((place for place, letter in enumerate(pattern) if letter in "*?["), None)
-        if first is None:
-            return cls(_encoded(pattern), b"", None, True)
-        tail = pattern[pattern.rindex("*") + 1 :] if "*" in pattern[first:] else "?"
-        suffix = "" if set(tail) & set("?[]") else tail
-        middle = pattern[first : len(pattern) - len(suffix)]
-        regex = None if set(middle) == {"*"} else re.compile(fnmatch.translate(pattern))
-        return cls(_encoded(pattern[:first]), _encoded(suffix), regex, False)
-
-    def matches(
-        self, heap: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Numbers of the paths ``heap[start:end]`` that match."""
-        lengths = ends - starts
-        least = len(self.prefix) + len(self.suffix)
-        rows = np.flatnonzero(lengths == least if self.exact else lengths >= least)
-        for place, byte in enumerate(self.prefix):
-            rows = rows[heap[starts[rows] + place] == byte]
-        for place, byte in enumerate(self.suffix):
-            rows = rows[heap[ends[rows] - len(self.suffix) + place] == byte]
-        if self.regex is None or not len(rows):
-            return rows
-        return rows[_match_each(self.regex, heap, starts[rows], ends[rows])]
-
-
-def _match_each(
-    regex: re.Pattern[str], heap: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    match, content = regex.match, heap.tobytes()
-    places = zip(starts.tolist(), ends.tolist(), strict=True)
-    if content.isascii():
-        text = content.decode("ascii")  # cut by the expression itself: no string for each path
-        found = [match(text, start, end) is not None for start, end in places]
-    else:
-        found = [match(os.fsdecode(content[start:end])) is not None for start, end in places]
-    return np.array(found, bool)
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return os.fsencode(text)
-    except UnicodeEncodeError:  # no file name can hold it
-        return b"\0"
 
 
 def _unknown_tag(name: str, table: TagTable, threshold: float) -> str:

@@ -14,17 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from i2v_search.arguments import number, read_whole, several, shown, whole
 from i2v_search.catalogue import Catalogue
 from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.encoders.npy import NPY_MAGIC, npy_array
 from i2v_search.errors import QueryError, WeightsError
 from i2v_search.images import decode_image, read_regular_file
+from i2v_search.searching.path_patterns import find_named
 from i2v_search.similarity import Similarity
 from i2v_search.store import FeatureStore
 from i2v_search.tags import TAG_THRESHOLD
 
 #: An id in the collection, a path in it or of a file, an image, its bytes, or a (d,) vector of the encoder.
-QueryImage: TypeAlias = int | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.float32]
+QueryImage: TypeAlias = int | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,15 @@ class Example:
 
     Attributes:
         image: see `QueryImage`.
-        weight: how much the results should be like it; negative to be unlike it.
+        weight: how much the results should be like it; negative to be unlike it: that share of their
+            likeness to it is taken from their score. Only the ratios of weights count.
     """
 
     image: QueryImage
     weight: float = 1.0
 
 
-#: Weight of an image that results should be unlike: Rocchio feedback weighs negatives less.
+#: Weight of an image that results should be unlike: docs/decisions/0017-negative-examples.md.
 UNLIKE_WEIGHT = -0.5
 
 Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
@@ -53,7 +56,7 @@ class Resolved:
     Attributes:
         label: for people.
         position: of its row in the feature store, None for an image from outside.
-        vector: (d,) float32 of the encoder, None for a row.
+        vector: (d,) of the encoder, float64 where it was given as a vector; None for a row.
         sha256: of its file's content, None where there is no file.
         tags: names of the tags that the encoder gives an image from outside, at least as probable as
             `TAG_THRESHOLD`; those of a row are in the feature store.
@@ -61,7 +64,7 @@ class Resolved:
 
     label: str
     position: int | None = None
-    vector: NDArray[np.float32] | None = None
+    vector: NDArray[np.floating] | None = None
     sha256: str | None = None
     tags: tuple[str, ...] = ()
 
@@ -93,10 +96,11 @@ class Resolver:
         """Find an image.
 
         A string is an id if it is a number, else a path in the collection, else a file: an image, or a vector
-        as ``.npy``.
+        as ``.npy``; else the end of one path in the collection, such as a file's name.
 
         Raises:
-            QueryError: there is no such id, path or file, or the vector has another dimension.
+            QueryError: there is no such id, path or file, several paths end so, or the vector has another
+                dimension.
             ImageError: the file cannot be read as an image.
         """
         return self.resolve_all([image])[0]
@@ -125,14 +129,18 @@ class Resolver:
             return self._unknown(image, "image", None)
         if isinstance(image, bytes):
             return self._content(image, "image")
-        if isinstance(image, bool):
-            raise QueryError(f"{image!r} is not an image")
-        if isinstance(image, int | np.integer):
-            return self._id(int(image))
-        text = os.fspath(image)
-        if isinstance(image, str) and text.isascii() and text.isdigit():
-            return self._id(int(text))
-        return self._path(text)
+        if isinstance(image, str | os.PathLike):
+            text = os.fspath(image)
+            spelled = read_whole(text) if isinstance(image, str) else None
+            return self._path(text) if spelled is None else self._id(spelled)
+        try:
+            number = whole("an id", image)
+        except QueryError:
+            raise QueryError(
+                f"{shown(image)} is not an image: give an id, a path, an image, its bytes, or a vector as an "
+                "array, np.asarray(vector)"
+            ) from None
+        return self._id(number)
 
     def _encode(self, waiting: Sequence[tuple[int, Any]], found: list[Resolved]) -> None:
         """Give those of `found` that wait for it their vector and tags."""
@@ -155,7 +163,7 @@ class Resolver:
         return Resolved(self._store.path(position), position, sha256=self._store.sha256(position))
 
     def _path(self, text: str) -> Resolved | _Unknown:
-        missing = f"{text!r} is neither an id nor a path in the collection nor a file"
+        missing = f"{shown(text)} is neither an id nor a path in the collection nor a file"
         try:
             forms = dict.fromkeys((text, self._stored_form(text)))
         except ValueError:  # a NUL, or a character that no file name can have
@@ -164,9 +172,12 @@ class Resolver:
             position = self._catalogue.find_path(stored)
             if position is not None and not self._differs(position, text):
                 return self._row(position)
-        if not os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+        if os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+            return self._content(read_regular_file(text), text)
+        position = find_named(self._store, text)
+        if position is None:
             raise QueryError(missing)
-        return self._content(read_regular_file(text), text)
+        return self._row(position)
 
     def _stored_form(self, text: str) -> str:
         path = Path(os.path.realpath(text))  # Path.resolve raises at a loop of links
@@ -196,15 +207,17 @@ class Resolver:
     def _vector(self, vector: NDArray[Any], label: str) -> Resolved:
         place = "" if label == "vector" else f"{label}: "
         with np.errstate(over="ignore"):
-            values = vector.astype(np.float32) if vector.dtype.kind in "fiu" else np.full(1, np.nan)
+            values = vector.astype(np.float64) if vector.dtype.kind in "fiu" else np.full(1, np.nan)
         if values.shape != (self._store.dimension,) or not np.all(np.isfinite(values)):
+            wrong = values.size - np.count_nonzero(np.isfinite(values))
+            infinite = f", {wrong} of them NaN or infinite" if vector.dtype.kind == "f" and wrong else ""
             several = vector.ndim == 2 and vector.shape[1] == self._store.dimension
             hint = "; to search for each of its rows: search_each, or search --each" if several else ""
             raise QueryError(
                 f"{place}a query vector must be ({self._store.dimension},) finite numbers, "
-                f"got {vector.shape} {vector.dtype}{hint}"
+                f"got {vector.shape} {vector.dtype}{infinite}{hint}"
             )
-        return Resolved(label, vector=np.asarray(values, np.float32))
+        return Resolved(label, vector=values)
 
 
 @dataclass(frozen=True)
@@ -233,19 +246,24 @@ def _parse_npy(content: bytes, label: str) -> NDArray[Any]:
         raise QueryError(str(error)) from error
 
 
+def several_images(given: Any) -> list[Any]:
+    """List what was given where several images or queries belong: one is a list of one.
+
+    An array (d,) is one vector, an array (m, d) is m of them.
+    """
+    return [given] if isinstance(given, np.ndarray) and given.ndim < 2 else several(given)
+
+
 def examples_of(query: Query) -> list[Example]:
     """Write a query as examples with weights.
 
     Raises:
         QueryError: there is none, every weight is 0, or one is not a finite number.
     """
-    if isinstance(query, str | os.PathLike | bytes | int | np.integer | Image.Image | np.ndarray | Example):
-        items: Sequence[QueryImage | Example] = [query]
-    else:
-        items = query
+    items = [query] if isinstance(query, np.ndarray) else several(query)
     examples = [item if isinstance(item, Example) else Example(item) for item in items]
     for example in examples:
-        if not math.isfinite(example.weight):
+        if not math.isfinite(number("the weight of an example", example.weight)):
             raise QueryError(f"the weight of an example must be a finite number, not {example.weight}")
     if not any(example.weight for example in examples):
         raise QueryError("a query needs at least one example with a weight other than 0")

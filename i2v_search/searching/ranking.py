@@ -103,6 +103,38 @@ def mix(
     return rank
 
 
+def lower(
+    first: Rank,
+    penalties: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    total: int,
+    *,
+    least: np.float32,
+) -> Rank:
+    """Rank by ``max(least, first - penalty)``, without taking the penalty of every row.
+
+    A row that is not met scores at most what the last one met had before its penalty. So once the k-th best
+    is above that, the k best are found; until then the depth is doubled. The result is as exact as `first`.
+
+    Args:
+        first: ranks by the first score.
+        penalties: of rows, (m,) int64 -> (m,) float32, none below 0.
+        total: how many rows `first` ranks.
+        least: no score is below it, and none of `first` is.
+    """
+
+    def rank(k: int) -> Ranking:
+        depth = max(FIRST_DEPTH, 2 * k)
+        while True:
+            near, met = first(depth)
+            found = best(np.maximum(near - penalties(met), least), met, k)
+            # Above, not at it: a row not met may have the same score and come first by its position.
+            if depth >= total or found.scores[-1] > near[-1]:
+                return found
+            depth *= 2
+
+    return rank
+
+
 class Layout(NamedTuple):
     """The front of the order that pages are cut from.
 

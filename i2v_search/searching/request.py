@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
-import numpy as np
-from PIL import Image
-
+from i2v_search.arguments import number, whole
 from i2v_search.errors import QueryError
 from i2v_search.searching.filters import Filter
-from i2v_search.searching.query import Example
 from i2v_search.tags import TAG_THRESHOLD
 
 #: Diverse results are chosen one after the other, each compared with every one before it.
@@ -36,6 +32,15 @@ class SearchOptions(TypedDict, total=False):
     diverse: float | None
 
 
+_READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
+    "top": whole,
+    "offset": whole,
+    "min_score": number,
+    "tag_weight": number,
+    "diverse": number,
+}
+
+
 @dataclass(frozen=True)
 class Request:
     """How to search, whatever for; the attributes are those of `Collection.search`."""
@@ -49,6 +54,9 @@ class Request:
     diverse: float | None = None
 
     def __post_init__(self) -> None:
+        for name, read in _READ.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read(name, value))
         if self.top < 1:
             raise QueryError(f"top must be at least 1, not {self.top}")
         if self.offset < 0:
@@ -98,17 +106,3 @@ class Request:
                 "with tag_threshold 0 and tag_weight 0 the tags change nothing; "
                 "give a threshold to filter by them, or a weight to rank by them"
             )
-
-
-def require_queries(queries: object) -> None:
-    """Refuse what is one query where several belong.
-
-    Raises:
-        QueryError: it is one.
-    """
-    one = isinstance(queries, str | os.PathLike | bytes | int | np.integer | Image.Image | Example)
-    if one or (isinstance(queries, np.ndarray) and queries.ndim != 2):
-        shape = f" of shape {queries.shape}" if isinstance(queries, np.ndarray) else ""
-        raise QueryError(
-            f"search_each takes a list of queries, or vectors (m, d); not {type(queries).__name__}{shape}"
-        )

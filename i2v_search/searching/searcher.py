@@ -3,7 +3,8 @@
 ==========================  =========================================================================
 asked for                   rows are ranked by
 ==========================  =========================================================================
-examples                    similarity to their weighted sum
+examples                    similarity to the weighted sum of those to be like, less the weighted similarity
+                            to the one of those to be unlike that is nearest, `ranking.lower`
 tags alone                  mean probability of the wanted ones
 examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
 ==========================  =========================================================================
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from i2v_search.catalogue import Catalogue
 from i2v_search.index import Conditions, SearchIndex
 from i2v_search.results import Hit, SearchResult
 from i2v_search.searching.query import Example, Query, Resolved, Resolver, examples_of
-from i2v_search.searching.ranking import Rank, Ranking, best, diversify, lay_out, mix
+from i2v_search.searching.ranking import Rank, Ranking, best, diversify, lay_out, lower, mix
 from i2v_search.searching.request import Request
 from i2v_search.searching.tag_table import TagTable
 from i2v_search.store import FeatureStore
@@ -35,6 +36,12 @@ from i2v_search.store import FeatureStore
 BATCH = 256
 #: For each page of diverse results, so many times its rows come into the choice.
 DIVERSE_POOL = 4
+#: No score is below it, whatever results should be unlike; and a heavier weight changes nothing.
+_LEAST = np.float32(-1)
+_WEIGHTIEST = 1e6
+
+#: Scores of rows with something: (m,) int64 -> (m,) float32.
+_Compare: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
 class _Asked(NamedTuple):
@@ -109,19 +116,23 @@ class Searcher:
         request: Request,
         index: SearchIndex,
     ) -> Iterator[_Page]:
-        vectors = self._embed(asked, index)
+        vectors, away = self._embed(asked, index)
         own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
         batch = _Batch(index, vectors, allowed, max(map(len, own)), request.filter.conditions)
         rows = self._live(allowed) if request.tag_weight else None
         total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
         scores = request.filter.tag_scores(self._table) if request.tag_weight else None
         for line, mine in enumerate(own):
-            rank = batch.rank(line, np.array(mine, np.int64))
+            rank, ranked = batch.rank(line, np.array(mine, np.int64)), int(total) - len(mine)
+            compare = _comparing(index, vectors[line])
+            if line in away:
+                rank = lower(rank, away[line].penalties, ranked, least=_LEAST)
+                compare = away[line].lowered(compare)
             if rows is not None and scores is not None:
                 others = rows[~np.isin(rows, mine)] if mine else rows
                 by_tags = Ranking(scores[others], others)
-                rank = mix(rank, _comparing(index, vectors[line]), by_tags, request.tag_weight)
-            yield self._cut(rank, int(total) - len(mine), request, index)
+                rank = mix(rank, compare, by_tags, request.tag_weight)
+            yield self._cut(rank, ranked, request, index)
 
     def _cut(self, rank: Rank, total: int, request: Request, index: SearchIndex | None) -> _Page:
         """The page that is asked for."""
@@ -148,8 +159,10 @@ class Searcher:
         page = Ranking(found.scores[first:last], found.positions[first:last])
         return _Page(page, len(layout.positions) > last or not layout.complete)
 
-    def _embed(self, asked: Sequence[_Asked], index: SearchIndex) -> NDArray[np.float32]:
-        """(m, d) float32: each query in the search space."""
+    def _embed(
+        self, asked: Sequence[_Asked], index: SearchIndex
+    ) -> tuple[NDArray[np.float32], dict[int, _Away]]:
+        """(m, d) float32: what each query wants, in the search space; and what some of them do not."""
         found = [item for query in asked for item in query.found]
         embedded = np.empty((len(found), self._store.dimension), np.float32)
         inside = [line for line, item in enumerate(found) if item.position is not None]
@@ -162,17 +175,21 @@ class Searcher:
             vectors = np.stack([vector for _, vector in outside])
             embedded[[line for line, _ in outside]] = index.similarity.embed(vectors)
         if len(found) == len(asked) and all(query.examples[0].weight > 0 for query in asked):
-            return embedded
-        ends = np.cumsum([len(query.found) for query in asked])
-        return np.vstack(
-            [
-                index.similarity.combine(
-                    embedded[end - len(query.found) : end],
-                    np.array([example.weight for example in query.examples], np.float32),
-                )
-                for query, end in zip(asked, ends.tolist(), strict=True)
-            ]
-        )
+            return embedded, {}
+        wanted, away, end = np.empty((len(asked), self._store.dimension), np.float32), {}, 0
+        for line, query in enumerate(asked):
+            start, end = end, end + len(query.found)
+            rows, weights = embedded[start:end], np.array([one.weight for one in query.examples], np.float64)
+            liked, unlike = weights > 0, weights < 0
+            if liked.any() and unlike.any():
+                with np.errstate(over="ignore"):
+                    shares = -weights[unlike] / weights[liked].max()
+                away[line] = _Away(index, rows[unlike], shares)
+            # Without an example to be like, results are those least like the others.
+            rows, weights = (rows[liked], weights[liked]) if liked.any() else (rows, weights)
+            alone = len(rows) == 1 and liked.any()
+            wanted[line] = rows[0] if alone else index.similarity.combine(rows, weights)
+        return wanted, away
 
     def _own(self, asked: Sequence[_Asked], allowed: NDArray[np.bool_] | None) -> list[list[int]]:
         """For each query the rows with the content of an example, as far as they qualify."""
@@ -236,6 +253,34 @@ class Searcher:
         return np.concatenate(liked)
 
 
+class _Away:
+    """What results should be unlike: ``max_i(w_i * max(0, similarity to i))`` is taken from their score.
+
+    A row that is unlike such an example gains nothing by that, and of several examples only the one it is
+    most like counts (docs/decisions/0017-negative-examples.md).
+
+    Args:
+        index: says how rows are compared.
+        examples: (n, d) float32 in the search space.
+        weights: (n,) above 0, as shares of the largest weight of what results should be like.
+    """
+
+    def __init__(
+        self, index: SearchIndex, examples: NDArray[np.float32], weights: NDArray[np.float64]
+    ) -> None:
+        self._compare = [_comparing(index, example) for example in examples]
+        self._weights = np.minimum(weights, _WEIGHTIEST).astype(np.float32)[:, None]
+
+    def penalties(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m,) float32, none below 0."""
+        alike = np.stack([compare(positions) for compare in self._compare])
+        return np.asarray((self._weights * np.maximum(alike, 0)).max(axis=0))
+
+    def lowered(self, compare: _Compare) -> _Compare:
+        """Scores as they are after the penalties."""
+        return lambda positions: np.maximum(compare(positions) - self.penalties(positions), _LEAST)
+
+
 class _Batch:
     """Several queries that the index answers together, to any depth.
 
@@ -288,9 +333,7 @@ def _by_score(ranking: Ranking) -> Rank:
     return lambda k: best(ranking.scores, ranking.positions, k)
 
 
-def _comparing(
-    index: SearchIndex, vector: NDArray[np.float32]
-) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+def _comparing(index: SearchIndex, vector: NDArray[np.float32]) -> _Compare:
     """Scores of rows with one query (d,)."""
 
     def scores(positions: NDArray[np.int64]) -> NDArray[np.float32]:

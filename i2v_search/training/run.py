@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.arguments import several
 from i2v_search.choices import Engine, TrainingModel
 from i2v_search.encoders.i2v_input import network_mean
 from i2v_search.encoders.models import CARD, MEAN, ModelCard, write_vocabulary
@@ -117,7 +118,7 @@ def train(
         KeyboardInterrupt: after a checkpoint was written.
     """
     import_torch("training", extra="train")
-    folder, chosen = Path(directory), settings or TrainingSettings()
+    folder, chosen, datasets = Path(directory), settings or TrainingSettings(), several(datasets)
     with _claimed(folder, chosen, resume):
         vocabulary = choose_vocabulary(datasets, minimum=chosen.minimum)
         divided = _split(datasets, chosen, folder / CHECKPOINT / SPLIT, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from i2v_search.arguments import plain_numbers
 from i2v_search.choices import TrainingCriterion, TrainingModel, TrainingOptimizer
 from i2v_search.errors import TrainingError
 from i2v_search.training.augment import Augmentation
@@ -63,6 +64,7 @@ class TrainingSettings:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         for name, low, high in (
             ("copies", 0, 1000),
             ("epochs", 1, 1_000_000),

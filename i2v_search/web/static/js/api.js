@@ -73,7 +73,7 @@ function searchBody(state) {
   const body = {
     examples: [
       ...state.like.map((key) => ({ ...toReference(key), weight: 1 })),
-      ...state.unlike.map((key) => ({ ...toReference(key), weight: -1 })),
+      ...state.unlike.map((key) => ({ ...toReference(key), weight: -0.5 })),
     ],
     tags: state.tags,
     rating: state.rating || null,

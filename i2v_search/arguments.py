@@ -1,0 +1,106 @@
+"""Arguments as people give them: one item where several belong, and numbers of Python, NumPy or pandas."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
+
+from i2v_search.errors import QueryError
+
+#: An image of a collection, by id or stored path.
+StoredImage: TypeAlias = SupportsIndex | str | os.PathLike[str]
+#: One or several of them.
+StoredImages: TypeAlias = StoredImage | Iterable[StoredImage]
+
+_SHOWN = 60
+#: More than a number of 64 bits has: Python itself refuses to read thousands of digits.
+_MOST_DIGITS = 32
+
+
+def several(given: Any) -> list[Any]:
+    """List what was given: one item is a list of one.
+
+    A text, bytes and a path are always one item, though Python can iterate over the letters of a text.
+
+    >>> several("12"), several(7), several(["1", "2"])
+    (['12'], [7], ['1', '2'])
+    """
+    alone = isinstance(given, str | bytes | os.PathLike) or not isinstance(given, Iterable)
+    if alone or getattr(given, "ndim", 1) == 0:
+        return [given]
+    return list(given)
+
+
+def whole(name: str, given: SupportsIndex) -> int:
+    """An integer of any kind as Python's own.
+
+    Args:
+        name: of the argument, for the error.
+        given: such as 3 or ``np.int64(3)``; not a float, though it be 3.0.
+
+    Raises:
+        QueryError: it is no integer.
+
+    >>> import numpy
+    >>> whole("top", numpy.int64(3))
+    3
+    """
+    if not isinstance(given, bool):
+        try:
+            return operator.index(given)
+        except TypeError:
+            pass
+    raise QueryError(f"{name} must be a whole number, not {shown(given)}")
+
+
+def plain_numbers(record: Any) -> None:
+    """Make the numbers of NumPy among the fields of a frozen dataclass Python's own, as JSON wants them."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if type(value).__module__ == "numpy" and value.ndim == 0:  # NumPy itself takes long to import
+            object.__setattr__(record, field.name, value.item())
+
+
+def read_whole(text: str) -> int | None:
+    """The number that the digits of a text give; None for another text, and for more digits than any has.
+
+    >>> read_whole("17"), read_whole("owl.png"), read_whole("7" * 5000)
+    (17, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else None
+
+
+def number(name: str, given: SupportsFloat) -> float:
+    """A real number of any kind as Python's own; infinite ones and NaN are not refused here.
+
+    Raises:
+        QueryError: it is no number; a text is none.
+
+    >>> number("weight", 1)
+    1.0
+    """
+    if not isinstance(given, bool | str | bytes):
+        try:
+            return float(given)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise QueryError(f"{name} must be a number, not {shown(given)}")
+
+
+def shown(given: Any) -> str:
+    """What was given, for an error: a long one is cut.
+
+    >>> shown("7" * 5000)[-24:]
+    "7777'… (5000 characters)"
+    """
+    if isinstance(given, str) and len(given) > _SHOWN:
+        return f"{given[:_SHOWN]!r}… ({len(given)} characters)"
+    if (
+        isinstance(given, int) and given.bit_length() > _SHOWN * 3
+    ):  # Python refuses to write thousands of digits
+        return f"a number of {given.bit_length()} bits"
+    text = repr(given)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
