@@ -535,9 +535,9 @@ class Collection:
         """Find the images most like the query, or without one those that have the wanted tags most probably.
 
         Args:
-            query: an id, a path in the collection, an image file, an image, its bytes, a (d,) vector or a
-                ``.npy`` file of one, or several of those, each perhaps an `Example` with a weight (negative:
-                unlike it). None ranks by `tags`.
+            query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
+                (d,) vector or a ``.npy`` file of one, or several of those, each perhaps an `Example` with a
+                weight (negative: unlike it). None ranks by `tags`.
             top: how many hits.
             offset: how many better ones to pass over. Pages of the same `top` never repeat an image or skip
                 one.
@@ -545,7 +545,8 @@ class Collection:
             tags: every hit has these, ``"smile, -glasses"``; exact.
             tag_threshold: an image has a tag from this probability on; with 0 the tags only rank.
             tag_weight: w in [0, 1]: rank by (1 - w) * similarity + w * mean probability of the wanted tags.
-            paths: glob patterns, one of which every hit's path matches; exact.
+            paths: folders, files or globs, one of which every hit's path matches; exact:
+                `i2v_search.searching.path_patterns`.
             rating: every hit's most probable rating, ``"safe"`` for instance.
             max_explicit: the most that the rating ``explicit`` of a hit may have.
             exclude_query: leave out the examples themselves and files with the same content.

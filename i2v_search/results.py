@@ -18,7 +18,8 @@ class Hit:
         id: the image's number in the collection; never changes.
         path: relative to the collection's image root.
         score: similarity in [-1, 1], 1 means the same vector; without a query the mean probability of the
-            wanted tags; with a tag weight w, ``(1 - w) * similarity + w * mean probability``.
+            wanted tags; with a tag weight w, ``(1 - w) * similarity + w * mean probability``. What is like an
+            image that results should be unlike has less: `i2v_search.searching.searcher`.
         tags: tags it shares with the positive examples of the query, and those asked for that it has: the
             rarest in the collection first.
     """

@@ -218,11 +218,10 @@ def test_a_bool_is_no_id(query: bool, shelf: Shelf) -> None:
         np.zeros(0),
         np.full(DIMENSION, np.nan),
         np.full(DIMENSION, np.inf),
-        np.full(DIMENSION, 1e300),
         np.array(["x"] * DIMENSION),
         np.array([None] * DIMENSION),
     ],
-    ids=["short", "2-D", "empty", "nan", "inf", "beyond float32", "text", "objects"],
+    ids=["short", "2-D", "empty", "nan", "inf", "text", "objects"],
 )
 def test_a_vector_must_be_finite_and_of_the_collections_dimension(vector: np.ndarray, shelf: Shelf) -> None:
     with pytest.raises(QueryError, match=rf"a query vector must be \({DIMENSION},\) finite numbers, got"):
@@ -295,7 +294,7 @@ def tagged(tmp_path: Path) -> FeatureStore:
         ((), ["birds/1.png", "cats/*"], [0, 2]),
         ((), "*.png", [0, 1, 2, 3, 4]),
         ((), "[[]odd]/*", [4]),
-        ((), "birds", []),
+        ((), "birds", [0, 1]),
         ((), "?irds/?.png", [0]),
         ("bird", "*/1.png", [0]),
     ],

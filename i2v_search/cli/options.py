@@ -83,7 +83,7 @@ ExplicitOption = Annotated[
     float | None, typer.Option("--max-explicit", min=0, max=1, help="Most that 'explicit' may have.")
 ]
 PathsOption = Annotated[
-    list[str] | None, typer.Option("--path", help="Glob pattern of paths, for example 'birds/*'; repeatable.")
+    list[str] | None, typer.Option("--path", help="Folder, file or glob: 'birds', '*/old/*.png'; repeatable.")
 ]
 
 EngineOption = Annotated[

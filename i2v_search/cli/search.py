@@ -34,7 +34,7 @@ _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages
 def search(
     query: Annotated[
         list[str] | None,
-        typer.Argument(help="Image or .npy files, or ids or paths in the collection; none to go by --tags."),
+        typer.Argument(help="Image or .npy files; ids or paths in the collection; none to go by --tags."),
     ] = None,
     collection: CollectionOption = DEFAULT,
     unlike: Annotated[
@@ -75,7 +75,9 @@ def search(
     ] = 0.25,
     path: Annotated[
         list[str] | None,
-        typer.Option("--path", help="Glob of paths: 'birds/*'; repeatable.", rich_help_panel=_FILTERS),
+        typer.Option(
+            "--path", help="Folder, file or glob: 'birds', '*.png'; repeatable.", rich_help_panel=_FILTERS
+        ),
     ] = None,
     rating: Annotated[
         str | None,
