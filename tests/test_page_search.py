@@ -192,7 +192,7 @@ def test_results_become_examples_and_chips_take_them_back(visit: Visit, server: 
     page.locator(f"#grid [data-key='{less}'] a").focus()
     page.keyboard.press("-")
     searched(page, rf"like=3&like={more}&unlike={less}$")
-    asked = [{"id": 3}, {"id": int(more)}, {"id": int(less), "weight": -1}]
+    asked = [{"id": 3}, {"id": int(more)}, {"id": int(less), "weight": -0.5}]
     assert keys(page) == hits(server, examples=asked)
     expect(page.locator("#examples .unlike")).to_have_count(1)
     page.locator("#examples .unlike .turn").click()
@@ -330,7 +330,7 @@ def test_a_rating_is_offered_where_there_are_ratings(visit: Visit) -> None:
 
 def test_an_address_can_be_shared(visit: Visit, server: Running) -> None:
     page = visit.open("?like=3&unlike=20&tag=animal&min=0.05")
-    expected = hits(server, examples=[{"id": 3}, {"id": 20, "weight": -1}], tags=["animal"], min_score=0.05)
+    expected = hits(server, examples=[{"id": 3}, {"id": 20, "weight": -0.5}], tags=["animal"], min_score=0.05)
     assert keys(page) == expected
     expect(page.locator("#examples li")).to_have_count(3)
     expect(page.locator("#min-value")).to_have_text("0.05")
