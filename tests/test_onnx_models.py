@@ -27,6 +27,7 @@ from i2v_search.encoders import EncoderInfo, encode_images, encoder_names
 from i2v_search.encoders.importing import import_onnx
 from i2v_search.encoders.models import OnnxDescription, broken_models, find_model, installed_models, new_model
 from i2v_search.encoders.onnx import OnnxModel
+from i2v_search.encoders.runtime import onnx_session, run_session
 from i2v_search.errors import EncoderError
 
 VECTOR = OnnxDescription(size=16, output="vector")
@@ -243,6 +244,22 @@ def test_a_failure_while_a_collection_is_built_is_an_error_of_the_library(tmp_pa
     with pytest.raises(EncoderError, match=r"ONNX Runtime cannot run the model: .*Gather") as caught:
         Collection.build(tmp_path / "c", [tmp_path / "white.png"], encoder=encoder)
     assert "\n" not in str(caught.value)
+
+
+def test_other_errors_than_those_of_onnx_runtime_stay_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are faults of this program or this machine, which no other model mends."""
+    session = onnx_session(mean_colours(tmp_path / "m.onnx"))
+    with pytest.raises(ValueError, match="pixels"):
+        run_session(session, None, {})
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", fail)
+    with pytest.raises(MemoryError):
+        onnx_session(tmp_path / "m.onnx")
 
 
 def test_a_model_that_never_ends_is_given_up(tmp_path: Path) -> None:

@@ -311,6 +311,53 @@ def test_impossible_settings_are_refused(wrong: dict[str, object], said: str) ->
         TrainingSettings(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "high", "step"),
+    [
+        ("copies", 0, 1000, 1),
+        ("epochs", 1, 1_000_000, 1),
+        ("batch_size", 1, 65_536, 1),
+        ("accumulate", 1, 65_536, 1),
+        ("learning_rate", 1e-12, 1e3, 1e-13),
+        ("pretrained_rate", 0, 1, 1e-9),
+        ("weight_decay", 0, 1e3, 1e-9),
+        ("warmup", 0, 1, 1e-9),
+        ("clip", 0, 1e9, 1e-6),
+        ("positive_weight", 0, 1, 1e-9),
+        ("validation", 0, 0.9, 1e-9),
+        ("minimum", 1, 1_000_000_000, 1),
+        ("patience", 0, 1_000_000, 1),
+        ("seed", 0, 2**63 - 1, 1),
+    ],
+)
+def test_settings_end_where_they_should(name: str, low: float, high: float, step: float) -> None:
+    for good in (low, high):
+        assert getattr(TrainingSettings(**{name: good}), name) == good  # type: ignore[arg-type]
+    for bad in (low - step, high + step):
+        with pytest.raises(TrainingError, match=f"^{name} is .*; it must be from"):
+            TrainingSettings(**{name: bad})  # type: ignore[arg-type]
+
+
+def test_a_fresh_tag_layer_starts_from_how_often_each_tag_occurs(drawings: Dataset, tmp_path: Path) -> None:
+    """Shown by runs too slow to learn; a layer that is given keeps what it says."""
+    settings = replace(TAG_SETTINGS, epochs=1, learning_rate=1e-12, validation=0)
+    train([drawings], tmp_path / "first", settings, widths=WIDTHS, engine=ENGINE)
+    weights = dict(map_tensors(tmp_path / "first" / "weights.safetensors"))
+    names = load_tagger(os.fspath(tmp_path / "first"), ENGINE).vocabulary.names
+    expected = []
+    for tag in names:
+        known = [picture for picture in drawings.pictures if tag not in picture.unknown]
+        positive = sum(tag in {entry.name for entry in picture.tags} for picture in known)
+        expected.append((positive + 1) / (len(known) + 2))
+    np.testing.assert_allclose(1 / (1 + np.exp(-weights["conv6_4.bias"])), expected, rtol=1e-5)
+    assert len(set(expected)) > 2
+    other = np.linspace(-1, 1, len(names), dtype=np.float32)
+    start = replace(read_start(tmp_path / "first"), weights={**weights, "conv6_4.bias": other})
+    train([drawings], tmp_path / "second", settings, start=start, widths=WIDTHS, engine=ENGINE)
+    kept = map_tensors(tmp_path / "second" / "weights.safetensors")["conv6_4.bias"]
+    np.testing.assert_allclose(kept, other, atol=1e-6)
+
+
 @pytest.mark.parametrize("model", ["illustration2vec", "illustration2vec-features"])
 def test_narrow_networks_only_differ_in_width(model: TrainingModel) -> None:
     assert len(trained_network(model).parameter_names()) in {24, 26}
