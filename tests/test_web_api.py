@@ -82,6 +82,23 @@ def test_examples_have_weights(server: Running, sample_collection: Collection) -
     ]
 
 
+def test_an_answer_says_what_was_asked(
+    server: Running, sample_collection: Collection, cat: Image.Image
+) -> None:
+    a, b = sample_collection.ids[2], sample_collection.ids[40]
+    inside, outside = sample_collection.stored_path(a), post_image(server.client, png(cat)).json()["upload"]
+    copy = post_image(server.client, sample_collection.image_bytes(b), "image/webp").json()["upload"]
+    asked = [
+        {"id": a},
+        {"upload": outside},
+        {"upload": copy, "weight": -0.5},
+    ]
+    told = search(server, examples=asked, tags=["bird", "-cat"])["query"]
+    assert told == f"{inside}, an upload, not {sample_collection.stored_path(b)}, bird, -cat"
+    assert search(server, tags=["bird"])["query"] == "bird"
+    assert search(server)["query"] == ""
+
+
 def test_search_by_upload_is_the_librarys(
     server: Running, sample_collection: Collection, cat: Image.Image
 ) -> None:

@@ -23,7 +23,8 @@ _OTHER_FONTS = (
 
 def fit_text(text: str, size: int, room: int) -> tuple[str, FreeTypeFont]:
     """One printable line of at most `room` pixels, and the font that can draw it."""
-    text = " ".join(visible(text).split())
+    # Names from macOS hold letters and accents apart; the built-in face draws such accents as boxes.
+    text = unicodedata.normalize("NFC", " ".join(visible(text).split()))
     font = _font_for(text, size)
     if font.getlength(text) <= room:
         return text, font
