@@ -121,6 +121,22 @@ def test_the_collection_is_a_map(visit: Visit, server: Running) -> None:
     expect(page.locator("#grid .picture").first).to_be_visible()
 
 
+def test_filters_leave_pictures_out_of_the_map(visit: Visit, server: Running) -> None:
+    birds = server.client.post("/api/v1/map/matches", json={"tags": ["bird"]}).json()["ids"]
+    everything = server.client.post("/api/v1/map/matches", json={}).json()["ids"]
+    page = visit.open("?view=map&tag=bird")
+    shown = page.locator("#map")
+    expect(page.locator("#map-message")).to_be_hidden(timeout=60_000)
+    expect(shown).to_have_attribute("data-shown", str(len(birds)))
+    shown.focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp"):
+        page.keyboard.press(key)
+        assert int(shown.get_attribute("data-key") or -1) in birds
+    page.locator("#tags .example button, .wanted button").first.click()
+    expect(page).not_to_have_url(re.compile("tag=bird"))
+    expect(shown).to_have_attribute("data-shown", str(len(everything)))
+
+
 def test_a_map_is_asked_for_only_while_one_waits_for_it(window: Opens) -> None:
     # A clock is that of all windows with the same options.
     page, asked = window(viewport={"width": 1000, "height": 700}).open(), list[str]()

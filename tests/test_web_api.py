@@ -242,6 +242,21 @@ def test_the_map_is_computed_once(server: Running, sample_collection: Collection
     assert server.client.get("/api/v1/map").content == answer.content
 
 
+def test_the_map_says_which_images_meet_conditions(server: Running, sample_collection: Collection) -> None:
+    def matches(**conditions: object) -> list[int]:
+        answer = server.client.post("/api/v1/map/matches", json=conditions)
+        assert answer.status_code == 200
+        return [int(number) for number in answer.json()["ids"]]
+
+    assert matches() == matches(tags=[], rating=None) == sample_collection.ids
+    birds = sorted(hit.id for hit in sample_collection.search(tags="bird", top=1000).hits)
+    assert sorted(matches(tags=["bird"])) == birds
+    assert sorted(matches(tags=["-bird"])) == sorted(set(sample_collection.ids) - set(birds))
+    for wrong, code in ((["no such tag at all"], "bad_query"), (["x"] * 33, "invalid_request")):
+        answer = server.client.post("/api/v1/map/matches", json={"tags": wrong})
+        assert answer.json()["error"]["code"] == code
+
+
 def test_unknown_things_are_not_found(server: Running) -> None:
     client, key = server.client, "0" * 64
     assert error_of(client.get("/api/v1/images/999999")) == "not_found"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from i2v_search.collection import Collection
 from i2v_search.escapes import printable
@@ -15,16 +16,19 @@ from i2v_search.parts import ImageRecord
 from i2v_search.results import Hit, Morph, SearchResult, Stop
 from i2v_search.searching.filters import Filter
 from i2v_search.searching.query import Example, QueryImage
+from i2v_search.store import FeatureStore
 from i2v_search.tags import TAG_THRESHOLD, Tag
 from i2v_search.web.failures import Failure
 from i2v_search.web.models import (
     ById,
+    ConditionFields,
     ExampleById,
     ExampleByUpload,
     FilterFields,
     HitModel,
     ImageModel,
     ImageRef,
+    MatchesModel,
     MorphRequest,
     MorphResponse,
     QualityModel,
@@ -69,6 +73,16 @@ def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
         counts.update({(tag.name, tag.category) for tag in tags if _plausible(tag)})
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [TagCount(name=name, category=category, count=count) for (name, category), count in ordered]
+
+
+def matches(service: Service, asked: ConditionFields) -> MatchesModel:
+    """The images that meet conditions.
+
+    Raises:
+        QueryError: no image has one of the tags, or the rating.
+    """
+    store = service.shelf.collection().store
+    return MatchesModel(ids=store.ids[_passing(store, asked)].tolist())
 
 
 def image(collection: Collection, number: int) -> ImageModel:
@@ -173,8 +187,7 @@ def _result(
 def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int) -> SearchResult:
     """Images in the order of the collection, as far as they pass the filters."""
     store = collection.store
-    allowed = Filter.parse(asked.tags, (), asked.rating).allowed(store)
-    rows = store.live if allowed is None else store.live[allowed[store.live]]
+    rows = _passing(store, asked)
     page = rows[offset : offset + top]
     numbers, paths = store.ids[page].tolist(), store.paths_at(page)
     hits = tuple(
@@ -182,6 +195,12 @@ def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int
         for rank, (number, path) in enumerate(zip(numbers, paths, strict=True), offset + 1)
     )
     return SearchResult(hits, 0.0, offset=offset, more=len(rows) > offset + top)
+
+
+def _passing(store: FeatureStore, asked: ConditionFields) -> NDArray[np.int64]:
+    """Positions of the live rows that meet the conditions, rising."""
+    allowed = Filter.parse(asked.tags, (), asked.rating).allowed(store)
+    return store.live if allowed is None else store.live[allowed[store.live]]
 
 
 def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:

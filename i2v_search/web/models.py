@@ -75,14 +75,19 @@ class ExampleByUpload(ByUpload):
     weight: Weight = 1.0
 
 
-class FilterFields(Asked):
+class ConditionFields(Asked):
+    """What every image meets."""
+
+    tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
+    rating: Rating = Field(default=None, examples=[None])
+
+
+class FilterFields(ConditionFields):
     """Which images come into question, and what they are ranked by."""
 
     examples: list[ExampleById | ExampleByUpload] = Field(
         default=[], max_length=32, examples=[[{"id": 1}, {"id": 3, "weight": -0.5}]]
     )
-    tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
-    rating: Rating = Field(default=None, examples=[None])
     min_score: float | None = Field(default=None, ge=-1, le=1, examples=[0.1])
     tag_weight: float = Field(default=0.0, ge=0, le=1, description="share of the tags in the score")
     diverse: float | None = Field(
@@ -260,6 +265,12 @@ class MapModel(Given):
     method: str = Field(examples=["tsne"])
     explained: str = Field(description="how far it can be believed, for people")
     images: list[MapPoint]
+
+
+class MatchesModel(Given):
+    """Images that meet conditions."""
+
+    ids: list[ImageId]
 
 
 class Waiting(Given):

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from i2v_search.web.models import MapModel, Waiting
+from i2v_search.web import answers
+from i2v_search.web.models import ConditionFields, MapModel, MatchesModel, Waiting
 from i2v_search.web.responses import errors
 from i2v_search.web.service import Serving
 
@@ -30,3 +31,9 @@ async def collection_map(service: Serving) -> Response:
         waiting = Waiting().model_dump_json()
         return Response(waiting, 202, {"Retry-After": "1", "Cache-Control": "no-store"}, "application/json")
     return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+
+
+@router.post("/matches", responses=errors())
+async def map_matches(service: Serving, asked: ConditionFields) -> MatchesModel:
+    """Which images of the collection meet the conditions: on the map the others are faint."""
+    return await service.searching.run(answers.matches, service, asked)

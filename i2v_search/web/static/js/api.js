@@ -130,6 +130,12 @@ export const upload = (file) =>
 export const picture = (address) => ask(address.replace("api/v1/", ""));
 /** Whether asking again for the same may help. */
 export const passing = (failure) => failure.status < 400 || failure.status >= 500 || [401, 408, 429].includes(failure.status);
+/** Keys of the images with the tags and the rating of the state; null where it asks for none. */
+export async function mapMatches({ tags, rating }, signal) {
+  if (!tags.length && !rating) return null;
+  const { ids } = await json("map/matches", post({ tags, rating: rating || null }, signal));
+  return new Set(ids.map(String));
+}
 /** The map, or how many seconds until it is worth asking again. */
 export async function map() {
   const response = await ask("map");

@@ -14,12 +14,14 @@ import { thumbs } from "./thumbs.js";
 
 const SMALLEST = 4, LARGEST = 300; // pixels of a picture on the screen
 const STRETCH = 1.7; // the map is made wider or taller at most, to fill the canvas
+const FAINT = 0.07; // what the filters leave out
 const FILLED = 0.75; // share of the canvas that pictures fill
 const canvas = get("map"), pen = canvas.getContext("2d");
 let images = null, room = 1, asked = false, hovered = -1, focused = -1, way = () => [], asking = false;
 const view = camera(canvas, { seen: redraw, pressed: press, pointed: point });
 const shelf = thumbs(redraw);
 let places = new Map(); // key -> position in images
+let matching = null, filtered = "", filtering = null; // keys of what the filters let pass, null for all; for which filters
 
 async function load() {
   if (images || asking) return;
@@ -38,6 +40,7 @@ async function load() {
     tell(images.length ? "" : TEXT.mapNone);
     get("map-method").textContent = answer.explained;
     canvas.setAttribute("aria-label", say(TEXT.mapOf, images.length.toLocaleString()));
+    count();
     if (images.length) view.cover(images.map((each) => each.x), images.map((each) => each.y));
   } catch (failure) {
     tell(failure.message);
@@ -45,6 +48,30 @@ async function load() {
     asking = false;
   }
 }
+
+/** Learn which images the filters let pass. */
+async function filter(now) {
+  const wanted = JSON.stringify([now.tags, now.rating]);
+  if (wanted === filtered) return;
+  filtered = wanted;
+  filtering?.abort();
+  const { signal } = (filtering = new AbortController());
+  try {
+    const found = await api.mapMatches(now, signal);
+    if (signal.aborted) return;
+    matching = found;
+    count();
+  } catch (failure) {
+    if (signal.aborted) return;
+    matching = null; // the list of results says what is wrong with the filters
+    filtered = "";
+  }
+  redraw();
+}
+function count() {
+  if (images) canvas.dataset.shown = String(images.filter(passes).length);
+}
+const passes = ({ key }) => !matching || matching.has(key);
 
 function tell(text) {
   get("map-message").textContent = text;
@@ -91,8 +118,10 @@ function draw() {
   const now = state(), strong = new Set([...now.like, ...now.unlike, now.a, now.b].filter(Boolean));
   const steps = way().filter((key) => places.has(key));
   const faded = steps.length > 0;
-  pen.globalAlpha = faded ? 0.32 : 1;
-  for (const [at, x, y] of seen) paint(at, x, y, size, style);
+  for (const [at, x, y] of seen) {
+    pen.globalAlpha = passes(images[at]) ? (faded ? 0.32 : 1) : FAINT;
+    paint(at, x, y, size, style);
+  }
   pen.globalAlpha = 1;
   if (faded) drawWay(steps, size, style);
   for (const [at, x, y] of seen) {
@@ -143,7 +172,7 @@ function nearest(x, y) {
   let best = -1, least = reach * reach;
   images.forEach((each, at) => {
     const away = (each.x - mx) ** 2 + (each.y - my) ** 2;
-    if (away < least) [best, least] = [at, away];
+    if (away < least && passes(each)) [best, least] = [at, away];
   });
   return best;
 }
@@ -196,12 +225,12 @@ function walk([dx, dy]) {
   images.forEach((each, at) => {
     const x = each.x - here.x, y = each.y - here.y, along = x * dx + y * dy, across = Math.abs(x * dy) + Math.abs(y * dx);
     const cost = along + 2 * across;
-    if (along > 1e-6 && across <= along * 1.5 && cost < least) [best, least] = [at, cost];
+    if (passes(each) && along > 1e-6 && across <= along * 1.5 && cost < least) [best, least] = [at, cost];
   });
   return best;
 }
-const nearestTo = (x, y) =>
-  images.reduce((best, each, at) => ((each.x - x) ** 2 + (each.y - y) ** 2 < (images[best].x - x) ** 2 + (images[best].y - y) ** 2 ? at : best), 0);
+const away = (each, x, y) => (passes(each) ? (each.x - x) ** 2 + (each.y - y) ** 2 : Infinity);
+const nearestTo = (x, y) => images.reduce((best, each, at) => (away(each, x, y) < away(images[best], x, y) ? at : best), 0);
 
 async function pressed(event) {
   if (!images?.length || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -238,7 +267,10 @@ export function start(keysOnTheWay) {
     get("pictures").hidden = here;
     get("view-map").setAttribute("aria-pressed", String(here));
     get("view-grid").setAttribute("aria-pressed", String(!here));
-    if (here) load();
+    if (here) {
+      load();
+      filter(now);
+    }
     redraw();
   });
 }

@@ -122,7 +122,7 @@ export function toggleTag(tag) {
   const { name, without } = parseTag(tag);
   const opposite = writeTag(name, !without);
   const others = drop(drop(now.tags, opposite), tag);
-  return { tags: now.tags.includes(tag) ? others : [...others, tag], view: "grid" };
+  return { tags: now.tags.includes(tag) ? others : [...others, tag] };
 }
 
 /** Whether something is asked for, other than the collection in its own order. */
