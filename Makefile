@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types contracts benchmarks datasets lite clean
+.PHONY: demo test lint types contracts benchmarks mutants datasets lite clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
@@ -24,6 +24,9 @@ contracts: .venv/installed-test
 
 benchmarks: .venv/installed-test
 	for name in extraction search store; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+mutants: .venv/installed-test
+	$(BIN)/python scripts/mutants.py
 
 DATASETS := data/openclipart data/emoji data/characters
 
