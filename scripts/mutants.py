@@ -29,13 +29,13 @@ ROOMS: dict[str, list[str]] = {
     "searching": ["query", "filters", "ranking", "tag_ranking", "search", "paging", "batch"],
     "index": ["index", "scanners", "pca", "planner", "threads"],
     "morph": ["morph_graph", "morph_paths", "morph_gradual", "morph_layered", "morph_quality", "morph_route"],
-    "store": ["store", "parts", "drives"],
+    "store": ["store_checks", "store", "parts", "drives", "removals", "flipped_byte"],
     "upkeep": ["repair", "salvage", "compact", "relocate", "merge", "export"],
 }
 MODULES: dict[str, list[str]] = {
     "index/forms": ["pca"],
     "morph/spanning": ["morph_spanning"],
-    "store/removals": ["away", "manifest"],
+    "store/removals": ["removals", "away"],
     "store/writer": ["parts"],
     "upkeep/exporting": ["export"],
     "upkeep/hdf5_export": ["export"],
