@@ -1,18 +1,22 @@
-"""Which copies `duplicates` finds, and which different pictures it takes for copies, by threshold and signal.
+"""Which copies `duplicates` finds, and which different pictures it takes for copies.
 
-``python -m benchmarks.duplicates [copies] [characters]``
+``python -m benchmarks.duplicates [copies] [variants] [characters]``
 
-``copies``: the bundled sample and 18 changed copies of 100 of its pictures (1,800 files). ``characters``
-needs ``make datasets`` (folder ``data``, or ``$I2V_SEARCH_DATA``): drawn faces of which no two are the same,
-though many differ in one colour or in the mouth alone.
+``copies``: the bundled sample and 18 changed copies of 100 of its pictures (1,800 files). ``variants`` needs
+the packages of ``i2v-search[train]``: drawings that DiceBear composes, each beside one that differs in one
+part, as it is and as smaller JPEGs. ``characters`` needs ``make datasets`` (folder ``data``, or
+``$I2V_SEARCH_DATA``): drawn faces of which no two are the same, though many differ in the mouth alone.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,12 +26,20 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection, sample_directory, sample_images
-from i2v_search.duplicates.fingerprints import Fingerprint, duplicates, fingerprint, relation
+from i2v_search.duplicates.comparing import THRESHOLD
+from i2v_search.duplicates.looks import Look, look, relation
 from i2v_search.evaluation.copies import EDITS
 from i2v_search.images import load_image
 
 PICTURES: Final = 100
 THRESHOLDS: Final = (0.8, 0.85, 0.9, 0.95, 0.98)
+#: Of each style of drawing.
+VARIANTS: Final = 20
+#: Pixels a side of a composed drawing, and of its smaller JPEGs with their qualities.
+DRAWN: Final = 512
+SMALLER: Final = ((300, 70), (160, 85), (110, 90))
+#: Two drawings differ where more than this share of the pixels is apart by more than 32 levels.
+LEAST_APART: Final = 0.0003
 BLOCK: Final = 1024
 
 
@@ -109,20 +121,18 @@ def copies_part(command: str) -> str:
         paths = [collection.file_path(number).decode() for number in collection.ids]
         rows = {path: row for row, path in enumerate(paths)}
         unit = unit_rows(collection)
-        prints = [fingerprint(Path(path).read_bytes()) for path in paths]
+        looks = [look(Path(path).read_bytes()) for path in paths]
         original = [rows[str(image.path)] for image in chosen]
         lines = []
         for kind, *_ in COPIES:
             own = [row for row, path in enumerate(paths) if Path(path).parent.name == kind]
             pairs = [(row, original[int(Path(paths[row]).stem)]) for row in own]
             cosines = np.array([unit[row] @ unit[other] for row, other in pairs])
-            loose, strict = (
-                np.array([agree(prints[row], prints[other]) for row, other in pairs])
-                for agree in (hash_and_thumbnail, lambda one, other: relation(one, other) is not None)
-            )
+            kinds = [in_order(looks[row], looks[other]) for row, other in pairs]
+            near = np.array([kind in {"pixels", "near"} for kind in kinds])
             lines.append([kind, *(f"{np.mean(cosines >= least):.2f}" for least in THRESHOLDS)])
-            lines[-1] += [f"{np.mean(loose):.2f}", f"{np.mean(strict):.2f}"]
-            lines[-1] += [f"{np.mean((cosines >= least) & strict):.2f}" for least in (0.85, 0.9, 0.95)]
+            lines[-1] += [f"{np.mean([kind is not None for kind in kinds]):.2f}", f"{near.mean():.2f}"]
+            lines[-1] += [f"{np.mean(near & (cosines >= THRESHOLD)):.2f}"]
         family = np.arange(len(paths))
         for row, file in enumerate(map(Path, paths)):
             if row not in original and file.parent.parent.name == "copies":
@@ -130,9 +140,9 @@ def copies_part(command: str) -> str:
         heading = [
             "copy",
             *(f"cosine {least}" for least in THRESHOLDS),
-            *("hash and thumbnail", "and colours", "all at 0.85", "all at 0.9", "all at 0.95"),
+            *("variant or nearer", "near", f"near, cosine {THRESHOLD}"),
         ]
-        return f"{command}\n\n{table(heading, lines)}\n\n{false_pairs(unit, prints.__getitem__, family)}"
+        return f"{command}\n\n{table(heading, lines)}\n\n{false_pairs(unit, looks.__getitem__, family)}"
 
 
 def characters_part(command: str) -> str:
@@ -141,14 +151,101 @@ def characters_part(command: str) -> str:
         data = Path(os.environ.get("I2V_SEARCH_DATA", "data"))
         collection = Collection.build(Path(name) / "collection", [data / "characters"])
         unit = unit_rows(collection)
-        held: dict[int, Fingerprint] = {}
+        held: dict[int, Look] = {}
 
-        def look(row: int) -> Fingerprint:
+        def seen(row: int) -> Look:
             if row not in held:
-                held[row] = fingerprint(collection.image_bytes(collection.ids[row]))
+                held[row] = look(collection.image_bytes(collection.ids[row]))
             return held[row]
 
-        return f"{command}\n\n{false_pairs(unit, look, np.arange(len(unit)))}"
+        return f"{command}\n\n{false_pairs(unit, seen, np.arange(len(unit)))}"
+
+
+def variants_part(command: str) -> str:
+    """Drawings that differ in one part: how many of them are taken for copies."""
+    names = ["PNG", *(f"{side} px, JPEG {quality}" for side, quality in SMALLER)]
+    counts = {name: [0, 0, 0] for name in names}
+    for one, other in variants():
+        whole = look(encoded(one))
+        changed = [encoded(other)] + [
+            encoded(other.resize((side, side), Image.Resampling.LANCZOS), "JPEG", quality=quality)
+            for side, quality in SMALLER
+        ]
+        for name, side, file in zip(names, (DRAWN, *dict(SMALLER)), changed, strict=True):
+            if is_seen(one, other, side):
+                kind = relation(whole, look(file))
+                counts[name][0] += 1
+                counts[name][1] += kind in {"exact", "pixels", "near"}
+                counts[name][2] += kind == "variants"
+    lines = [
+        [name, str(pairs), str(near), f"{1000 * near / pairs:.1f}", str(loose)]
+        for name, (pairs, near, loose) in counts.items()
+    ]
+    heading = ["variant as", "pairs", "called copies", "of 1,000", "called variants"]
+    return f"{command}\n\n{table(heading, lines)}"
+
+
+def variants() -> Iterator[tuple[Image.Image, Image.Image]]:
+    """Pairs of drawings that differ in one part, as far as one sees it."""
+    import resvg_py
+    from dicebear import Avatar, Style
+
+    def draw(avatar: Mapping[str, Any]) -> Image.Image:
+        file = resvg_py.svg_to_bytes(
+            svg_string=avatar["svg"],
+            width=DRAWN,
+            height=DRAWN,
+            dpi=96,
+            background="white",
+            skip_system_fonts=True,
+        )
+        return load_image(bytes(file))
+
+    choice = random.Random(0)
+    for place in sorted(files("dicebear_styles").iterdir(), key=lambda place: place.name):
+        if not place.name.endswith(".json"):
+            continue
+        definition = json.loads(place.read_text("utf-8"))
+        style, made = Style(definition), 0
+        for number in range(1, 3 * VARIANTS):
+            seed = f"{place.name.removesuffix('.json')}-{number}"
+            avatar = Avatar(style, {"seed": seed}).to_json()
+            parts = {
+                f"{part}Variant": sorted(component["variants"])
+                for part, component in definition["components"].items()
+                if part != "animation" and avatar["options"].get(f"{part}Variant")
+            }
+            parts = {name: known for name, known in parts.items() if len(known) > 1}
+            if not parts or made == VARIANTS:
+                break
+            name = choice.choice(sorted(parts))
+            others = [variant for variant in parts[name] if variant != avatar["options"][name]]
+            changed = Avatar(style, {"seed": seed, name: [choice.choice(others)]}).to_json()
+            one, other = draw(avatar), draw(changed)
+            if is_seen(one, other, DRAWN):
+                made += 1
+                yield one, other
+
+
+def is_seen(one: Image.Image, other: Image.Image, side: int) -> bool:
+    """Whether two drawings differ at a size."""
+    levels = [
+        np.asarray(image.resize((side, side), Image.Resampling.LANCZOS), np.int16) for image in (one, other)
+    ]
+    return bool((np.abs(levels[0] - levels[1]).max(axis=2) > 32).mean() >= LEAST_APART)
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as a file."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def in_order(one: Look, other: Look) -> str | None:
+    """In what way two pictures are the same, the larger one being kept."""
+    best, copy = (one, other) if one.side > other.side else (other, one)
+    return relation(best, copy) if one.side != other.side else relation(one, other) or relation(other, one)
 
 
 def unit_rows(collection: Collection) -> NDArray[np.float32]:
@@ -157,31 +254,21 @@ def unit_rows(collection: Collection) -> NDArray[np.float32]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def hash_and_thumbnail(one: Fingerprint, other: Fingerprint) -> bool:
-    """The test that data sets are cleared with."""
-    return any(duplicates([one, other]))
-
-
-def false_pairs(
-    unit: NDArray[np.float32], look: Callable[[int], Fingerprint], family: NDArray[np.int64]
-) -> str:
+def false_pairs(unit: NDArray[np.float32], seen: Callable[[int], Look], family: NDArray[np.int64]) -> str:
     """How many pairs of different pictures pass, by threshold and signal."""
     passing = np.zeros((len(THRESHOLDS), 3), int)
     for one, other, cosine in near_pairs(unit, min(THRESHOLDS)):
         if family[one] == family[other]:
             continue
-        signals = (
-            True,
-            hash_and_thumbnail(look(one), look(other)),
-            relation(look(one), look(other)) is not None,
-        )
+        kind = in_order(seen(one), seen(other))
+        signals = (True, kind is not None, kind is not None and kind != "variants")
         for number, least in enumerate(THRESHOLDS):
             passing[number] += np.array(signals) & (cosine >= least)
     lines = [
         [str(least), *(f"{count:,}" for count in counts)]
         for least, counts in zip(THRESHOLDS, passing.tolist(), strict=True)
     ]
-    heading = ["threshold", "cosine", "and hash and thumbnail", "and colours"]
+    heading = ["threshold", "cosine", "variant or nearer", "near"]
     return f"Pairs of different pictures that pass, of {len(unit):,} images:\n\n{table(heading, lines)}"
 
 
@@ -198,5 +285,5 @@ if __name__ == "__main__":
     run_parts(
         "duplicates",
         ("onnxruntime", "numpy", "pillow"),
-        {"copies": copies_part, "characters": characters_part},
+        {"copies": copies_part, "variants": variants_part, "characters": characters_part},
     )

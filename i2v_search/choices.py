@@ -15,8 +15,8 @@ SearchEngine: TypeAlias = Literal["faiss", "milvus"]
 MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
 #: The file formats of a moving picture: `i2v_search.animation`.
 AnimationFormat: TypeAlias = Literal["webp", "gif"]
-#: In what way two files are the same picture: `i2v_search.duplicates.comparing`.
-DuplicateKind: TypeAlias = Literal["exact", "pixels", "near"]
+#: In what way two files are the same picture, or variants of one: `i2v_search.duplicates.comparing`.
+DuplicateKind: TypeAlias = Literal["exact", "pixels", "near", "variants"]
 #: How a collection is laid out in two dimensions: `i2v_search.mapping`.
 MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]
 #: Where an encoder runs.

@@ -748,12 +748,16 @@ class Collection:
 
         Args:
             kind: the loosest way of being the same that counts: ``"exact"``, the same file; ``"pixels"``, a
-                file with the same pixels; ``"near"``, the same drawing re-encoded, resized or touched up.
+                file that shows the same, pixel by pixel, in all its frames; ``"near"``, the same picture
+                re-encoded, resized, a little cut, or touched up; ``"variants"``, pictures that differ in one
+                thing, such as a mouth or a word, which are never removable.
             threshold: least cosine of the vectors of two images whose pixels are compared, in (0, 1].
             report: told about progress.
 
         Returns:
-            Groups of images, in each the one to keep first. What is mirrored, turned or cut is not found.
+            Groups of images, in each the one to keep first. What is mirrored, turned or recoloured is not
+            found. What was looked at is kept in the collection's file ``duplicates.cache``, which may be
+            deleted.
 
         Raises:
             QueryError: the kind or the threshold does not exist.

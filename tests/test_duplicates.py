@@ -6,16 +6,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from grids import GridEncoder, draw
+from grids import GridEncoder, draw, touch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageOps
 
 from i2v_search.choices import DuplicateKind, SimilarityName
 from i2v_search.collection import Collection
@@ -23,13 +23,15 @@ from i2v_search.drawing import Tile, TileRow, row_sheet
 from i2v_search.duplicates import comparing, stored_pictures
 from i2v_search.duplicates.comparing import KINDS, THRESHOLD
 from i2v_search.duplicates.groups import Duplicates
+from i2v_search.duplicates.look_cache import CACHE_NAME
+from i2v_search.encoders import Encoding
 from i2v_search.errors import I2VSearchError, IndexStaleError, QueryError
 from i2v_search.pictures import duplicates_picture
 from i2v_search.progress import Progress
 from i2v_search.sources import open_stored
 
 
-def drawing(seed: int, size: tuple[int, int] = (240, 160)) -> Image.Image:
+def drawing(seed: int, size: tuple[int, int] = (480, 320)) -> Image.Image:
     """A drawing of a few shapes on white that no other seed gives; larger sizes show the same."""
     numbers = np.random.default_rng(seed)
     picture = Image.new("RGB", size, "white")
@@ -66,7 +68,7 @@ def art(tmp_path: Path) -> Path:
     save(drawing(1), folder / "1-smaller-file.png", optimize=True, compress_level=9)
     save(drawing(1), folder / "1.jpg", quality=85)
     save(drawing(2), folder / "2.png")
-    save(drawing(2).resize((120, 80), Image.Resampling.LANCZOS), folder / "2-half.webp", quality=80)
+    save(drawing(2).resize((300, 200), Image.Resampling.LANCZOS), folder / "2-half.webp", quality=80)
     for seed in range(3, 7):
         save(drawing(seed), folder / f"{seed}.png")
     return folder
@@ -106,7 +108,7 @@ def test_every_member_says_in_what_way_it_is_the_same(art: Path) -> None:
 def test_the_best_has_most_pixels_then_the_largest_file_then_the_oldest_id(tmp_path: Path) -> None:
     folder = tmp_path / "art"
     save(drawing(1), folder / "a-small.bmp")
-    save(drawing(1).resize((480, 320), Image.Resampling.BICUBIC), folder / "b-large.jpg", quality=70)
+    save(drawing(1).resize((960, 640), Image.Resampling.BICUBIC), folder / "b-large.jpg", quality=70)
     save(drawing(2), folder / "c.png", compress_level=9)
     save(drawing(2), folder / "d-larger-file.bmp")
     save(drawing(3), folder / "e.png")
@@ -155,7 +157,122 @@ def test_another_colour_or_another_mouth_makes_another_picture(tmp_path: Path) -
     save(face("#7a5cff", (20, 160)), folder / "smile.png")
     save(face("#ad4c10", (20, 160)), folder / "shirt.png")
     save(face("#7a5cff", (200, 340)), folder / "frown.png")
+    collection = build(folder)
+    assert collection.duplicates(threshold=0.5).groups == ()
+    (group,) = collection.duplicates(kind="variants", threshold=0.5).groups
+    assert (group.kind, len(group.members), group.removable, group.freed_bytes) == ("variants", 2, (), 0)
+    listed = command(collection, "--kind", "variants", "--threshold", "0.5", "-f")
+    assert (listed.returncode, listed.stdout) == (0, b"")
+
+
+def cut(picture: Image.Image) -> Image.Image:
+    return picture.crop((12, 8, picture.width - 5, picture.height - 9))
+
+
+def framed(picture: Image.Image) -> Image.Image:
+    return ImageOps.expand(picture, 12, "white")
+
+
+def touched_up(picture: Image.Image) -> Image.Image:
+    return ImageEnhance.Sharpness(ImageEnhance.Brightness(picture).enhance(0.95)).enhance(1.3)
+
+
+@pytest.mark.parametrize("change", [cut, framed, touched_up], ids=lambda change: change.__name__)
+def test_what_is_cut_framed_or_touched_up_is_near(
+    change: Callable[[Image.Image], Image.Image], tmp_path: Path
+) -> None:
+    folder = tmp_path / "art"
+    save(drawing(7), folder / "original.png")
+    save(change(drawing(7)), folder / "changed.jpg", quality=92)
+    larger = "original.png" if change is cut else "changed.jpg"
+    (group,) = build(folder).duplicates(threshold=0.5).groups
+    assert (group.kind, group.best.path) == ("near", larger)
+
+
+def test_a_part_is_no_copy_where_it_would_be_kept_for_the_whole(tmp_path: Path) -> None:
+    """Enlarged, a cut picture has more pixels than the whole one, which shows more."""
+    folder = tmp_path / "art"
+    save(drawing(7), folder / "whole.png")
+    part = drawing(7).crop((40, 0, 480, 320))
+    save(part.resize((880, 640), Image.Resampling.BICUBIC), folder / "part.png")
     assert build(folder).duplicates(threshold=0.5).groups == ()
+
+
+def frames(seeds: Sequence[int]) -> list[Image.Image]:
+    return [drawing(seed, (96, 64)).quantize(32).convert("RGB") for seed in seeds]
+
+
+def save_frames(seeds: Sequence[int], path: Path, **options: Any) -> Path:
+    first, *others = frames(seeds)
+    return save(first, path, save_all=True, append_images=others, **options)
+
+
+SEVERAL: dict[str, dict[str, Any]] = {
+    "gif": {"duration": 100},
+    "webp": {"duration": 100, "lossless": True},
+    "png": {"duration": 100},
+    "tif": {},
+    "mpo": {},
+    "avif": {"duration": 100, "quality": 100},
+}
+
+
+@pytest.mark.parametrize("extension", SEVERAL)
+def test_files_that_share_a_first_frame_are_no_copies(extension: str, tmp_path: Path) -> None:
+    folder, options = tmp_path / "art", SEVERAL[extension]
+    save_frames([1, 2, 3], folder / f"a.{extension}", **options)
+    save_frames([1, 2, 4], folder / f"b.{extension}", **options)
+    save_frames([1, 2], folder / f"shorter.{extension}", **options)
+    if "duration" in options:
+        save_frames([1, 2, 3], folder / f"slower.{extension}", **{**options, "duration": 300})
+    save_frames([1], folder / f"still.{extension}", **{k: v for k, v in options.items() if k != "duration"})
+    collection = build(folder)
+    assert collection.duplicates(threshold=0.01).groups == ()
+
+
+def test_icons_that_share_the_largest_picture_are_no_copies(tmp_path: Path) -> None:
+    folder = tmp_path / "art"
+    folder.mkdir()
+    for name, seed in (("a", 2), ("b", 3)):
+        small = drawing(seed, (16, 16))
+        drawing(1, (64, 64)).save(
+            folder / f"{name}.ico", sizes=[(64, 64), (16, 16)], append_images=[small], bitmap_format="bmp"
+        )
+    assert build(folder).duplicates(threshold=0.01).groups == ()
+
+
+def test_the_same_animation_in_two_formats_is_the_same_pixels(tmp_path: Path) -> None:
+    folder = tmp_path / "art"
+    save_frames([1, 2, 3], folder / "a.png", duration=100)
+    save_frames([1, 2, 3], folder / "b.webp", duration=100, lossless=True)
+    assert [kind for kind, _ in groups(build(folder).duplicates())] == ["pixels"]
+
+
+def test_another_alpha_makes_another_picture(tmp_path: Path) -> None:
+    """Both look the same on white: one is white there, the other is nothing."""
+    folder = tmp_path / "art"
+    flat = drawing(1)
+    save(flat, folder / "flat.png")
+    clear = flat.convert("RGBA")
+    ground = Image.new("L", flat.size, 255)
+    ground.paste(0, mask=ImageChops.invert(flat.convert("L").point(lambda level: 255 * (level < 250))))
+    clear.putalpha(ground)
+    save(clear, folder / "clear.png")
+    save(clear, folder / "clear.webp", lossless=True, exact=True)
+    assert [paths for _, paths in groups(build(folder).duplicates())] == [["clear.png", "clear.webp"]]
+
+
+def test_white_drawings_on_nothing_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "art"
+    for seed in (1, 2):
+        lines = ImageChops.invert(drawing(seed).convert("L").point(lambda level: 255 * (level > 60)))
+        white = Image.new("RGBA", lines.size, "white")
+        white.putalpha(lines)
+        save(white, folder / f"{seed}.png")
+    collection = build(folder)
+    assert collection.duplicates(threshold=0.01).groups == ()
+    (hit,) = collection.search("1.png").hits
+    assert hit.score < 0.999
 
 
 def test_two_white_pages_are_the_same_only_where_size_and_pixels_are(tmp_path: Path) -> None:
@@ -168,13 +285,12 @@ def test_two_white_pages_are_the_same_only_where_size_and_pixels_are(tmp_path: P
 
 
 def test_a_chain_does_not_join_pictures_that_are_not_near_each_other(tmp_path: Path) -> None:
-    """A grey that darkens step by step: neighbours are near, the ends are not."""
+    """A picture that darkens step by step: neighbours are near, the ends are not."""
     folder = tmp_path / "art"
     steps = 6
     for number in range(steps):
-        picture = drawing(1, (240 - number, 160))
-        ImageDraw.Draw(picture).rectangle((20, 20, 120, 90), fill=(10 + 15 * number,) * 3)
-        save(picture, folder / f"{number}.png")
+        black = Image.new("RGB", (480 - number, 320))
+        save(Image.blend(drawing(1, black.size), black, 0.08 * number), folder / f"{number}.png")
     found = build(folder).duplicates(threshold=0.5)
     assert {frozenset(paths) for _, paths in groups(found)} == {
         frozenset({f"{number}.png", f"{number + 1}.png"}) for number in range(0, steps, 2)
@@ -236,6 +352,112 @@ def test_images_without_a_neighbour_are_not_read(art: Path, monkeypatch: pytest.
     assert {"1-smaller-file.png", "1.jpg", "2.png", "2-half.webp"} < set(read)
     assert not {"1.png", "3.png", "4.png", "5.png", "6.png"} & set(read)
     assert len(read) == len(set(read))
+
+
+class SizeEncoder(GridEncoder):
+    """Vectors that turn away from that of 800 pixels of width, by 0.001 for each pixel less."""
+
+    def prepare(self, image: Image.Image) -> Any:
+        return image.width
+
+    def encode(self, inputs: Sequence[Any]) -> Encoding:
+        turns = (800 - np.asarray(inputs)) / 1000
+        vectors = np.zeros((len(turns), self.info.dimension), np.float32)
+        vectors[:, 0], vectors[:, 1] = np.cos(turns), np.sin(turns)
+        return Encoding(vectors, None)
+
+
+@pytest.mark.parametrize(("others", "found"), [(5, True), (6, False)])
+def test_so_many_other_pictures_are_looked_at_and_no_more(
+    others: int, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours come in blocks of two; each other picture counts once."""
+    monkeypatch.setattr(comparing, "NEIGHBOURS", 2)
+    monkeypatch.setattr(comparing, "OTHERS", 6)
+    folder = tmp_path / "art"
+    save(drawing(1, (800, 500)), folder / "original.png")
+    for number in range(1, others + 1):
+        save(drawing(100 + number, (800 - number, 500)), folder / f"other-{number}.png")
+    save(drawing(1, (800, 500)).resize((790, 494)), folder / "copy.png")
+    collection = Collection.build(
+        tmp_path / "collection", [folder], encoder=SizeEncoder(), similarity="cosine"
+    )
+    expected = [("near", ["original.png", "copy.png"])] if found else []
+    assert groups(collection.duplicates(threshold=0.5)) == expected
+
+
+# --- over several runs
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    read: list[str] = []
+
+    def counted(root: Path, path: str, **options: bool) -> bytes:
+        read.append(path)
+        return open_stored(root, path, **options)
+
+    monkeypatch.setattr(stored_pictures, "open_stored", counted)
+    return read
+
+
+def test_a_second_run_reads_only_what_is_new_or_was_touched(
+    art: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = build(art)
+    first = groups(collection.duplicates())
+    read = reads(monkeypatch)
+    assert groups(Collection.open(collection.directory).duplicates()) == first
+    assert read == []
+    touch(art / "2.png")
+    assert groups(collection.duplicates()) == first
+    assert read == ["2.png"]
+    read.clear()
+    save(drawing(2), art / "2-new.jpg", quality=95)
+    collection = build(art)
+    assert len(collection.duplicates().groups) == 2
+    assert set(read) <= {"2-new.jpg", "2.png"}
+    assert "2-new.jpg" in read
+    monkeypatch.undo()
+    assert collection.verify() == ()
+    save(drawing(9), art / "2.png")
+    assert "2.png" in {skipped.path for skipped in collection.duplicates().unreadable}
+
+
+@pytest.mark.parametrize("damage", ["deleted", "empty", "cut", "bytes", "table", "foreign"])
+def test_a_damaged_cache_is_made_again(damage: str, art: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = build(art)
+    first = groups(collection.duplicates())
+    cache = collection.directory / CACHE_NAME
+    content = cache.read_bytes()
+    if damage == "deleted":
+        cache.unlink()
+    elif damage == "foreign":
+        cache.unlink()
+        cache.mkdir()
+    else:
+        damaged = bytearray(content)
+        damaged[-9] ^= 255
+        damaged[40] ^= 255 * (damage == "table")
+        cache.write_bytes({"empty": b"", "cut": content[:-99]}.get(damage, bytes(damaged)))
+    read = reads(monkeypatch)
+    assert groups(collection.duplicates()) == first
+    assert read
+    if damage != "foreign":
+        read.clear()
+        assert groups(collection.duplicates()) == first
+        assert read == []
+
+
+def test_the_cache_holds_only_what_the_collection_holds(art: Path) -> None:
+    collection = build(art)
+    collection.duplicates()
+    size = (collection.directory / CACHE_NAME).stat().st_size
+    collection.remove(["1.png", "1-copy.png", "1.jpg", "1-smaller-file.png"])
+    save(drawing(2), art / "2-new.jpg", quality=95)
+    collection.add([art / "2-new.jpg"])
+    collection.duplicates()
+    assert (collection.directory / CACHE_NAME).stat().st_size < size
+    assert list(collection.directory.glob(".*.tmp")) == []
 
 
 # --- files as they are now
@@ -396,7 +618,7 @@ def test_groups_are_disjoint_of_one_drawing_and_complete(
         for number, (seed, form) in enumerate(plan):
             picture = drawing(seed)
             if form == "half":
-                picture = picture.resize((120, 80), Image.Resampling.BOX)
+                picture = picture.resize((240, 160), Image.Resampling.BOX)
             extension = "png" if form == "half" else form
             save(picture, folder / f"{number:02}-{seed}-{form}.{extension}")
         found = build(folder).duplicates(kind=kind)
@@ -407,7 +629,7 @@ def test_groups_are_disjoint_of_one_drawing_and_complete(
         for number, (seed, form) in enumerate(plan):
             extension = "png" if form == "half" else form
             pixels = "png" if form == "bmp" else form
-            key = {"exact": (seed, form), "pixels": (seed, pixels), "near": seed}[kind]
+            key = {"exact": (seed, form), "pixels": (seed, pixels), "near": seed, "variants": seed}[kind]
             expected.setdefault(key, set()).add(f"{number:02}-{seed}-{form}.{extension}")
         assert told == {frozenset(paths) for paths in expected.values() if len(paths) > 1}
 

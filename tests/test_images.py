@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -31,9 +32,9 @@ from hostile import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import TiffImagePlugin
+from PIL import ImageCms, ImageDraw, TiffImagePlugin
 
-from i2v_search.errors import ImageError
+from i2v_search.errors import I2VSearchError, ImageError
 from i2v_search.images import (
     EXTENSIONS,
     FORMATS,
@@ -43,6 +44,7 @@ from i2v_search.images import (
     load_image,
     read_regular_file,
 )
+from i2v_search.images.rgb import DARK_GROUND
 from i2v_search.sources import Skipped, iter_images
 
 WRITABLE = FORMATS  # Pillow writes every format that is read
@@ -405,11 +407,49 @@ def test_floating_point_range_is_found_from_its_finite_values(values: list[float
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
+@given(st.integers(0, 239), st.integers(0, 255), st.integers(0, 255), st.integers(20, 255))
 def test_transparency_is_laid_over_white(red: int, green: int, blue: int, alpha: int) -> None:
-    loaded = load_image(encode(plain("RGBA", (red, green, blue, alpha), (2, 2)), "PNG"))
+    picture = plain("RGBA", (red, green, blue, alpha), (2, 2))
+    picture.putpixel((0, 0), (0, 0, 0, 255))
     wanted = tuple(round((value * alpha + 255 * (255 - alpha)) / 255) for value in (red, green, blue))
-    assert close_to(loaded.getpixel((1, 1)), wanted, 1)  # type: ignore[arg-type]
+    assert close_to(load_image(encode(picture, "PNG")).getpixel((1, 1)), wanted, 1)  # type: ignore[arg-type]
+
+
+def white_drawing(mode: str) -> PIL.Image.Image:
+    """White lines on nothing, in several ways of saying so."""
+    alpha = PIL.Image.new("L", (80, 60), 0)
+    ImageDraw.Draw(alpha).line((5, 50, 40, 5, 75, 50), fill=255, width=5)
+    drawing = PIL.Image.new("RGBA", alpha.size, "white")
+    drawing.putalpha(alpha)
+    if mode == "P":
+        flat = PIL.Image.new("P", alpha.size, 0)
+        flat.putpalette([255, 255, 255, 250, 250, 250])
+        flat.paste(1, mask=alpha)
+        flat.info["transparency"] = 0
+        return flat
+    if mode == "I;16":
+        levels = np.where(np.asarray(alpha) > 0, 65_535, 0).astype(np.uint16)
+        grey = PIL.Image.fromarray(levels)
+        grey.info["transparency"] = 0
+        return grey
+    return drawing.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "RGBa"])
+def test_a_white_drawing_on_nothing_lies_on_a_dark_ground(mode: str) -> None:
+    loaded = load_image(white_drawing(mode))
+    assert loaded.getpixel((0, 0)) == DARK_GROUND
+    assert min(loaded.getpixel((40, 5))) >= 240  # type: ignore[arg-type]
+    for side in (20, 40):
+        assert load_image(white_drawing(mode), shrink_to=side).getpixel((0, 0)) == DARK_GROUND
+
+
+def test_ground_stays_white_where_something_is_seen_on_it() -> None:
+    drawing = white_drawing("RGBA")
+    ImageDraw.Draw(drawing).rectangle((0, 0, 9, 9), fill=(0, 0, 200, 255))
+    assert load_image(drawing).getpixel((79, 0)) == (255, 255, 255)
+    assert load_image(plain("RGBA", (9, 9, 9, 0), (4, 4))).getpixel((0, 0)) == (255, 255, 255)
+    assert load_image(plain("RGBA", (255, 255, 255, 255), (4, 4))).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_white_is_zero_in_a_16_bit_tiff_is_inverted() -> None:
@@ -552,3 +592,146 @@ def test_every_format_has_an_extension_and_every_extension_a_format() -> None:
     assert set(FORMATS) <= formats | {"JPEG", "TGA"}
     assert formats - {"MPO"} <= set(FORMATS)
     assert all(extension == extension.lower() and extension.startswith(".") for extension in EXTENSIONS)
+
+
+# --- what is beside the picture
+
+
+ANCILLARY = {
+    "packed text": chunk(b"zTXt", b"workflow\0\0" + zlib.compress(bytes(2**21))),
+    "packed international text": chunk(b"iTXt", b"w\0\1\0\0\0" + zlib.compress(bytes(2**21))),
+    "packed XMP": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(2**21))),
+    "much text": 70 * chunk(b"tEXt", b"prompt\0" + bytes([65]) * 2**20),
+    "a profile": chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(2**21))),
+    "a torn profile": chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(999))[:-9]),
+    "a short size": chunk(b"pHYs", b"\0"),
+    "a short gamma": chunk(b"gAMA", b"\0"),
+    "a wrong checksum": chunk(b"tIME", b"\0" * 7)[:-1] + b"\1",
+}
+
+
+@pytest.mark.parametrize("name", ANCILLARY)
+@pytest.mark.parametrize("last", [False, True], ids=["before", "behind"])
+def test_what_is_beside_the_picture_of_a_png_does_not_decide_over_it(name: str, last: bool) -> None:
+    file = encode(noisy(1), "PNG")
+    place = file.index(b"IEND") - 4 if last else file.index(b"IDAT") - 4
+    with_more = file[:place] + ANCILLARY[name] + file[place:]
+    assert load_image(with_more).tobytes() == load_image(file).tobytes()
+
+
+def test_the_orientation_in_the_xmp_of_a_png_still_turns_it() -> None:
+    xmp = b'<x tiff:Orientation="6"/>'
+    file = encode(noisy(1), "PNG")
+    place = file.index(b"IDAT") - 4
+    turned = file[:place] + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp) + file[place:]
+    assert load_image(turned).size == (48, 64)
+
+
+# --- profiles
+
+
+def curved_profile(gamma: float, name: bytes = b"sRGB") -> bytes:
+    """A copy of the sRGB profile with other curves, under whatever name."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", round(256 * gamma)) + b"\0\0"
+    count = struct.unpack_from(">I", profile, 128)[0]
+    for number in range(count):
+        place = 132 + 12 * number
+        if bytes(profile[place : place + 4]) in {b"rTRC", b"gTRC", b"bTRC"}:
+            struct.pack_into(">II", profile, place + 4, len(profile), len(curve) - 2)
+    profile += curve
+    struct.pack_into(">I", profile, 0, len(profile))
+    assert name in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).encode()
+    return bytes(profile)
+
+
+def test_a_linear_profile_called_srgb_is_applied() -> None:
+    """55 of 255 in linear light is 0.2157: 128 in sRGB (IEC 61966-2-1)."""
+    file = encode(plain("RGB", (55, 55, 55), (4, 4)), "PNG", icc_profile=curved_profile(1.0))
+    assert close_to(load_image(file).getpixel((1, 1)), (128, 128, 128), 2)
+
+
+def test_the_profile_of_srgb_changes_no_level() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = noisy(2)
+    assert load_image(encode(picture, "PNG", icc_profile=srgb)).tobytes() == picture.tobytes()
+
+
+# --- floating-point colours
+
+
+@pytest.mark.parametrize("options", [[], [259, 1], [259, 5], [259, 8], [259, 8, 317, 1]])
+def test_a_tiff_of_float_colours_is_read(options: list[int]) -> None:
+    colours = np.random.default_rng(1).random((21, 33, 3), np.float32)
+    file = cv2.imencode(".tif", colours, options)[1].tobytes()
+    loaded = np.asarray(load_image(file, name="a.tif"))
+    assert np.array_equal(loaded, np.round(colours[..., ::-1] * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("predictor", [1, 2, 3])
+@pytest.mark.parametrize("samples", [3, 4])
+def test_a_tiff_of_floats_in_either_byte_order(order: str, predictor: int, samples: int) -> None:
+    values = np.random.default_rng(2).random((5, 7, samples), np.float32)
+    values[..., 3:] = 1
+    if predictor == 3:
+        rows = (
+            values.astype(">f4").view(np.uint8).reshape(5, -1, 4).transpose(0, 2, 1).reshape(5, -1, samples)
+        )
+        stored = np.diff(rows, axis=1, prepend=np.zeros((5, 1, samples), np.uint8)).tobytes()
+    elif predictor == 2:
+        numbers = values.view(np.uint32)
+        stored = (
+            np.diff(numbers, axis=1, prepend=np.zeros((5, 1, samples), np.uint32))
+            .astype(f"{order}u4")
+            .tobytes()
+        )
+    else:
+        stored = values.astype(f"{order}f4").tobytes()
+    packed = zlib.compress(stored)
+    entries = [(256, 4, 1, 7), (257, 4, 1, 5), (258, 3, samples, 200), (259, 3, 1, 8), (262, 3, 1, 2)]
+    entries += [(273, 4, 1, 300), (277, 3, 1, samples), (278, 4, 1, 5), (279, 4, 1, len(packed))]
+    entries += (
+        [(317, 3, 1, predictor)] + ([(338, 3, 1, 2)] if samples == 4 else []) + [(339, 3, samples, 220)]
+    )
+    file = bytearray(300) + packed
+    struct.pack_into(f"{order}2sHIH", file, 0, b"II" if order == "<" else b"MM", 42, 8, len(entries))
+    for number, (tag, kind, count, value) in enumerate(entries):
+        form = "HHIHxx" if kind == 3 and count == 1 else "HHII"
+        struct.pack_into(f"{order}{form}", file, 10 + 12 * number, tag, kind, count, value)
+    struct.pack_into(f"{order}{samples}H", file, 200, *[32] * samples)
+    struct.pack_into(f"{order}{samples}H", file, 220, *[3] * samples)
+    loaded = np.asarray(load_image(bytes(file), name="a.tif"))
+    assert np.array_equal(loaded, np.round(values[..., :3] * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_colour_float_map_is_read(order: str) -> None:
+    colours = np.random.default_rng(3).random((4, 6, 3), np.float32)
+    scale = "-1.0" if order == "<" else "1.0"
+    file = f"PF\n6 4\n{scale}\n".encode() + colours[::-1].astype(f"{order}f4").tobytes()
+    assert np.array_equal(np.asarray(load_image(file)), np.round(colours * 255).astype(np.uint8))
+    with pytest.raises(ImageError, match="truncated PFM"):
+        load_image(file[:-1])
+
+
+# --- limits
+
+
+def test_the_limits_are_raised_by_the_environment_and_their_errors_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wide, large = b"P4 70000 1\n" + bytes(8750), b"P4 20000 8000\n" + bytes(2500 * 8000)
+    with pytest.raises(ImageError, match="I2V_SEARCH_MAX_SIDE or --max-side raises it"):
+        load_image(wide)
+    with pytest.raises(ImageError, match="I2V_SEARCH_MAX_PIXELS or --max-pixels raises it"):
+        load_image(large)
+    monkeypatch.setenv("I2V_SEARCH_MAX_SIDE", "70000")
+    monkeypatch.setenv("I2V_SEARCH_MAX_PIXELS", "160000000")
+    assert load_image(wide).size == (70_000, 1)
+    assert load_image(large, shrink_to=1000).size[1] >= 1000
+    with pytest.raises(ImageError, match="70000 x 1 px is over the limit of 69999 pixels"):
+        load_image(wide, max_pixels=69_999)
+    monkeypatch.setenv("I2V_SEARCH_MAX_PIXELS", "many")
+    with pytest.raises(I2VSearchError, match="I2V_SEARCH_MAX_PIXELS is 'many'"):
+        load_image(wide)

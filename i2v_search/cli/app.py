@@ -3,6 +3,7 @@ quick."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,8 +86,30 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--max-pixels",
+            min=1,
+            envvar="I2V_SEARCH_MAX_PIXELS",
+            help="Largest picture that is read, in pixels; default: 100 million.",
+        ),
+    ] = None,
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            "--max-side",
+            min=1,
+            envvar="I2V_SEARCH_MAX_SIDE",
+            help="Longest side that is read, in pixels; default: 65535.",
+        ),
+    ] = None,
 ) -> None:
     """Find illustrations that look like an illustration, and walk from one to another."""
+    # By the environment, so that the processes that a command starts hold them as well.
+    for name, value in (("I2V_SEARCH_MAX_PIXELS", max_pixels), ("I2V_SEARCH_MAX_SIDE", max_side)):
+        if value is not None:
+            os.environ[name] = str(value)
 
 
 @app.command(epilog="Example: i2v-search add new/ sketch.png")

@@ -19,7 +19,10 @@ def duplicates(
     collection: CollectionOption = DEFAULT,
     kind: Annotated[
         DuplicateKind,
-        typer.Option(help="What counts: same file; also same pixels; also re-encoded, resized, touched up."),
+        typer.Option(
+            help="What counts: same file; also same pixels; also re-encoded, resized, touched up; "
+            "also variants, which differ in one thing."
+        ),
     ] = "near",
     threshold: Annotated[
         float, typer.Option(min=0.01, max=1, help="Least cosine of images whose pixels are compared.")
@@ -71,7 +74,7 @@ def _show(found: Duplicates) -> None:
     from i2v_search.duplicates.groups import size_text
 
     if not found.groups:
-        show.out.print("No image is the same picture as another.")
+        show.out.print("No image is the same picture as another; --kind variants finds looser groups.")
         return
     table = Table(box=None, header_style="bold")
     for heading in ("", "score", "id", "pixels", "size"):

@@ -1,10 +1,9 @@
 """Telling pictures that are the same, or nearly: by their bytes, by their pixels, by a perceptual hash.
 
-Nearly the same means the same drawing, re-encoded, resized or touched up: both the difference hash (16 x 16
-bits, N. Krawetz 2013, here of rows and of columns) and the grey values of a 32 x 32 thumbnail must agree. The
-hash alone takes many clip-art drawings, which are mostly white, for each other. That much serves data sets,
-where a variant must not stand on both sides of a split. To call one a copy of the other, `relation` compares
-colours too: another shirt, or another mouth, makes another picture.
+Nearly the same means the same forms at the same place: both the difference hash (16 x 16 bits, N. Krawetz
+2013, here of rows and of columns) and the grey values of a 32 x 32 thumbnail must agree. The hash alone takes
+many clip-art drawings, which are mostly white, for each other. That much serves data sets, where a variant
+must not stand on both sides of a split. To call one a copy of the other takes more: `looks` beside this.
 """
 
 from __future__ import annotations
@@ -18,13 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import DuplicateKind
-from i2v_search.images import decode_image
+from i2v_search.images import WholePicture, decode_whole
 
 THUMB = 32
-COLOURS = 16
-MOST_COLOUR: Final = 20
-"""Levels of 255 by which no channel of any of 16 x 16 cells of two copies may differ."""
 SIDE = 4096
 BLOCK = 2048
 NEAR: Final = ((0.985, 0.15), (0.998, 0.35))
@@ -38,16 +33,14 @@ class Fingerprint:
 
     Attributes:
         content: SHA-256 of the file.
-        pixels: SHA-256 of size and pixels.
+        pixels: SHA-256 of all that is seen: size, pixels and alpha of every frame or page.
         bits: (8,) uint64, the two difference hashes.
-        colours: (768,) int16, the mean colours of 16 x 16 cells.
         thumb: (1024,) float32 grey values without their mean, length 1; zeros for a picture of one grey.
     """
 
     content: bytes
     pixels: bytes
     bits: NDArray[np.uint64]
-    colours: NDArray[np.int16]
     thumb: NDArray[np.float32]
 
 
@@ -61,8 +54,12 @@ def fingerprint(data: bytes, name: str = "<bytes>") -> Fingerprint:
     Raises:
         ImageError: it cannot be decoded.
     """
-    picture = decode_image(data, name=name).pixels
-    pixels = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
+    return fingerprint_of(decode_whole(data, name), data)
+
+
+def fingerprint_of(whole: WholePicture, data: bytes) -> Fingerprint:
+    """The fingerprint of a file that is decoded already."""
+    picture = whole.pixels.copy()
     # A strip of 65,535 pixels would make a square of 13 GB.
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     side = max(picture.size)
@@ -78,37 +75,17 @@ def fingerprint(data: bytes, name: str = "<bytes>") -> Fingerprint:
     length = float(np.linalg.norm(thumb))
     return Fingerprint(
         content=hashlib.sha256(data).digest(),
-        pixels=pixels,
+        pixels=whole.digest,
         bits=np.packbits(bits).view(np.uint64),
-        colours=np.asarray(framed.resize((COLOURS, COLOURS), Image.Resampling.BOX), np.int16).ravel(),
         thumb=thumb / length if length else thumb,
     )
 
 
-def relation(one: Fingerprint, other: Fingerprint) -> DuplicateKind | None:
-    """In what way two pictures are the same, None where they are not.
-
-    Pictures of one grey are told by their pixels alone: there is nothing in them to compare.
-
-    Example:
-        >>> import io
-        >>> prints = []
-        >>> for kind in ("PNG", "BMP"):
-        ...     file = io.BytesIO()
-        ...     Image.linear_gradient("L").save(file, kind)
-        ...     prints.append(fingerprint(file.getvalue()))
-        >>> relation(*prints)
-        'pixels'
-    """
-    if one.content == other.content:
-        return "exact"
-    if one.pixels == other.pixels:
-        return "pixels"
+def has_same_forms(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two pictures show the same forms at the same place; never for a picture of one grey."""
     if not (one.thumb.any() and other.thumb.any()):
-        return None
-    if np.abs(one.colours - other.colours).max() > MOST_COLOUR:
-        return None
-    return "near" if _near(one.thumb @ other.thumb, one.bits, other.bits) else None
+        return False
+    return bool(_near(one.thumb @ other.thumb, one.bits, other.bits))
 
 
 def _near(

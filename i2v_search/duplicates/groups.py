@@ -44,12 +44,12 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Images that are the same picture.
+    """Images that are the same picture, or variants of one.
 
     Attributes:
         kind: the loosest way in which one of them is the same as the best.
         members: the best, which is to be kept (most pixels, then largest file, then oldest id), and its
-            copies: exact ones, those of equal pixels, near ones by falling score.
+            copies: exact ones, those of equal pixels, near ones by falling score; then variants of it.
     """
 
     kind: DuplicateKind
@@ -62,13 +62,13 @@ class DuplicateGroup:
 
     @property
     def copies(self) -> tuple[Duplicate, ...]:
-        """All others."""
+        """All others, variants among them."""
         return self.members[1:]
 
     @property
     def removable(self) -> tuple[Duplicate, ...]:
-        """The copies that are files of their own."""
-        return tuple(copy for copy in self.copies if not copy.in_archive)
+        """The copies that are files of their own; a variant is no copy."""
+        return tuple(copy for copy in self.copies if not copy.in_archive and copy.kind != "variants")
 
     @property
     def freed_bytes(self) -> int:

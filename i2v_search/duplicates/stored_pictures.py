@@ -1,4 +1,4 @@
-"""The files of a collection as they are now: which still stand, and the fingerprints of some of them."""
+"""The files of a collection as they are now: which still stand, and what some of them look like."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any, Final
 import numpy as np
 
 from i2v_search.archives import ARCHIVE_SEPARATOR
-from i2v_search.duplicates.fingerprints import Fingerprint, fingerprint
+from i2v_search.duplicates.look_cache import LookCache
+from i2v_search.duplicates.looks import Look, look
 from i2v_search.errors import ImageError
 from i2v_search.lookahead import map_ahead
+from i2v_search.presence import storable_time
 from i2v_search.sources import Skipped, open_stored
 from i2v_search.store import FeatureStore
 
-#: Fingerprints held at a time, 100 MB.
-HELD: Final = 16_384
+#: Looks held at a time, 150 MB.
+HELD: Final = 2048
 _AHEAD: Final = 8
 _CHANGED: Final = "changed since it was added; run: i2v-search build"
 
@@ -34,7 +36,8 @@ class StoredPictures:
     def __init__(self, store: FeatureStore, root: Path) -> None:
         self._store = store
         self._root = root
-        self._held: OrderedDict[int, Fingerprint] = OrderedDict()
+        self._held: OrderedDict[int, Look] = OrderedDict()
+        self._cache = LookCache(store.directory)
         self._problems: dict[int, str] = {}
 
     @property
@@ -75,15 +78,15 @@ class StoredPictures:
                 found[identity] = position
         return list(found.values())
 
-    def fingerprints(self, copies: Mapping[int, Sequence[int]]) -> dict[int, Fingerprint]:
-        """Look at images, several at a time; what was looked at lately is not read again.
+    def looks(self, copies: Mapping[int, Sequence[int]]) -> dict[int, Look]:
+        """Look at images, several at a time; what was looked at before is not read again.
 
         Args:
             copies: the positions to look at, each with the positions of all files of that content: the
                 first of them that can be read serves, and those before it become problems.
 
         Returns:
-            Fingerprints by position, without those that no file could be read for.
+            Looks by position, without those that no file could be read for.
         """
         missing = [position for position in copies if position not in self._held]
         for position, (one, problems) in zip(
@@ -101,21 +104,38 @@ class StoredPictures:
             self._held.popitem(last=False)
         return found
 
-    def _look(self, positions: Sequence[int]) -> tuple[Fingerprint | None, dict[int, str]]:
-        """The fingerprint of the first file that can be read, and what is wrong with those before it."""
+    def save_looks(self) -> None:
+        """Keep what was looked at for the next run."""
+        live = self._store.column("sha256", self._store.live)
+        self._cache.save(digest.tobytes() for digest in live)
+
+    def _look(self, positions: Sequence[int]) -> tuple[Look | None, dict[int, str]]:
+        """The look of the first file that can be read, and what is wrong with those before it."""
         problems: dict[int, str] = {}
         for position in positions:
-            path = self._store.path(position)
             digest = self._column("sha256", position).tobytes()
+            if self._is_untouched(position) and (known := self._cache.find(digest)) is not None:
+                return known, problems
+            path = self._store.path(position)
             try:
-                one = fingerprint(open_stored(self._root, path, allow_outside=True), path)
+                one = look(open_stored(self._root, path, allow_outside=True), path)
             except ImageError as error:
                 problems[position] = error.reason
                 continue
-            if one.content == digest:
+            if one.fingerprint.content == digest:
+                self._cache.add(one)
                 return one, problems
             problems[position] = _CHANGED
         return None, problems
+
+    def _is_untouched(self, position: int) -> bool:
+        """Whether a file has the size and the time that it had when it was added."""
+        try:
+            status = os.stat(self._location(position))  # noqa: PTH116 - a path of bytes
+        except (OSError, ValueError):
+            return False
+        recorded = int(self._column("size", position)), int(self._column("mtime_ns", position))
+        return (status.st_size, storable_time(status.st_mtime_ns)) == recorded
 
     def _column(self, name: str, position: int) -> Any:
         return self._store.column(name, np.array([position], np.int64))[0]

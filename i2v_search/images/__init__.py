@@ -6,20 +6,24 @@ pixel limit is checked against the header before anything is decoded. What comes
 sRGB as a viewer would show it:
 
 - the EXIF orientation is applied (an unreadable EXIF block counts as upright);
-- transparency is laid over white; the first frame of an animation, the first page of a document;
-- an embedded ICC profile that is not sRGB is converted to sRGB (RGB, grey and CMYK; a broken profile is
-  ignored);
+- transparency is laid over white, or over dark grey where white leaves nothing of the picture (white lines on
+  nothing); the first frame of an animation, the first page of a document;
+- an embedded ICC profile whose curves and matrix are not those of sRGB is converted to sRGB (RGB, grey and
+  CMYK; a broken profile is ignored);
 - CMYK is read as Adobe writes it (inverted) when the JPEG has an Adobe marker, as plain CMYK when it has
   none;
 - 16-bit samples keep their high byte; mode "I" counts as 16-bit (0..65535) unless its values leave that
-  range, mode "F" as 0..1 or as 0..255, whichever holds all its finite values; anything else is stretched from
-  its own minimum to maximum.
+  range, floating-point samples, grey or colour, as 0..1 or as 0..255, whichever holds all that are finite;
+  anything else is stretched from its own minimum to maximum.
+
+What stands beside the pixels of a PNG (text, times, profiles too large to unpack) is set aside.
 
 All functions may be called from several threads at once.
 """
 
 from i2v_search.images.decoding import DecodedImage, ImageSource, decode_image, load_image
 from i2v_search.images.formats import EXTENSIONS, FORMATS, SIGNATURE_BYTES, begins_like_image
+from i2v_search.images.frames import WholePicture, decode_whole
 from i2v_search.images.limits import MAX_PIXELS
 from i2v_search.images.reading import (
     MAX_BYTES,
@@ -37,8 +41,10 @@ __all__ = [
     "SIGNATURE_BYTES",
     "DecodedImage",
     "ImageSource",
+    "WholePicture",
     "begins_like_image",
     "decode_image",
+    "decode_whole",
     "describe_special",
     "load_image",
     "open_regular_file",

@@ -8,7 +8,7 @@ import PIL.Image
 from PIL import JpegImagePlugin
 
 from i2v_search.errors import ImageError
-from i2v_search.images.limits import MAX_PIXELS, check_size
+from i2v_search.images.limits import check_size
 from i2v_search.images.opening import open_image
 from i2v_search.images.quiet import quiet_pillow
 from i2v_search.images.reading import MAX_BYTES, read_bounded, read_regular_file
@@ -37,7 +37,7 @@ def decode_image(
     *,
     name: str | None = None,
     shrink_to: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> DecodedImage:
     """Decode a path, bytes, a binary stream or a Pillow image into 8-bit sRGB.
@@ -45,7 +45,8 @@ def decode_image(
     `name` is what errors call the source (by default its path). With `shrink_to`, a picture whose shorter
     side is at least twice that may come back smaller, by a whole factor, its shorter side in [shrink_to, 2 *
     shrink_to) for most formats and always at least `shrink_to`: decoding a JPEG costs a third then. A stream
-    is read from where it stands.
+    is read from where it stands. `max_pixels` None takes the limit that holds everywhere, 100 million or what
+    the environment variable ``I2V_SEARCH_MAX_PIXELS`` says.
 
     Raises `ImageError` for whatever is wrong with the picture, and `ValueError` for a `shrink_to` below 1.
 
@@ -75,7 +76,7 @@ def load_image(
     *,
     name: str | None = None,
     shrink_to: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> PIL.Image.Image:
     """Return `decode_image(...).pixels`: the picture alone, mode "RGB".
@@ -113,7 +114,9 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, label: str, max_byt
     return data
 
 
-def _finish(image: PIL.Image.Image, label: str, shrink_to: int | None, max_pixels: int) -> DecodedImage:
+def _finish(
+    image: PIL.Image.Image, label: str, shrink_to: int | None, max_pixels: int | None
+) -> DecodedImage:
     check_size(image.size, label, max_pixels)
     try:
         return _decode(image, shrink_to)

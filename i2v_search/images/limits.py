@@ -1,14 +1,20 @@
 """What a picture may cost: the checks of its header, made before anything is decoded."""
 
+import os
 import re
 from typing import Final
 
-from i2v_search.errors import ImageError
+from i2v_search.errors import I2VSearchError, ImageError
 
 MAX_PIXELS: Final = 100_000_000
+"""No picture may have more, unless `PIXELS_VARIABLE` says otherwise."""
 
 MAX_SIDE: Final = 65_535
-"""No side may be longer: it is JPEG's own limit, and a picture thinner than that is not an illustration."""
+"""No side may be longer, unless `SIDE_VARIABLE` says otherwise: it is JPEG's own limit."""
+
+PIXELS_VARIABLE: Final = "I2V_SEARCH_MAX_PIXELS"
+SIDE_VARIABLE: Final = "I2V_SEARCH_MAX_SIDE"
+"""Environment variables, so that every process that decodes pictures for this one holds the same limits."""
 
 MAX_SCANS: Final = 200
 """A progressive JPEG has about ten scans; each costs a pass over the whole picture, however few its bytes."""
@@ -17,18 +23,40 @@ MAX_EXIF_BLOCKS: Final = 200
 """A JPEG has one; a camera that writes more than 64 KB of it continues in a few more."""
 
 
-def check_size(size: tuple[int, int], label: str, max_pixels: int) -> None:
-    """Raise `ImageError` for a picture with too many pixels, too long a side, or none at all."""
+def check_size(size: tuple[int, int], label: str, max_pixels: int | None) -> None:
+    """Raise `ImageError` for a picture with too many pixels, too long a side, or none at all.
+
+    Args:
+        size: width and height.
+        label: what errors call the picture.
+        max_pixels: the caller's own limit; None takes the one that holds everywhere.
+    """
     width, height = size
-    if width * height > max_pixels:
-        raise ImageError(label, f"{width} x {height} px is over the limit of {max_pixels} pixels")
-    if max(size) > MAX_SIDE:
-        raise ImageError(label, f"{width} x {height} px has a side over the limit of {MAX_SIDE} px")
+    most = _limit(PIXELS_VARIABLE, MAX_PIXELS) if max_pixels is None else max_pixels
+    if width * height > most:
+        hint = f"; {PIXELS_VARIABLE} or --max-pixels raises it" if max_pixels is None else ""
+        raise ImageError(label, f"{width} x {height} px is over the limit of {most} pixels{hint}")
+    longest = _limit(SIDE_VARIABLE, MAX_SIDE)
+    if max(size) > longest:
+        raise ImageError(
+            label,
+            f"{width} x {height} px has a side over the limit of {longest} px; "
+            f"{SIDE_VARIABLE} or --max-side raises it",
+        )
     if min(size) < 1:
         raise ImageError(label, f"{width} x {height} px has no pixels")
 
 
-def check_icon(data: bytes, label: str, max_pixels: int) -> None:
+def _limit(variable: str, default: int) -> int:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return default
+    if not (value.isascii() and value.isdigit() and 0 < len(value) < 16 and int(value)):
+        raise I2VSearchError(f"{variable} is {value!r}; it must be a whole number of pixels above 0")
+    return int(value)
+
+
+def check_icon(data: bytes, label: str, max_pixels: int | None) -> None:
     """Look at every picture inside an icon: Pillow decodes one as it opens the file, and the directory's
     sizes can lie.
     """

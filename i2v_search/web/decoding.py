@@ -41,7 +41,9 @@ class Decoder:
         with self._lock:
             self._running()
 
-    def decode(self, content: bytes, *, shrink_to: int | None = None, max_pixels: int) -> DecodedImage:
+    def decode(
+        self, content: bytes, *, shrink_to: int | None = None, max_pixels: int | None = None
+    ) -> DecodedImage:
         """Decode a file's content.
 
         Raises:

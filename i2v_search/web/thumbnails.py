@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2v_search.collection import Collection
-from i2v_search.images import MAX_PIXELS
 from i2v_search.web.decoding import Decoder
 from i2v_search.web.uploads import webp
 
@@ -104,7 +103,7 @@ class ThumbnailCache:
         with self._lock:
             decoder = self._free.pop()
         try:
-            decoded = decoder.decode(content, shrink_to=side, max_pixels=MAX_PIXELS)
+            decoded = decoder.decode(content, shrink_to=side)
         finally:
             with self._lock:
                 self._free.append(decoder)
