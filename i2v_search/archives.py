@@ -175,11 +175,14 @@ def _unsafe_name(name: str) -> str | None:
 
 def _walk_zip(path: str, wanted: Wanted, opened: _Opened) -> Iterator[Item]:
     archive = _Zip(opened())
+    # Unpacking leaves the last of several members of one name.
+    last = {_member_name(info.filename): info for info in archive.zip.infolist()}
     for info in archive.zip.infolist():
         name = _member_name(info.filename)
         if info.is_dir() or not wanted(name):
             continue
-        if problem := _unsafe_name(name) or _zip_problem(archive.zip, info):
+        later = None if last[name] is info else "a later member has the same name"
+        if problem := _unsafe_name(name) or _zip_problem(info) or later:
             yield Passed(path, problem, name)
         else:
             content = functools.partial(archive.read, info)
@@ -219,14 +222,12 @@ class _Zip:
             raise ImageError(label, f"damaged in its archive: {why(error)}") from error
 
 
-def _zip_problem(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
+def _zip_problem(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & 0x1:
         return "encrypted"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind and kind != stat.S_IFREG:
         return f"{describe_special(kind)}, not a file"
-    if archive.NameToInfo.get(info.filename) is not info:
-        return "a later member has the same name"
     return None
 
 
@@ -341,9 +342,11 @@ def read_member(archive: Path, member: str, label: str) -> bytes:
     """
     if _unsafe_name(member):
         raise ImageError(label, f"refused: {_unsafe_name(member)}")
+    reason = "no such member in the archive"
     for item in walk_archive(str(archive)):
         if item.member == member and isinstance(item, Found) and item.prepare is not None:
             return item.prepare()(label)
         if item.member in {member, None} and isinstance(item, Passed):
-            raise ImageError(label, item.reason)
-    raise ImageError(label, "no such member in the archive")
+            # Another member of the same name may follow, and be the one that counts.
+            reason = item.reason
+    raise ImageError(label, reason)

@@ -50,6 +50,18 @@ class Catalogue:
             found[line].append(row)
         return found
 
+    def shared_contents(self) -> list[NDArray[np.int64]]:
+        """Positions of the live rows of each content that several have, rising."""
+        keys, rows = self._contents
+        alike = np.zeros(len(keys) + 1, bool)
+        alike[1:-1] = keys[1:] == keys[:-1]
+        some = rows[alike[1:] | alike[:-1]]
+        digests = np.ascontiguousarray(self._store.column("sha256", some)).reshape(-1, 32).view("V32").ravel()
+        _, numbers, counts = np.unique(digests, return_inverse=True, return_counts=True)
+        order = np.lexsort((some, numbers))
+        groups = np.split(some[order], np.cumsum(counts)[:-1]) if len(some) else []
+        return [group for group in groups if len(group) > 1]
+
     @cached_property
     def _paths(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         keys = np.fromiter(map(path_key, self._store.paths()), np.uint64, self._store.rows)

@@ -531,6 +531,7 @@ class Collection:
         max_explicit: float | None = None,
         exclude_query: bool = True,
         diverse: float | None = None,
+        copies: bool = False,
     ) -> SearchResult:
         """Find the images most like the query, or without one those that have the wanted tags most probably.
 
@@ -552,6 +553,8 @@ class Collection:
             exclude_query: leave out the examples themselves and files with the same content.
             diverse: from 1, the plain order, to 0, as different from one another as can be: each hit is
                 chosen for its score, and for being unlike the hits before it. 0.7 is a good start.
+            copies: show copies too. Else the first of them that qualifies stands for all: files with the same
+                content, and those that `duplicates` has found to be near copies.
 
         Returns:
             At most `top` hits, best first; fewer only where the collection has no more that qualify.
@@ -582,6 +585,7 @@ class Collection:
             max_explicit=max_explicit,
             exclude_query=exclude_query,
             diverse=diverse,
+            copies=copies,
         )
         # First of all: to load the index may open the store anew.
         index = None if query is None and diverse is None else self._vector_index
@@ -756,15 +760,15 @@ class Collection:
 
         Returns:
             Groups of images, in each the one to keep first. What is mirrored, turned or recoloured is not
-            found. What was looked at is kept in the collection's file ``duplicates.cache``, which may be
-            deleted.
+            found. What was looked at and found is kept in the collection's files ``duplicates.cache`` and
+            ``copies.cache``, which may be deleted; searches leave out what is known to be a copy.
 
         Raises:
             QueryError: the kind or the threshold does not exist.
             IndexStaleError: the index is missing or older than the feature store; ``"exact"`` needs none.
         """
         root = Path(self._manifest.image_root)
-        return find_duplicates(
+        found = find_duplicates(
             self.store,
             root,
             lambda: self._vector_index,
@@ -772,6 +776,9 @@ class Collection:
             threshold=number("threshold", threshold),
             report=report,
         )
+        # Searches from now on know what was found.
+        self._searcher = Searcher(self.store, self._catalogue, self._resolver)
+        return found
 
     def info(self) -> CollectionInfo:
         """Facts about the collection; loads neither encoder nor index."""

@@ -22,6 +22,7 @@ class Hit:
             image that results should be unlike has less: `i2v_search.searching.searcher`.
         tags: tags it shares with the positive examples of the query, and those asked for that it has: the
             rarest in the collection first.
+        copies: how many other images that qualify show the same picture, and are left out for it.
     """
 
     rank: int
@@ -29,6 +30,7 @@ class Hit:
     path: str
     score: float
     tags: tuple[str, ...] = ()
+    copies: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""

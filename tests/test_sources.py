@@ -8,6 +8,7 @@ import os
 import struct
 import tarfile
 import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -463,6 +464,31 @@ def test_archive_is_read_in_its_own_order_and_again_by_stored_path(tmp_path: Pat
     assert [open_stored(tmp_path, image.path) for image in images] == [PICTURE, b"two" * 5000]
     assert set(skipped([path])) == {f"{name}!/{member}" for member in list(MEMBERS)[4:]}
     assert count_images([path]) == 2
+
+
+@pytest.mark.parametrize("other", ["a.png", "./a.png"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_the_member_that_is_found_of_several_of_one_name_is_the_one_that_is_read_again(
+    kind: str, other: str, tmp_path: Path
+) -> None:
+    file = tmp_path / f"pack.{kind}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's, about the name
+        if kind == "zip":
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("a.png", b"first")
+                archive.writestr(other, b"second")
+        else:
+            with tarfile.open(file, "w") as tar:
+                for name, content in (("a.png", b"first"), (other, b"second")):
+                    info = tarfile.TarInfo(name)
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+    outcomes = list(iter_images([file], tmp_path))
+    (image,) = (outcome for outcome in outcomes if isinstance(outcome, SourceImage))
+    (passed,) = (outcome for outcome in outcomes if isinstance(outcome, Skipped))
+    assert "has the same name" in passed.reason
+    assert image.read() == open_stored(tmp_path, image.path) == (b"second" if kind == "zip" else b"first")
 
 
 def test_archives_in_a_folder_are_left_alone_but_a_glob_opens_them(tmp_path: Path) -> None:

@@ -114,6 +114,12 @@ def search(
             rich_help_panel=_ORDER,
         ),
     ] = None,
+    copies: Annotated[
+        bool,
+        typer.Option(
+            "--copies", help="Show copies too, not one for all of a picture.", rich_help_panel=_ORDER
+        ),
+    ] = False,
     sheet: Annotated[
         Path | None,
         typer.Option(help="Write a contact sheet (PNG, JPEG, WebP).", rich_help_panel=_OUTPUT),
@@ -156,6 +162,7 @@ def search(
         "max_explicit": max_explicit,
         "exclude_query": not include_query,
         "diverse": diverse,
+        "copies": copies,
     }
     asked: list[Any] = list(query or [])
     if each:

@@ -75,16 +75,23 @@ def hits(result: SearchResult) -> None:
     for heading, width in widths.items():
         table.add_column(heading, justify="right", min_width=width)
     tags = "shared tags"
-    for_paths, for_tags = text_widths([visible(hit.path) for hit in result.hits], [*widths.values()], tags)
+    names = [hit.path + _copies(hit.copies) for hit in result.hits]
+    for_paths, for_tags = text_widths([visible(name) for name in names], [*widths.values()], tags)
     table.add_column("path", overflow="fold", min_width=for_paths)
     table.add_column(tags, overflow="ellipsis", no_wrap=True, max_width=for_tags)
-    for hit in result.hits:
+    for hit, name in zip(result.hits, names, strict=True):
         shared = ", ".join(hit.tags)
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(hit.path), escape(shared))
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(name), escape(shared))
     out.print(table)
     place = f" from {result.offset + 1} on" if result.offset else ""
     more = "; --page has more" if result.more else ""
+    if any(hit.copies for hit in result.hits):
+        more += "; --copies shows copies"
     out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
+
+
+def _copies(count: int) -> str:
+    return f" (and {count} {'copy' if count == 1 else 'copies'})" if count else ""
 
 
 def changes(collection: Collection) -> None:

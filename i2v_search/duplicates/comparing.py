@@ -34,6 +34,7 @@ from i2v_search.duplicates.stored_pictures import StoredPictures
 from i2v_search.errors import QueryError
 from i2v_search.index import SearchIndex
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.proven_copies import write_proven
 from i2v_search.similarity import BLOCK_BYTES
 from i2v_search.store import FeatureStore
 
@@ -84,6 +85,8 @@ def find_duplicates(
     if kind != "exact":
         search.compare(index(), report)
         pictures.save_looks()
+        if kind != "pixels":
+            write_proven(store.directory, search.proven())
     groups = sorted(search.groups(), key=lambda group: (-group.freed_bytes, group.best.id))
     return Duplicates(tuple(groups), pictures.problems, time.perf_counter() - started)
 
@@ -241,6 +244,18 @@ class _Search:
             if others >= OTHERS:
                 break
         return taken, others
+
+    def proven(self) -> dict[bytes, bytes]:
+        """The content that is kept for each that shows the same, by SHA-256; variants do not."""
+        return {
+            self._digest(taken.content): self._digest(content)
+            for content, several in self._taken.items()
+            for taken in several
+            if taken.kind != "variants"
+        }
+
+    def _digest(self, content: int) -> bytes:
+        return bytes(self._store.column("sha256", np.array([content], np.int64))[0])
 
     def groups(self) -> Iterator[DuplicateGroup]:
         """What was found, in any order."""

@@ -149,7 +149,15 @@ class Layout(NamedTuple):
     complete: bool
 
 
-def lay_out(rank: Rank, total: int, *, size: int, count: int, min_score: float = -math.inf) -> Layout:
+def lay_out(
+    rank: Rank,
+    total: int,
+    *,
+    size: int,
+    count: int,
+    min_score: float = -math.inf,
+    group_of: NDArray[np.int64] | None = None,
+) -> Layout:
     """The order that pages are cut from: it does not depend on how far it is read.
 
     An approximate index asked for more rows finds some that it missed before, and they would push others
@@ -163,6 +171,7 @@ def lay_out(rank: Rank, total: int, *, size: int, count: int, min_score: float =
         size: rows of a page.
         count: how many rows are wanted.
         min_score: rows below it are left out.
+        group_of: (rows,) int64, for every row a number; of the rows that have one in common the first stays.
 
     Returns:
         At least `count` rows, or all that there are.
@@ -181,8 +190,14 @@ def lay_out(rank: Rank, total: int, *, size: int, count: int, min_score: float =
             found = Ranking(found.scores[fresh], found.positions[fresh])
         scores = np.concatenate([scores, found.scores])
         positions = np.concatenate([positions, found.positions])
-        if complete or depth >= count:
-            return Layout(scores, positions, complete)
+        if group_of is None:
+            if complete or depth >= count:
+                return Layout(scores, positions, complete)
+        else:
+            # What stays of a front stays of every longer one: pages are as stable as before.
+            firsts = np.sort(np.unique(group_of[positions], return_index=True)[1])
+            if complete or len(firsts) >= count:
+                return Layout(scores[firsts], positions[firsts], complete)
         depth *= 2
 
 

@@ -30,6 +30,7 @@ class SearchOptions(TypedDict, total=False):
     max_explicit: float | None
     exclude_query: bool
     diverse: float | None
+    copies: bool
 
 
 _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
@@ -52,6 +53,7 @@ class Request:
     tag_weight: float = 0.0
     exclude_query: bool = True
     diverse: float | None = None
+    copies: bool = False
 
     def __post_init__(self) -> None:
         for name, read in _READ.items():

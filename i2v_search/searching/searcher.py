@@ -9,8 +9,8 @@ tags alone                  mean probability of the wanted ones
 examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
 ==========================  =========================================================================
 
-Filters hold in every case and are exact. Pages are stable (`ranking.lay_out`), diverse ones too
-(`ranking.diversify`).
+Filters hold in every case and are exact. Of copies (`searching.copies`) the first that qualifies is shown.
+Pages are stable (`ranking.lay_out`), diverse ones too (`ranking.diversify`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from i2v_search.catalogue import Catalogue
 from i2v_search.index import Conditions, SearchIndex
 from i2v_search.results import Hit, SearchResult
+from i2v_search.searching.copies import CopyGroups
 from i2v_search.searching.query import Example, Query, Resolved, Resolver, examples_of
 from i2v_search.searching.ranking import Rank, Ranking, best, diversify, lay_out, lower, mix
 from i2v_search.searching.request import Request
@@ -55,6 +56,8 @@ class _Asked(NamedTuple):
 class _Page(NamedTuple):
     ranking: Ranking
     more: bool
+    #: For each row how many others it stands for.
+    copies: list[int]
 
 
 class Searcher:
@@ -69,6 +72,7 @@ class Searcher:
     def __init__(self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver) -> None:
         self._store, self._catalogue, self._resolver = store, catalogue, resolver
         self._table = TagTable(store)
+        self._groups = CopyGroups(store, catalogue)
 
     def by_tags(self, request: Request, index: SearchIndex | None) -> SearchResult:
         """Rank by the wanted tags alone; only diverse results need an index.
@@ -79,8 +83,9 @@ class Searcher:
         started = time.perf_counter()
         request.require_ranking(has_query=False)
         scores = request.filter.tag_scores(self._table)
-        rows = self._live(request.filter.allowed(self._store, self._table))
-        page = self._cut(_by_score(Ranking(scores[rows], rows)), len(rows), request, index)
+        allowed = request.filter.allowed(self._store, self._table)
+        rows = self._live(allowed)
+        page = self._cut(_by_score(Ranking(scores[rows], rows)), len(rows), request, index, allowed=allowed)
         self._store.check(page.ranking.positions)
         asked = _Asked(", ".join(map(str, request.filter.tags)), [], [])
         return self._results([asked], [page], request, started)[0]
@@ -132,19 +137,35 @@ class Searcher:
                 others = rows[~np.isin(rows, mine)] if mine else rows
                 by_tags = Ranking(scores[others], others)
                 rank = mix(rank, compare, by_tags, request.tag_weight)
-            yield self._cut(rank, ranked, request, index)
+            yield self._cut(rank, ranked, request, index, allowed=allowed, own=mine)
 
-    def _cut(self, rank: Rank, total: int, request: Request, index: SearchIndex | None) -> _Page:
+    def _cut(
+        self,
+        rank: Rank,
+        total: int,
+        request: Request,
+        index: SearchIndex | None,
+        *,
+        allowed: NDArray[np.bool_] | None,
+        own: Sequence[int] = (),
+    ) -> _Page:
         """The page that is asked for."""
+        group_of = None if request.copies else self._groups.group_of
+        # Only one more row tells whether anything but copies comes behind.
+        ahead = int(group_of is not None)
         first, last = request.offset, request.offset + request.top
         least = request.min_score if request.min_score > -1 else -math.inf
         if request.diverse is None or index is None:
-            layout = lay_out(rank, total, size=request.top, count=last, min_score=least)
+            layout = lay_out(
+                rank, total, size=request.top, count=last + ahead, min_score=least, group_of=group_of
+            )
             found = Ranking(layout.scores, layout.positions)
         else:
             pool = DIVERSE_POOL * request.top
             pages = -(-last // request.top)
-            layout = lay_out(rank, total, size=pool, count=pool * pages, min_score=least)
+            layout = lay_out(
+                rank, total, size=pool, count=pool * pages + ahead, min_score=least, group_of=group_of
+            )
             similarity = index.similarity
             self._store.check(layout.positions)
             rows = similarity.embed_rows(self._store, layout.positions)
@@ -157,7 +178,10 @@ class Searcher:
                 count=last,
             )
         page = Ranking(found.scores[first:last], found.positions[first:last])
-        return _Page(page, len(layout.positions) > last or not layout.complete)
+        copies = [0] * len(page.positions)
+        if group_of is not None:
+            copies = self._groups.count(page.positions, allowed, own)
+        return _Page(page, len(layout.positions) > last or not layout.complete, copies)
 
     def _embed(
         self, asked: Sequence[_Asked], index: SearchIndex
@@ -231,6 +255,7 @@ class Searcher:
             self._store.paths_at(positions),
             np.concatenate([page.ranking.scores for page in pages]).tolist(),
             tags,
+            [count for page in pages for count in page.copies],
         )
         hits, seconds = list(made), (time.perf_counter() - started) / len(asked)
         ends = np.cumsum(lengths).tolist()

@@ -181,6 +181,7 @@ def _result(
         tag_weight=asked.tag_weight,
         rating=asked.rating,
         diverse=asked.diverse,
+        copies=asked.copies,
     )
 
 
@@ -250,6 +251,7 @@ def _hit(service: Service, collection: Collection, hit: Hit, liked: set[str], *,
         path=printable(hit.path),
         score=hit.score if ranked else None,
         tags=tags,
+        copies=hit.copies,
         width=record.width,
         height=record.height,
         version=version_of(record.sha256),

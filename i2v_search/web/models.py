@@ -93,6 +93,7 @@ class FilterFields(ConditionFields):
     diverse: float | None = Field(
         default=None, ge=0, le=1, description="1: the plain order; 0: as unlike one another as can be"
     )
+    copies: bool = Field(default=False, description="show copies too, not one for all of a picture")
 
 
 class SearchRequest(FilterFields):
@@ -110,6 +111,7 @@ class HitModel(Given):
     path: str = Field(description="relative to the image folder", examples=["birds/owl.png"])
     score: float | None = Field(description="null where nothing was ranked", examples=[0.72])
     tags: list[str] = Field(description="tags shared with the query, the rarest first")
+    copies: int = Field(description="other images of the same picture that are left out for it")
     width: int
     height: int
     version: Version

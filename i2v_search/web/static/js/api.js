@@ -80,6 +80,7 @@ function searchBody(state) {
   };
   if (state.min !== null && body.examples.length + state.tags.length) body.min_score = state.min;
   if (state.different && body.examples.length) body.diverse = 1 - state.different / 10;
+  if (state.copies && (body.examples.length || state.tags.length)) body.copies = true;
   return body;
 }
 function morphBody(state) {
@@ -106,7 +107,7 @@ export async function search(state, { top, offset, signal }) {
   return { ...answer, hits: answer.hits.map(noted) };
 }
 export const alike = (key, top, signal) =>
-  search({ like: [key], unlike: [], tags: [], rating: "", min: null, different: 0 }, { top, offset: 0, signal });
+  search({ like: [key], unlike: [], tags: [], rating: "", min: null, different: 0, copies: "" }, { top, offset: 0, signal });
 export async function image(key, signal) {
   return noted(await json(`images/${key}`, { signal }));
 }

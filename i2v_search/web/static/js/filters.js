@@ -1,4 +1,4 @@
-// Rating, least score, and how different from one another the results are to be.
+// Rating, least score, how different from one another the results are to be, and whether copies are shown.
 
 import { get, h } from "./dom.js";
 import { change, searching, state, subscribe } from "./state.js";
@@ -28,6 +28,7 @@ export function start() {
   get("different").addEventListener("input", label);
   get("min").addEventListener("change", () => change({ min: least() }, { replace: true }));
   get("different").addEventListener("change", () => change({ different: Number(get("different").value) }, { replace: true }));
+  get("copies").addEventListener("change", () => change({ copies: get("copies").checked ? "1" : "" }, { replace: true }));
   get("filters-button").addEventListener("click", () => {
     const open = get("filters").classList.toggle("open");
     get("filters-button").setAttribute("aria-expanded", String(open));
@@ -36,10 +37,12 @@ export function start() {
     get("rating").value = now.rating;
     get("min").value = now.min ?? 0;
     get("different").value = now.different;
+    get("copies").checked = Boolean(now.copies);
+    get("copies-field").hidden = !searching(now);
     get("min-field").hidden = !searching(now) && now.min === null;
     get("different-field").hidden = !now.like.length && !now.unlike.length;
     get("filters-button").hidden = [...get("filters").children].every((field) => field.hidden);
-    const set = Number(Boolean(now.rating)) + Number(now.min !== null) + Number(now.different > 0);
+    const set = Number(Boolean(now.rating)) + Number(now.min !== null) + Number(now.different > 0) + Number(Boolean(now.copies));
     get("filters-count").textContent = set || "";
     label();
   });

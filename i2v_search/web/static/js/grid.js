@@ -8,7 +8,7 @@ import { justify } from "./justify.js";
 import { tellMissing, watchIn } from "./missing.js";
 import { thumbnail } from "./reference.js";
 import { address, changed, searchFrom, state } from "./state.js";
-import { TEXT, say } from "./strings.js";
+import { TEXT, count, say } from "./strings.js";
 
 const SKELETON = [1.4, 0.8, 1, 1.2, 0.7, 1.5, 1, 1.1, 0.9, 1.3, 0.75, 1.25, 1, 1.6, 0.85, 1.1, 0.7, 1.35, 1, 0.9, 1.2, 1.4, 0.8, 1];
 const TOOLS = [["like", "plus", TEXT.addLike], ["unlike", "minus", TEXT.addUnlike], ["a", "A", TEXT.asA], ["b", "B", TEXT.asB], ["show", "look", TEXT.show]];
@@ -68,11 +68,13 @@ export function focusFirst() {
 
 function tile(hit, side, atOnce) {
   const { key } = hit;
-  const label = `${title(key)}${hit.tags.length ? `: ${hit.tags.join(", ")}` : ""}`;
+  const copies = hit.copies ? count(TEXT.copiesLeftOut, hit.copies) : "";
+  const label = `${title(key)}${copies && ` ${copies}`}${hit.tags.length ? `: ${hit.tags.join(", ")}` : ""}`;
   const facts = h("span", { class: "facts" });
   if (hit.score !== null && hit.score !== undefined) {
     facts.append(h("span", { class: "score", "aria-label": say(TEXT.score, hit.score.toFixed(2)) }, hit.score.toFixed(2)));
   }
+  if (copies) facts.append(h("span", { class: "copies" }, copies));
   facts.append(h("span", { class: "shared" }, hit.tags.slice(0, 4).join(" · ") || title(key)));
   const picture = h("img", { src: thumbnail(key, side), alt: label, loading: atOnce ? "eager" : "lazy", decoding: "async", draggable: "false" });
   watchIn(picture, () => item, key);

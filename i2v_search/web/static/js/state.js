@@ -11,6 +11,7 @@ const EMPTY = Object.freeze({
   rating: "",
   min: null, // least score
   different: 0, // 0 (plain order) to 10 (as different from one another as can be)
+  copies: "", // "1" shows copies too
   a: "", // ends of the morph
   b: "",
   via: [], // keys of its waypoints, in order
@@ -41,6 +42,7 @@ function read(query) {
     rating: given.get("rating") ?? "",
     min: number("min", -1, 1),
     different: number("different", 0, 10) ?? 0,
+    copies: given.get("copies") === "1" ? "1" : "",
     a: one("a"),
     b: one("b"),
     steps: given.get("steps") === "auto" ? null : number("steps", 0, 60) ?? EMPTY.steps,
@@ -112,7 +114,7 @@ export const addLike = (key) => ({ like: add(now.like, key), unlike: drop(now.un
 export const addUnlike = (key) => ({ unlike: add(now.unlike, key), like: drop(now.like, key) });
 export const removeExample = (key) => ({ like: drop(now.like, key), unlike: drop(now.unlike, key) });
 export const setSlot = (slot, key) => ({ [slot]: key, via: drop(now.via, key), out: [] });
-export const clearSearch = () => ({ like: [], unlike: [], tags: [], rating: "", min: null, different: 0 });
+export const clearSearch = () => ({ like: [], unlike: [], tags: [], rating: "", min: null, different: 0, copies: "" });
 export const leaveOut = (id) => ({ out: add(now.out, id), via: drop(now.via, id) });
 export const goThrough = (key, at = now.via.length) => ({ via: drop(now.via, key).toSpliced(at, 0, key), out: drop(now.out, key) });
 export const notThrough = (key) => ({ via: drop(now.via, key) });

@@ -37,6 +37,8 @@ export const TEXT = {
   anyScore: "any",
   diverse: "More different",
   notDiverse: "off",
+  copies: "Show copies",
+  copiesLeftOut: ["and one copy", "and {0} copies"],
 
   results: "Pictures",
   everything: ["One picture", "{0} pictures"],
