@@ -211,7 +211,7 @@ def variants() -> Iterator[tuple[Image.Image, Image.Image]]:
             seed = f"{place.name.removesuffix('.json')}-{number}"
             avatar = Avatar(style, {"seed": seed}).to_json()
             parts = {
-                f"{part}Variant": sorted(component["variants"])
+                f"{part}Variant": sorted(component.get("variants", ()))
                 for part, component in definition["components"].items()
                 if part != "animation" and avatar["options"].get(f"{part}Variant")
             }

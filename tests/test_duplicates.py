@@ -68,7 +68,7 @@ def art(tmp_path: Path) -> Path:
     save(drawing(1), folder / "1-smaller-file.png", optimize=True, compress_level=9)
     save(drawing(1), folder / "1.jpg", quality=85)
     save(drawing(2), folder / "2.png")
-    save(drawing(2).resize((300, 200), Image.Resampling.LANCZOS), folder / "2-half.webp", quality=80)
+    save(drawing(2).resize((300, 200), Image.Resampling.LANCZOS), folder / "2-smaller.webp", quality=80)
     for seed in range(3, 7):
         save(drawing(seed), folder / f"{seed}.png")
     return folder
@@ -84,7 +84,7 @@ def test_each_kind_finds_what_it_says_and_what_is_stricter(art: Path) -> None:
     assert groups(collection.duplicates(kind="exact")) == [("exact", exact)]
     assert groups(collection.duplicates(kind="pixels")) == [("pixels", [*exact, "1-smaller-file.png"])]
     first, second = sorted(groups(collection.duplicates()), key=lambda group: group[1])
-    assert (first[0], second) == ("near", ("near", ["2.png", "2-half.webp"]))
+    assert (first[0], second) == ("near", ("near", ["2.png", "2-smaller.webp"]))
     assert sorted(first[1]) == sorted([*exact, "1-smaller-file.png", "1.jpg"])
 
 
@@ -349,7 +349,7 @@ def test_images_without_a_neighbour_are_not_read(art: Path, monkeypatch: pytest.
     collection.duplicates(kind="exact")
     assert read == []
     collection.duplicates(threshold=0.999)
-    assert {"1-smaller-file.png", "1.jpg", "2.png", "2-half.webp"} < set(read)
+    assert {"1-smaller-file.png", "1.jpg", "2.png", "2-smaller.webp"} < set(read)
     assert not {"1.png", "3.png", "4.png", "5.png", "6.png"} & set(read)
     assert len(read) == len(set(read))
 
@@ -465,14 +465,14 @@ def test_the_cache_holds_only_what_the_collection_holds(art: Path) -> None:
 
 def test_files_that_are_gone_changed_or_damaged_are_reported_and_in_no_group(art: Path) -> None:
     collection = build(art)
-    (art / "2-half.webp").unlink()
+    (art / "2-smaller.webp").unlink()
     (art / "1-copy.png").unlink()
     save(drawing(9), art / "1.jpg")
     found = collection.duplicates()
     assert {skipped.path: skipped.reason.split(";")[0] for skipped in found.unreadable} == {
         "1-copy.png": "no such file",
         "1.jpg": "changed since it was added",
-        "2-half.webp": "no such file",
+        "2-smaller.webp": "no such file",
     }
     assert groups(found) == [("pixels", ["1.png", "1-smaller-file.png"])]
 
@@ -606,7 +606,9 @@ def test_progress_ends_at_the_number_of_contents(art: Path) -> None:
 @settings(deadline=None, max_examples=15)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 3), st.sampled_from(["png", "bmp", "jpg", "half"])), min_size=1, max_size=12
+        st.tuples(st.integers(0, 3), st.sampled_from(["png", "bmp", "jpg", "smaller"])),
+        min_size=1,
+        max_size=12,
     ),
     st.sampled_from(KINDS),
 )
@@ -617,9 +619,9 @@ def test_groups_are_disjoint_of_one_drawing_and_complete(
         folder = Path(name) / "art"
         for number, (seed, form) in enumerate(plan):
             picture = drawing(seed)
-            if form == "half":
-                picture = picture.resize((240, 160), Image.Resampling.BOX)
-            extension = "png" if form == "half" else form
+            if form == "smaller":
+                picture = picture.resize((360, 240), Image.Resampling.LANCZOS)
+            extension = "png" if form == "smaller" else form
             save(picture, folder / f"{number:02}-{seed}-{form}.{extension}")
         found = build(folder).duplicates(kind=kind)
         members = [member.path for group in found.groups for member in group.members]
@@ -627,7 +629,7 @@ def test_groups_are_disjoint_of_one_drawing_and_complete(
         told = {frozenset(member.path for member in group.members) for group in found.groups}
         expected: dict[Any, set[str]] = {}
         for number, (seed, form) in enumerate(plan):
-            extension = "png" if form == "half" else form
+            extension = "png" if form == "smaller" else form
             pixels = "png" if form == "bmp" else form
             key = {"exact": (seed, form), "pixels": (seed, pixels), "near": seed, "variants": seed}[kind]
             expected.setdefault(key, set()).add(f"{number:02}-{seed}-{form}.{extension}")

@@ -75,7 +75,7 @@ def centred(collection: Collection) -> NDArray[np.float64]:
 def test_hits_are_the_nearest_images_best_first(collection: Collection) -> None:
     scores = centred(collection) @ centred(collection)[5]
     expected = [number for number in np.argsort(-scores, kind="stable") if number != 5][:10]
-    hits = collection.search(5).hits
+    hits = collection.search(5, copies=True).hits
     assert [hit.id for hit in hits] == expected
     assert [hit.rank for hit in hits] == list(range(1, 11))
     assert [hit.path for hit in hits] == [collection.stored_path(hit.id) for hit in hits]
@@ -91,13 +91,15 @@ def test_a_result_is_json_ready(collection: Collection) -> None:
         "path": result.hits[0].path,
         "score": result.hits[0].score,
         "tags": list(result.hits[0].tags),
+        "copies": result.hits[0].copies,
     }
     assert document["seconds"] == result.seconds > 0
 
 
 @pytest.mark.parametrize("top", [1, 3, 25, 26, 1000])
 def test_as_many_hits_as_asked_for_or_as_there_are(top: int, collection: Collection) -> None:
-    assert len(collection.search(5, top=top).hits) == min(top, COUNT + 2 - 1)
+    assert len(collection.search(5, top=top).hits) == min(top, COUNT - 1)
+    assert len(collection.search(5, top=top, copies=True).hits) == min(top, COUNT + 2 - 1)
 
 
 @pytest.mark.parametrize("top", [0, -1])
@@ -192,7 +194,7 @@ def test_the_query_and_its_copies_are_left_out(collection: Collection, images: P
 
 def test_the_query_comes_first_where_it_is_wanted(collection: Collection) -> None:
     same = sorted(id_of(collection, path) for path in ("birds/00.png", "copies/24.png", "copies/25.png"))
-    hits = collection.search(same[0], top=4, exclude_query=False).hits
+    hits = collection.search(same[0], top=4, exclude_query=False, copies=True).hits
     assert [hit.id for hit in hits[:3]] == same
     np.testing.assert_allclose([hit.score for hit in hits[:3]], 1, atol=1e-3)
     assert hits[3].score < 0.999
