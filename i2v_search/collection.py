@@ -39,6 +39,7 @@ from i2v_search.index import (
     verify_index,
 )
 from i2v_search.manifest import IndexRecord, Manifest
+from i2v_search.map_cache import MapCache
 from i2v_search.mapping import MAP_IMAGES, CollectionMap, map_rows
 from i2v_search.morph import Network
 from i2v_search.morph_map import MORPH_NEIGHBOURS, MorphMap, map_morph
@@ -709,6 +710,7 @@ class Collection:
         rating: str | None = None,
         max_explicit: float | None = None,
         seed: int = 0,
+        cache: MapCache | None = None,
         report: Report = silent,
     ) -> CollectionMap:
         """Lay the collection out in two dimensions, alike images close together.
@@ -722,6 +724,7 @@ class Collection:
             rating: see `search`.
             max_explicit: see `search`.
             seed: of t-SNE; the same seed gives the same map.
+            cache: where the same map is looked for first, and kept: `i2v_search.map_cache`.
             report: told about progress.
 
         Returns:
@@ -742,6 +745,7 @@ class Collection:
             method=method,
             images=images,
             seed=seed,
+            cache=cache,
             report=report,
         )
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from i2v_search.collection import Collection
 from i2v_search.drawing import framed
+from i2v_search.map_cache import MapCache
 from i2v_search.map_layout import lay_out
 from i2v_search.mapping import CollectionMap
 from i2v_search.progress import Report, silent
@@ -55,6 +56,7 @@ def map_picture(
     pixels: int = MAP_PIXELS,
     report: Report = silent,
     on_missing: OnMissing = unmentioned,
+    cache: MapCache | None = None,
 ) -> Image.Image:
     """Draw a map: every picture whole, near its place, none hiding another.
 
@@ -64,6 +66,7 @@ def map_picture(
         pixels: the longest side; less where there are few images, more where a cell would be below 8 pixels.
         report: told about progress.
         on_missing: is told of each image that can no longer be read, and why.
+        cache: where small pictures of files that have not changed are looked for first, and kept.
 
     Returns:
         An RGB image, white behind the pictures. An image that can no longer be read is a grey square.
@@ -74,7 +77,7 @@ def map_picture(
     size = layout.columns * cell + 2 * margin, layout.rows * cell + 2 * margin
     page = Image.new("RGB", size, "white")
     side = round(cell * _FILLED)
-    pictures = thumbnails(collection, drawn.ids, side, report, on_missing)
+    pictures = thumbnails(collection, drawn.ids, side, report, on_missing, cache=cache)
     for picture, (column, row) in zip(pictures, layout.cells.tolist(), strict=True):
         tile = framed(picture or missing(side), side)
         corner = (

@@ -8,8 +8,9 @@ of using t-SNE for single-cell transcriptomics", Nature Communications 2019). No
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -21,6 +22,7 @@ from i2v_search.arguments import whole
 from i2v_search.choices import MapMethod
 from i2v_search.errors import QueryError
 from i2v_search.escapes import printable
+from i2v_search.map_cache import MapCache
 from i2v_search.pca import fit_pca
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.similarity import Similarity, position_blocks
@@ -90,6 +92,7 @@ def map_rows(
     method: MapMethod = "auto",
     images: int = MAP_IMAGES,
     seed: int = 0,
+    cache: MapCache | None = None,
     report: Report = silent,
 ) -> CollectionMap:
     """Lay out rows of a feature store in two dimensions, the same for the same rows and seed.
@@ -101,6 +104,7 @@ def map_rows(
         method: ``"auto"`` is t-SNE where it is installed, else principal components.
         images: the most to draw; of more rows an even sample is taken.
         seed: of t-SNE.
+        cache: where the same map is looked for first, and kept.
         report: told about progress.
 
     Raises:
@@ -114,21 +118,65 @@ def map_rows(
         raise QueryError(f"a map needs at least one image, not {images}")
     drawn = evenly(positions, images)
     store.check(drawn)
-    reduced = _reduce(store, similarity, drawn, report)
-    if chosen == "tsne" and len(drawn) >= _FEWEST and np.ptp(reduced, axis=0).any():
-        flat = _tsne(reduced, seed, report)
+    key = MapCache.key(
+        "coordinates",
+        similarity.name,
+        similarity.mean.tobytes(),
+        chosen,
+        f"{seed}",
+        store.column("sha256", drawn).tobytes(),
+        store.norms(drawn).tobytes(),
+    )
+    if cache is not None and (kept := _from_entries(cache.find(key), len(drawn))):
+        chosen, coordinates, neighbours = kept
     else:
-        chosen, flat = "pca", reduced[:, :2]
-    coordinates = _fit_square(flat)
+        chosen, coordinates = _arrange(store, similarity, drawn, chosen, seed=seed, report=report)
+        neighbours = _neighbours_kept(store, similarity, drawn, coordinates, report)
+        if cache is not None:
+            cache.keep(key, _to_entries(chosen, coordinates, neighbours))
     return CollectionMap(
         tuple(store.ids[drawn].tolist()),
         tuple(store.path(position) for position in drawn.tolist()),
         coordinates,
         chosen,
         len(positions),
-        _neighbours_kept(store, similarity, drawn, coordinates, report),
+        neighbours,
         time.perf_counter() - started,
     )
+
+
+def _to_entries(
+    method: MapMethod, coordinates: NDArray[np.float32], neighbours: float | None
+) -> dict[str, bytes]:
+    facts = json.dumps({"method": method, "neighbours_kept": neighbours})
+    return {"facts": facts.encode(), "coordinates": coordinates.astype("<f4").tobytes()}
+
+
+def _from_entries(
+    entries: Mapping[str, bytes], count: int
+) -> tuple[MapMethod, NDArray[np.float32], float | None] | None:
+    """What `_to_entries` wrote; None where it is not there."""
+    if len(entries.get("coordinates", b"")) != 8 * count or "facts" not in entries:
+        return None
+    facts = json.loads(entries["facts"])
+    coordinates = np.frombuffer(entries["coordinates"], "<f4").astype(np.float32).reshape(-1, 2)
+    return facts["method"], coordinates, facts["neighbours_kept"]
+
+
+def _arrange(
+    store: FeatureStore,
+    similarity: Similarity,
+    drawn: NDArray[np.int64],
+    method: MapMethod,
+    *,
+    seed: int,
+    report: Report,
+) -> tuple[MapMethod, NDArray[np.float32]]:
+    """The method that was used, and (n, 2) float32 coordinates in the unit square."""
+    reduced = _reduce(store, similarity, drawn, report)
+    if method == "tsne" and len(drawn) >= _FEWEST and np.ptp(reduced, axis=0).any():
+        return "tsne", _fit_square(_tsne(reduced, seed, report))
+    return "pca", _fit_square(reduced[:, :2])
 
 
 def choose_method(method: MapMethod) -> MapMethod:

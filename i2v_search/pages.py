@@ -17,6 +17,7 @@ from typing import Any
 from i2v_search.collection import Collection
 from i2v_search.errors import QueryError
 from i2v_search.escapes import visible
+from i2v_search.map_cache import MapCache
 from i2v_search.map_layout import lay_out
 from i2v_search.map_pictures import sprite_sheets, sprite_side
 from i2v_search.mapping import CollectionMap
@@ -37,6 +38,7 @@ def map_page(
     title: str = "",
     report: Report = silent,
     on_missing: OnMissing = unmentioned,
+    cache: MapCache | None = None,
 ) -> bytes:
     """Write a map as a self-contained HTML page, to be opened from a file or served.
 
@@ -46,6 +48,7 @@ def map_page(
         title: of the page; by default the name of the collection's directory.
         report: told about progress.
         on_missing: is told of each image that can no longer be read, and why.
+        cache: where small pictures of files that have not changed are looked for first, and kept.
 
     Returns:
         At most `PAGE_BYTES` of UTF-8.
@@ -54,7 +57,9 @@ def map_page(
         QueryError: there are more paths than such a page holds.
     """
     heading = visible(title or collection.directory.resolve().name)
-    document = map_document(collection, drawn, title=heading, report=report, on_missing=on_missing)
+    document = map_document(
+        collection, drawn, title=heading, report=report, on_missing=on_missing, cache=cache
+    )
     data = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
     for character in "<>&":
         data = data.replace(character, f"\\u{ord(character):04x}")
@@ -89,6 +94,7 @@ def map_document(
     title: str,
     report: Report = silent,
     on_missing: OnMissing = unmentioned,
+    cache: MapCache | None = None,
 ) -> dict[str, Any]:
     """Everything a page needs to draw a map, as JSON-ready values.
 
@@ -98,6 +104,7 @@ def map_document(
         title: of the page.
         report: told about progress.
         on_missing: is told of each image that can no longer be read, and why.
+        cache: where small pictures of files that have not changed are looked for first, and kept.
 
     Returns:
         ``coordinates`` in [0, 1]; ``cells`` of a grid of ``columns`` x ``rows``; ``sheets`` of sprites as
@@ -106,7 +113,7 @@ def map_document(
     """
     layout = lay_out(drawn.coordinates)
     side = sprite_side(len(drawn.ids))
-    packed = sprite_sheets(thumbnails(collection, drawn.ids, side, report, on_missing), side)
+    packed = sprite_sheets(thumbnails(collection, drawn.ids, side, report, on_missing, cache=cache), side)
     vocabulary: dict[str, int] = {}
     tags = [
         [vocabulary.setdefault(name, len(vocabulary)) for name in _tag_names(collection, number)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +14,8 @@ from i2v_search.collection import Collection
 from i2v_search.errors import ImageError, QueryError
 from i2v_search.images import load_image
 from i2v_search.lookahead import map_ahead
+from i2v_search.map_cache import MapCache
+from i2v_search.parts import ImageRecord
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.results import Stop
 from i2v_search.searching.query import QueryImage
@@ -79,6 +83,8 @@ def thumbnails(
     side: int,
     report: Report = silent,
     on_missing: OnMissing = unmentioned,
+    *,
+    cache: MapCache | None = None,
 ) -> Iterator[Image.Image | None]:
     """Small RGB pictures of images of a collection, in order; None for one that cannot be read.
 
@@ -88,9 +94,19 @@ def thumbnails(
         side: their longer side in pixels.
         report: told about progress.
         on_missing: is told of each that cannot be read.
+        cache: where those are looked for first whose files have not changed, and where all are kept.
     """
+    kept = None if cache is None else _KeptPictures(collection, side, cache)
 
     def small(number: int) -> Image.Image | Skipped:
+        if kept is not None and (known := kept.find(number)):
+            return known
+        picture = made(number)
+        if kept is not None and not isinstance(picture, Skipped):
+            kept.add(number, picture)
+        return picture
+
+    def made(number: int) -> Image.Image | Skipped:
         # Twice the side: a long narrow picture is reduced by its shorter one.
         picture = _read(collection, number, 2 * side)
         if isinstance(picture, Skipped):
@@ -106,6 +122,56 @@ def thumbnails(
         else:
             yield picture
         report(Progress("reading pictures", done, len(ids)))
+    if kept is not None:
+        kept.save()
+
+
+class _KeptPictures:
+    """Small pictures of a collection, by the content of their files; pixel for pixel as they were made.
+
+    Args:
+        collection: whose images they are.
+        side: of their longer side in pixels.
+        cache: where they are kept.
+    """
+
+    def __init__(self, collection: Collection, side: int, cache: MapCache) -> None:
+        self._collection, self._cache = collection, cache
+        self._key = MapCache.key("pictures", os.fspath(collection.directory.resolve()), f"{side}")
+        self._found = cache.find(self._key)
+        self._used: dict[str, bytes] = {}
+
+    def find(self, number: int) -> Image.Image | None:
+        """The picture of an image whose file is as the collection knows it; None where there is none."""
+        record = self._record(number)
+        if record.sha256 not in self._found:
+            return None
+        try:
+            status = os.stat(self._collection.file_path(number))  # noqa: PTH116 - bytes, as the system has them
+            if (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns):
+                return None
+            with Image.open(io.BytesIO(self._found[record.sha256])) as picture:
+                picture.load()
+        except (OSError, ValueError):  # a member of an archive is no file of its own
+            return None
+        self._used[record.sha256] = self._found[record.sha256]
+        return picture
+
+    def add(self, number: int, picture: Image.Image) -> None:
+        """Keep a picture that was made."""
+        file = io.BytesIO()
+        picture.save(file, "WEBP", lossless=True, quality=0, method=0)
+        self._used[self._record(number).sha256] = file.getvalue()
+
+    def save(self) -> None:
+        """Keep what was used, and no more."""
+        if self._used != self._found:
+            self._cache.keep(self._key, self._used)
+
+    def _record(self, number: int) -> ImageRecord:
+        position = self._collection.store.position_of_id(number)
+        assert position is not None  # noqa: S101 - ids of a map of this collection
+        return self._collection.store.record(position)
 
 
 def _read(collection: Collection, image: QueryImage, side: int) -> Image.Image | Skipped:

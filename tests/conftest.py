@@ -32,6 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what commands cache out of the home of whoever runs the tests."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: folder)
+
+
 @pytest.fixture
 def kill_rounds(request: pytest.FixtureRequest) -> int:
     """How often to kill a build, from ``--kill-rounds``."""

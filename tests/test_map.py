@@ -26,12 +26,15 @@ from i2v_search import Collection, I2VSearchError, map_page, map_picture
 from i2v_search.choices import MapMethod
 from i2v_search.cli.app import app
 from i2v_search.errors import CollectionDamagedError, QueryError
+from i2v_search.map_cache import MapCache
 from i2v_search.map_layout import MapLayout, lay_out
 from i2v_search.map_pictures import SHEET_BYTES, SHEET_PIXELS, sprite_sheets, sprite_side
 from i2v_search.mapping import CollectionMap, map_rows
 from i2v_search.similarity import Similarity
 from i2v_search.store import FeatureStore
 
+#: Ends of stages that a second run of a map has no need of.
+WORK = {"finding components", "reducing", "arranging", "measuring"}
 HOSTILE = "</script><img src=x onerror=boom()>.png"
 METHODS: list[MapMethod] = ["tsne", "pca"]
 
@@ -381,6 +384,91 @@ def test_another_ending_is_refused_before_any_work(tmp_path: Path, name: str) ->
     code, text = run("--collection", str(tmp_path / "missing"), "--out", str(tmp_path / name))
     assert code == 2
     assert ".png or .html" in " ".join(text.split())
+
+
+def test_a_second_map_reads_no_picture_and_arranges_nothing(tmp_path: Path) -> None:
+    collection, cache = built(tmp_path, [f"{number}.png" for number in range(9)]), MapCache(tmp_path / "kept")
+    stages: list[str] = []
+    first = collection.map(cache=cache, report=lambda at: stages.append(at.stage))
+    assert set(stages) & WORK
+    drawn = map_picture(collection, first, cache=cache)
+    page = map_page(collection, first, cache=cache)
+    stages.clear()
+    again = Collection.open(collection.directory)
+    second = again.map(cache=cache, report=lambda at: stages.append(at.stage))
+    assert not set(stages) & WORK
+    assert np.array_equal(first.coordinates, second.coordinates)
+    assert timeless(first) == timeless(second) == timeless(again.map())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("i2v_search.thumbnails.load_image", lambda *_, **__: pytest.fail("a picture is read"))
+        assert map_picture(again, second, cache=cache).tobytes() == drawn.tobytes()
+        assert map_page(again, second, cache=cache) == page
+    assert map_picture(again, second).tobytes() == drawn.tobytes(), "as without what was kept"
+
+
+def timeless(drawn: CollectionMap) -> dict[str, Any]:
+    return {name: value for name, value in drawn.to_dict().items() if name != "seconds"}
+
+
+def test_another_map_is_made_anew(tmp_path: Path) -> None:
+    collection, cache = built(tmp_path, [f"{number}.png" for number in range(9)]), MapCache(tmp_path / "kept")
+    collection.map(cache=cache)
+    for options in ({"method": "pca"}, {"seed": 1}, {"images": 8}, {"paths": "[0-7].png"}):
+        assert timeless(collection.map(cache=cache, **options)) == timeless(collection.map(**options))
+    collection.remove(["3.png"])
+    assert timeless(collection.map(cache=cache)) == timeless(collection.map())
+
+
+def test_a_picture_whose_file_changed_or_is_gone_is_read_again(tmp_path: Path) -> None:
+    collection, cache = built(tmp_path, ["a.png", "b.png", "c.png"]), MapCache(tmp_path / "kept")
+    drawn = collection.map(cache=cache)
+    map_picture(collection, drawn, cache=cache)
+    files = {name: Path(os.fsdecode(collection.file_path(f"{name}.png"))) for name in "ab"}
+    Image.new("RGB", (50, 50), "lime").save(files["a"])
+    files["b"].unlink()
+    missing: list[Any] = []
+    shown = map_picture(collection, drawn, cache=cache, on_missing=missing.append)
+    assert shown.tobytes() == map_picture(collection, drawn).tobytes()
+    assert [item.path for item in missing] == ["b.png"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip file", None])
+def test_what_is_kept_may_be_damaged_or_its_disk_full(damage: bytes | None, tmp_path: Path) -> None:
+    collection, cache = built(tmp_path, ["a.png", "b.png", "c.png"]), MapCache(tmp_path / "kept")
+    plain = timeless(collection.map())
+    map_picture(collection, collection.map(cache=cache), cache=cache)
+    files = list((tmp_path / "kept").iterdir())
+    assert len(files) == 2
+    for file in files:
+        content = file.read_bytes()
+        half = len(content) // 2
+        file.write_bytes(content[:half] + b"\xff" + content[half + 1 :] if damage is None else damage)
+    assert timeless(collection.map(cache=cache)) == plain
+    map_picture(collection, collection.map(cache=cache), cache=cache)
+    (tmp_path / "file").write_text("where a folder should be made")
+    assert timeless(collection.map(cache=MapCache(tmp_path / "file"))) == plain
+
+
+def test_the_oldest_goes_where_too_much_is_kept(tmp_path: Path) -> None:
+    cache = MapCache(tmp_path, most_bytes=2500)
+    keys = [MapCache.key(name) for name in ("one", "two", "three")]
+    for number, key in enumerate(keys[:2]):
+        cache.keep(key, {"x": bytes(1000)})
+        os.utime(tmp_path / f"{key}.zip", (number, number))
+    assert cache.find(keys[0]), "to be used makes it young"
+    cache.keep(keys[2], {"x": bytes(1000)})
+    assert [bool(cache.find(key)) for key in keys] == [True, False, True]
+    cache.keep(keys[1], {"x": bytes(5000)})
+    assert not cache.find(keys[1])
+
+
+def test_the_command_keeps_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: tmp_path / "cache")
+    collection = built(tmp_path, ["a.png", "b.png", "c.png"])
+    command = ["map", "-c", str(collection.directory), "-o", str(tmp_path / "map.png")]
+    for _ in range(2):
+        assert CliRunner().invoke(app, command).exit_code == 0
+    assert len(list((tmp_path / "cache" / "maps").iterdir())) == 2
 
 
 def test_nothing_to_write_is_refused(tmp_path: Path) -> None:

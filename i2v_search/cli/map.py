@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +22,7 @@ from i2v_search.cli.options import (
 if TYPE_CHECKING:
     from i2v_search.collection import Collection
     from i2v_search.mapping import CollectionMap
-    from i2v_search.progress import Report
     from i2v_search.sources import Skipped
-    from i2v_search.thumbnails import OnMissing
 
 
 def draw_map(
@@ -49,13 +47,16 @@ def draw_map(
 
     The page is one file that needs no network: move, zoom, search, and look up each picture's path.
     """
+    from platformdirs import user_cache_path
+
     from i2v_search.cli import show
+    from i2v_search.map_cache import MapCache
 
     if out is None and not json:
         raise typer.BadParameter("give --out map.png or --out map.html, or --json")
     if out is not None and out.suffix.lower() not in {".png", ".html", ".htm"}:
         raise typer.BadParameter(f"--out must end in .png or .html, not {out.suffix or out.name!r}")
-    opened = open_collection(collection)
+    opened, cache = open_collection(collection), MapCache(user_cache_path("i2v-search") / "maps")
     missing: list[Skipped] = []
     with show.progress() as report:
         drawn = opened.map(
@@ -66,10 +67,11 @@ def draw_map(
             rating=rating,
             max_explicit=max_explicit,
             seed=seed,
+            cache=cache,
             report=report,
         )
         if out is not None:
-            _write(opened, drawn, out, report, missing.append)
+            _write(opened, drawn, out, {"report": report, "on_missing": missing.append, "cache": cache})
     if json:
         show.as_json(drawn.to_dict())
     else:
@@ -79,19 +81,17 @@ def draw_map(
     show.undrawn(missing, opened)
 
 
-def _write(
-    collection: Collection, drawn: CollectionMap, out: Path, report: Report, on_missing: OnMissing
-) -> None:
+def _write(collection: Collection, drawn: CollectionMap, out: Path, options: dict[str, Any]) -> None:
     from i2v_search.cli import show
     from i2v_search.files import write_atomically
     from i2v_search.map_pictures import map_picture
     from i2v_search.pages import map_page
 
     if out.suffix.lower() == ".png":
-        show.save(map_picture(collection, drawn, report=report, on_missing=on_missing), out, quiet=True)
+        show.save(map_picture(collection, drawn, **options), out, quiet=True)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, map_page(collection, drawn, report=report, on_missing=on_missing))
+        write_atomically(out, map_page(collection, drawn, **options))
 
 
 def _facts(drawn: CollectionMap, *, asked: MapMethod) -> list[str]:
