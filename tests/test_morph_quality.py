@@ -24,10 +24,17 @@ from i2v_search.morph import (
 )
 from i2v_search.morph.graph import hub_limit
 from i2v_search.morph.quality import arc_distances
+from i2v_search.morph.space import great_circle
 
 
 def circle(*angles: float) -> NDArray[np.float32]:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def test_between_opposite_ends_points_divide_the_straight_segment() -> None:
+    end = np.array([0.6, 0.8, 0.0], np.float32)
+    expected = np.array([0.5 * end, 0 * end, -0.5 * end])
+    np.testing.assert_allclose(great_circle(end, -end, 3), expected, atol=1e-6)
 
 
 def test_even_points_of_a_great_circle_are_perfect() -> None:

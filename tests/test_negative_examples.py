@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.cli.app import app
 from i2v_search.collection import Collection
-from i2v_search.errors import QueryError
+from i2v_search.errors import CollectionDamagedError, QueryError
 from i2v_search.planner import IndexWishes
 from i2v_search.results import Hit
 from i2v_search.searching.query import Example
@@ -192,3 +192,21 @@ def test_the_order_of_examples_changes_no_answer(collection: Collection) -> None
         ]
         turned = [query[place] for place in generator.permutation(5)]
         assert collection.search(query, top=20).hits == collection.search(turned, top=20).hits
+
+
+# --- damage
+
+
+@pytest.mark.parametrize("query", [0, [Example(0), Example(1, -0.5)], None])
+def test_a_damaged_row_is_never_compared(query: Any, tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "images", COUNT)
+    lines = [f'{{"path": "{number:04d}.png", "tags": ["t"]}}' for number in range(COUNT)]
+    (folder / "tags.jsonl").write_text("\n".join(lines))
+    art = Collection.build(tmp_path / "c", folder, encoder=GridEncoder())
+    vectors = art.store.take_float16(np.array([9])).tobytes()
+    file = art.store.parts[0].path
+    content = bytearray(file.read_bytes())
+    content[content.index(vectors)] ^= 0xFF
+    file.write_bytes(content)
+    with pytest.raises(CollectionDamagedError, match="row 9"):
+        Collection.open(tmp_path / "c").search(query, top=5, diverse=0.5, tags="t")
