@@ -12,6 +12,7 @@ import copy
 import itertools
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,9 @@ MODULES: dict[str, list[str]] = {
     "upkeep/relocating": ["relocate"],
     "upkeep/rewriting": ["compact"],
 }
+
+#: Address space of the tests of one mutant.
+_MEMORY = 8 * 2**30
 
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt},
@@ -142,6 +146,11 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
+def _limit_memory() -> None:
+    """A mutant may ask for any amount: an error is enough to notice it."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
 def survives(mutant: Mutant, copied: Path, timeout: float) -> bool:
     """Whether all tests about the module pass with the mutant in place; one that hangs is noticed."""
     path = copied / PACKAGE / mutant.module
@@ -154,7 +163,13 @@ def survives(mutant: Mutant, copied: Path, timeout: float) -> bool:
     try:
         path.write_text(source_of(mutant), encoding="utf-8")
         ran = subprocess.run(
-            command, cwd=copied, env=environment, capture_output=True, timeout=timeout, check=False
+            command,
+            cwd=copied,
+            env=environment,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            preexec_fn=_limit_memory,
         )
         return ran.returncode == 0
     except subprocess.TimeoutExpired:
