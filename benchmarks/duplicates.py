@@ -37,7 +37,7 @@ THRESHOLDS: Final = (0.8, 0.85, 0.9, 0.95, 0.98)
 VARIANTS: Final = 20
 #: Pixels a side of a composed drawing, and of its smaller JPEGs with their qualities.
 DRAWN: Final = 512
-SMALLER: Final = ((300, 70), (160, 85), (110, 90))
+SMALLER: Final = ((300, 70), (210, 85), (160, 85), (140, 90))
 #: Two drawings differ where more than this share of the pixels is apart by more than 32 levels.
 LEAST_APART: Final = 0.0003
 BLOCK: Final = 1024

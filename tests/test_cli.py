@@ -290,3 +290,16 @@ def test_the_demo_runs_twice_and_reuses_what_it_built(tmp_path: Path) -> None:
     second = run("demo", cwd=tmp_path)
     assert " 0 encoded" in second.stdout
     assert "unchanged" in second.stdout
+
+
+def test_the_limits_of_pictures_are_options_of_every_command(tmp_path: Path) -> None:
+    folder = tmp_path / "art"
+    folder.mkdir()
+    Image.linear_gradient("L").resize((40, 30)).save(folder / "a.png")
+    Image.linear_gradient("L").resize((80, 10)).save(folder / "long.png")
+    options = ("build", folder, "-c", tmp_path / "c")
+    refused = run("--max-pixels", "1000", "--max-side", "60", *options).stdout
+    assert "40 x 30 px is over the limit of 1000 pixels; I2V_SEARCH_MAX_PIXELS or --max-pixels" in refused
+    assert "80 x 10 px has a side over the limit of 60 px; I2V_SEARCH_MAX_SIDE or --max-side" in refused
+    assert "2 encoded" in run("--max-pixels", "1200", "--max-side", "80", *options).stdout
+    assert run("--max-pixels", "0", *options).returncode == 2

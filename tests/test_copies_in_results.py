@@ -114,9 +114,10 @@ def test_pages_hold_each_picture_once_and_count_its_copies(
     if "min_score" not in options:
         assert {picture[hit.id]: hit.copies + 1 for hit in shown} == several
     if "diverse" not in options:
-        firsts = {picture[hit.id]: hit.id for hit in reversed(everything)}
-        expected = [hit.id for hit in everything if firsts[picture[hit.id]] == hit.id]
-        assert [hit.id for hit in shown] == expected
+        # Which of two equal rows comes first may change with how many are asked for.
+        assert [picture[hit.id] for hit in shown] == list(
+            dict.fromkeys(picture[hit.id] for hit in everything)
+        )
 
 
 def test_a_damaged_or_deleted_proof_leaves_equal_files_collapsed(collection: Collection) -> None:

@@ -15,6 +15,7 @@ import pytest
 from grids import GridEncoder, draw, touch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mixed_art import make_mixed_art
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageOps
 
 from i2v_search.choices import DuplicateKind, SimilarityName
@@ -273,6 +274,23 @@ def test_white_drawings_on_nothing_are_told_apart(tmp_path: Path) -> None:
     assert collection.duplicates(threshold=0.01).groups == ()
     (hit,) = collection.search("1.png").hits
     assert hit.score < 0.999
+
+
+def test_in_a_mixed_folder_no_variant_is_a_copy_and_copies_are_found(tmp_path: Path) -> None:
+    made = make_mixed_art(tmp_path / "mixed", count=150)
+
+    def original(path: str) -> str:
+        return original(made[path].original) if made[path].kind == "copy" else path
+
+    collection = build(tmp_path / "mixed")
+    found = collection.duplicates(threshold=0.5)
+    best = {member.path: group.best.path for group in found.groups for member in group.members}
+    for group in found.groups:
+        assert len({original(member.path) for member in group.members}) == 1, group
+    stored = {collection.stored_path(number) for number in collection.ids}
+    copies = [path for path in made if path in stored and made[path].kind == "copy"]
+    together = [path for path in copies if best.get(path, path) == best.get(made[path].original, "")]
+    assert len(together) >= 0.8 * len(copies) > 5
 
 
 def test_two_white_pages_are_the_same_only_where_size_and_pixels_are(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ from typing import Final
 
 from i2v_search.choices import DuplicateKind
 from i2v_search.duplicates.fingerprints import Fingerprint, fingerprint_of, has_same_forms
-from i2v_search.duplicates.registering import LEAST_SIDE, SIDE, Levels, compared_side, detail, difference
+from i2v_search.duplicates.registering import LEAST_SIDE, Levels, compared_side, detail, difference
 from i2v_search.images import decode_whole
 
 MOST_LARGEST: Final = 2.0
-MOST_LOCAL: Final = 1.4
-MOST_LOCAL_SMALL: Final = 0.6
-"""The most that `registering.Difference` may say of near copies, the last where a small picture is compared
-at a shorter side: docs/decisions/0010-duplicates.md."""
+MOST_LOCAL: Final = 1.25
+"""The most that `registering.Difference` may say of near copies: docs/decisions/0010-duplicates.md."""
+FULL_SIDE: Final = 120
+"""Compared at a shorter side, less is left of a small difference, and less may differ."""
 LEAST_ALIKE: Final = 0.5
 """Correlation of two thumbnails below which nobody lays the pictures over each other."""
 
@@ -105,5 +105,5 @@ def _is_near(best: Look, other: Look) -> bool:
     if not best.frames == other.frames == 1 or side < LEAST_SIDE or one @ two < LEAST_ALIKE:
         return False
     apart = difference(best.detail, other.detail, side)
-    most = MOST_LOCAL if side == SIDE else MOST_LOCAL_SMALL
+    most = MOST_LOCAL * min(1.0, side / FULL_SIDE) ** 4
     return apart is not None and apart.largest <= MOST_LARGEST and apart.local <= most

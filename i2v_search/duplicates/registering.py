@@ -20,8 +20,8 @@ from PIL import Image
 #: Pixels a side at which pictures are kept, whatever their size and shape, and compared at most.
 SIDE: Final = 128
 #: A side shorter than this shows too little to tell a copy from a variant.
-LEAST_SIDE: Final = 64
-#: Share of the shorter side of a picture at which its pixels are drawing rather than encoding.
+LEAST_SIDE: Final = 80
+#: Share of the sides of a picture at which its pixels are drawing rather than encoding.
 _SHARPNESS: Final = 0.6
 #: Sides at which they are laid over each other, the coarsest first, and steps at each.
 _LEVELS: Final = ((16, 8), (32, 6), (64, 4))
@@ -85,9 +85,9 @@ def compared_side(width: int, height: int) -> int:
 
     Example:
         >>> compared_side(640, 480), compared_side(200, 150)
-        (128, 90)
+        (128, 103)
     """
-    return min(SIDE, int(_SHARPNESS * min(width, height)))
+    return min(SIDE, int(_SHARPNESS * math.sqrt(width * height)))
 
 
 def difference(whole: Levels, part: Levels, side: int = SIDE) -> Difference | None:

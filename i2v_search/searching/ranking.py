@@ -176,7 +176,9 @@ def lay_out(
     Returns:
         At least `count` rows, or all that there are.
     """
-    depth, ahead = size, int(min_score > -math.inf)  # one row ahead tells whether another qualifies
+    # Of what is twice as long a page mostly stays when copies are gone: one reading serves it.
+    depth = size if group_of is None else 2 * size
+    ahead = int(min_score > -math.inf)  # one row ahead tells whether another qualifies
     scores, positions = np.empty(0, np.float32), np.empty(0, np.int64)
     while True:
         found = rank(depth + ahead)
