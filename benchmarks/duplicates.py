@@ -26,10 +26,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection, sample_directory, sample_images
-from i2v_search.duplicates.comparing import THRESHOLD
-from i2v_search.duplicates.looks import Look, look, relation
-from i2v_search.evaluation.copies import EDITS
-from i2v_search.images import load_image
+from i2v_search.images.decoding import load_image
+from i2v_search.search.duplicates.comparing import THRESHOLD
+from i2v_search.search.duplicates.looks import Look, look, relation
+from i2v_search.training.evaluation.edited_copies import EDITS
 
 PICTURES: Final = 100
 THRESHOLDS: Final = (0.8, 0.85, 0.9, 0.95, 0.98)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.synthetic import KEPT, VERSION, rows
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 
 #: Queries that have right answers; those behind them are for timing.
 JUDGED, TIMED, TOP = 200, 500, 10

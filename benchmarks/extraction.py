@@ -23,12 +23,13 @@ from PIL import Image
 from benchmarks.timing import Timings, interleave, run_parts, table
 from i2v_search import Collection, load_encoder, sample_directory
 from i2v_search.choices import Engine
-from i2v_search.encoders import Encoder
-from i2v_search.encoders.efficientnet import network_input, statistics_network
-from i2v_search.encoders.lite import STATISTICS, WEIGHTS, model_folder
-from i2v_search.encoders.network import onnx_model
+from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.lite import WEIGHTS, model_folder
+from i2v_search.encoders.lite_head import STATISTICS
+from i2v_search.encoders.networks.efficientnet import network_input, statistics_network
+from i2v_search.encoders.networks.layers import onnx_model
 from i2v_search.encoders.tensors import map_tensors
-from i2v_search.images import decode_image
+from i2v_search.images.decoding import decode_image
 
 JPEG_SIDE = 1500
 SAMPLE_STEP, JPEG_STEP = 2, 3

@@ -22,15 +22,16 @@ from PIL import Image
 
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search.choices import Engine
-from i2v_search.encoders import EncoderInfo, load_encoder
+from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
-from i2v_search.encoders.illustration2vec import FeatureModel
 from i2v_search.encoders.importing import import_weights
+from i2v_search.encoders.networks.illustration2vec import FeatureModel
+from i2v_search.encoders.networks.runtime import onnx_session
 from i2v_search.encoders.quantizing import quantize_model
-from i2v_search.encoders.runtime import onnx_session
-from i2v_search.images import load_image
-from i2v_search.lookahead import map_ahead
-from i2v_search.sample import sample_images
+from i2v_search.encoders.registry import load_encoder
+from i2v_search.images.decoding import load_image
+from i2v_search.images.lookahead import map_ahead
+from i2v_search.images.sample import sample_images
 
 # The writer of full-size weight files is the tests' own.
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -124,9 +125,9 @@ def measure_speed(command: str) -> str:
     """Images a second against torch eager, the original's way, and the machine's matrix product."""
     import torch
 
-    from i2v_search.encoders.illustration2vec import i2v_network
-    from i2v_search.encoders.network import torch_module
-    from i2v_search.encoders.runtime import OnnxRuntime, write_graph
+    from i2v_search.encoders.networks.illustration2vec import i2v_network
+    from i2v_search.encoders.networks.runtime import OnnxRuntime, write_graph
+    from i2v_search.encoders.networks.torch_network import torch_module
 
     mean, network, weights = network_mean(), i2v_network("feature"), dict(full_size("feature"))
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():

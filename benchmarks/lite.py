@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search import load_encoder, sample_directory
 from i2v_search.choices import Engine
-from i2v_search.encoders import Encoder
-from i2v_search.encoders.lite import LiteHead
-from i2v_search.evaluation.encoding import Encoded, encode_pictures
-from i2v_search.evaluation.intervals import relative_gain
-from i2v_search.evaluation.retrieval import Retrieval, retrieval
-from i2v_search.images import decode_image
-from i2v_search.training.dataset import Dataset, read_dataset, split
-from i2v_search.training.lite import LiteRecipe, Material, imagenet_trunk, learn_code_head, rows_by_set
-from i2v_search.training.statistics import StatisticsCache
+from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.lite_head import LiteHead
+from i2v_search.images.decoding import decode_image
+from i2v_search.training.datasets.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.splitting import split
+from i2v_search.training.evaluation.encoding import Encoded, encode_pictures
+from i2v_search.training.evaluation.intervals import relative_gain
+from i2v_search.training.evaluation.retrieval import Retrieval, retrieval
+from scripts.lite.lite import LiteRecipe, Material, imagenet_trunk, learn_code_head, rows_by_set
+from scripts.lite.statistics import StatisticsCache
 
 SETS = ("openclipart", "emoji", "characters")
 HEADER = ("pictures", "learned from", "lite0 P@10 / mAP", "lite P@10 / mAP", "mAP, gain", "P@10, gain")

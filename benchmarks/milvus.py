@@ -23,10 +23,11 @@ from benchmarks.milvus_server import LocalServer
 from benchmarks.synthetic import collection_of
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search.choices import IndexKind
-from i2v_search.cluster.milvus_push import Push, push_to_milvus
-from i2v_search.collection import Collection
-from i2v_search.index import Judge, SearchIndex, choose_queries
-from i2v_search.planner import IndexWishes
+from i2v_search.collection.collection import Collection
+from i2v_search.index.measuring import Judge, choose_queries
+from i2v_search.index.milvus.push import Push, push_to_milvus
+from i2v_search.index.planner import IndexWishes
+from i2v_search.index.protocol import SearchIndex
 from i2v_search.progress import Progress
 
 ROWS = 10_000

@@ -8,7 +8,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.morph import METHODS, Method, MorphSpace, geodesic, nearest
+from i2v_search.morph.graph.neighbours import nearest
+from i2v_search.morph.methods.methods import METHODS, Method, geodesic
+from i2v_search.morph.methods.space import MorphSpace
 
 Contestant: TypeAlias = Callable[[MorphSpace, int, int, int], tuple[int, ...]]
 """Finds the rows between two rows: ``(space, a, b, steps)``."""

@@ -14,8 +14,8 @@ from benchmarks.morph_contestants import Contestant
 from benchmarks.morph_oracle import CompleteTree, angle, least_largest_hop, occurrences
 from benchmarks.morph_sets import MorphSet, Pairs
 from benchmarks.timing import table
-from i2v_search.morph import MorphQuality, measure
-from i2v_search.morph.graph import hub_limit
+from i2v_search.morph.graph.network import hub_limit
+from i2v_search.morph.quality import MorphQuality, measure
 
 #: Hubs are counted on this many neighbours, whatever the graph of a method has.
 NEIGHBOURS = 15

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from benchmarks.morph_oracle import chord_matrix
-from i2v_search.graph_file import load_network
-from i2v_search.index import current_index, load_index
-from i2v_search.morph import ArrayRows, MorphSpace, Network, build_graph, connect
-from i2v_search.morph.rows import DUPLICATE
-from i2v_search.rows import UnitRows
-from i2v_search.searching.tag_table import TagTable
-from i2v_search.store import FeatureStore
+from i2v_search.index.index_files import current_index, load_index
+from i2v_search.morph.collection_rows import UnitRows
+from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.knn import build_graph
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import DUPLICATE, ArrayRows
+from i2v_search.morph.graph_file import load_network
+from i2v_search.morph.methods.space import MorphSpace
+from i2v_search.search.tag_table import TagTable
+from i2v_search.store.feature_store import FeatureStore
 
 Pairs = list[tuple[int, int]]
 

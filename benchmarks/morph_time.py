@@ -18,9 +18,10 @@ from benchmarks.processes import memory, run_alone
 from benchmarks.synthetic import DESCRIPTION, KEPT, collection_of
 from benchmarks.timing import table
 from i2v_search import Collection, Morph
-from i2v_search.manifest import Manifest
-from i2v_search.morph import METHODS, MorphSpace
-from i2v_search.planner import IndexWishes
+from i2v_search.index.planner import IndexWishes
+from i2v_search.morph.methods.methods import METHODS
+from i2v_search.morph.methods.space import MorphSpace
+from i2v_search.store.manifest import Manifest
 
 DIMENSION = 4096
 BUILT = (10_000, 20_000)

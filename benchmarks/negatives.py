@@ -19,9 +19,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.index import load_index
-from i2v_search.similarity import unit
-from i2v_search.store import FeatureStore
+from i2v_search.index.index_files import load_index
+from i2v_search.index.similarity import unit
+from i2v_search.store.feature_store import FeatureStore
 
 Rows: TypeAlias = NDArray[np.float32]
 #: Scores of all rows by the liked direction (d,) and the unlike rows (n, d).

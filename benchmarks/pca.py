@@ -20,7 +20,7 @@ from sklearn.decomposition import IncrementalPCA
 from benchmarks.processes import memory, run_alone
 from benchmarks.synthetic import DESCRIPTION, rows
 from benchmarks.timing import run_parts, table
-from i2v_search.pca import fit_pca
+from i2v_search.index.pca import fit_pca
 
 DIMENSION, COMPONENTS, HELD_OUT, BLOCK = 4096, 256, 2000, 1024
 #: IncrementalPCA takes about a minute for 10,000 rows.
@@ -109,10 +109,10 @@ def _sklearn(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     return fitted.mean_.astype(np.float32), fitted.components_.astype(np.float32)
 
 
-OURS, SKLEARN = "i2v_search.pca.fit_pca, every row", "sklearn IncrementalPCA, every row"
+OURS, SKLEARN = "i2v_search.index.pca.fit_pca, every row", "sklearn IncrementalPCA, every row"
 FITS: dict[str, Fit] = {
     OURS: partial(_ours, 1),
-    "i2v_search.pca.fit_pca, every eighth row": partial(_ours, 8),
+    "i2v_search.index.pca.fit_pca, every eighth row": partial(_ours, 8),
     "faiss.PCAMatrix, every row": partial(_faiss, 1),
     "faiss.PCAMatrix, every eighth row": partial(_faiss, 8),
     SKLEARN: _sklearn,

@@ -33,11 +33,11 @@ from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection
 from i2v_search.choices import IndexKind
-from i2v_search.index import load_index
-from i2v_search.pca import fit_pca
-from i2v_search.planner import IndexWishes
-from i2v_search.similarity import position_blocks
-from i2v_search.store import FeatureStore
+from i2v_search.index.index_files import load_index
+from i2v_search.index.pca import fit_pca
+from i2v_search.index.planner import IndexWishes
+from i2v_search.index.similarity import position_blocks
+from i2v_search.store.feature_store import FeatureStore
 
 TARGET, DIMENSION, COMPONENTS = 0.99, 4096, 256
 CANDIDATES = (10, 20, 40, 80, 160)

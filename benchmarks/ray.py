@@ -16,9 +16,9 @@ from PIL import Image
 
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search import Collection, sample_directory
+from i2v_search.build.ray.extraction import extract_on_ray
+from i2v_search.build.ray.worker_results import ClusterExtraction
 from i2v_search.choices import Engine
-from i2v_search.cluster.ray_extraction import extract_on_ray
-from i2v_search.cluster.ray_results import ClusterExtraction
 
 SIZES = (100, 400, 1200)
 ROUNDS = 2

@@ -22,8 +22,8 @@ from benchmarks.exact import JUDGED, TIMED, TOP, held_back, recall, truth
 from benchmarks.processes import Job, forget, memory, run_alone
 from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import run_parts, table
-from i2v_search.manifest import Manifest
 from i2v_search.progress import Progress
+from i2v_search.store.manifest import Manifest
 
 DIMENSION, BATCH = 4096, 64
 LIMIT = 6 * 10**9
@@ -139,7 +139,7 @@ def _measure(count: int) -> Measured:
 def build(directory: str) -> dict[str, Any]:
     """Index a collection in this process, and say what each stage took."""
     from i2v_search import Collection
-    from i2v_search.planner import IndexWishes
+    from i2v_search.index.planner import IndexWishes
 
     stages: dict[str, float] = {}
     started = last = time.perf_counter()

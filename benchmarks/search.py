@@ -19,9 +19,9 @@ from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import Timings, interleave, run_parts, table
 from i2v_search import Collection
 from i2v_search.choices import IndexKind
-from i2v_search.index import VectorIndex
-from i2v_search.planner import IndexWishes
-from i2v_search.store import widen
+from i2v_search.index.planner import IndexWishes
+from i2v_search.index.vector_index import VectorIndex
+from i2v_search.store.float16 import widen
 
 BATCH, TOP, ROUNDS = 64, 10, 15
 BATCH_GOAL, SINGLE_GOAL = 1.10, 1.50
@@ -55,7 +55,7 @@ def part(count: int, dimension: int, command: str) -> str:
         f"{count:,} rows of {dimension} dimensions. {DESCRIPTION}{explained} Raw: the same FAISS object "
         "called directly; the query centred and projected, and the candidates re-ranked from float16 rows in "
         "a memory map, in NumPy, which converts float16 slowly: *our conversion* is the same by hand with "
-        "i2v_search.store.widen. It finds row numbers, Collection.search also paths, scores and shared tags. "
+        "i2v_search.store.float16.widen. It finds row numbers, Collection.search also paths, scores, tags. "
         f"Goals: at most {BATCH_GOAL:.2f} x raw for a batch of {BATCH}, {SINGLE_GOAL:.1f} x for one."
     )
     floor = (

@@ -116,7 +116,7 @@ class Served:
 def served(collection: Path, *options: str) -> Iterator[Served]:
     """Start the server on a free port, and stop it as Ctrl-C does."""
     with tempfile.TemporaryDirectory() as cache:
-        command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve"]
+        command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "serve"]
         command += ["--collection", str(collection), "--no-open", "--access-log", os.devnull]
         started = time.perf_counter()
         process = subprocess.Popen(

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from benchmarks.synthetic import new_collection, records, rows, write_collection
 from benchmarks.timing import interleave, run_parts, table
-from i2v_search.similarity import position_blocks
-from i2v_search.store import COMMIT_ROWS, FeatureStore, StoreWriter, WriterLock, unit_float16
+from i2v_search.index.similarity import position_blocks
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.writer import COMMIT_ROWS, StoreWriter, WriterLock
 
 DIMENSION = 4096
 WRITTEN, STORED = 16 * COMMIT_ROWS, 20_000

@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 from benchmarks.timing import run_parts, table
 from i2v_search import Collection
 from i2v_search.files import file_sha256
-from i2v_search.manifest import EncoderRecord, Manifest, PartRecord
-from i2v_search.parts import Capacity, ImageRecord, PartWriter
-from i2v_search.sample import sample_directory
-from i2v_search.similarity import Similarity, unit
-from i2v_search.store import FeatureStore, WriterLock, unit_float16
+from i2v_search.images.sample import sample_directory
+from i2v_search.index.similarity import Similarity, unit
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import EncoderRecord, Manifest, PartRecord
+from i2v_search.store.parts import Capacity, ImageRecord, PartWriter
+from i2v_search.store.writer import WriterLock
 
 LATENT, GROUPS, CLUSTERS, LOCAL = 512, 150, 5000, 12
 DUPLICATES = 0.03

@@ -20,8 +20,9 @@ from benchmarks.processes import run_alone
 from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import Timings, run_parts, table
 from i2v_search import Collection
-from i2v_search.index import VectorIndex, choose_queries
-from i2v_search.planner import IndexWishes
+from i2v_search.index.measuring import choose_queries
+from i2v_search.index.planner import IndexWishes
+from i2v_search.index.vector_index import VectorIndex
 
 ROUNDS, TOP = 5, 10
 BATCHES = (1, 4, 32, 128)

@@ -4,117 +4,112 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from i2v_search import i2v
-    from i2v_search.animation import MorphAnimation, morph_animation
+    from i2v_search.build.extract import Extraction
+    from i2v_search.build.recipe import Recipe
+    from i2v_search.build.upkeep.exporting import Export
+    from i2v_search.build.upkeep.merging import Merge, MergedSource
+    from i2v_search.build.upkeep.relocating import Relocation
+    from i2v_search.build.upkeep.repairing import LostImage, Repair
+    from i2v_search.build.upkeep.rewriting import Compaction
     from i2v_search.choices import Engine
-    from i2v_search.cluster.milvus_push import Push, push_to_milvus
-    from i2v_search.collection import Collection
-    from i2v_search.colours import colour_order
-    from i2v_search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
-    from i2v_search.encoders import (
-        Encoder,
-        EncoderInfo,
-        Encoding,
-        Tagger,
-        load_encoder,
-        load_tagger,
-        register_encoder,
-    )
+    from i2v_search.collection.collection import Collection
+    from i2v_search.collection.info import CollectionInfo
+    from i2v_search.encoders import i2v
+    from i2v_search.encoders.base import Encoder, EncoderInfo, Encoding, Tagger
+    from i2v_search.encoders.registry import load_encoder, load_tagger, register_encoder
+    from i2v_search.encoders.tagging import TaggedImage, tag_images
     from i2v_search.errors import I2VSearchError
-    from i2v_search.evaluating import Evaluation, evaluate
-    from i2v_search.extract import Extraction
-    from i2v_search.images import load_image
-    from i2v_search.map_pictures import map_picture
-    from i2v_search.mapping import CollectionMap
-    from i2v_search.morph import MorphQuality
-    from i2v_search.morph_map import MorphMap
-    from i2v_search.morph_pictures import morph_map_picture, morph_picture
-    from i2v_search.pages import map_page
-    from i2v_search.pictures import duplicates_picture, search_picture, searches_picture
-    from i2v_search.planner import IndexPlan, IndexWishes
+    from i2v_search.images.decoding import load_image
+    from i2v_search.images.sample import SampleImage, sample_directory, sample_images
+    from i2v_search.images.sources import Skipped
+    from i2v_search.index.mapping import CollectionMap
+    from i2v_search.index.milvus.push import Push, push_to_milvus
+    from i2v_search.index.planner import IndexPlan, IndexWishes
+    from i2v_search.morph.plane import MorphMap
+    from i2v_search.morph.quality import MorphQuality
+    from i2v_search.morph.stops import Morph, Stop
+    from i2v_search.pictures.animation import MorphAnimation, morph_animation
+    from i2v_search.pictures.colours import colour_order
+    from i2v_search.pictures.contact_sheets import duplicates_picture, search_picture, searches_picture
+    from i2v_search.pictures.map_drawing import map_picture
+    from i2v_search.pictures.map_page import map_page
+    from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
     from i2v_search.progress import Progress
-    from i2v_search.recipe import Recipe
-    from i2v_search.results import CollectionInfo, Hit, Morph, SearchResult, Stop
-    from i2v_search.sample import SampleImage, sample_directory, sample_images
-    from i2v_search.searching.query import Example
-    from i2v_search.sources import Skipped
-    from i2v_search.store import Damage
-    from i2v_search.tagging import TaggedImage, tag_images
-    from i2v_search.tags import ImageTags, Tag
-    from i2v_search.training.dataset import Dataset, read_dataset
+    from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
+    from i2v_search.search.query import Example
+    from i2v_search.search.results import Hit, SearchResult
+    from i2v_search.store.checksums import Damage
+    from i2v_search.tags.vocabulary import ImageTags, Tag
+    from i2v_search.training.datasets.dataset import Dataset, read_dataset
+    from i2v_search.training.evaluation.evaluation import Evaluation, evaluate
     from i2v_search.training.report import RunReport
     from i2v_search.training.run import train
     from i2v_search.training.settings import TrainingSettings
-    from i2v_search.upkeep.exporting import Export
-    from i2v_search.upkeep.merging import Merge, MergedSource
-    from i2v_search.upkeep.relocating import Relocation
-    from i2v_search.upkeep.repairing import LostImage, Repair
-    from i2v_search.upkeep.rewriting import Compaction
 
 # Where each public name lives. They are imported when first used: the package itself costs nothing to import.
 _HOMES = {
-    "Collection": "collection",
-    "CollectionInfo": "results",
-    "CollectionMap": "mapping",
-    "Compaction": "upkeep.rewriting",
-    "Damage": "store",
-    "Dataset": "training.dataset",
-    "Duplicate": "duplicates.groups",
-    "DuplicateGroup": "duplicates.groups",
-    "Duplicates": "duplicates.groups",
-    "Encoder": "encoders",
-    "EncoderInfo": "encoders",
-    "Encoding": "encoders",
+    "Collection": "collection.collection",
+    "CollectionInfo": "collection.info",
+    "CollectionMap": "index.mapping",
+    "Compaction": "build.upkeep.rewriting",
+    "Damage": "store.checksums",
+    "Dataset": "training.datasets.dataset",
+    "Duplicate": "search.duplicates.groups",
+    "DuplicateGroup": "search.duplicates.groups",
+    "Duplicates": "search.duplicates.groups",
+    "Encoder": "encoders.base",
+    "EncoderInfo": "encoders.base",
+    "Encoding": "encoders.base",
     "Engine": "choices",
-    "Evaluation": "evaluating",
-    "Example": "searching.query",
-    "Export": "upkeep.exporting",
-    "Extraction": "extract",
-    "Hit": "results",
+    "Evaluation": "training.evaluation.evaluation",
+    "Example": "search.query",
+    "Export": "build.upkeep.exporting",
+    "Extraction": "build.extract",
+    "Hit": "search.results",
     "I2VSearchError": "errors",
-    "ImageTags": "tags",
-    "IndexPlan": "planner",
-    "IndexWishes": "planner",
-    "LostImage": "upkeep.repairing",
-    "Merge": "upkeep.merging",
-    "MergedSource": "upkeep.merging",
-    "Morph": "results",
-    "MorphAnimation": "animation",
-    "MorphMap": "morph_map",
-    "MorphQuality": "morph",
+    "ImageTags": "tags.vocabulary",
+    "IndexPlan": "index.planner",
+    "IndexWishes": "index.planner",
+    "LostImage": "build.upkeep.repairing",
+    "Merge": "build.upkeep.merging",
+    "MergedSource": "build.upkeep.merging",
+    "Morph": "morph.stops",
+    "MorphAnimation": "pictures.animation",
+    "MorphMap": "morph.plane",
+    "MorphQuality": "morph.quality",
     "Progress": "progress",
-    "Push": "cluster.milvus_push",
-    "Recipe": "recipe",
-    "Relocation": "upkeep.relocating",
-    "Repair": "upkeep.repairing",
+    "Push": "index.milvus.push",
+    "Recipe": "build.recipe",
+    "Relocation": "build.upkeep.relocating",
+    "Repair": "build.upkeep.repairing",
     "RunReport": "training.report",
-    "SampleImage": "sample",
-    "SearchResult": "results",
-    "Skipped": "sources",
-    "Stop": "results",
-    "Tag": "tags",
-    "TaggedImage": "tagging",
-    "Tagger": "encoders",
+    "SampleImage": "images.sample",
+    "SearchResult": "search.results",
+    "Skipped": "images.sources",
+    "Stop": "morph.stops",
+    "Tag": "tags.vocabulary",
+    "TaggedImage": "encoders.tagging",
+    "Tagger": "encoders.base",
     "TrainingSettings": "training.settings",
-    "colour_order": "colours",
-    "duplicates_picture": "pictures",
-    "evaluate": "evaluating",
-    "load_encoder": "encoders",
-    "load_image": "images",
-    "load_tagger": "encoders",
-    "map_page": "pages",
-    "map_picture": "map_pictures",
-    "morph_animation": "animation",
-    "morph_map_picture": "morph_pictures",
-    "morph_picture": "morph_pictures",
-    "push_to_milvus": "cluster.milvus_push",
-    "read_dataset": "training.dataset",
-    "register_encoder": "encoders",
-    "sample_directory": "sample",
-    "sample_images": "sample",
-    "search_picture": "pictures",
-    "searches_picture": "pictures",
-    "tag_images": "tagging",
+    "colour_order": "pictures.colours",
+    "duplicates_picture": "pictures.contact_sheets",
+    "evaluate": "training.evaluation.evaluation",
+    "load_encoder": "encoders.registry",
+    "load_image": "images.decoding",
+    "load_tagger": "encoders.registry",
+    "map_page": "pictures.map_page",
+    "map_picture": "pictures.map_drawing",
+    "morph_animation": "pictures.animation",
+    "morph_map_picture": "pictures.morph_strips",
+    "morph_picture": "pictures.morph_strips",
+    "push_to_milvus": "index.milvus.push",
+    "read_dataset": "training.datasets.dataset",
+    "register_encoder": "encoders.registry",
+    "sample_directory": "images.sample",
+    "sample_images": "images.sample",
+    "search_picture": "pictures.contact_sheets",
+    "searches_picture": "pictures.contact_sheets",
+    "tag_images": "encoders.tagging",
     "train": "training.run",
 }
 
@@ -188,7 +183,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "i2v":
-        return import_module(f"{__name__}.i2v")
+        return import_module(f"{__name__}.encoders.i2v")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,19 +5,19 @@ from typing import Literal, TypeAlias
 
 from i2v_search.arguments import plain_numbers
 
-#: How two vectors are compared: `i2v_search.similarity`.
+#: How two vectors are compared: `i2v_search.index.similarity`.
 SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
-#: How neighbours are found: `i2v_search.planner`.
+#: How neighbours are found: `i2v_search.index.planner`.
 IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 #: What proposes neighbours: FAISS in this process, or a Milvus server.
 SearchEngine: TypeAlias = Literal["faiss", "milvus"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
-#: The file formats of a moving picture: `i2v_search.animation`.
+#: The file formats of a moving picture: `i2v_search.pictures.animation`.
 AnimationFormat: TypeAlias = Literal["webp", "gif"]
-#: In what way two files are the same picture, or variants of one: `i2v_search.duplicates.comparing`.
+#: In what way two files are the same picture, or variants of one: `i2v_search.search.duplicates.comparing`.
 DuplicateKind: TypeAlias = Literal["exact", "pixels", "near", "variants"]
-#: How a collection is laid out in two dimensions: `i2v_search.mapping`.
+#: How a collection is laid out in two dimensions: `i2v_search.index.mapping`.
 MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]
 #: Where an encoder runs.
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
@@ -25,7 +25,7 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 #: How tags are chosen: one threshold for all, or each tag's own for the best F0.5, F1 or F2.
 Rule: TypeAlias = Literal["constant", "f0.5", "f1", "f2"]
-#: What writing a caption does where there is one: `i2v_search.captions`.
+#: What writing a caption does where there is one: `i2v_search.images.captions`.
 ExistingCaption: TypeAlias = Literal["keep", "append", "overwrite"]
 #: What can be trained: `i2v_search.encoders.trained`.
 TrainingModel: TypeAlias = Literal["illustration2vec", "illustration2vec-features", "lite"]
@@ -33,7 +33,7 @@ TrainingModel: TypeAlias = Literal["illustration2vec", "illustration2vec-feature
 TrainingOptimizer: TypeAlias = Literal["adamw", "sgd"]
 #: What early stopping and the choice of the best epoch look at.
 TrainingCriterion: TypeAlias = Literal["map", "loss"]
-#: What `i2v_search.training.recipes` can make.
+#: What `scripts.lite.recipes` can make.
 DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters"]
 
 

@@ -10,15 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from i2v_search.graph_file import build_network, save_network
-from i2v_search.index import VectorIndex, save_index
-from i2v_search.manifest import FORMAT_VERSION, EncoderRecord, Manifest
-from i2v_search.parts import ImageRecord
-from i2v_search.planner import plan_index
+from i2v_search.index.index_files import save_index
+from i2v_search.index.planner import plan_index
+from i2v_search.index.vector_index import VectorIndex
+from i2v_search.morph.collection_rows import UnitRows
+from i2v_search.morph.graph_file import build_network, save_network
 from i2v_search.progress import silent
-from i2v_search.rows import UnitRows
-from i2v_search.store import FeatureStore, Removal, Removals, StoreWriter, WriterLock, unit_float16
-from i2v_search.tags import Tag
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import FORMAT_VERSION, EncoderRecord, Manifest
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.removals import Removal, Removals
+from i2v_search.store.writer import StoreWriter, WriterLock
+from i2v_search.tags.vocabulary import Tag
 
 ROWS, DIMENSION = 12, 8
 

@@ -21,8 +21,8 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from i2v_search.collection import Collection
-from i2v_search.sample import sample_directory
+from i2v_search.collection.collection import Collection
+from i2v_search.images.sample import sample_directory
 
 DOCS = Path(__file__).parent.parent / "docs"
 LARGEST = 600_000

@@ -30,8 +30,8 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
-from i2v_search.training.recipes.fetching import fetch
-from i2v_search.training.recipes.openclipart import (
+from scripts.lite.recipes.fetching import fetch
+from scripts.lite.recipes.openclipart import (
     PACKAGE,
     Description,
     candidates,
@@ -40,7 +40,7 @@ from i2v_search.training.recipes.openclipart import (
     subject_words,
     unpack,
 )
-from i2v_search.training.recipes.writing import slug
+from scripts.lite.recipes.writing import slug
 
 HERE = Path(__file__).resolve().parent
 SELECTION = HERE / "sample_selection.toml"

@@ -27,22 +27,22 @@ PACKAGE = "i2v_search"
 
 #: The tests of a room, and more of them for some of its modules, which then run first.
 ROOMS: dict[str, list[str]] = {
-    "searching": ["query", "filters", "ranking", "tag_ranking", "search", "paging", "batch"],
+    "search": ["query", "filters", "ranking", "tag_ranking", "search", "paging", "batch"],
     "index": ["index", "scanners", "pca", "planner", "threads"],
     "morph": ["morph_graph", "morph_paths", "morph_gradual", "morph_layered", "morph_quality", "morph_route"],
     "store": ["store_checks", "store", "parts", "drives", "removals", "flipped_byte"],
-    "upkeep": ["repair", "salvage", "compact", "relocate", "merge", "export"],
+    "build/upkeep": ["repair", "salvage", "compact", "relocate", "merge", "export"],
 }
 MODULES: dict[str, list[str]] = {
-    "index/forms": ["pca"],
-    "morph/spanning": ["morph_spanning"],
+    "index/projection": ["pca"],
+    "morph/graph/spanning": ["morph_spanning"],
     "store/removals": ["removals", "away"],
     "store/writer": ["parts"],
-    "upkeep/exporting": ["export"],
-    "upkeep/hdf5_export": ["export"],
-    "upkeep/merging": ["merge"],
-    "upkeep/relocating": ["relocate"],
-    "upkeep/rewriting": ["compact"],
+    "build/upkeep/exporting": ["export"],
+    "build/upkeep/hdf5_export": ["export"],
+    "build/upkeep/merging": ["merge"],
+    "build/upkeep/relocating": ["relocate"],
+    "build/upkeep/rewriting": ["compact"],
 }
 
 #: Address space of the tests of one mutant.
@@ -155,7 +155,8 @@ def survives(mutant: Mutant, copied: Path, timeout: float) -> bool:
     """Whether all tests about the module pass with the mutant in place; one that hangs is noticed."""
     path = copied / PACKAGE / mutant.module
     original = path.read_bytes()
-    room, name = mutant.module.parts[0], mutant.module.with_suffix("").as_posix()
+    name = mutant.module.with_suffix("").as_posix()
+    room = next(room for room in ROOMS if name.startswith(f"{room}/"))
     tests = dict.fromkeys([*MODULES.get(name, []), *ROOMS[room]])
     files = [os.fspath(file) for test in tests if (file := copied / "tests" / f"test_{test}.py").exists()]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
@@ -188,7 +189,7 @@ def main() -> None:
     options = parser.parse_args()
     generator, chosen = random.Random(options.seed), list[Mutant]()
     for number, room in enumerate(options.rooms):
-        modules = sorted((ROOT / PACKAGE / room).glob("*.py"))
+        modules = sorted((ROOT / PACKAGE / room).rglob("*.py"))
         found = [mutant for path in modules for mutant in mutants(path.relative_to(ROOT / PACKAGE))]
         count = (options.count + number) // len(options.rooms)
         chosen += generator.sample(found, min(count, len(found)))

@@ -12,8 +12,8 @@ from pathlib import Path
 from i2v_search.choices import Engine
 from i2v_search.cli.show import progress
 from i2v_search.encoders.lite import model_folder
-from i2v_search.training.dataset import read_dataset
-from i2v_search.training.lite import train_lite
+from i2v_search.training.datasets.dataset import read_dataset
+from scripts.lite.lite import train_lite
 
 
 def main() -> None:

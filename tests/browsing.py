@@ -12,8 +12,8 @@ import pytest
 from visiting import MAX_UPLOAD, Opens, Visit
 from web_server import Running, running
 
-from i2v_search.collection import Collection
-from i2v_search.web.settings import ServerSettings
+from i2v_search.collection.collection import Collection
+from i2v_search.web.server_settings import ServerSettings
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from small_build import make_parts_tiny
 from worn import copy_of, wear
 
 from i2v_search.choices import Engine
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
-from i2v_search.sample import sample_images
+from i2v_search.images.sample import sample_images
 
 # Scripts that tests run in processes of their own, not modules to look for examples in.
 collect_ignore = ["damaged_store.py", "merging_process.py", "small_build.py", "small_upkeep.py"]

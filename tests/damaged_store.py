@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from i2v_search.arrays import read_arrays
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
-from i2v_search.manifest import FileRecord
-from i2v_search.searching.tag_table import TagTable
-from i2v_search.store import FeatureStore
+from i2v_search.search.tag_table import TagTable
+from i2v_search.store.arrays import read_arrays
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import FileRecord
 
 
 def read_store(directory: Path) -> Any:

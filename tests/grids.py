@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.encoders import EncoderInfo, Encoding
-from i2v_search.tags import Vocabulary
+from i2v_search.encoders.base import EncoderInfo, Encoding
+from i2v_search.tags.vocabulary import Vocabulary
 
 SIDE = 4
 DIMENSION = SIDE * SIDE * 3

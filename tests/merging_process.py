@@ -9,7 +9,7 @@ from pathlib import Path
 
 from small_build import make_parts_tiny
 
-from i2v_search.upkeep import merging
+from i2v_search.build.upkeep import merging
 
 if __name__ == "__main__":
     make_parts_tiny()

@@ -12,9 +12,10 @@ from typing import Any
 
 from grids import GridEncoder
 
-from i2v_search import Collection, load_encoder, store
+from i2v_search import Collection, load_encoder
 from i2v_search.choices import Engine
-from i2v_search.parts import Capacity
+from i2v_search.store import writer
+from i2v_search.store.parts import Capacity
 
 TINY = Capacity(rows=6, path_bytes=400, vocabulary=8, vocabulary_bytes=64, tag_entries=12)
 #: For `lite`, which tags.
@@ -26,7 +27,7 @@ def make_parts_tiny(set_attribute: Callable[[Any, str, object], None] = setattr)
     set_attribute(
         Capacity, "for_dimension", classmethod(lambda cls, dimension: ROOMY if dimension == 4096 else TINY)
     )
-    set_attribute(store, "COMMIT_ROWS", 3)
+    set_attribute(writer, "COMMIT_ROWS", 3)
     set_attribute(GridEncoder, "batch_size", 2)
 
 

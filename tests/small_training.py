@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from i2v_search.choices import Engine
 from i2v_search.progress import Progress
-from i2v_search.training.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.dataset import Dataset, read_dataset
 from i2v_search.training.initial import Widths
 from i2v_search.training.report import RunReport
 from i2v_search.training.run import train

@@ -18,10 +18,10 @@ from typing import Any
 
 from small_build import make_parts_tiny
 
-from i2v_search.upkeep import copying
-from i2v_search.upkeep.relocating import relocate_collection
-from i2v_search.upkeep.repairing import repair_collection
-from i2v_search.upkeep.rewriting import compact_collection
+from i2v_search.build.upkeep import copying
+from i2v_search.build.upkeep.relocating import relocate_collection
+from i2v_search.build.upkeep.repairing import repair_collection
+from i2v_search.build.upkeep.rewriting import compact_collection
 
 
 class Moments:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from i2v_search import Collection, Morph, morph_animation
 from i2v_search.choices import AnimationFormat
-from i2v_search.drawing.films import END_PAUSE, PAUSE, faded_frames, film
 from i2v_search.errors import QueryError
+from i2v_search.pictures.drawing.films import END_PAUSE, PAUSE, faded_frames, film
 
 FORMATS: list[AnimationFormat] = ["webp", "gif"]
 

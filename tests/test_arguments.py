@@ -22,9 +22,9 @@ from i2v_search import (
     searches_picture,
 )
 from i2v_search.arguments import several, shown
-from i2v_search.cli.app import app
+from i2v_search.cli.main import app
 from i2v_search.errors import I2VSearchError, QueryError
-from i2v_search.searching.query import Example
+from i2v_search.search.query import Example
 
 COUNT = 14
 

@@ -19,14 +19,17 @@ from grids import GridEncoder, draw_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search import Collection, arrays
-from i2v_search.arrays import read_arrays, write_arrays
+from i2v_search import Collection
 from i2v_search.errors import CollectionDamagedError, CollectionError
 from i2v_search.files import file_sha256
-from i2v_search.manifest import EncoderRecord, FileRecord, Manifest
-from i2v_search.parts import ImageRecord, Part, PartWriter, part_layout
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.tags import Tag
+from i2v_search.store import arrays
+from i2v_search.store.arrays import read_arrays, write_arrays
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import EncoderRecord, FileRecord, Manifest
+from i2v_search.store.parts import ImageRecord, Part, PartWriter, part_layout
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import Tag
 
 DIMENSION = 4
 ROWS = 6

@@ -15,10 +15,10 @@ from grids import GridEncoder, draw, draw_folder
 from worn import files_of
 
 from i2v_search import Collection
-from i2v_search.archives import ARCHIVE_SEPARATOR
+from i2v_search.build.presence import Places
 from i2v_search.errors import SourceError
-from i2v_search.presence import Places
-from i2v_search.store import FeatureStore
+from i2v_search.images.archives import ARCHIVE_SEPARATOR
+from i2v_search.store.feature_store import FeatureStore
 
 TESTS = Path(__file__).parent
 

@@ -10,13 +10,13 @@ import pytest
 from grids import DIMENSION, GridEncoder, draw, draw_folder
 from numpy.typing import NDArray
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.errors import ImageError, QueryError
-from i2v_search.planner import IndexWishes
-from i2v_search.results import SearchResult
-from i2v_search.searching.query import Example
-from i2v_search.tags import Vocabulary
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.query import Example
+from i2v_search.search.results import SearchResult
+from i2v_search.tags.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(("red", "green"), ("general", "general"))
 
@@ -112,7 +112,7 @@ def test_a_matrix_is_a_query_for_each_row(collection: Collection) -> None:
 def test_more_queries_than_are_answered_at_a_time(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i2v_search.searching.searcher.BATCH", 4)
+    monkeypatch.setattr("i2v_search.search.searcher.BATCH", 4)
     results = collection.search_each(list(range(30)), top=1, exclude_query=False)
     assert [result.query for result in results] == [f"{number:04d}.png" for number in range(30)]
     assert [hit.score > 0.999 for result in results for hit in result.hits] == [True] * 30

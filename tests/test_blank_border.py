@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.encoders import efficientnet, lite
+from i2v_search.encoders import lite
 from i2v_search.encoders.lite import BORDER_LEVELS, without_border
+from i2v_search.encoders.networks import efficientnet
 
 
 @st.composite

@@ -22,8 +22,8 @@ from caffe_files import (
 )
 from numpy.typing import NDArray
 
-from i2v_search.encoders.caffemodel import read_binaryproto, read_caffemodel, read_mean
 from i2v_search.encoders.filemap import FileMap
+from i2v_search.encoders.weights.caffemodel import read_binaryproto, read_caffemodel, read_mean
 from i2v_search.errors import WeightsError
 
 MODELS = {"tag": ("tag",), "feature": ("feature", "encode2")}

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from i2v_search.captions import MAX_BYTES, CaptionNames, CaptionWriter, parse_caption, read_caption
 from i2v_search.choices import ExistingCaption
-from i2v_search.cli.app import app
+from i2v_search.cli.main import app
 from i2v_search.errors import TagError
-from i2v_search.sample import sample_directory
-from i2v_search.sources import Skipped
-from i2v_search.tags import ImageTags, Tag, normalise_tag
+from i2v_search.images.captions import MAX_BYTES, CaptionNames, CaptionWriter, parse_caption, read_caption
+from i2v_search.images.sample import sample_directory
+from i2v_search.images.sources import Skipped
+from i2v_search.tags.vocabulary import ImageTags, Tag, normalise_tag
 
 TAGS = ImageTags(general=(Tag("hat", 0.9), Tag("smile", 0.8)), character=(Tag("miku", 0.7),))
 

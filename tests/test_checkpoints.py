@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from i2v_search.encoders.checkpoints import check_architecture, detect_format, heads, read_weights
-from i2v_search.encoders.illustration2vec import Head, i2v_network
-from i2v_search.encoders.network import onnx_model
+from i2v_search.encoders.networks.illustration2vec import Head, i2v_network
+from i2v_search.encoders.networks.layers import onnx_model
+from i2v_search.encoders.weights.checkpoints import check_architecture, detect_format, heads, read_weights
 from i2v_search.errors import WeightsError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -698,7 +698,7 @@ def test_a_file_cut_anywhere_is_refused(sample_files: dict[str, Path], kind: str
 def test_reading_a_caffemodel_imports_neither_torch_nor_onnx(tmp_path: Path) -> None:
     write_caffemodel(tmp_path / "net", TAG)
     code = (
-        "import sys, pathlib; from i2v_search.encoders.checkpoints import read_weights;"
+        "import sys, pathlib; from i2v_search.encoders.weights.checkpoints import read_weights;"
         "read_weights(pathlib.Path(sys.argv[1])); print({'torch', 'onnx', 'safetensors'} & set(sys.modules))"
     )
     found = subprocess.run(

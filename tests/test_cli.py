@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from i2v_search.cli.search import search
-from i2v_search.sample import sample_directory
-from i2v_search.tags import TAG_THRESHOLD
+from i2v_search.images.sample import sample_directory
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
 COMMANDS = [
     "build",
@@ -42,7 +42,7 @@ COMMANDS = [
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from i2v_search.cli.app import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", "from i2v_search.cli.main import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -82,7 +82,7 @@ def test_the_version_is_printed() -> None:
 
 def test_help_loads_no_heavy_module() -> None:
     script = (
-        "import sys\nsys.argv = ['i2v-search', '--help']\nfrom i2v_search.cli.app import main\n"
+        "import sys\nsys.argv = ['i2v-search', '--help']\nfrom i2v_search.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
         "heavy = {'torch', 'faiss', 'onnxruntime', 'onnx', 'h5py', 'numpy', 'PIL', 'scipy', 'pydantic'}\n"
         "print('loaded:', sorted(heavy & set(sys.modules)))"

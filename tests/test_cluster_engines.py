@@ -29,23 +29,25 @@ from typer.testing import CliRunner
 import i2v_search
 from benchmarks.milvus_server import LocalServer
 from i2v_search.choices import SimilarityName
-from i2v_search.cli.app import app
-from i2v_search.cluster.milvus_index import MilvusIndex
-from i2v_search.cluster.milvus_plan import plan_milvus
-from i2v_search.cluster.milvus_proposals import Proposer
-from i2v_search.cluster.milvus_push import push_to_milvus
-from i2v_search.cluster.milvus_rows import content_versions, expression
-from i2v_search.cluster.milvus_server import URI_VARIABLE, MilvusAddress, MilvusServer
-from i2v_search.cluster.milvus_state import read_state
-from i2v_search.collection import Collection
+from i2v_search.cli.main import app
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import EncoderMismatchError, IndexStaleError, QueryError, SearchServerError
-from i2v_search.index import Conditions
-from i2v_search.manifest import Manifest
-from i2v_search.planner import IndexWishes, plan_index
+from i2v_search.images.sample import sample_images
+from i2v_search.index.milvus.connection import URI_VARIABLE, MilvusAddress, MilvusServer
+from i2v_search.index.milvus.index import MilvusIndex
+from i2v_search.index.milvus.plan import plan_milvus
+from i2v_search.index.milvus.proposals import Proposer
+from i2v_search.index.milvus.push import push_to_milvus
+from i2v_search.index.milvus.state import read_state
+from i2v_search.index.milvus.stored_rows import content_versions, expression
+from i2v_search.index.planner import IndexWishes, plan_index
+from i2v_search.index.protocol import Conditions
 from i2v_search.progress import Progress
-from i2v_search.sample import sample_images
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.tags import Tag
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import Tag
 
 needs_milvus = pytest.mark.skipif(
     find_spec("pymilvus") is None or find_spec("milvus_lite") is None,
@@ -143,7 +145,7 @@ def drop(uri: str) -> None:
 @pytest.fixture(autouse=True)
 def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure less: Milvus Lite takes 10 ms and more for a search."""
-    monkeypatch.setattr("i2v_search.cluster.milvus_measure._QUERIES", 60)
+    monkeypatch.setattr("i2v_search.index.milvus.measure._QUERIES", 60)
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def test_recall_after_the_re_rank_is_at_least_99_percent(
 ) -> None:
     if engine.name == "milvus file" and kind in {"pca", "codes", "hnsw"}:
         pytest.skip("the file is served by the same code as the server")
-    monkeypatch.setattr("i2v_search.cluster.milvus_measure._QUERIES", 200)
+    monkeypatch.setattr("i2v_search.index.milvus.measure._QUERIES", 200)
     make_store(tmp_path / "art", clustered_vectors(1500, 64), similarity="centred")
     wishing(tmp_path / "art", kind)
     opened = engine.bring(tmp_path / "art")
@@ -258,7 +260,7 @@ def test_filters_are_exact_wherever_they_are_applied(
     engine: Engine, exact_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With 0 the server filters even where comparing the allowed rows here would be faster.
-    monkeypatch.setattr("i2v_search.cluster.milvus_index.EXACT_FILTER_ROWS", exact_rows)
+    monkeypatch.setattr("i2v_search.index.milvus.index.EXACT_FILTER_ROWS", exact_rows)
     n = 1200
     make_store(tmp_path / "art", clustered_vectors(n, 48), similarity="cosine", tags=tagged(n))
     wishing(tmp_path / "art", "pca", recall_target=1.0)
@@ -323,7 +325,7 @@ def test_a_collection_reopens_in_another_process(engine: Engine, tmp_path: Path,
     directory = tmp_path / "art"
     make_store(directory, random_vectors(120, 12, spread=2))
     expected = [hit.id for hit in engine.bring(directory).search(5, top=10).hits]
-    command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "search", "5", "--json"]
+    command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "search", "5", "--json"]
     command += ["-c", os.fspath(directory), "--engine", "faiss" if engine.uri is None else "milvus"]
     if engine.name == "milvus file":
         let_go(file)
@@ -474,7 +476,7 @@ def test_what_vectors_are_made_by_is_learned_again_when_images_have_doubled(
     milvus: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert milvus.uri is not None
-    monkeypatch.setattr("i2v_search.cluster.milvus_plan.WHOLE_BYTES", 0)
+    monkeypatch.setattr("i2v_search.index.milvus.plan.WHOLE_BYTES", 0)
     directory = tmp_path / "art"
     make_store(directory, random_vectors(100, 300, spread=2))
     assert push_to_milvus(directory, milvus.uri).anew
@@ -495,7 +497,7 @@ def test_an_edition_that_was_begun_and_is_not_wanted_any_more_is_removed(
     push_to_milvus(directory, mortal.uri)
     wishing(directory, "pca", 16)
     with monkeypatch.context() as patch:
-        patch.setattr("i2v_search.cluster.milvus_push.Sender.bring_up_to_date", interrupted)
+        patch.setattr("i2v_search.index.milvus.push.Sender.bring_up_to_date", interrupted)
         with pytest.raises(KeyboardInterrupt):
             push_to_milvus(directory, mortal.uri)
     wishing(directory, "pca", 8)
@@ -514,8 +516,8 @@ def test_a_way_to_ask_that_finds_fewer_takes_nothing_from_one_before(
 ) -> None:
     make_store(tmp_path / "art", random_vectors(300, 16, spread=2), tags=tagged(300))
     opened = milvus.bring(tmp_path / "art")
-    monkeypatch.setattr("i2v_search.cluster.milvus_index.EXACT_FILTER_ROWS", 0)
-    monkeypatch.setattr("i2v_search.cluster.milvus_index._SCANNED_ROWS", 0)
+    monkeypatch.setattr("i2v_search.index.milvus.index.EXACT_FILTER_ROWS", 0)
+    monkeypatch.setattr("i2v_search.index.milvus.index._SCANNED_ROWS", 0)
     expected = [hit.id for hit in opened.search(0, top=10, tags="cat").hits]
 
     def ask(proposer: Proposer, vectors: Any, condition: str, limit: int, effort: int) -> Any:
@@ -590,7 +592,7 @@ def test_a_filtered_search_over_lists_that_finds_too_few_asks_again(milvus: Engi
     assert isinstance(index, MilvusIndex)
     opened.__dict__["_vector_index"] = index.with_edition(candidates=10, effort=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.cluster.milvus_index.EXACT_FILTER_ROWS", 0)
+        patch.setattr("i2v_search.index.milvus.index.EXACT_FILTER_ROWS", 0)
         hits = opened.search(1, top=60, tags="far").hits
     assert len(hits) == 60
     assert all(hit.id % 50 == 0 for hit in hits)
@@ -606,7 +608,7 @@ def test_a_server_that_is_behind_or_was_never_sent_to_says_what_to_do(milvus: En
     milvus.bring(directory)
     append(directory, random_vectors(40, 8, seed=2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.cluster.milvus_index.MAX_TAIL", 30)
+        patch.setattr("i2v_search.index.milvus.index.MAX_TAIL", 30)
         behind = milvus.open(directory)
         with pytest.raises(IndexStaleError, match="40 images were added"):
             behind.search(3)
@@ -655,7 +657,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine(
 ) -> None:
     code = (
         "import sys\n"
-        "from i2v_search.cluster.milvus_server import MilvusAddress, MilvusServer\n"
+        "from i2v_search.index.milvus.connection import MilvusAddress, MilvusServer\n"
         "for uri in sys.argv[1:]:\n"
         "    MilvusServer(MilvusAddress.parse(uri, 'art')).exists('art')\n"
     )
@@ -697,7 +699,9 @@ def test_without_the_client_the_error_says_what_to_install(
 
 
 def test_neither_help_nor_a_search_with_faiss_loads_the_client() -> None:
-    code = "import sys, i2v_search.cli.app, i2v_search.collection; print('pymilvus' in sys.modules)"
+    code = (
+        "import sys, i2v_search.cli.main, i2v_search.collection.collection; print('pymilvus' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 
@@ -762,7 +766,7 @@ def killing(server: LocalServer, at: int, *, restart: bool) -> Callable[[Progres
 def test_a_sync_whose_server_is_killed_and_restarted_finishes_with_every_row_once(
     at: int, mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i2v_search.cluster.milvus_sending._CALL_ROWS", 100)
+    monkeypatch.setattr("i2v_search.index.milvus.sending._CALL_ROWS", 100)
     make_store(tmp_path / "art", random_vectors(1500, 32), tags=tagged(1500))
     done = push_to_milvus(tmp_path / "art", mortal.uri, report=killing(mortal, at, restart=True))
     assert done.interruptions
@@ -773,7 +777,7 @@ def test_a_sync_whose_server_is_killed_and_restarted_finishes_with_every_row_onc
 def test_the_next_sync_goes_on_where_one_stopped_with_its_server(
     mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i2v_search.cluster.milvus_sending._CALL_ROWS", 100)
+    monkeypatch.setattr("i2v_search.index.milvus.sending._CALL_ROWS", 100)
     make_store(tmp_path / "art", random_vectors(1500, 32), tags=tagged(1500))
     with pytest.raises(SearchServerError, match="no Milvus server answers"):
         push_to_milvus(tmp_path / "art", mortal.uri, patience=0, report=killing(mortal, 500, restart=False))
@@ -788,7 +792,7 @@ def test_the_next_sync_goes_on_where_one_stopped_with_its_server(
 def test_an_index_that_the_server_was_killed_while_writing_is_made_again(
     mortal: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i2v_search.cluster.milvus_server._LOAD_PAUSES", (0.1,))
+    monkeypatch.setattr("i2v_search.index.milvus.connection._LOAD_PAUSES", (0.1,))
     make_store(tmp_path / "art", random_vectors(100, 8, spread=2))
     push_to_milvus(tmp_path / "art", mortal.uri)
     mortal.kill()

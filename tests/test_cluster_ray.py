@@ -21,17 +21,18 @@ from typing import Any
 
 import pytest
 
+from i2v_search.build.ray.extraction import extract_on_ray
+from i2v_search.build.ray.session import ray_session
+from i2v_search.build.ray.shards import KnownRows, ShardJob, blank_manifest, extract_shard
+from i2v_search.build.ray.worker_results import ClusterExtraction
 from i2v_search.choices import Engine
-from i2v_search.cluster.ray_extraction import extract_on_ray
-from i2v_search.cluster.ray_results import ClusterExtraction
-from i2v_search.cluster.ray_session import ray_session
-from i2v_search.cluster.ray_shards import KnownRows, ShardJob, blank_manifest, extract_shard
-from i2v_search.collection import Collection
-from i2v_search.encoders import load_encoder
+from i2v_search.collection.collection import Collection
+from i2v_search.encoders.registry import load_encoder
 from i2v_search.errors import ClusterError, CollectionLockedError
+from i2v_search.images.sample import sample_images
 from i2v_search.progress import Progress, Report
-from i2v_search.sample import sample_images
-from i2v_search.store import FeatureStore, WriterLock
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.writer import WriterLock
 
 pytestmark = [
     # Not imported: Ray looks for its token when it is.
@@ -299,7 +300,7 @@ def test_only_one_job_at_a_time(nodes: TwoNodes, images: Path, tmp_path: Path) -
 
 
 def extract_locally(images: Path, target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "extract", str(images)]
+    command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "extract", str(images)]
     command += ["--collection", str(target), "--cluster", "local", "--workers", "1"]
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
 

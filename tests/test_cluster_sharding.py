@@ -14,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from i2v_search.cli.app import app
-from i2v_search.cluster.ray_extraction import _merge_leftovers, extract_on_ray
-from i2v_search.cluster.ray_progress import Watcher
-from i2v_search.cluster.ray_results import rates_of
-from i2v_search.cluster.ray_shards import (
+from i2v_search.build.ray.cluster_progress import Watcher
+from i2v_search.build.ray.extraction import _merge_leftovers, extract_on_ray
+from i2v_search.build.ray.shards import (
     MAX_ATTEMPTS,
     KnownRows,
     ShardJob,
@@ -26,14 +24,16 @@ from i2v_search.cluster.ray_shards import (
     blank_manifest,
     extract_shard,
 )
-from i2v_search.cluster.ray_worker import Failure, Pool, ShardWorker
-from i2v_search.cluster.sharding import Shard
-from i2v_search.collection import Collection
+from i2v_search.build.ray.worker import Failure, Pool, ShardWorker
+from i2v_search.build.ray.worker_results import rates_of
+from i2v_search.build.sharding import Shard
+from i2v_search.cli.main import app
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import ClusterError, EncoderMismatchError, ImageError, QueryError
-from i2v_search.manifest import Manifest
+from i2v_search.images.sources import iter_images
 from i2v_search.progress import Progress, silent
-from i2v_search.sources import iter_images
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import Manifest
 
 PATHS = st.text(min_size=1, max_size=40)
 
@@ -355,8 +355,8 @@ def test_options_that_exclude_each_other_are_refused(
 
 
 def test_a_pool_takes_all_there_is() -> None:
+    from i2v_search.build.ray.extraction import _pool
     from i2v_search.choices import Engine
-    from i2v_search.cluster.ray_extraction import _pool
 
     assert _pool({"CPU": 16.0}, None, Engine(), 1) == Pool(16, 1, 0.0)
     assert _pool({"CPU": 16.0, "GPU": 4.0}, None, Engine(), 1) == Pool(4, 1, 1.0)

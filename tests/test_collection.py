@@ -10,10 +10,10 @@ import pytest
 from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
-from i2v_search import planner
 from i2v_search.choices import Engine, IndexKind, MorphMethod, SimilarityName
-from i2v_search.collection import Collection
-from i2v_search.encoders import EncoderInfo, registry
+from i2v_search.collection.collection import Collection
+from i2v_search.encoders import registry
+from i2v_search.encoders.base import EncoderInfo
 from i2v_search.errors import (
     CollectionDamagedError,
     CollectionLockedError,
@@ -25,11 +25,11 @@ from i2v_search.errors import (
     QueryError,
     SourceError,
 )
-from i2v_search.index import vector_index
-from i2v_search.planner import IndexWishes
+from i2v_search.index import planner, vector_index
+from i2v_search.index.planner import IndexWishes
 from i2v_search.progress import Progress
-from i2v_search.store import WriterLock
-from i2v_search.tags import Vocabulary
+from i2v_search.store.writer import WriterLock
+from i2v_search.tags.vocabulary import Vocabulary
 
 COUNT = 20
 

@@ -9,13 +9,15 @@ from test_kill import live_rows
 from worn import answers, assert_clean, copy_of, dead_rows, files_of, wear
 
 from i2v_search import Collection
+from i2v_search.build.upkeep import copying
+from i2v_search.build.upkeep.rewriting import Compaction, compact_collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError
-from i2v_search.manifest import Manifest
-from i2v_search.parts import ImageRecord, Part
 from i2v_search.progress import Progress
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
-from i2v_search.upkeep import copying
-from i2v_search.upkeep.rewriting import Compaction, compact_collection
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import ImageRecord, Part
+from i2v_search.store.writer import StoreWriter, WriterLock
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
 

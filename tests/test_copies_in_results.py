@@ -19,14 +19,15 @@ from visiting import Visit, keys, until
 from web_server import running
 
 from i2v_search.choices import IndexKind
-from i2v_search.collection import Collection
-from i2v_search.manifest import EncoderRecord, Manifest
-from i2v_search.parts import ImageRecord
-from i2v_search.planner import IndexWishes
-from i2v_search.proven_copies import COPIES_NAME, read_proven, write_proven
-from i2v_search.results import Hit
-from i2v_search.store import StoreWriter, unit_float16
-from i2v_search.tags import Tag
+from i2v_search.collection.collection import Collection
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.proven_copies import COPIES_NAME, read_proven, write_proven
+from i2v_search.search.results import Hit
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import EncoderRecord, Manifest
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import Tag
 
 N, D = 300, 24
 KINDS = sorted(set(get_args(IndexKind)) - {"auto"})

@@ -9,7 +9,7 @@ import pytest
 from hostile import encode, plain
 
 from i2v_search.errors import SourceError, TagError
-from i2v_search.training.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.dataset import Dataset, read_dataset
 
 PICTURE = encode(plain(size=(8, 8)), "PNG")
 

@@ -18,11 +18,11 @@ from PIL import Image
 
 from i2v_search.errors import RecipeError
 from i2v_search.progress import Progress
-from i2v_search.tags import normalise_tag
-from i2v_search.training.dataset import Dataset, read_dataset
-from i2v_search.training.recipes import characters, emoji, make_dataset, openclipart, rendering
-from i2v_search.training.recipes.fetching import PACKAGES, fetch, require
-from i2v_search.training.recipes.writing import Drawing, finish, slug, writing
+from i2v_search.tags.vocabulary import normalise_tag
+from i2v_search.training.datasets.dataset import Dataset, read_dataset
+from scripts.lite.recipes import characters, emoji, make_dataset, openclipart, rendering
+from scripts.lite.recipes.fetching import PACKAGES, fetch, require
+from scripts.lite.recipes.writing import Drawing, finish, slug, writing
 
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 SVG = f'<svg {NAMESPACES} viewBox="0 0 64 64">{{}}</svg>'
@@ -489,7 +489,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         [
             sys.executable,
             "-c",
-            "from i2v_search.cli.app import main; main()",
+            "from i2v_search.cli.main import main; main()",
             "dataset",
             *map(str, arguments),
         ],

@@ -12,7 +12,7 @@ from test_kill import assert_equal_to_undisturbed, live_rows
 
 from i2v_search import Collection
 from i2v_search.errors import CollectionNotFoundError
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 
 IMAGES = 60
 

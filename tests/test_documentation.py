@@ -16,8 +16,8 @@ from PIL import Image
 
 import i2v_search
 from i2v_search.choices import Engine
-from i2v_search.cli.app import app
-from i2v_search.encoders import load_tagger
+from i2v_search.cli.main import app
+from i2v_search.encoders.registry import load_tagger
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

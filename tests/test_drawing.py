@@ -7,9 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.drawing import Tile, contact_sheet, draw_walk, fonts, morph_strip
-from i2v_search.drawing.scatter import part_boxes, place_around
 from i2v_search.errors import I2VSearchError
+from i2v_search.pictures.drawing import fonts
+from i2v_search.pictures.drawing.cards import Tile
+from i2v_search.pictures.drawing.scatter import part_boxes, place_around
+from i2v_search.pictures.drawing.sheets import contact_sheet
+from i2v_search.pictures.drawing.strips import morph_strip
+from i2v_search.pictures.drawing.walks import draw_walk
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255), (128, 64, 0)]
 HIGHLIGHT, FIRST, LAST = (79, 70, 229), (13, 148, 136), (225, 82, 40)

@@ -19,17 +19,18 @@ from mixed_art import make_mixed_art
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageOps
 
 from i2v_search.choices import DuplicateKind, SimilarityName
-from i2v_search.collection import Collection
-from i2v_search.drawing import Tile, TileRow, row_sheet
-from i2v_search.duplicates import comparing, stored_pictures
-from i2v_search.duplicates.comparing import KINDS, THRESHOLD
-from i2v_search.duplicates.groups import Duplicates
-from i2v_search.duplicates.look_cache import CACHE_NAME
-from i2v_search.encoders import Encoding
+from i2v_search.collection.collection import Collection
+from i2v_search.encoders.base import Encoding
 from i2v_search.errors import I2VSearchError, IndexStaleError, QueryError
-from i2v_search.pictures import duplicates_picture
+from i2v_search.images.sources import open_stored
+from i2v_search.pictures.contact_sheets import duplicates_picture
+from i2v_search.pictures.drawing.cards import Tile, TileRow
+from i2v_search.pictures.drawing.sheets import row_sheet
 from i2v_search.progress import Progress
-from i2v_search.sources import open_stored
+from i2v_search.search.duplicates import comparing, stored_pictures
+from i2v_search.search.duplicates.comparing import KINDS, THRESHOLD
+from i2v_search.search.duplicates.groups import Duplicates
+from i2v_search.search.duplicates.look_cache import CACHE_NAME
 
 
 def drawing(seed: int, size: tuple[int, int] = (480, 320)) -> Image.Image:
@@ -698,7 +699,7 @@ def test_notes_and_headings_take_room_only_where_there_are_any() -> None:
 
 
 def command(collection: Collection, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    start = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "duplicates", "-c"]
+    start = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "duplicates", "-c"]
     return subprocess.run(
         [*start, collection.directory, *arguments],
         capture_output=True,

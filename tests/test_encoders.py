@@ -13,25 +13,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import Device, Engine
-from i2v_search.collection import Collection
-from i2v_search.encoders import (
-    Encoder,
-    Encoding,
-    efficientnet,
-    encode_images,
-    encoder_names,
-    load_encoder,
-    register_encoder,
-    runtime,
-)
+from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry as registry_module
+from i2v_search.encoders.base import Encoder, Encoding, encode_images
 from i2v_search.encoders.lite import LiteEncoder
 from i2v_search.encoders.lite0 import Lite0Encoder
-from i2v_search.encoders.runtime import resolve_device
+from i2v_search.encoders.networks import efficientnet, runtime
+from i2v_search.encoders.networks.runtime import resolve_device
+from i2v_search.encoders.registry import encoder_names, load_encoder, register_encoder
+from i2v_search.encoders.tagging import tag_images
 from i2v_search.errors import EncoderError
-from i2v_search.evaluation.encoding import encode_copies, encode_pictures
-from i2v_search.tagging import tag_images
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
+from i2v_search.training.evaluation.encoding import encode_copies, encode_pictures
 
 Values: TypeAlias = NDArray[Any]
 CPU = Engine(device="cpu", threads=1)

@@ -18,14 +18,16 @@ from typer.testing import CliRunner
 
 from i2v_search.choices import Engine
 from i2v_search.cli import show
-from i2v_search.cli.app import app, main
-from i2v_search.encoders import EncoderInfo, Encoding, registry
+from i2v_search.cli.main import app, main
+from i2v_search.encoders import registry
+from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.errors import EncoderError, QueryError
-from i2v_search.evaluating import COPIES, PARTS, Evaluation, evaluate
-from i2v_search.evaluation.retrieval import retrieval
-from i2v_search.sample import sample_directory
-from i2v_search.tags import Vocabulary
-from i2v_search.training.dataset import Dataset, read_dataset, split
+from i2v_search.images.sample import sample_directory
+from i2v_search.tags.vocabulary import Vocabulary
+from i2v_search.training.datasets.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.splitting import split
+from i2v_search.training.evaluation.evaluation import COPIES, PARTS, Evaluation, evaluate
+from i2v_search.training.evaluation.retrieval import retrieval
 
 COLOURS = ("red", "green", "blue")
 VOCABULARY = Vocabulary(("red", "green", "blue"), ("general", "general", "character"))
@@ -236,7 +238,7 @@ def test_the_command_evaluates_the_default_encoder_on_the_bundled_sample(tmp_pat
         (tmp_path / "set" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / path).write_bytes((sample_directory() / path).read_bytes())
     (tmp_path / "set" / "tags.jsonl").write_text("\n".join(kept), encoding="utf-8")
-    code = "from i2v_search.cli.app import main; main()"
+    code = "from i2v_search.cli.main import main; main()"
     command = [sys.executable, "-c", code, "evaluate", "set", "--retrieval", "--json", "--threads", "1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     found = json.loads(done.stdout)["sets"][0]["measures"][0]["retrieval"]
@@ -254,8 +256,8 @@ def test_a_set_that_does_not_exist_is_one_line_and_exit_code_1(monkeypatch: pyte
 
 def test_the_package_does_not_load_torch() -> None:
     code = (
-        "import sys, i2v_search.evaluation.recall, i2v_search.evaluation.encoding, "
-        "i2v_search.evaluation.tags, i2v_search.evaluating\n"
+        "import sys, i2v_search.training.evaluation.recall, i2v_search.training.evaluation.encoding, "
+        "i2v_search.training.evaluation.tags, i2v_search.training.evaluation.evaluation\n"
         "print(sorted({'torch', 'onnxruntime', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

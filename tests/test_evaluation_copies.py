@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageChops
 from stores import random_vectors
 
-from i2v_search.evaluation import copies as module
-from i2v_search.evaluation.copies import EDITS, SINGLE_EDITS, copy_recall, edited_copies
-from i2v_search.evaluation.retrieval import fit_similarity
+from i2v_search.training.evaluation import edited_copies as module
+from i2v_search.training.evaluation.edited_copies import EDITS, SINGLE_EDITS, copy_recall, edited_copies
+from i2v_search.training.evaluation.retrieval import fit_similarity
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search.evaluation.intervals import (
+from i2v_search.training.evaluation.intervals import (
     Estimate,
     estimate_mean,
     half_sampled_precision,
@@ -16,7 +16,7 @@ from i2v_search.evaluation.intervals import (
     recentred,
     relative_gain,
 )
-from i2v_search.evaluation.metrics import tag_precision
+from i2v_search.training.evaluation.metrics import tag_precision
 
 
 def share_containing(truth: float, estimates: list[Estimate]) -> float:

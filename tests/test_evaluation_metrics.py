@@ -15,7 +15,12 @@ from sklearn.metrics import (
     precision_score,
 )
 
-from i2v_search.evaluation.metrics import average_precision, precision_at_k, recall_at_k, tag_precision
+from i2v_search.training.evaluation.metrics import (
+    average_precision,
+    precision_at_k,
+    recall_at_k,
+    tag_precision,
+)
 
 # Few different scores, so that ties are the rule.
 ITEMS = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from stores import clustered_vectors, random_vectors
 
-from i2v_search.evaluation.recall import index_recall
+from i2v_search.training.evaluation.recall import index_recall
 
 
 def test_the_exact_index_finds_everything_and_re_ranking_never_hurts() -> None:

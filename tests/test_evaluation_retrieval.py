@@ -12,9 +12,9 @@ from sklearn.metrics import average_precision_score
 from stores import clustered_vectors, make_store, random_vectors
 
 from i2v_search.choices import SimilarityName
-from i2v_search.evaluation import retrieval as module
-from i2v_search.evaluation.retrieval import fit_similarity, nearest, retrieval
-from i2v_search.similarity import Similarity
+from i2v_search.index.similarity import Similarity
+from i2v_search.training.evaluation import retrieval as module
+from i2v_search.training.evaluation.retrieval import fit_similarity, nearest, retrieval
 
 
 def scored(vectors: NDArray[np.float32], similarity: str) -> Any:

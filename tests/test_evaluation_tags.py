@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from i2v_search.evaluation.tags import tagging
+from i2v_search.training.evaluation.tags import tagging
 
 
 def test_each_category_has_the_mean_of_scikit_learns_macro_average() -> None:

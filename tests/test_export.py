@@ -17,15 +17,17 @@ from small_build import make_parts_tiny
 from stores import append, make_store, random_vectors, remove
 from typer.testing import CliRunner
 
-from i2v_search import similarity
-from i2v_search.cli.app import app
+from i2v_search.build.upkeep import hdf5_export
+from i2v_search.build.upkeep.exporting import export_store
+from i2v_search.cli.main import app
 from i2v_search.errors import CollectionDamagedError, QueryError
-from i2v_search.manifest import Manifest
-from i2v_search.parts import ImageRecord
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.tags import Tag
-from i2v_search.upkeep import hdf5_export
-from i2v_search.upkeep.exporting import export_store
+from i2v_search.index import similarity
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import Tag
 
 DIMENSION = 6
 ODD_PATHS = ["a,b.png", 'quo"te.png', "new\nline.png", "=1+1.png", "b\udcff.png", "猫/ねこ.png"]
@@ -272,7 +274,7 @@ STARVED = """
 import resource, signal, sys
 from pathlib import Path
 from i2v_search import similarity
-from i2v_search.upkeep import exporting
+from i2v_search.build.upkeep import exporting
 from i2v_search.store import FeatureStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store, path, limits = FeatureStore(Path(sys.argv[1])), Path(sys.argv[2]), map(int, sys.argv[3:])
@@ -307,7 +309,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, name: str) -> None:
 PEAK = """
 import sys
 from pathlib import Path
-from i2v_search.upkeep.exporting import export_store
+from i2v_search.build.upkeep.exporting import export_store
 from i2v_search.store import FeatureStore
 export_store(FeatureStore(Path(sys.argv[1])), Path(sys.argv[2]))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -15,14 +15,14 @@ from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
 from i2v_search import Collection, Extraction, Tag
-from i2v_search.encoders import EncoderInfo
+from i2v_search.build.extract import LOOK_AHEAD, MAX_PATH
+from i2v_search.build.upkeep.relocating import relocate_collection
+from i2v_search.encoders.base import EncoderInfo
 from i2v_search.errors import EncoderMismatchError, ImageError, SourceError
-from i2v_search.extract import LOOK_AHEAD, MAX_PATH
+from i2v_search.images.sources import FollowedLink
 from i2v_search.progress import Progress
-from i2v_search.sources import FollowedLink
-from i2v_search.store import FeatureStore
-from i2v_search.tags import Vocabulary
-from i2v_search.upkeep.relocating import relocate_collection
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.tags.vocabulary import Vocabulary
 
 
 class Library:
@@ -94,7 +94,7 @@ def test_new_images_are_encoded_in_order(library: Library) -> None:
 
 def test_unchanged_images_are_not_read(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     library.extract()
-    monkeypatch.setattr("i2v_search.extract.decode_image", None)
+    monkeypatch.setattr("i2v_search.build.extract.decode_image", None)
     assert library.counts() == {"unchanged": 5}
     assert library.encoder.encoded == 5
     assert library.store.manifest.generation == 1

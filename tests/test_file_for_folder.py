@@ -6,7 +6,7 @@ import pytest
 from grids import draw_folder
 from stores import make_store, random_vectors
 
-from i2v_search.cli.app import main
+from i2v_search.cli.main import main
 
 COMMANDS = [
     *("info", "verify", "verify --repair", "compact", "index", "search 0", "morph 0 1", "remove 0"),

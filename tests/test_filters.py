@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from stores import clustered_vectors, make_store, random_vectors, remove
 
 from i2v_search.choices import IndexKind, SimilarityName
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import QueryError
-from i2v_search.planner import IndexWishes
-from i2v_search.searching.filters import Filter
-from i2v_search.searching.path_patterns import find_named, match_paths
-from i2v_search.store import FeatureStore
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.filters import Filter
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.path_patterns import find_named, match_paths
 
 LETTERS = "ab/.*?[]!-\n é猫\udcff"
 PATHS = [
@@ -70,7 +70,7 @@ def test_patterns_match_paths_and_folders_as_fnmatch_does(store: FeatureStore, p
 
 
 def meaning(paths: list[str], pattern: str) -> set[str]:
-    """The paths that a pattern means, by the words of `i2v_search.searching.path_patterns`."""
+    """The paths that a pattern means, by the words of `i2v_search.store.path_patterns`."""
     composed = {path: unicodedata.normalize("NFC", path) for path in paths}
     wanted = unicodedata.normalize("NFC", pattern)
     while wanted.startswith("./"):

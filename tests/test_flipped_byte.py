@@ -14,9 +14,9 @@ from test_kill import Rows, live_rows
 from worn import assert_clean, copy_of, files_of
 
 from i2v_search import Collection
-from i2v_search.arrays import open_arrays
 from i2v_search.errors import CollectionDamagedError, I2VSearchError
-from i2v_search.manifest import Manifest
+from i2v_search.store.arrays import open_arrays
+from i2v_search.store.manifest import Manifest
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
 

@@ -17,8 +17,8 @@ from test_manifest import full_manifest, rewrite
 from i2v_search import Collection
 from i2v_search.choices import IndexKind
 from i2v_search.errors import CollectionDamagedError, I2VSearchError
-from i2v_search.manifest import FileRecord, Manifest, _checksum
-from i2v_search.planner import IndexWishes
+from i2v_search.index.planner import IndexWishes
+from i2v_search.store.manifest import FileRecord, Manifest, _checksum
 
 ROWS, DIMENSION = 300, 16
 #: Of each kind of index; 2,000 in all.

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 
 DATA = Path(__file__).parent / "data"
 FORMATS = sorted(DATA.glob("format-*"))
@@ -43,6 +43,6 @@ def test_other_software_reads_the_vectors(golden: Path) -> None:
 
 
 def test_the_current_format_has_a_golden_collection() -> None:
-    from i2v_search.manifest import FORMAT_VERSION
+    from i2v_search.store.manifest import FORMAT_VERSION
 
     assert DATA / f"format-{FORMAT_VERSION}" in FORMATS

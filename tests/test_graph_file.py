@@ -13,18 +13,23 @@ import pytest
 from numpy.typing import NDArray
 from stores import append, clustered_vectors, make_store, random_vectors, remove
 
-from i2v_search import building, graph_file, planner
-from i2v_search.arrays import read_arrays, write_arrays
-from i2v_search.building import build_index
+from i2v_search.build import indexing as building
+from i2v_search.build.indexing import build_index
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.graph_file import build_network, load_network, save_network
-from i2v_search.index import Settings, VectorIndex, load_index, neighbours_of_all
-from i2v_search.manifest import FileRecord, Manifest
-from i2v_search.morph import build_graph
-from i2v_search.planner import IndexWishes, plan_index
+from i2v_search.index import planner
+from i2v_search.index.all_neighbours import neighbours_of_all
+from i2v_search.index.index_files import load_index
+from i2v_search.index.planner import IndexWishes, plan_index
+from i2v_search.index.scanners import Settings
+from i2v_search.index.vector_index import VectorIndex
+from i2v_search.morph import graph_file
+from i2v_search.morph.collection_rows import UnitRows
+from i2v_search.morph.graph.knn import build_graph
+from i2v_search.morph.graph_file import build_network, load_network, save_network
 from i2v_search.progress import silent
-from i2v_search.rows import UnitRows
-from i2v_search.store import FeatureStore
+from i2v_search.store.arrays import read_arrays, write_arrays
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import FileRecord, Manifest
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -199,9 +204,9 @@ def test_memory_does_not_grow_with_the_square_of_the_rows(tmp_path: Path) -> Non
     """All chords of 30,000 rows would take 3,600 MB."""
     make_store(tmp_path, clustered_vectors(30_000, 32), similarity="centred")
     script = (
-        "import sys, pathlib; from i2v_search.building import build_index;"
-        "from i2v_search.planner import IndexWishes; from i2v_search.progress import silent;"
-        "from i2v_search.watch import Watch; watch = Watch();"
+        "import sys, pathlib; from i2v_search.build.indexing import build_index;"
+        "from i2v_search.index.planner import IndexWishes; from i2v_search.progress import silent;"
+        "from i2v_search.build.watch import Watch; watch = Watch();"
         "build_index(pathlib.Path(sys.argv[1]), IndexWishes(kind='pca', pca_dimensions=16, graph=True), "
         "report=silent); print(watch.peak_bytes())"
     )

@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from stores import append, make_store, random_vectors, remove
 
-from i2v_search import graph_file, planner
-from i2v_search.building import build_index
+from i2v_search.build.indexing import build_index
+from i2v_search.build.upkeep.rewriting import compact_collection
 from i2v_search.choices import IndexKind, SimilarityName
-from i2v_search.graph_file import load_network
-from i2v_search.index import load_index, vector_index
-from i2v_search.morph import Network
-from i2v_search.planner import IndexWishes
+from i2v_search.index import planner, vector_index
+from i2v_search.index.index_files import load_index
+from i2v_search.index.planner import IndexWishes
+from i2v_search.morph import graph_file
+from i2v_search.morph.collection_rows import UnitRows
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph_file import load_network
 from i2v_search.progress import silent
-from i2v_search.rows import UnitRows
-from i2v_search.store import FeatureStore
-from i2v_search.upkeep.rewriting import compact_collection
+from i2v_search.store.feature_store import FeatureStore
 
 D, K = 12, 4
 #: Components that lose nothing: what an index of this kind finds is exact on a few dozen rows.

@@ -8,8 +8,8 @@ import numpy as np
 from grids import GridEncoder
 from hostile import Expected, make_hostile_folder
 
-from i2v_search.collection import Collection
-from i2v_search.images import load_image
+from i2v_search.collection.collection import Collection
+from i2v_search.images.decoding import load_image
 
 
 def test_every_hostile_file_is_read_or_reported(tmp_path: Path) -> None:
@@ -45,6 +45,6 @@ def _check(name: str, outcome: Expected, read: set[str], reported: dict[str, str
 
 def _is_passed_over(name: str, reported: dict[str, str]) -> bool:
     """A walk considers names with an image's ending only; a link to a file already met is that file."""
-    from i2v_search.images import EXTENSIONS
+    from i2v_search.images.formats import EXTENSIONS
 
     return Path(name).suffix.lower() not in EXTENSIONS or name.startswith(".")

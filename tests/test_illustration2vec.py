@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import Engine
-from i2v_search.encoders.checkpoints import read_weights
 from i2v_search.encoders.i2v_input import network_mean, resize_to_input, to_network_input
-from i2v_search.encoders.illustration2vec import Head, binary_code, i2v_network
-from i2v_search.encoders.network import onnx_model
-from i2v_search.encoders.runtime import OnnxRuntime, TorchRuntime, fastest_batch, write_graph
+from i2v_search.encoders.networks.illustration2vec import Head, binary_code, i2v_network
+from i2v_search.encoders.networks.layers import onnx_model
+from i2v_search.encoders.networks.runtime import OnnxRuntime, TorchRuntime, fastest_batch, write_graph
+from i2v_search.encoders.weights.checkpoints import read_weights
 
 OUTPUT = {"feature": "encode1", "tag": "prob"}
 # OpenCV reads neither doubles nor halves.
@@ -114,7 +114,7 @@ def test_a_vector_does_not_depend_on_its_batch() -> None:
 def test_weights_beside_the_graph_in_pieces_give_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
 ) -> None:
-    monkeypatch.setattr("i2v_search.encoders.network.PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr("i2v_search.encoders.networks.layers.PIECE_BYTES", piece_bytes)
     batch, network, weights = pictures(2), i2v_network("feature"), seeded("feature")
     (inside,) = OnnxRuntime(onnx_model(network, weights)).run(batch)
     (outside,) = OnnxRuntime(write_graph(tmp_path, network, weights)).run(batch)

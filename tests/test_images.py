@@ -35,17 +35,11 @@ from hypothesis import strategies as st
 from PIL import ImageCms, ImageDraw, TiffImagePlugin
 
 from i2v_search.errors import I2VSearchError, ImageError
-from i2v_search.images import (
-    EXTENSIONS,
-    FORMATS,
-    DecodedImage,
-    ImageSource,
-    decode_image,
-    load_image,
-    read_regular_file,
-)
+from i2v_search.images.decoding import DecodedImage, ImageSource, decode_image, load_image
+from i2v_search.images.formats import EXTENSIONS, FORMATS
+from i2v_search.images.reading import read_regular_file
 from i2v_search.images.rgb import DARK_GROUND
-from i2v_search.sources import Skipped, iter_images
+from i2v_search.images.sources import Skipped, iter_images
 
 WRITABLE = FORMATS  # Pillow writes every format that is read
 

@@ -11,24 +11,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from stores import append, clustered_vectors, make_store, random_vectors, remove
 
-from i2v_search import similarity as similarity_module
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError, IndexStaleError
 from i2v_search.files import file_sha256
-from i2v_search.index import (
-    Settings,
-    VectorIndex,
-    choose_queries,
-    current_index,
-    is_current,
-    load_index,
-    save_index,
-    tune,
-    vector_index,
-)
-from i2v_search.planner import IndexPlan, PlannedKind, plan_index
+from i2v_search.index import similarity as similarity_module
+from i2v_search.index import vector_index
+from i2v_search.index.index_files import current_index, is_current, load_index, save_index
+from i2v_search.index.measuring import choose_queries, tune
+from i2v_search.index.planner import IndexPlan, PlannedKind, plan_index
+from i2v_search.index.scanners import Settings
+from i2v_search.index.vector_index import VectorIndex
 from i2v_search.progress import Progress
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 
 NAMES: tuple[SimilarityName, ...] = get_args(SimilarityName)
 N, D = 300, 40
@@ -469,7 +463,7 @@ def test_an_older_index_answers_for_the_rows_of_now(
 def test_too_many_new_rows_are_refused_with_the_command_that_rebuilds_the_index(
     own_store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from i2v_search.index import files
+    from i2v_search.index import index_files as files
 
     monkeypatch.setattr(files, "MAX_TAIL", 9)
     directory = save(build(own_store, "cosine")).directory

@@ -18,10 +18,10 @@ from grids import GridEncoder, draw, draw_folder, touch
 
 from i2v_search import Collection, load_encoder
 from i2v_search.choices import Engine
-from i2v_search.encoders import Encoder
+from i2v_search.encoders.base import Encoder
 from i2v_search.errors import CollectionNotFoundError
-from i2v_search.parts import ImageRecord
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.parts import ImageRecord
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
 

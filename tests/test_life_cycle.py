@@ -17,15 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from stores import append, make_store, random_vectors, remove
 
-from i2v_search import planner
-from i2v_search.building import build_index
+from i2v_search.build.indexing import build_index
+from i2v_search.build.upkeep.rewriting import compact_collection
 from i2v_search.choices import IndexKind, SimilarityName
-from i2v_search.index import Settings, load_index, vector_index
-from i2v_search.planner import IndexWishes
+from i2v_search.index import planner, vector_index
+from i2v_search.index.index_files import load_index
+from i2v_search.index.planner import IndexWishes
+from i2v_search.index.scanners import Settings
+from i2v_search.index.similarity import Similarity
 from i2v_search.progress import silent
-from i2v_search.similarity import Similarity
-from i2v_search.store import FeatureStore, unit_float16
-from i2v_search.upkeep.rewriting import compact_collection
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
 
 D = 12
 

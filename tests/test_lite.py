@@ -23,24 +23,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from i2v_search import load_image
-from i2v_search.building import resolve_tagger
+from i2v_search.build.features import resolve_tagger
 from i2v_search.choices import Engine
-from i2v_search.encoders import Encoder, efficientnet, encode_images, lite, load_encoder, runtime
-from i2v_search.encoders.lite import (
-    GEOMETRY,
-    STATISTICS,
-    TAGS,
-    WEIGHTS,
-    LiteEncoder,
-    LiteHead,
-    model_folder,
-)
+from i2v_search.encoders import lite, lite_head
+from i2v_search.encoders.base import Encoder, encode_images
+from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder, model_folder
+from i2v_search.encoders.lite_head import GEOMETRY, STATISTICS, LiteHead
 from i2v_search.encoders.lite_runtime import HeadRuntime
-from i2v_search.encoders.runtime import TorchRuntime
+from i2v_search.encoders.networks import efficientnet, runtime
+from i2v_search.encoders.networks.runtime import TorchRuntime
+from i2v_search.encoders.registry import load_encoder
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError, WeightsError
-from i2v_search.sample import sample_directory
-from i2v_search.tags import TAG_THRESHOLD, plausible_tags
+from i2v_search.images.sample import sample_directory
+from i2v_search.tags.vocabulary import TAG_THRESHOLD, plausible_tags
 
 CPU = Engine(device="cpu", threads=1)
 COUNT = sum(channels for (_, _, channels), _ in STATISTICS)
@@ -409,7 +405,7 @@ def test_asked_for_as_a_tagger_beside_itself_it_runs_once(encoder: LiteEncoder) 
 
 @pytest.mark.parametrize("value", [0, 1e4, -1e4, 3.4e38, -3.4e38])
 def test_the_sigmoid_overflows_nowhere(value: float) -> None:
-    found = lite._sigmoid(np.array([value], np.float32))
+    found = lite_head._sigmoid(np.array([value], np.float32))
     assert found.dtype == np.float32
     assert found.tolist() == [0.5 if value == 0 else float(value > 0)]
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import Engine
-from i2v_search.encoders import Encoder, efficientnet, encode_images, load_encoder
+from i2v_search.encoders.base import Encoder, encode_images
 from i2v_search.encoders.lite0 import Lite0Encoder
-from i2v_search.encoders.runtime import TorchRuntime
+from i2v_search.encoders.networks import efficientnet
+from i2v_search.encoders.networks.runtime import TorchRuntime
+from i2v_search.encoders.registry import load_encoder
 from i2v_search.errors import EncoderError
 
 EGYPTIAN_CAT, COFFEE_MUG, ESPRESSO = 285, 504, 967

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search import manifest as manifest_module
 from i2v_search.errors import CollectionDamagedError, CollectionError, CollectionNotFoundError
-from i2v_search.manifest import EncoderRecord, FileRecord, IndexRecord, Manifest, PartRecord
+from i2v_search.store import manifest as manifest_module
+from i2v_search.store.manifest import EncoderRecord, FileRecord, IndexRecord, Manifest, PartRecord
 
 SHA256 = "0123456789abcdef" * 4
 

@@ -24,14 +24,14 @@ from typer.testing import CliRunner
 
 from i2v_search import Collection, I2VSearchError, map_page, map_picture
 from i2v_search.choices import MapMethod
-from i2v_search.cli.app import app
+from i2v_search.cli.main import app
 from i2v_search.errors import CollectionDamagedError, QueryError
-from i2v_search.map_cache import MapCache
-from i2v_search.map_layout import MapLayout, lay_out
-from i2v_search.map_pictures import SHEET_BYTES, SHEET_PIXELS, sprite_sheets, sprite_side
-from i2v_search.mapping import CollectionMap, map_rows
-from i2v_search.similarity import Similarity
-from i2v_search.store import FeatureStore
+from i2v_search.index.map_cache import MapCache
+from i2v_search.index.mapping import CollectionMap, map_rows
+from i2v_search.index.similarity import Similarity
+from i2v_search.pictures.grid import MapLayout, lay_out
+from i2v_search.pictures.map_drawing import SHEET_BYTES, SHEET_PIXELS, sprite_sheets, sprite_side
+from i2v_search.store.feature_store import FeatureStore
 
 #: Ends of stages that a second run of a map has no need of.
 WORK = {"finding components", "reducing", "arranging", "measuring"}
@@ -178,7 +178,7 @@ def test_without_the_extra_auto_is_pca_and_tsne_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = make_store(tmp_path, clusters(2, 10))
-    monkeypatch.setattr("i2v_search.mapping.find_spec", lambda name: None)
+    monkeypatch.setattr("i2v_search.index.mapping.find_spec", lambda name: None)
     assert map_of(store).method == "pca"
     with pytest.raises(QueryError, match=r"pip install 'i2v-search\[map\]'"):
         map_of(store, method="tsne")
@@ -348,7 +348,7 @@ def test_sheets_are_bounded_even_for_noise() -> None:
 
 def test_a_page_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     collection = built(tmp_path, ["a.png", "b.png"])
-    monkeypatch.setattr("i2v_search.pages.PAGE_BYTES", 1000)
+    monkeypatch.setattr("i2v_search.pictures.map_page.PAGE_BYTES", 1000)
     with pytest.raises(QueryError, match="draw fewer with --images"):
         map_page(collection, collection.map())
 
@@ -400,7 +400,9 @@ def test_a_second_map_reads_no_picture_and_arranges_nothing(tmp_path: Path) -> N
     assert np.array_equal(first.coordinates, second.coordinates)
     assert timeless(first) == timeless(second) == timeless(again.map())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.thumbnails.load_image", lambda *_, **__: pytest.fail("a picture is read"))
+        patch.setattr(
+            "i2v_search.pictures.thumbnails.load_image", lambda *_, **__: pytest.fail("a picture is read")
+        )
         assert map_picture(again, second, cache=cache).tobytes() == drawn.tobytes()
         assert map_page(again, second, cache=cache) == page
     assert map_picture(again, second).tobytes() == drawn.tobytes(), "as without what was kept"

@@ -21,7 +21,9 @@ from test_kill import Rows, live_rows
 from typer.testing import CliRunner
 
 from i2v_search import Collection
-from i2v_search.cli.app import app
+from i2v_search.build.upkeep import merging
+from i2v_search.build.upkeep.merging import merge_collections
+from i2v_search.cli.main import app
 from i2v_search.errors import (
     CollectionDamagedError,
     CollectionLockedError,
@@ -29,12 +31,12 @@ from i2v_search.errors import (
     EncoderMismatchError,
     QueryError,
 )
-from i2v_search.manifest import EncoderRecord, Manifest
-from i2v_search.parts import ImageRecord
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
-from i2v_search.tags import Tag
-from i2v_search.upkeep import merging
-from i2v_search.upkeep.merging import merge_collections
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import EncoderRecord, Manifest
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.writer import StoreWriter, WriterLock
+from i2v_search.tags.vocabulary import Tag
 
 DIMENSION = 5
 ENCODER = EncoderRecord(id="test", weights_sha256="0" * 64, preprocessing="none", dimension=DIMENSION)

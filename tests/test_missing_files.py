@@ -11,10 +11,10 @@ from grids import GridEncoder, draw, draw_folder
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from i2v_search.cli.app import app
-from i2v_search.collection import Collection
-from i2v_search.pictures import duplicates_picture
-from i2v_search.sources import Skipped
+from i2v_search.cli.main import app
+from i2v_search.collection.collection import Collection
+from i2v_search.images.sources import Skipped
+from i2v_search.pictures.contact_sheets import duplicates_picture
 
 GREY = (205, 208, 214)
 Run = Callable[..., Result]

@@ -10,7 +10,7 @@ import pytest
 from mixed_art import EXPRESSIONS, Made, make_mixed_art
 from PIL import Image, ImageSequence
 
-from i2v_search.images import EXTENSIONS
+from i2v_search.images.formats import EXTENSIONS
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2v_search import Collection, i2v, load_encoder, load_tagger, sample_directory
-from i2v_search.cli.app import app
-from i2v_search.encoders import encode_images, models
+from i2v_search.cli.main import app
+from i2v_search.encoders import model_folder as models
+from i2v_search.encoders.base import encode_images
 from i2v_search.encoders.importing import Companions, default_name, import_onnx, import_weights
-from i2v_search.encoders.models import OnnxDescription, find_model, installed_models, remove_model
+from i2v_search.encoders.model_folder import OnnxDescription, find_model, installed_models, remove_model
 from i2v_search.encoders.quantizing import quantize_model
 from i2v_search.errors import EncoderError, EncoderMismatchError, QueryError, TagError, WeightsError
-from i2v_search.tags import RULES
+from i2v_search.tags.vocabulary import RULES
 
 TAGS = 1539
 
@@ -35,7 +36,7 @@ TAGS = 1539
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory and a cache of the test's own."""
     monkeypatch.setenv("I2V_SEARCH_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr("i2v_search.encoders.runtime.user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr("i2v_search.encoders.networks.runtime.user_cache_path", lambda _: tmp_path / "cache")
     return tmp_path
 
 

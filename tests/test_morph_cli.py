@@ -15,7 +15,7 @@ from PIL import Image
 
 from i2v_search import Collection, Morph, sample_directory
 from i2v_search.cli import show
-from i2v_search.cli.app import main
+from i2v_search.cli.main import main
 from i2v_search.cli.morph import print_morph, quality_lines
 
 

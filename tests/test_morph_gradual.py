@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import MorphError
-from i2v_search.morph import ArrayRows, MorphSpace, Network, build_graph, connect, gradual, measure
-from i2v_search.morph.layered import Layered
-from i2v_search.morph.rows import squared_chords
+from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.knn import build_graph
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import ArrayRows, squared_chords
+from i2v_search.morph.methods.gradual import gradual
+from i2v_search.morph.methods.layered import Layered
+from i2v_search.morph.methods.space import MorphSpace
+from i2v_search.morph.quality import measure
 
 
 def unit(matrix: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -105,7 +110,7 @@ def test_nothing_comes_twice_and_progress_rises_unless_turning_makes_the_largest
     space = space_of(matrix, 10)
     path = gradual(space, 0, n - 1, steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_module("i2v_search.morph.gradual"), "_WORTH_TURNING", np.inf)
+        patch.setattr(import_module("i2v_search.morph.methods.gradual"), "_WORTH_TURNING", np.inf)
         straight = gradual(space, 0, n - 1, steps)
     found, rising = (measure(points_of(matrix, each.rows, n - 1)) for each in (path, straight))
     assert len(set(path.rows)) == len(path.rows) == steps

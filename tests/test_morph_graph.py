@@ -12,18 +12,12 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from i2v_search.errors import MorphError
-from i2v_search.morph import (
-    ArrayRows,
-    KnnGraph,
-    Network,
-    bridging,
-    build_graph,
-    connect,
-    nearest,
-    neighbours,
-    symmetric_csr,
-)
-from i2v_search.morph.rows import squared_chords
+from i2v_search.morph.graph import bridging, neighbours
+from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.knn import KnnGraph, build_graph, symmetric_csr
+from i2v_search.morph.graph.neighbours import nearest
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import ArrayRows, squared_chords
 
 
 def random_rows(n: int, d: int, seed: int = 0) -> NDArray[np.float32]:

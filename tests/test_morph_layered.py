@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from i2v_search.morph.layered import Layered
+from i2v_search.morph.methods.layered import Layered
 
 
 def squared_chords_of(m: int, seed: int, dimensions: int) -> NDArray[np.float32]:

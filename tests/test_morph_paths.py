@@ -11,21 +11,14 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
 from i2v_search.errors import MorphError
-from i2v_search.morph import (
-    METHODS,
-    ArrayRows,
-    Method,
-    MorphSpace,
-    Network,
-    Search,
-    build_graph,
-    connect,
-    follow,
-    geodesic,
-    line,
-    measure,
-    symmetric_csr,
-)
+from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.growth import follow
+from i2v_search.morph.graph.knn import build_graph, symmetric_csr
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import ArrayRows, Search
+from i2v_search.morph.methods.methods import METHODS, Method, geodesic, line
+from i2v_search.morph.methods.space import MorphSpace
+from i2v_search.morph.quality import measure
 
 both_methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 

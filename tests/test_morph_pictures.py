@@ -9,17 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2v_search import (
-    Collection,
-    Morph,
-    colour_order,
-    morph_map_picture,
-    morph_picture,
-    sample_directory,
-)
-from i2v_search.colours import colour_histogram
+from i2v_search import Collection, Morph, colour_order, morph_map_picture, morph_picture, sample_directory
 from i2v_search.errors import QueryError
-from i2v_search.morph_map import flatten
+from i2v_search.morph.plane import flatten
+from i2v_search.pictures.colours import colour_histogram
 
 GREY = (205, 208, 214)
 

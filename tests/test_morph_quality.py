@@ -11,20 +11,12 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import kendalltau
 
 from i2v_search.errors import MorphError
-from i2v_search.morph import (
-    ArrayRows,
-    MorphSpace,
-    Network,
-    build_graph,
-    graph_facts,
-    least_largest_hop,
-    measure,
-    order_along,
-    progress_along,
-)
-from i2v_search.morph.graph import hub_limit
-from i2v_search.morph.quality import arc_distances
-from i2v_search.morph.space import great_circle
+from i2v_search.morph.graph.knn import build_graph
+from i2v_search.morph.graph.network import Network, hub_limit
+from i2v_search.morph.graph.rows import ArrayRows
+from i2v_search.morph.judging import graph_facts, least_largest_hop
+from i2v_search.morph.methods.space import MorphSpace, great_circle
+from i2v_search.morph.quality import arc_distances, measure, order_along, progress_along
 
 
 def circle(*angles: float) -> NDArray[np.float32]:

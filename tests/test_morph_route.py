@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import MorphError
-from i2v_search.morph import METHODS, ArrayRows, End, MorphSpace, Network, build_graph, connect, route
+from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.knn import build_graph
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import ArrayRows
+from i2v_search.morph.methods.methods import METHODS
+from i2v_search.morph.methods.route import route
+from i2v_search.morph.methods.space import End, MorphSpace
 
 
 def random_rows(n: int, d: int, seed: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from i2v_search.errors import MorphError
-from i2v_search.morph import SpanningTree
+from i2v_search.morph.graph.spanning import SpanningTree
 
 
 @st.composite

@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from i2v_search.morph import ArrayRows, MorphSpace, Network, build_graph, connect, minimax
-from i2v_search.morph.bidirectional import HopCost, cheapest_walk
+from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.knn import build_graph
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import ArrayRows
+from i2v_search.morph.methods.bidirectional import HopCost, cheapest_walk
+from i2v_search.morph.methods.methods import minimax
+from i2v_search.morph.methods.space import MorphSpace
 
 
 def random_graph(n: int, edges: int, seed: int, *, ties: bool) -> csr_array:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from i2v_search.choices import IndexKind, SimilarityName
-from i2v_search.cli.app import app
-from i2v_search.collection import Collection
+from i2v_search.cli.main import app
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import CollectionDamagedError, QueryError
-from i2v_search.planner import IndexWishes
-from i2v_search.results import Hit
-from i2v_search.searching.query import Example
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.query import Example
+from i2v_search.search.results import Hit
 
 COUNT = 60
 NAMES: tuple[SimilarityName, ...] = get_args(SimilarityName)

@@ -5,9 +5,15 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from i2v_search.encoders.efficientnet import lite_network, read_weights, statistics_network, weights_path
-from i2v_search.encoders.network import Layer, Network, onnx_model, same_pads, torch_module
-from i2v_search.encoders.runtime import OnnxRuntime, TorchRuntime
+from i2v_search.encoders.networks.efficientnet import (
+    lite_network,
+    read_weights,
+    statistics_network,
+    weights_path,
+)
+from i2v_search.encoders.networks.layers import Layer, Network, onnx_model, same_pads
+from i2v_search.encoders.networks.runtime import OnnxRuntime, TorchRuntime
+from i2v_search.encoders.networks.torch_network import torch_module
 from i2v_search.errors import EncoderError
 
 SIZE = 13

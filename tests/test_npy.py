@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
 
-from i2v_search.encoders.npy import npy_array, read_npz
+from i2v_search.encoders.weights.npy import npy_array, read_npz
 from i2v_search.errors import WeightsError
 
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }"

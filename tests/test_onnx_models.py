@@ -22,12 +22,19 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2v_search import Collection, load_encoder
-from i2v_search.cli.app import app
-from i2v_search.encoders import EncoderInfo, encode_images, encoder_names
+from i2v_search.cli.main import app
+from i2v_search.encoders.base import EncoderInfo, encode_images
 from i2v_search.encoders.importing import import_onnx
-from i2v_search.encoders.models import OnnxDescription, broken_models, find_model, installed_models, new_model
+from i2v_search.encoders.model_folder import (
+    OnnxDescription,
+    broken_models,
+    find_model,
+    installed_models,
+    new_model,
+)
+from i2v_search.encoders.networks.runtime import onnx_session, run_session
 from i2v_search.encoders.onnx import OnnxModel
-from i2v_search.encoders.runtime import onnx_session, run_session
+from i2v_search.encoders.registry import encoder_names
 from i2v_search.errors import EncoderError
 
 VECTOR = OnnxDescription(size=16, output="vector")
@@ -276,7 +283,7 @@ def test_an_interrupted_import_leaves_neither_files_nor_a_process(
     tmp_path: Path, place: Path, how: signal.Signals
 ) -> None:
     file = mean_colours(tmp_path / "m.onnx", change=with_endless_loop)
-    script = "from i2v_search.cli.app import main; main()"
+    script = "from i2v_search.cli.main import main; main()"
     options = ["--name", "m", "--input-size", "16", "--output", "vector"]
     command = [sys.executable, "-c", script, "models", "import", str(file), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -15,8 +15,8 @@ import pytest
 from visiting import MAX_UPLOAD, Opens, Visit, drawing, encoded, keys, transfer, until, written
 from web_server import Running, running
 
-from i2v_search.collection import Collection
-from i2v_search.sample import sample_directory
+from i2v_search.collection.collection import Collection
+from i2v_search.images.sample import sample_directory
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 expect = playwright.expect

@@ -8,10 +8,10 @@ import pytest
 from stores import append, clustered_vectors, make_store, remove
 
 from i2v_search.choices import IndexKind
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import QueryError
-from i2v_search.planner import IndexWishes
-from i2v_search.results import Hit, SearchResult
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.results import Hit, SearchResult
 
 N, D = 600, 48
 TAGS = [["even"] if number % 2 == 0 else ["odd"] for number in range(N)]

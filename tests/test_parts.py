@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from i2v_search import arrays, parts
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
-from i2v_search.store import unit_float16
-from i2v_search.tags import CATEGORIES, Tag
+from i2v_search.store import arrays, parts
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.parts import Capacity, ImageRecord, Part, PartWriter
+from i2v_search.tags.vocabulary import CATEGORIES, Tag
 
 DIMENSION = 3
 OPEN_FILES = Path("/proc/self/fd")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from i2v_search.pca import PrincipalComponents, fit_pca, leading_eigenvectors
+from i2v_search.index.pca import PrincipalComponents, fit_pca, leading_eigenvectors
 
 
 def decaying(n: int, d: int, seed: int = 0, *, offset: float = 0.0) -> NDArray[np.float32]:
@@ -69,7 +69,7 @@ def test_fewer_rows_than_dimensions_give_what_their_covariance_gives(k: int, cen
 
 
 def test_a_handful_of_wide_rows_needs_no_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i2v_search.pca.leading_eigenvectors", None)
+    monkeypatch.setattr("i2v_search.index.pca.leading_eigenvectors", None)
     ours = fit_pca([decaying(10, 64)], 50)
     assert ours.components.shape == (50, 64)
 

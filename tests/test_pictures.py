@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from i2v_search import (
-    Collection,
-    I2VSearchError,
-    sample_directory,
-    search_picture,
-    searches_picture,
-)
+from i2v_search import Collection, I2VSearchError, sample_directory, search_picture, searches_picture
 
 
 def test_a_sheet_shows_queries_and_hits_and_survives_a_lost_file(tmp_path: Path) -> None:

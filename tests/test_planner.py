@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from i2v_search.choices import IndexKind, SimilarityName
-from i2v_search.planner import (
+from i2v_search.index.planner import (
     CANDIDATES,
     PCA_DIMENSIONS,
     TAIL_ROWS,

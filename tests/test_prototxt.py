@@ -7,7 +7,7 @@ from caffe_files import narrow, prototxt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search.encoders.prototxt import Configuration, LayerSettings, check_prototxt, read_prototxt
+from i2v_search.encoders.weights.prototxt import Configuration, LayerSettings, check_prototxt, read_prototxt
 from i2v_search.errors import WeightsError
 
 SYNTAXES = ["layer", "layers"]

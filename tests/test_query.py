@@ -8,15 +8,17 @@ from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 from stores import make_store, random_vectors, remove
 
-from i2v_search.catalogue import Catalogue
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError, QueryError
-from i2v_search.manifest import Manifest
-from i2v_search.parts import ImageRecord
-from i2v_search.searching.filters import Filter
-from i2v_search.searching.query import Example, Query, QueryImage, Resolver, examples_of
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.tags import TAG_THRESHOLD, Tag
+from i2v_search.search.filters import Filter
+from i2v_search.search.query import Example, Query, QueryImage, Resolver, examples_of
+from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 
 
 class Shelf:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from i2v_search.searching.ranking import Layout, Rank, Ranking, best, diversify, lay_out, lower, mix
+from i2v_search.search.ranking import Layout, Rank, Ranking, best, diversify, lay_out, lower, mix
 
 Scores = list[float]
 
@@ -71,7 +71,7 @@ def test_a_mix_is_what_scoring_every_row_by_both_gives(
     first, second = ([pair[number] for pair in pairs] for number in (0, 1))
     weight, k = data.draw(st.sampled_from([0.01, 0.3, 0.5, 1.0])), data.draw(st.integers(1, 45))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.searching.ranking.FIRST_DEPTH", depth)
+        patch.setattr("i2v_search.search.ranking.FIRST_DEPTH", depth)
         found = mix_of(first, second, weight)(k)
     truth = mixed(first, second, weight)
     assert found.positions.tolist() == in_order(truth)[:k]
@@ -122,7 +122,7 @@ def test_lowered_scores_rank_as_if_every_penalty_were_taken(
 ) -> None:
     first, paid = ([pair[number] for pair in pairs] for number in (0, 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.searching.ranking.FIRST_DEPTH", depth)
+        patch.setattr("i2v_search.search.ranking.FIRST_DEPTH", depth)
         found = lowered(first, paid)(k)
     truth = np.maximum(np.array(first, np.float32) - np.array(paid, np.float32), np.float32(-1))
     assert found.positions.tolist() == in_order(truth)[:k]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from i2v_search.collection import Collection
+from i2v_search.build.recipe import Recipe
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import RecipeError
-from i2v_search.recipe import Recipe
-from i2v_search.sample import sample_directory
+from i2v_search.images.sample import sample_directory
 
 RECIPES = Path(__file__).parent.parent / "index" / "recipes"
 

@@ -13,11 +13,12 @@ from test_kill import Rows, live_rows
 from worn import answers, assert_clean, dead_rows, files_of, wear
 
 from i2v_search import Collection
+from i2v_search.build.upkeep.relocating import Relocation, relocate_collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError, QueryError
-from i2v_search.manifest import Manifest
-from i2v_search.parts import Part
-from i2v_search.store import FeatureStore, WriterLock
-from i2v_search.upkeep.relocating import Relocation, relocate_collection
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import Part
+from i2v_search.store.writer import WriterLock
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from grids import GridEncoder, draw_folder
 
-from i2v_search.cluster.sharding import Shard
-from i2v_search.collection import Collection
+from i2v_search.build.sharding import Shard
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError, SourceError
-from i2v_search.remote import is_url
-from i2v_search.sources import count_images, image_root, iter_images, open_stored
+from i2v_search.images.remote import is_url
+from i2v_search.images.sources import count_images, image_root, iter_images, open_stored
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed: pip install 'i2v-search[ray]'")
 

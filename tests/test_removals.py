@@ -15,13 +15,14 @@ from grids import GridEncoder, draw, draw_folder
 from typer.testing import CliRunner
 
 from i2v_search import Collection
-from i2v_search.cli.app import app
-from i2v_search.cluster.ray_shards import KnownRows, ShardJob, extract_shard
+from i2v_search.build.ray.shards import KnownRows, ShardJob, extract_shard
+from i2v_search.build.upkeep.merging import merge_collections
+from i2v_search.cli.main import app
 from i2v_search.errors import CollectionDamagedError, QueryError
 from i2v_search.files import file_sha256
-from i2v_search.manifest import FileRecord, Manifest
-from i2v_search.store import FeatureStore, Removal, Removals, read_removals, write_removals
-from i2v_search.upkeep.merging import merge_collections
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import FileRecord, Manifest
+from i2v_search.store.removals import Removal, Removals, read_removals, write_removals
 
 NOT_UTF8 = os.fsdecode(b"\xff.png")
 
@@ -97,7 +98,7 @@ def test_a_removed_image_stays_out_of_every_build(art: Art) -> None:
 
 def test_it_is_not_read_again(art: Art, monkeypatch: pytest.MonkeyPatch) -> None:
     art.remove("0001.png")
-    monkeypatch.setattr("i2v_search.extract.hashlib", None)
+    monkeypatch.setattr("i2v_search.build.extract.hashlib", None)
     assert art.build() == {"unchanged": 4, "left_out": 1}
 
 
@@ -289,7 +290,7 @@ def test_a_build_that_is_killed_before_it_finishes_still_takes_back_what_was_nam
 ) -> None:
     art.remove("0001.png")
     with monkeypatch.context() as patch:
-        patch.setattr("i2v_search.extract._Extractor.run", _interrupt)
+        patch.setattr("i2v_search.build.extract._Extractor.run", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             art.add(art.folder / "0001.png")
     assert art.build() == {"unchanged": 4, "restored": 1}

@@ -10,12 +10,14 @@ from test_kill import live_rows
 from worn import answers, assert_clean, files_of
 
 from i2v_search import Collection
+from i2v_search.build.upkeep.repairing import LostImage, repair_collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError, CollectionNotFoundError
 from i2v_search.files import file_sha256
-from i2v_search.manifest import Manifest
-from i2v_search.parts import ImageRecord, Part
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
-from i2v_search.upkeep.repairing import LostImage, repair_collection
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import ImageRecord, Part
+from i2v_search.store.writer import StoreWriter, WriterLock
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
 

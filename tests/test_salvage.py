@@ -17,11 +17,13 @@ from test_repair import DIMENSION, flip, part_path, supersede
 from worn import files_of
 
 from i2v_search import Collection
+from i2v_search.build.upkeep.repairing import repair_collection
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.manifest import Manifest
-from i2v_search.parts import ROW_FIELDS, ImageRecord, Part
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.upkeep.repairing import repair_collection
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import ROW_FIELDS, ImageRecord, Part
+from i2v_search.store.writer import StoreWriter
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from grids import GridEncoder
 from PIL import Image
 
-from i2v_search import Collection, sample
-from i2v_search.sample import SampleImage, sample_directory, sample_images
+from i2v_search import Collection
+from i2v_search.images import sample
+from i2v_search.images.sample import SampleImage, sample_directory, sample_images
 
 IMAGES = sample_images()
 KEYS = {"path", "title", "author", "tags", "source", "licence"}

@@ -9,8 +9,8 @@ import pytest
 from stores import clustered_vectors
 
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.index.planner import IndexPlan
 from i2v_search.index.scanners import IvfScanner, Scanner, make_scanner, read_scanner, write_scanner
-from i2v_search.planner import IndexPlan
 
 resource = pytest.importorskip("resource")
 

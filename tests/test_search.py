@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import Engine, SimilarityName
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError, ImageError, QueryError
-from i2v_search.planner import IndexWishes
-from i2v_search.sample import sample_directory, sample_images
-from i2v_search.searching.query import Example
+from i2v_search.images.sample import sample_directory, sample_images
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.query import Example
 
 COUNT = 24
 BIRDS, CATS = range(12), range(12, COUNT)

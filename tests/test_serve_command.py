@@ -19,11 +19,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2v_search.cli import serve
-from i2v_search.cli.app import app
-from i2v_search.collection import Collection
-from i2v_search.web.settings import ServerSettings
+from i2v_search.cli.main import app
+from i2v_search.collection.collection import Collection
+from i2v_search.web.server_settings import ServerSettings
 
-SERVE = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve", "--port", "0"]
+SERVE = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "serve", "--port", "0"]
 
 
 @dataclass

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search import sidecar
 from i2v_search.errors import SourceError
-from i2v_search.sidecar import Sidecars
-from i2v_search.tags import MAX_TAGS, Tag
-from i2v_search.unread import NotRead, Tally
+from i2v_search.images import sidecar
+from i2v_search.images.sidecar import Sidecars
+from i2v_search.images.unread import NotRead, Tally
+from i2v_search.tags.vocabulary import MAX_TAGS, Tag
 
 
 def write(folder: Path, *lines: Any) -> Path:

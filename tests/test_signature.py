@@ -8,8 +8,8 @@ from grids import GridEncoder, draw_folder
 from PIL import Image
 
 from i2v_search import Collection, morph_animation, morph_picture, search_picture
-from i2v_search.sample import sample_directory
-from i2v_search.signature import is_signed, signed
+from i2v_search.images.sample import sample_directory
+from i2v_search.images.signature import is_signed, signed
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "avif", "tif"])

@@ -12,11 +12,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from stores import make_store, random_vectors, remove
 
-from i2v_search import similarity as similarity_module
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import QueryError
-from i2v_search.similarity import Similarity, position_blocks, unit
-from i2v_search.store import FeatureStore
+from i2v_search.index import similarity as similarity_module
+from i2v_search.index.similarity import Similarity, position_blocks, unit
+from i2v_search.store.feature_store import FeatureStore
 
 NAMES: tuple[SimilarityName, ...] = get_args(SimilarityName)
 DIMENSION = 20

@@ -19,10 +19,10 @@ from hostile import encode, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2v_search import archives
 from i2v_search.errors import ImageError, SourceError
-from i2v_search.sources import Skipped, SourceImage, count_images, image_root, iter_images, open_stored
-from i2v_search.unread import Tally
+from i2v_search.images import archives
+from i2v_search.images.sources import Skipped, SourceImage, count_images, image_root, iter_images, open_stored
+from i2v_search.images.unread import Tally
 
 PICTURE = encode(plain(size=(4, 3)), "PNG")
 
@@ -90,7 +90,7 @@ def test_an_image_is_known_by_its_first_bytes_whatever_its_ending(tmp_path: Path
 
 def test_a_file_whose_name_says_enough_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "a.png", "b.JPG", "a.txt", "tags.jsonl", "film.mp4", "raw.dng", "e.zip")
-    monkeypatch.setattr("i2v_search.sources.open_regular_file", None)
+    monkeypatch.setattr("i2v_search.images.sources.open_regular_file", None)
     assert found([tmp_path]) == ["a.png", "b.JPG"]
 
 
@@ -206,7 +206,7 @@ def test_folder_that_may_not_be_listed_is_skipped_with_the_reason(
             raise PermissionError(13, "Permission denied", path)
         return real(path)
 
-    monkeypatch.setattr("i2v_search.sources.os.scandir", refuse_locked)
+    monkeypatch.setattr("i2v_search.images.sources.os.scandir", refuse_locked)
     assert skipped([tmp_path]) == {"locked": "folder cannot be listed: permission denied"}
     with pytest.raises(SourceError, match="cannot be listed: permission denied"):
         image_root([tmp_path / "locked"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from i2v_search import Collection, Tag
-from i2v_search.stops import tag_matrix, telling_tags
+from i2v_search.morph.describe import tag_matrix, telling_tags
 
 
 def test_stops_tell_hop_progress_and_tags(sample_collection: Collection) -> None:
@@ -79,7 +79,7 @@ def test_nothing_is_read_of_the_pictures(
     def refuse(*_: object) -> bytes:
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr("i2v_search.collection.open_stored", refuse)
+    monkeypatch.setattr("i2v_search.collection.collection.open_stored", refuse)
     assert (
         len(sample_collection.morph(sample_collection.ids[0], sample_collection.ids[-1], steps=steps).stops)
         == steps + 2

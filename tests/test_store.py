@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 from numpy.typing import NDArray
 
-from i2v_search.catalogue import Catalogue
 from i2v_search.errors import CollectionError, CollectionLockedError
-from i2v_search.manifest import EncoderRecord, Manifest
-from i2v_search.parts import Capacity, ImageRecord
-from i2v_search.store import FeatureStore, StoreWriter, WriterLock, unit_float16
-from i2v_search.tags import Tag
+from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import EncoderRecord, Manifest
+from i2v_search.store.parts import Capacity, ImageRecord
+from i2v_search.store.writer import StoreWriter, WriterLock
+from i2v_search.tags.vocabulary import Tag
 
 DIMENSION = 4
 TINY = Capacity(rows=3, path_bytes=40, vocabulary=4, vocabulary_bytes=16, tag_entries=6)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import TagError
-from i2v_search.tag_files import PUBLISHED_COUNT, read_thresholds, read_vocabulary
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.lists import PUBLISHED_COUNT, read_thresholds, read_vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 PUBLISHED = [*(f"tag {number}" for number in range(1536)), "safe", "questionable", "explicit"]
 

@@ -11,10 +11,10 @@ from stores import make_store, random_vectors
 from typer.testing import CliRunner
 
 from i2v_search import Collection
-from i2v_search.cli.app import app
-from i2v_search.searching.filters import Filter
-from i2v_search.searching.tag_query import TagTerm, parse_tags
-from i2v_search.tags import FACES, normalise_tag
+from i2v_search.cli.main import app
+from i2v_search.search.filters import Filter
+from i2v_search.search.tag_query import TagTerm, parse_tags
+from i2v_search.tags.vocabulary import FACES, normalise_tag
 
 WANTED = [
     ("smile", ["smile"]),

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from stores import make_store, random_vectors, remove
 
 from i2v_search.choices import SimilarityName
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import IndexStaleError, QueryError
-from i2v_search.manifest import Manifest
-from i2v_search.parts import ImageRecord
-from i2v_search.planner import IndexWishes
-from i2v_search.searching.tag_table import TagTable
-from i2v_search.store import FeatureStore, StoreWriter, unit_float16
-from i2v_search.tags import Tag
+from i2v_search.index.planner import IndexWishes
+from i2v_search.search.tag_table import TagTable
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.manifest import Manifest
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import Tag
 
 N, D = 120, 16
 NAMES = ("smile", "hat", "1girl")

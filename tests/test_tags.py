@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import TagError
-from i2v_search.tags import (
+from i2v_search.tags.vocabulary import (
     CATEGORIES,
     ImageTags,
     Tag,

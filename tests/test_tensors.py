@@ -13,8 +13,8 @@ from caffe_files import SeededWeights, narrow, shapes, write_caffemodel
 from numpy.typing import NDArray
 
 from i2v_search.encoders import tensors
-from i2v_search.encoders.caffemodel import read_caffemodel
 from i2v_search.encoders.tensors import map_tensors, tensor_offsets, write_tensors
+from i2v_search.encoders.weights.caffemodel import read_caffemodel
 from i2v_search.errors import WeightsError
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]

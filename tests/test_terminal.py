@@ -26,10 +26,10 @@ from grids import GridEncoder
 from PIL import Image
 from test_documentation import commands
 
-from i2v_search.cli.app import app, main
 from i2v_search.cli.bars import LINE_SECONDS, Lines, progress
 from i2v_search.cli.console import Console
-from i2v_search.collection import Collection
+from i2v_search.cli.main import app, main
+from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.escapes import visible
 from i2v_search.progress import Progress

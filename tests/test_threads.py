@@ -12,9 +12,9 @@ import pytest
 from stores import clustered_vectors, make_store
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from i2v_search.index import VectorIndex
+from i2v_search.index.planner import IndexPlan
 from i2v_search.index.threads import threads_for
-from i2v_search.planner import IndexPlan
+from i2v_search.index.vector_index import VectorIndex
 
 SEVERAL = 4
 

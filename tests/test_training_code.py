@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.progress import Progress
-from i2v_search.tags import Tag
-from i2v_search.training.code import (
+from i2v_search.tags.vocabulary import Tag
+from i2v_search.training.datasets.dataset import Dataset, Picture
+from scripts.lite.code import (
     COMMONEST,
     INITIAL_SPREAD,
     OF_A_GROUP,
@@ -28,7 +29,6 @@ from i2v_search.training.code import (
     learn_code,
     relate,
 )
-from i2v_search.training.dataset import Dataset, Picture
 
 FEW = CodeSettings(units=12, steps=120, batch=64, learning_rate=0.02)
 

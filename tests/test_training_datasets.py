@@ -16,21 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from i2v_search.duplicates.fingerprints import duplicates, fingerprint
 from i2v_search.errors import ImageError, SourceError, TagError
-from i2v_search.tags import Tag, Vocabulary
-from i2v_search.training import danbooru, packed
-from i2v_search.training.dataset import (
-    Dataset,
-    Picture,
-    Split,
-    choose_vocabulary,
-    read_dataset,
-    split,
-    targets,
-)
-from i2v_search.training.facts import dataset_facts
-from i2v_search.training.splitting import joined
+from i2v_search.images.fingerprints import duplicates, fingerprint
+from i2v_search.tags.vocabulary import Tag, Vocabulary
+from i2v_search.training.datasets import danbooru, packed
+from i2v_search.training.datasets.dataset import Dataset, Picture, choose_vocabulary, read_dataset, targets
+from i2v_search.training.datasets.facts import dataset_facts
+from i2v_search.training.datasets.splitting import Split, joined, split
 
 
 def drawing(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:

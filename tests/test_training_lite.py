@@ -20,26 +20,22 @@ from numpy.typing import NDArray
 from small_training import COLOURS, ENGINE, SHAPES, draw_set
 
 from i2v_search import load_image
-from i2v_search.encoders import efficientnet, encode_images, lite, runtime
+from i2v_search.encoders import lite
+from i2v_search.encoders.base import encode_images
 from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder
+from i2v_search.encoders.networks import efficientnet, runtime
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, TagError, TrainingError
-from i2v_search.pca import leading_eigenvectors
+from i2v_search.index.pca import leading_eigenvectors
 from i2v_search.progress import Progress
-from i2v_search.training import lite as training
 from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
-from i2v_search.training.code import CodeSettings
-from i2v_search.training.dataset import Dataset, read_dataset, split
-from i2v_search.training.lite import (
-    LiteRecipe,
-    Material,
-    TagSettings,
-    imagenet_trunk,
-    rows_by_set,
-    train_lite,
-)
+from i2v_search.training.datasets.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.splitting import split
 from i2v_search.training.report import REPORT
-from i2v_search.training.statistics import StatisticsCache
+from scripts.lite import lite as training
+from scripts.lite.code import CodeSettings
+from scripts.lite.lite import LiteRecipe, Material, TagSettings, imagenet_trunk, rows_by_set, train_lite
+from scripts.lite.statistics import StatisticsCache
 
 COUNT = 40
 RECIPE = LiteRecipe(
@@ -407,7 +403,7 @@ def test_an_unreadable_picture_is_an_error_that_names_it(
     few: Dataset, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if place == "alone in the last batch":
-        monkeypatch.setattr("i2v_search.training.statistics.BATCH", 2)
+        monkeypatch.setattr("scripts.lite.statistics.BATCH", 2)
     for number in {"among others": [1], "alone in the last batch": [2], "all": [0, 1, 2]}[place]:
         (few.root / f"{number:03d}.png").write_bytes(b"no picture")
     with pytest.raises(TrainingError, match=r"00\d\.png of drawings: "):

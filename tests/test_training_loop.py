@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from i2v_search.choices import Engine
-from i2v_search.encoders.network import Layer, Network
+from i2v_search.encoders.networks.layers import Layer, Network
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import TrainingError
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.checkpoint import STATE, load_checkpoint
-from i2v_search.training.dataset import Split, Targets
+from i2v_search.training.datasets.dataset import Targets
+from i2v_search.training.datasets.splitting import Split
 from i2v_search.training.loop import Loop
 from i2v_search.training.networks import TrainingNetwork
 from i2v_search.training.optimizers import schedule

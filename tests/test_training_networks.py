@@ -11,12 +11,12 @@ from caffe_files import SeededWeights, shapes, write_caffemodel
 from numpy.typing import NDArray
 
 from i2v_search.choices import TrainingModel
-from i2v_search.encoders.efficientnet import lite_network
-from i2v_search.encoders.network import onnx_model
-from i2v_search.encoders.runtime import OnnxRuntime
+from i2v_search.encoders.networks.efficientnet import lite_network
+from i2v_search.encoders.networks.layers import onnx_model
+from i2v_search.encoders.networks.runtime import OnnxRuntime
 from i2v_search.encoders.trained import trained_network
 from i2v_search.errors import TrainingError, WeightsError
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.training.initial import ORIGINAL_WIDTHS, Start, Widths, initial_weights, read_start
 from i2v_search.training.networks import TrainingNetwork, split_network, training_network
 

@@ -20,18 +20,18 @@ from typer.testing import CliRunner
 
 from i2v_search import Collection, load_encoder, load_tagger, sample_directory
 from i2v_search.choices import Engine, TrainingModel
-from i2v_search.cli.app import app
-from i2v_search.encoders import encode_images
+from i2v_search.cli.main import app
+from i2v_search.encoders.base import encode_images
 from i2v_search.encoders.importing import import_folder, import_weights
-from i2v_search.encoders.models import find_model
+from i2v_search.encoders.model_folder import find_model
+from i2v_search.encoders.networks.runtime import TorchRuntime
 from i2v_search.encoders.quantizing import quantize_model
-from i2v_search.encoders.runtime import TorchRuntime
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.encoders.trained import trained_network
 from i2v_search.errors import EncoderError, TagError, TrainingError
-from i2v_search.images import load_image
+from i2v_search.images.decoding import load_image
 from i2v_search.training.augment import NO_AUGMENTATION
-from i2v_search.training.dataset import Dataset, choose_vocabulary, read_dataset
+from i2v_search.training.datasets.dataset import Dataset, choose_vocabulary, read_dataset
 from i2v_search.training.initial import Start, Widths, initial_weights, pretrained_lite, read_start
 from i2v_search.training.run import train
 from i2v_search.training.settings import TrainingSettings

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from small_training import ENGINE, small_set
 
 from i2v_search import load_image
-from i2v_search.encoders.network import Layer, Network
+from i2v_search.encoders.networks.layers import Layer, Network
 from i2v_search.encoders.trained import preprocessing_of
 from i2v_search.progress import Progress
 from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
-from i2v_search.training.dataset import Dataset
+from i2v_search.training.datasets.dataset import Dataset
 from i2v_search.training.samples import (
     FEATURES,
     FeatureSamples,

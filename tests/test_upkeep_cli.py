@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from worn import wear
 
 from i2v_search import Collection
-from i2v_search.cli.app import app
+from i2v_search.cli.main import app
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from test_kill import Rows, live_rows
 from worn import Answers, answers, assert_clean, copy_of, dead_rows, files_of
 
 from i2v_search import Collection
-from i2v_search.upkeep.relocating import relocate_collection
-from i2v_search.upkeep.rewriting import compact_collection
+from i2v_search.build.upkeep.relocating import relocate_collection
+from i2v_search.build.upkeep.rewriting import compact_collection
 
 pytestmark = [
     pytest.mark.usefixtures("tiny_parts"),

@@ -11,8 +11,9 @@ from stores import append, make_store, random_vectors
 
 from i2v_search import Collection
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.manifest import Manifest
-from i2v_search.store import Damage, FeatureStore, settled
+from i2v_search.store.checksums import Damage, settled
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import Manifest
 
 ROUNDS = 10
 

@@ -16,16 +16,16 @@ from grids import GridEncoder
 from PIL import Image
 from web_server import Running, error_of, post_image, running
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import MorphError, SearchServerError
-from i2v_search.sample import sample_directory
-from i2v_search.searching.query import Example
-from i2v_search.tags import TAG_THRESHOLD
-from i2v_search.web import shelf
-from i2v_search.web.failures import failure_of
+from i2v_search.images.sample import sample_directory
+from i2v_search.search.query import Example
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
+from i2v_search.web.guard.failures import failure_of
+from i2v_search.web.jobs import current as shelf
+from i2v_search.web.jobs.current import Shelf
+from i2v_search.web.server_settings import ServerSettings
 from i2v_search.web.service import Service
-from i2v_search.web.settings import ServerSettings
-from i2v_search.web.shelf import Shelf
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from web_server import Running, parse_raw, read_all, running
 
-from i2v_search.collection import Collection
-from i2v_search.web import connections
-from i2v_search.web.settings import ServerSettings
+from i2v_search.collection.collection import Collection
+from i2v_search.web.guard import connections
+from i2v_search.web.server_settings import ServerSettings
 
 TOKEN = "correct-horse-battery-staple"
 OPEN = ServerSettings(rate=0, picture_rate=0)

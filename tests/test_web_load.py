@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from benchmarks.serve import Load, be_bad, image_ids, put_load, served
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 
 SECONDS = 3.0
 
@@ -52,7 +52,7 @@ def test_what_the_queues_do_not_hold_is_turned_away_cleanly(sample_collection: C
 
 
 def test_the_command_says_where_it_is_and_stops_when_asked(sample_collection: Collection) -> None:
-    command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve", "--no-open"]
+    command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "serve", "--no-open"]
     command += ["--collection", str(sample_collection.directory), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -73,7 +73,7 @@ def test_the_command_says_where_it_is_and_stops_when_asked(sample_collection: Co
 def test_the_command_refuses_to_be_reached_by_others_without_a_token(
     sample_collection: Collection, host: str
 ) -> None:
-    command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve", "--no-open"]
+    command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "serve", "--no-open"]
     command += ["--collection", str(sample_collection.directory), "--host", host]
     environment = {name: value for name, value in os.environ.items() if name != "I2V_SEARCH_TOKEN"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
@@ -82,7 +82,7 @@ def test_the_command_refuses_to_be_reached_by_others_without_a_token(
 
 
 def test_a_server_needs_a_collection(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from i2v_search.cli.app import main; main()", "serve", "--no-open"]
+    command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "serve", "--no-open"]
     done = subprocess.run(
         [*command, "--collection", str(tmp_path / "none")], capture_output=True, text=True, timeout=60
     )
@@ -91,5 +91,5 @@ def test_a_server_needs_a_collection(tmp_path: Path) -> None:
 
 
 def test_other_commands_load_no_web_framework() -> None:
-    code = "import sys, i2v_search.cli.app; sys.exit('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
+    code = "import sys, i2v_search.cli.main; sys.exit('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

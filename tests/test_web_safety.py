@@ -18,17 +18,17 @@ import pytest
 from starlette.responses import PlainTextResponse
 from web_server import Running, error_of, parse_raw, read_all, running
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import ServerError
-from i2v_search.web import answers
+from i2v_search.web import handlers as answers
 from i2v_search.web import server as web_server_module
-from i2v_search.web.limits import RateLimit
-from i2v_search.web.models import SearchRequest, SearchResponse
+from i2v_search.web.guard.rates import RateLimit
+from i2v_search.web.guard.safety import Gate
+from i2v_search.web.jobs.workers import Pool
 from i2v_search.web.observing import ACCESS
-from i2v_search.web.safety import Gate
+from i2v_search.web.schema import SearchRequest, SearchResponse
+from i2v_search.web.server_settings import ServerSettings
 from i2v_search.web.service import Service
-from i2v_search.web.settings import ServerSettings
-from i2v_search.web.workers import Pool
 
 TOKEN = "correct-horse-battery-staple"
 OPEN = ServerSettings(rate=0, picture_rate=0)

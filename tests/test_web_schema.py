@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from web_server import Running, running
 
-from i2v_search.collection import Collection
-from i2v_search.web.settings import ServerSettings
+from i2v_search.collection.collection import Collection
+from i2v_search.web.server_settings import ServerSettings
 
 CHECKS = [
     not_a_server_error,

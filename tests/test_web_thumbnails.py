@@ -12,10 +12,10 @@ from PIL import Image
 from web_server import Running, error_of, running
 
 from i2v_search.choices import Engine
-from i2v_search.collection import Collection
-from i2v_search.web.decoding import Decoder
-from i2v_search.web.settings import ServerSettings
-from i2v_search.web.thumbnails import ThumbnailCache
+from i2v_search.collection.collection import Collection
+from i2v_search.web.jobs.decoder_pool import Decoder
+from i2v_search.web.jobs.thumbnail_cache import ThumbnailCache
+from i2v_search.web.server_settings import ServerSettings
 
 OPEN = ServerSettings(rate=0, picture_rate=0)
 

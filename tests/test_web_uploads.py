@@ -18,12 +18,12 @@ import pytest
 from PIL import Image
 from web_server import Running, error_of, parse_raw, post_image, read_all, running
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError
-from i2v_search.web import decoding
-from i2v_search.web.decoding import Decoder
-from i2v_search.web.settings import ServerSettings
-from i2v_search.web.uploads import Upload
+from i2v_search.web.jobs import decoder_pool as decoding
+from i2v_search.web.jobs.decoder_pool import Decoder
+from i2v_search.web.jobs.upload_memory import Upload
+from i2v_search.web.server_settings import ServerSettings
 
 SETTINGS = ServerSettings(
     max_upload_bytes=2**20, max_upload_pixels=1_000_000, uploads_kept=3, rate=0, picture_rate=0

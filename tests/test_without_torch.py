@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2v_search.sample import sample_directory
+from i2v_search.images.sample import sample_directory
 
 #: As if torch were not installed.
 BLOCKED = """
@@ -37,7 +37,7 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def command(line: str) -> str:
-    return f"from i2v_search.cli.app import main\nsys.argv = ['i2v-search', *{line.split()!r}]\nmain()"
+    return f"from i2v_search.cli.main import main\nsys.argv = ['i2v-search', *{line.split()!r}]\nmain()"
 
 
 def test_torch_is_blocked(tmp_path: Path) -> None:
@@ -89,5 +89,9 @@ def test_what_needs_more_says_what_to_install(tmp_path: Path, line: str, message
 
 
 def test_evaluation_needs_no_torch(tmp_path: Path) -> None:
-    done = run("import i2v_search.evaluating, i2v_search.training.facts\nprint('imported')", tmp_path)
+    done = run(
+        "import i2v_search.training.evaluation.evaluation\nimport i2v_search.training.datasets.facts\n"
+        "print('imported')",
+        tmp_path,
+    )
     assert done.stdout.strip() == "imported", done.stderr

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.web.app import create_app
 from i2v_search.web.server import listen, server_for
+from i2v_search.web.server_settings import ServerSettings
 from i2v_search.web.service import Service
-from i2v_search.web.settings import ServerSettings
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from grids import GridEncoder, draw, draw_folder, touch
 
 from i2v_search import Collection
-from i2v_search.manifest import Manifest
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import Manifest
 
 #: Scores of the nearest, by the id that was asked for.
 Answers = dict[int, list[tuple[int, float]]]

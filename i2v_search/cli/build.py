@@ -37,8 +37,8 @@ from i2v_search.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from i2v_search.collection import Collection
-    from i2v_search.sources import Wanted
+    from i2v_search.collection.collection import Collection
+    from i2v_search.images.sources import Wanted
 
 
 def build(
@@ -70,9 +70,9 @@ def build(
     collection; what was removed by hand stays out until its file is named. Stop it at any time; the next run
     goes on where it stopped.
     """
+    from i2v_search.build.recipe import Recipe
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
-    from i2v_search.recipe import Recipe
+    from i2v_search.collection.collection import Collection
 
     if (recipe is None) == (not images):
         raise typer.BadParameter("give either IMAGES or --recipe FILE")
@@ -147,7 +147,7 @@ def extract(
     or by --cluster, which does all of that. Both may be run again at any time: what is done stays done.
     """
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     engine = Engine(device, threads, batch_size_of(batch_size), precision)
     if cluster is not None:
@@ -188,19 +188,19 @@ def extract(
 def _wanted(shard: str | None) -> Wanted:
     """What ``--shard`` says: which images to take."""
     if shard is None:
-        from i2v_search.sources import everything
+        from i2v_search.images.sources import everything
 
         return everything
-    from i2v_search.cluster.sharding import Shard
+    from i2v_search.build.sharding import Shard
 
     return Shard.parse(shard).holds
 
 
 def _extract_on_cluster(collection: Path, images: list[str], *, json: bool, **options: Any) -> None:
     """Extract on Ray and tell what was done, and by whom."""
+    from i2v_search.build.ray.extraction import extract_on_ray
     from i2v_search.cli import show
-    from i2v_search.cluster.ray_extraction import extract_on_ray
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     with _stoppable(collection), show.progress() as report:
         done = extract_on_ray(collection, images, report=report, **options)

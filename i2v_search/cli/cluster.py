@@ -50,7 +50,7 @@ def _push(
     replace: bool = False,
 ) -> None:
     from i2v_search.cli import show
-    from i2v_search.cluster.milvus_push import push_to_milvus
+    from i2v_search.index.milvus.push import push_to_milvus
 
     with show.progress() as report:
         done = push_to_milvus(

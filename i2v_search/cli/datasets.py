@@ -11,7 +11,7 @@ from i2v_search.choices import DatasetRecipe
 from i2v_search.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from i2v_search.training.facts import DatasetFacts
+    from i2v_search.training.datasets.facts import DatasetFacts
 
 datasets_app = typer.Typer(
     name="dataset",
@@ -38,7 +38,7 @@ def make(
     avatars in 33 styles (Python packages of i2v-search[train]).
     """
     from i2v_search.cli import show
-    from i2v_search.training.recipes import make_dataset
+    from scripts.lite.recipes import make_dataset
 
     with show.progress() as report:
         made = make_dataset(recipe, out, package=package or (), report=report)
@@ -57,8 +57,8 @@ def info(
 ) -> None:
     """Count pictures, tags, labels, licences and duplicates of a data set."""
     from i2v_search.cli import show
-    from i2v_search.training.dataset import read_dataset
-    from i2v_search.training.facts import dataset_facts
+    from i2v_search.training.datasets.dataset import read_dataset
+    from i2v_search.training.datasets.facts import dataset_facts
 
     with show.progress() as report:
         facts = dataset_facts(read_dataset(dataset), report=report)

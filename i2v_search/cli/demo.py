@@ -7,10 +7,10 @@ from pathlib import Path
 
 from i2v_search.cli import show
 from i2v_search.cli.morph import print_morph
-from i2v_search.collection import Collection
-from i2v_search.morph_pictures import morph_picture
-from i2v_search.pictures import search_picture
-from i2v_search.sample import sample_directory
+from i2v_search.collection.collection import Collection
+from i2v_search.images.sample import sample_directory
+from i2v_search.pictures.contact_sheets import search_picture
+from i2v_search.pictures.morph_strips import morph_picture
 
 QUERY = "dinosaurs/dino-architetto-francesc-03.webp"
 MORPH = ("cats-and-dogs/kitten-gerald-g-01.webp", "flowers/dream-flower-janet-theob-01.webp")

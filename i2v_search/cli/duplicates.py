@@ -11,8 +11,8 @@ from i2v_search.choices import DuplicateKind
 from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, paths_only_of
 
 if TYPE_CHECKING:
-    from i2v_search.duplicates.groups import Duplicates
-    from i2v_search.sources import Skipped
+    from i2v_search.images.sources import Skipped
+    from i2v_search.search.duplicates.groups import Duplicates
 
 
 def duplicates(
@@ -41,7 +41,7 @@ def duplicates(
     """Find images that are the same picture, and tell which one of each to keep. Deletes nothing."""
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     paths_only = paths_only_of(paths_only, null, json)
     opened = Collection.open(collection)
@@ -49,7 +49,7 @@ def duplicates(
         found = opened.duplicates(kind=kind, threshold=threshold, report=report)
     missing: list[Skipped] = []
     if sheet is not None and found.groups:
-        from i2v_search.pictures import duplicates_picture
+        from i2v_search.pictures.contact_sheets import duplicates_picture
 
         picture = duplicates_picture(opened, found, on_missing=missing.append)
         show.save(picture, sheet, quiet=json or paths_only)
@@ -71,7 +71,7 @@ def _show(found: Duplicates) -> None:
     from rich.table import Table
 
     from i2v_search.cli import show
-    from i2v_search.duplicates.groups import size_text
+    from i2v_search.search.duplicates.groups import size_text
 
     if not found.groups:
         show.out.print("No image is the same picture as another; --kind variants finds looser groups.")

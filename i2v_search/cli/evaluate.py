@@ -12,7 +12,7 @@ from i2v_search.choices import Device, Engine, SimilarityName
 from i2v_search.cli.options import ExcludeOption, JsonOption
 
 if TYPE_CHECKING:
-    from i2v_search.evaluating import EvaluationPart
+    from i2v_search.training.evaluation.evaluation import EvaluationPart
 
 
 def evaluate(
@@ -55,10 +55,10 @@ def evaluate(
     95 % interval; with --against also the paired difference.
     """
     from i2v_search.cli import scores, show
-    from i2v_search.evaluating import PARTS
-    from i2v_search.evaluating import evaluate as measure
     from i2v_search.files import write_atomically
-    from i2v_search.training.dataset import read_dataset
+    from i2v_search.training.datasets.dataset import read_dataset
+    from i2v_search.training.evaluation.evaluation import PARTS
+    from i2v_search.training.evaluation.evaluation import evaluate as measure
 
     asked = {"retrieval": retrieval, "tags": tags, "copies": copies, "recall": recall}
     parts: list[EvaluationPart] = [part for part in PARTS if asked[part]] or list(PARTS)

@@ -20,9 +20,9 @@ from i2v_search.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from i2v_search.collection import Collection
-    from i2v_search.mapping import CollectionMap
-    from i2v_search.sources import Skipped
+    from i2v_search.collection.collection import Collection
+    from i2v_search.images.sources import Skipped
+    from i2v_search.index.mapping import CollectionMap
 
 
 def draw_map(
@@ -50,7 +50,7 @@ def draw_map(
     from platformdirs import user_cache_path
 
     from i2v_search.cli import show
-    from i2v_search.map_cache import MapCache
+    from i2v_search.index.map_cache import MapCache
 
     if out is None and not json:
         raise typer.BadParameter("give --out map.png or --out map.html, or --json")
@@ -84,8 +84,8 @@ def draw_map(
 def _write(collection: Collection, drawn: CollectionMap, out: Path, options: dict[str, Any]) -> None:
     from i2v_search.cli import show
     from i2v_search.files import write_atomically
-    from i2v_search.map_pictures import map_picture
-    from i2v_search.pages import map_page
+    from i2v_search.pictures.map_drawing import map_picture
+    from i2v_search.pictures.map_page import map_page
 
     if out.suffix.lower() == ".png":
         show.save(map_picture(collection, drawn, **options), out, quiet=True)
@@ -95,7 +95,7 @@ def _write(collection: Collection, drawn: CollectionMap, out: Path, options: dic
 
 
 def _facts(drawn: CollectionMap, *, asked: MapMethod) -> list[str]:
-    from i2v_search.mapping import INSTALL, METHOD_NAMES, choose_method
+    from i2v_search.index.mapping import INSTALL, METHOD_NAMES, choose_method
 
     count = len(drawn.ids)
     shown = f"{count} images"

@@ -10,7 +10,7 @@ import typer
 from i2v_search.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from i2v_search.encoders.models import ModelCard
+    from i2v_search.encoders.model_folder import ModelCard
 
 models_app = typer.Typer(
     name="models",
@@ -60,7 +60,7 @@ def import_(
 
     from i2v_search.cli import show
     from i2v_search.encoders.importing import Companions, import_folder, import_onnx, import_weights
-    from i2v_search.encoders.models import OnnxDescription
+    from i2v_search.encoders.model_folder import OnnxDescription
 
     if file.is_dir():
         cards: tuple[ModelCard, ...] = (import_folder(file, name=name),)
@@ -97,7 +97,7 @@ def import_(
 def list_(json: JsonOption = False) -> None:
     """List the imported models."""
     from i2v_search.cli import show
-    from i2v_search.encoders.models import broken_models, installed_models
+    from i2v_search.encoders.model_folder import broken_models, installed_models
 
     cards = installed_models()
     if json:
@@ -112,7 +112,7 @@ def list_(json: JsonOption = False) -> None:
 def info(name: NameArgument, json: JsonOption = False) -> None:
     """Tell what an imported model is, and check its file."""
     from i2v_search.cli import show
-    from i2v_search.encoders.models import check_model, find_model
+    from i2v_search.encoders.model_folder import check_model, find_model
     from i2v_search.errors import EncoderError
 
     card = find_model(name)
@@ -152,7 +152,7 @@ def quantize(
 def remove(name: NameArgument) -> None:
     """Delete an imported model; collections made with it stay, but take no new images."""
     from i2v_search.cli import show
-    from i2v_search.encoders.models import remove_model
+    from i2v_search.encoders.model_folder import remove_model
 
     remove_model(name)
     show.out.print(f"removed {name}", markup=False)

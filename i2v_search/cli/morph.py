@@ -24,9 +24,9 @@ from i2v_search.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from i2v_search.collection import Collection
-    from i2v_search.results import Morph
-    from i2v_search.sources import Skipped
+    from i2v_search.collection.collection import Collection
+    from i2v_search.images.sources import Skipped
+    from i2v_search.morph.stops import Morph
 
 #: A largest hop up to this many times the best possible is as good, to the eye.
 _AS_GOOD = 1.005
@@ -167,7 +167,7 @@ def quality_lines(found: Morph) -> list[str]:
 
 def _places(found: Morph) -> list[str]:
     """What each image is called, waypoints by the letters that pictures give them."""
-    from i2v_search.drawing.strips import LETTERS
+    from i2v_search.pictures.drawing.strips import LETTERS
 
     letters = iter(LETTERS)
     between = [
@@ -195,9 +195,9 @@ def _write(
     quiet: bool,
 ) -> list[Skipped]:
     """Write the pictures that are asked for: strip, moving picture, map. Gives the images that they lack."""
-    from i2v_search.animation import morph_animation
     from i2v_search.cli import show
-    from i2v_search.morph_pictures import morph_map_picture, morph_picture
+    from i2v_search.pictures.animation import morph_animation
+    from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
 
     missing: list[Skipped] = []
     strip, animation, drawing = files

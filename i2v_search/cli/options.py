@@ -11,8 +11,8 @@ from i2v_search.arguments import read_whole, shown
 from i2v_search.choices import Device, IndexKind, Precision, SearchEngine, SimilarityName
 
 if TYPE_CHECKING:
-    from i2v_search.collection import Collection
-    from i2v_search.planner import IndexWishes
+    from i2v_search.collection.collection import Collection
+    from i2v_search.index.planner import IndexWishes
 
 #: The collection that commands work on unless they are told another.
 DEFAULT = Path("index/default")
@@ -129,7 +129,7 @@ def open_collection(
     directory: Path, search_engine: SearchEngine = "faiss", milvus_uri: str | None = None
 ) -> Collection:
     """Open the collection that an option names."""
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     return Collection.open(directory, search_engine=search_engine, milvus_uri=milvus_uri)
 

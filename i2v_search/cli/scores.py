@@ -11,9 +11,9 @@ from rich.table import Table
 from i2v_search.cli.show import out, skipped
 
 if TYPE_CHECKING:
-    from i2v_search.evaluating import Evaluation, SetEvaluation
-    from i2v_search.evaluation.intervals import Estimate
-    from i2v_search.evaluation.measures import Difference, Measures
+    from i2v_search.training.evaluation.evaluation import Evaluation, SetEvaluation
+    from i2v_search.training.evaluation.intervals import Estimate
+    from i2v_search.training.evaluation.measures import Difference, Measures
 
 
 def evaluation(found: Evaluation) -> None:

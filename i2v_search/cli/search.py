@@ -22,11 +22,11 @@ from i2v_search.cli.options import (
 if TYPE_CHECKING:
     from PIL import Image
 
-    from i2v_search.collection import Collection
-    from i2v_search.results import SearchResult
-    from i2v_search.searching.query import Example
-    from i2v_search.sources import Skipped
-    from i2v_search.thumbnails import OnMissing
+    from i2v_search.collection.collection import Collection
+    from i2v_search.images.sources import Skipped
+    from i2v_search.pictures.thumbnails import OnMissing
+    from i2v_search.search.query import Example
+    from i2v_search.search.results import SearchResult
 
 _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages", "Output"
 
@@ -146,7 +146,7 @@ def search(
     """
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
-    from i2v_search.searching.query import UNLIKE_WEIGHT, Example
+    from i2v_search.search.query import UNLIKE_WEIGHT, Example
 
     paths_only = paths_only_of(paths_only, null, json)
     opened = open_collection(collection, engine, milvus_uri)
@@ -197,7 +197,7 @@ def _drawn(
     each: bool,
     on_missing: OnMissing,
 ) -> Image.Image:
-    from i2v_search.pictures import search_picture, searches_picture
+    from i2v_search.pictures.contact_sheets import search_picture, searches_picture
 
     if each:
         images = [query if isinstance(query, str) and not _is_npy(query) else None for query in queries]
@@ -221,7 +221,7 @@ def _print(results: Sequence[SearchResult], *, each: bool, json: bool) -> None:
 
 
 def _examples(queries: Sequence[str], weights: str, unlike: Sequence[str]) -> list[Example]:
-    from i2v_search.searching.query import UNLIKE_WEIGHT, Example
+    from i2v_search.search.query import UNLIKE_WEIGHT, Example
 
     try:
         numbers = [float(part) for part in weights.split(",")] if weights else [1.0] * len(queries)
@@ -242,7 +242,7 @@ def _refuse_for_each(queries: Sequence[str], weights: str) -> None:
 
 def _separate(queries: Sequence[str]) -> tuple[list[str], list[Any]]:
     """Images of which each is searched for by itself; a file of vectors becomes several, with labels."""
-    from i2v_search.searching.query import read_vectors
+    from i2v_search.search.query import read_vectors
 
     labels: list[str] = []
     images: list[Any] = []

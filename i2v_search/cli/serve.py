@@ -21,8 +21,8 @@ from i2v_search.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from i2v_search.collection import Collection
-    from i2v_search.web.settings import ServerSettings
+    from i2v_search.collection.collection import Collection
+    from i2v_search.web.server_settings import ServerSettings
 
 
 def serve(
@@ -70,7 +70,7 @@ def serve(
     """Open a page to search and morph in, and an HTTP API, on this machine."""
     _share_cores(workers)
     from i2v_search.choices import Engine
-    from i2v_search.web.settings import ServerSettings
+    from i2v_search.web.server_settings import ServerSettings
 
     settings = ServerSettings(
         host=host,

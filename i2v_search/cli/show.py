@@ -19,15 +19,16 @@ from i2v_search.files import naming
 if TYPE_CHECKING:
     from PIL import Image
 
-    from i2v_search.captions import CaptionWriter
-    from i2v_search.collection import Collection
-    from i2v_search.encoders.models import ModelCard
-    from i2v_search.planner import IndexPlan
-    from i2v_search.results import CollectionInfo, SearchResult
-    from i2v_search.sources import Skipped
-    from i2v_search.store import Damage
-    from i2v_search.tagging import TaggedImage
-    from i2v_search.unread import NotRead
+    from i2v_search.collection.collection import Collection
+    from i2v_search.collection.info import CollectionInfo
+    from i2v_search.encoders.model_folder import ModelCard
+    from i2v_search.encoders.tagging import TaggedImage
+    from i2v_search.images.captions import CaptionWriter
+    from i2v_search.images.sources import Skipped
+    from i2v_search.images.unread import NotRead
+    from i2v_search.index.planner import IndexPlan
+    from i2v_search.search.results import SearchResult
+    from i2v_search.store.checksums import Damage
 
 out, err, as_json = console.out, console.err, console.as_json
 progress = bars.progress
@@ -122,7 +123,7 @@ def changes(collection: Collection) -> None:
 def stopped(directory: Path) -> None:
     """Say what is kept of a build that a person stopped, and how it goes on."""
     from i2v_search.errors import CollectionError
-    from i2v_search.store import FeatureStore
+    from i2v_search.store.feature_store import FeatureStore
 
     try:
         count = len(FeatureStore(directory))
@@ -138,7 +139,7 @@ def stopped(directory: Path) -> None:
 
 def not_read(items: Sequence[NotRead], console: Console = out) -> None:
     """Print what lies in the folders and was not read, by kind."""
-    from i2v_search.unread import described
+    from i2v_search.images.unread import described
 
     if items:
         console.print(f"not read: {escape(described(items))}", style="yellow", soft_wrap=True)

@@ -14,7 +14,7 @@ from i2v_search.choices import Device, Engine, Rule
 from i2v_search.cli.options import ExcludeOption, ImagesArgument
 
 if TYPE_CHECKING:
-    from i2v_search.tagging import TaggedImage
+    from i2v_search.encoders.tagging import TaggedImage
 
 Write: TypeAlias = "Callable[[TaggedImage], None]"
 
@@ -56,12 +56,12 @@ def tag(
     The caption of pic.png is pic.txt, or pic.png.txt where there is a pic.jpg too. A caption that is there
     already stays as it is, and the exit code is 1, unless you say --append or --overwrite.
     """
-    from i2v_search.captions import CaptionWriter
     from i2v_search.cli import show
-    from i2v_search.encoders import load_tagger
-    from i2v_search.sources import Skipped, image_root
-    from i2v_search.tagging import tag_images
-    from i2v_search.unread import Tally
+    from i2v_search.encoders.registry import load_tagger
+    from i2v_search.encoders.tagging import tag_images
+    from i2v_search.images.captions import CaptionWriter
+    from i2v_search.images.sources import Skipped, image_root
+    from i2v_search.images.unread import Tally
 
     if json and csv_:
         raise typer.BadParameter("choose one of --json and --csv")
@@ -98,7 +98,7 @@ def tag(
 
 def _from_here(root: Path, path: str) -> str:
     """The path of an image that leads there from the working directory, which the stored one need not."""
-    from i2v_search.remote import is_url
+    from i2v_search.images.remote import is_url
 
     if is_url(path):
         return path
@@ -114,8 +114,8 @@ def _write_json(item: TaggedImage) -> None:
 
 
 def _csv_writer(streams: ExitStack, *, raw: bool) -> Write:
+    from i2v_search.build.upkeep.csv_tables import CsvTable
     from i2v_search.cli.console import csv_stream
-    from i2v_search.csv_tables import CsvTable
 
     stream = streams.enter_context(csv_stream())
     table = CsvTable(stream, ["path", "category", "tag", "probability"], raw=raw)

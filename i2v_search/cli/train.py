@@ -59,7 +59,7 @@ def train(
     """
     from i2v_search.cli import show
     from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
-    from i2v_search.training.dataset import read_dataset
+    from i2v_search.training.datasets.dataset import read_dataset
     from i2v_search.training.initial import read_start
     from i2v_search.training.run import train as run
     from i2v_search.training.settings import TrainingSettings

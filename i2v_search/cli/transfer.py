@@ -10,7 +10,7 @@ import typer
 from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
 
 if TYPE_CHECKING:
-    from i2v_search.upkeep.merging import Merge
+    from i2v_search.build.upkeep.merging import Merge
 
 
 def merge(
@@ -27,7 +27,7 @@ def merge(
     command may be repeated, or run again after it was interrupted.
     """
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     with show.progress() as report:
         opened = Collection.merge(collection, others, report=report)
@@ -74,7 +74,7 @@ def export(
 ) -> None:
     """Write vectors, paths and tags for other programs; an existing file is replaced."""
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     opened = Collection.open(collection)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def export(
 
 
 def _write_ids(merged: Merge, path: Path) -> None:
-    from i2v_search.csv_tables import CsvTable, open_csv
+    from i2v_search.build.upkeep.csv_tables import CsvTable, open_csv
     from i2v_search.files import replacing
 
     with replacing(path) as temporary, open_csv(temporary) as file:

@@ -9,7 +9,7 @@ import typer
 from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
 
 if TYPE_CHECKING:
-    from i2v_search.upkeep.repairing import Repair
+    from i2v_search.build.upkeep.repairing import Repair
 
 
 _SHOWN_LOST = 20
@@ -27,7 +27,7 @@ def verify(
     With --repair, drop damaged rows and files, say what was lost, and exit with 1 only if images were lost.
     """
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     repaired = None
     if repair:
@@ -49,7 +49,7 @@ def verify(
 def compact(collection: CollectionOption = DEFAULT, json: JsonOption = False) -> None:
     """Give back the space of images that were removed or replaced; ids and answers stay."""
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
 
     opened = Collection.open(collection)
     with show.progress() as report:
@@ -74,7 +74,7 @@ def relocate(
 ) -> None:
     """Tell a collection that its images were moved from OLD to NEW; nothing is encoded again."""
     from i2v_search.cli import show
-    from i2v_search.collection import Collection
+    from i2v_search.collection.collection import Collection
     from i2v_search.escapes import printable
 
     opened = Collection.open(collection)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.errors import EncoderError
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

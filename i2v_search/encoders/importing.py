@@ -9,11 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from i2v_search.encoders.caffemodel import read_mean
-from i2v_search.encoders.checkpoints import check_architecture, heads, read_weights
 from i2v_search.encoders.i2v_input import network_mean, preprocessing_id
-from i2v_search.encoders.illustration2vec import Head, i2v_network
-from i2v_search.encoders.models import (
+from i2v_search.encoders.model_folder import (
     CARD,
     MEAN,
     TAGS,
@@ -26,16 +23,19 @@ from i2v_search.encoders.models import (
     new_model,
     write_vocabulary,
 )
-from i2v_search.encoders.network import Weights
+from i2v_search.encoders.networks.illustration2vec import Head, i2v_network
+from i2v_search.encoders.networks.layers import Weights
+from i2v_search.encoders.networks.runtime import GRAPH, WEIGHTS, write_graph
 from i2v_search.encoders.onnx import preprocessing_of
 from i2v_search.encoders.onnx_graph import image_graph
 from i2v_search.encoders.onnx_trial import read_model, try_model
-from i2v_search.encoders.prototxt import check_prototxt
-from i2v_search.encoders.runtime import GRAPH, WEIGHTS, write_graph
+from i2v_search.encoders.weights.caffemodel import read_mean
+from i2v_search.encoders.weights.checkpoints import check_architecture, heads, read_weights
+from i2v_search.encoders.weights.prototxt import check_prototxt
 from i2v_search.errors import EncoderError, TagError
 from i2v_search.files import file_sha256
-from i2v_search.tag_files import read_thresholds, read_vocabulary
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.lists import read_thresholds, read_vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 TAGS_SUFFIX = "-tags"
 TRIAL_SECONDS = 300.0

@@ -10,55 +10,37 @@ blocks, which tell one way of drawing from another.
   drawn in several styles, are near one another.
 - Tags: a logistic regression on the vector.
 
-`i2v_search.training.lite` makes the weights; docs/model-card.md says from what, and how good they are.
+`scripts.lite.lite` makes the weights; docs/model-card.md says from what, and how good they are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from i2v_search.choices import Engine
-from i2v_search.encoders import efficientnet
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.efficientnet import Statistic, statistics_network
+from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, _in_float32
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
-from i2v_search.encoders.network import Weights
-from i2v_search.encoders.runtime import open_runtime
+from i2v_search.encoders.networks import efficientnet
+from i2v_search.encoders.networks.efficientnet import statistics_network
+from i2v_search.encoders.networks.layers import Weights
+from i2v_search.encoders.networks.runtime import open_runtime
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, TagError, WeightsError
 from i2v_search.files import file_sha256
-from i2v_search.tag_files import read_vocabulary
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.lists import read_vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 WEIGHTS, TAGS = "weights.safetensors", "tags.json"
 PREPROCESSING = "rgb-224-trim-paper-pad-white-bicubic-127-128"
-DIMENSION = 4096
 
-#: The statistics the vector is made of, each with its weight beside the others; the first seven, with 2,048
-#: channels in all, are its geometry.
-STATISTICS: tuple[tuple[Statistic, float], ...] = (
-    (("mean", "head_relu", 1280), 1.0),
-    (("deviation", "block14_add", 192), 0.5),
-    (("mean", "block11_project", 192), 0.5),
-    (("deviation", "block10_add", 112), 0.4),
-    (("deviation", "block8_project", 112), 0.3),
-    (("deviation", "block5_project", 80), 0.3),
-    (("mean", "block6_add", 80), 0.3),
-    (("mean", "block15_depthwise_relu", 1152), 0.7),
-    (("mean", "block14_add", 192), 0.4),
-    (("deviation", "block10_depthwise_relu", 672), 0.5),
-    (("deviation", "block4_add", 40), 0.2),
-)
-GEOMETRY = 2048
 #: A border is cut whose corners are at least this light, of 255, and which differs from them by no more than
 #: that; the corners differ by no more among themselves, over the three colours too.
 PAPER, BORDER_LEVELS = 200, 12
@@ -66,71 +48,12 @@ PAPER, BORDER_LEVELS = 200, 12
 SMALLEST_SHARE, MARGIN_SHARE = 0.25, 0.02
 
 
-@dataclass(frozen=True)
-class LiteHead:
-    """What turns statistics into vectors and tags; s is the number of statistics, 4,104.
-
-    `HeadRuntime` computes the same, faster beside other work.
-
-    Attributes:
-        mean: (s,) float32, of the normalised statistics of the training pictures.
-        basis: (r, s) float32, directions along which they are whitened.
-        code_weight, code_bias: (2048, r) and (2048,) float32.
-        code_mean: (2048,) float32, of the training pictures' codes.
-        geometry_scale, code_scale: (1,) float32, what both halves of a vector are multiplied by.
-        tag_weight, tag_bias: (t, 4096) and (t,) float32.
-        tag_thresholds: (t, 3) float32, see `Vocabulary.thresholds`.
-    """
-
-    mean: NDArray[np.float32]
-    basis: NDArray[np.float32]
-    code_weight: NDArray[np.float32]
-    code_bias: NDArray[np.float32]
-    code_mean: NDArray[np.float32]
-    geometry_scale: NDArray[np.float32]
-    code_scale: NDArray[np.float32]
-    tag_weight: NDArray[np.float32]
-    tag_bias: NDArray[np.float32]
-    tag_thresholds: NDArray[np.float32]
-
-    @classmethod
-    def from_weights(cls, weights: Mapping[str, NDArray[Any]]) -> LiteHead:
-        """Take the head's arrays, ``lite.NAME``, from a model's weights, in float32.
-
-        Raises:
-            WeightsError: one is missing.
-        """
-        names = [entry.name for entry in fields(cls)]
-        missing = [name for name in names if f"lite.{name}" not in weights]
-        if missing:
-            raise WeightsError(f"the weights have no 'lite.{missing[0]}': they are not of model lite")
-        return cls(**{name: np.asarray(weights[f"lite.{name}"], np.float32) for name in names})
-
-    def to_weights(self) -> dict[str, NDArray[np.float32]]:
-        """The arrays as `from_weights` takes them."""
-        return {f"lite.{entry.name}": getattr(self, entry.name) for entry in fields(self)}
-
-    def whitened(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, s) normalised statistics -> (n, r) float32, what the code is computed from."""
-        return np.asarray((statistics - self.mean) @ self.basis.T)
-
-    def vectors(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, s) normalised statistics -> (n, 4096) float32 vectors."""
-        code = _sigmoid(self.whitened(statistics) @ self.code_weight.T + self.code_bias)
-        geometry = statistics[:, :GEOMETRY] - self.mean[:GEOMETRY]
-        return np.hstack([geometry * self.geometry_scale, (code - self.code_mean) * self.code_scale])
-
-    def tags(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 4096) vectors -> (n, t) float32 probabilities."""
-        return _sigmoid(vectors @ self.tag_weight.T + self.tag_bias)
-
-
 class LiteEncoder:
-    """The default encoder; satisfies `i2v_search.encoders.Encoder` and `Tagger`.
+    """The default encoder; satisfies `i2v_search.encoders.base.Encoder` and `Tagger`.
 
     Args:
         engine: where and how it runs.
-        folder: what `i2v_search.training.lite` wrote; None takes the one in the package.
+        folder: what `scripts.lite.lite` wrote; None takes the one in the package.
 
     Raises:
         EncoderError: a file is missing or damaged.
@@ -230,10 +153,6 @@ def without_border(image: Image.Image) -> Image.Image:
     return image.crop((left, top, right, bottom))
 
 
-def _in_float32(weights: Weights) -> Weights:
-    return {name: values.astype(np.float32) for name, values in weights.items()}
-
-
 def _widened(start: int, stop: int, margin: int, size: int) -> tuple[int, int]:
     """A stretch with a margin, of a quarter of the whole at least, inside it."""
     start, stop = max(0, start - margin), min(size, stop + margin)
@@ -262,8 +181,3 @@ def normalised(statistics: NDArray[np.float32]) -> NDArray[np.float32]:
         part *= weight / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), np.float32(1e-12))
         start += channels
     return rooted
-
-
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of any finite value, without overflow."""
-    return np.asarray(np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * values)), np.float32)

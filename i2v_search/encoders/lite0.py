@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import Engine
-from i2v_search.encoders import efficientnet
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.runtime import open_runtime
+from i2v_search.encoders.networks import efficientnet
+from i2v_search.encoders.networks.runtime import open_runtime
 from i2v_search.files import file_sha256
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 DIMENSION = 1280
 
 
 class Lite0Encoder:
-    """EfficientNet-Lite0 features; satisfies `i2v_search.encoders.Encoder`.
+    """EfficientNet-Lite0 features; satisfies `i2v_search.encoders.base.Encoder`.
 
     Args:
         engine: where and how it runs.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.network import ONNX_IR_VERSION, ONNX_OPSET
-from i2v_search.encoders.runtime import onnx_session
+from i2v_search.encoders.networks.layers import ONNX_IR_VERSION, ONNX_OPSET
+from i2v_search.encoders.networks.runtime import onnx_session
 
 if TYPE_CHECKING:
-    from i2v_search.encoders.lite import LiteHead
+    from i2v_search.encoders.lite_head import LiteHead
 
 #: Rows of one run, always as many: the last digits of a product depend on how many rows it has, and a vector
 #: must not depend on the batch it is in. Fewer would read the weights more often for each image.

@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 
 from i2v_search.choices import Engine
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.models import OnnxDescription
-from i2v_search.encoders.runtime import onnx_session, run_session
+from i2v_search.encoders.model_folder import OnnxDescription
+from i2v_search.encoders.networks.runtime import onnx_session, run_session
 from i2v_search.errors import EncoderError
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 _TYPES: Final[dict[str, Any]] = {
     "tensor(float)": np.float32,

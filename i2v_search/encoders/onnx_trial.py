@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from i2v_search.encoders.base import EncoderInfo
-from i2v_search.encoders.models import MAX_DIMENSION, MAX_TAGS, OnnxDescription
+from i2v_search.encoders.model_folder import MAX_DIMENSION, MAX_TAGS, OnnxDescription
 from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.onnx_graph import image_graph
 from i2v_search.errors import EncoderError

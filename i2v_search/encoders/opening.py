@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import Engine, TrainingModel
 from i2v_search.encoders.base import Encoder, EncoderInfo, Tagger
 from i2v_search.encoders.i2v_input import network_mean
-from i2v_search.encoders.illustration2vec import FeatureModel, TagModel, i2v_network
-from i2v_search.encoders.models import (
+from i2v_search.encoders.model_folder import (
     MEAN,
     ModelCard,
     check_model,
@@ -19,9 +18,17 @@ from i2v_search.encoders.models import (
     load_array,
     load_vocabulary,
 )
-from i2v_search.encoders.network import Network
+from i2v_search.encoders.networks.illustration2vec import FeatureModel, TagModel, i2v_network
+from i2v_search.encoders.networks.layers import Network
+from i2v_search.encoders.networks.runtime import (
+    GRAPH,
+    WEIGHTS,
+    OnnxRuntime,
+    Runtime,
+    TorchRuntime,
+    resolve_device,
+)
 from i2v_search.encoders.onnx import OnnxModel
-from i2v_search.encoders.runtime import GRAPH, WEIGHTS, OnnxRuntime, Runtime, TorchRuntime, resolve_device
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.encoders.trained import TrainedModel, preprocessing_of, trained_network
 from i2v_search.errors import EncoderError

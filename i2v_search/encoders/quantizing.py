@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import Engine
 from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
-from i2v_search.encoders.illustration2vec import i2v_network
-from i2v_search.encoders.models import (
+from i2v_search.encoders.model_folder import (
     CARD,
     MEAN,
     ModelCard,
@@ -27,16 +26,17 @@ from i2v_search.encoders.models import (
     load_array,
     new_model,
 )
-from i2v_search.encoders.network import onnx_model
+from i2v_search.encoders.networks.illustration2vec import i2v_network
+from i2v_search.encoders.networks.layers import onnx_model
+from i2v_search.encoders.networks.runtime import GRAPH, WEIGHTS
 from i2v_search.encoders.opening import open_encoder
-from i2v_search.encoders.runtime import GRAPH, WEIGHTS
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, ImageError
 from i2v_search.files import file_sha256
-from i2v_search.images import decode_image
-from i2v_search.lookahead import map_ahead
+from i2v_search.images.decoding import decode_image
+from i2v_search.images.lookahead import map_ahead
+from i2v_search.images.sources import Skipped, Source, image_root, iter_images
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.sources import Skipped, Source, image_root, iter_images
 
 CALIBRATION_IMAGES = 64
 MEASURED_IMAGES = 512

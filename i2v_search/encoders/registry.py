@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from i2v_search.choices import Engine
 from i2v_search.encoders.base import Encoder, Tagger
-from i2v_search.encoders.models import find_model, installed_models
+from i2v_search.encoders.model_folder import find_model, installed_models
 from i2v_search.errors import EncoderError
 
 ENTRY_POINT_GROUP = "i2v_search.encoders"

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.choices import TrainingModel
-from i2v_search.encoders import efficientnet, i2v_input
+from i2v_search.encoders import i2v_input
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.illustration2vec import i2v_network
-from i2v_search.encoders.network import Layer, Network
-from i2v_search.encoders.runtime import Runtime
-from i2v_search.tags import Vocabulary
+from i2v_search.encoders.networks import efficientnet
+from i2v_search.encoders.networks.illustration2vec import i2v_network
+from i2v_search.encoders.networks.layers import Layer, Network
+from i2v_search.encoders.networks.runtime import Runtime
+from i2v_search.tags.vocabulary import Vocabulary
 
 
 @cache

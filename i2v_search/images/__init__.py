@@ -20,34 +20,3 @@ What stands beside the pixels of a PNG (text, times, profiles too large to unpac
 
 All functions may be called from several threads at once.
 """
-
-from i2v_search.images.decoding import DecodedImage, ImageSource, decode_image, load_image
-from i2v_search.images.formats import EXTENSIONS, FORMATS, SIGNATURE_BYTES, begins_like_image
-from i2v_search.images.frames import WholePicture, decode_whole
-from i2v_search.images.limits import MAX_PIXELS
-from i2v_search.images.reading import (
-    MAX_BYTES,
-    describe_special,
-    open_regular_file,
-    read_bounded,
-    read_regular_file,
-)
-
-__all__ = [
-    "EXTENSIONS",
-    "FORMATS",
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "SIGNATURE_BYTES",
-    "DecodedImage",
-    "ImageSource",
-    "WholePicture",
-    "begins_like_image",
-    "decode_image",
-    "decode_whole",
-    "describe_special",
-    "load_image",
-    "open_regular_file",
-    "read_bounded",
-    "read_regular_file",
-]

@@ -16,12 +16,11 @@ import PIL.Image
 from PIL import IcoImagePlugin, JpegImagePlugin, MpoImagePlugin
 
 from i2v_search.errors import ImageError
+from i2v_search.images.decoding import open_image
 from i2v_search.images.limits import check_size
-from i2v_search.images.opening import open_image
 from i2v_search.images.quiet import quiet_pillow
 from i2v_search.images.reasons import DECODE_ERRORS, damage_reason
-from i2v_search.images.rgb import to_srgb_layer
-from i2v_search.images.turning import exif_turn
+from i2v_search.images.rgb import exif_turn, to_srgb_layer
 
 #: Pixels of all frames together; of a file with more, the bytes are compared instead.
 MOST_FRAME_PIXELS: Final = 400_000_000

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.similarity import Similarity, position_blocks
-from i2v_search.store import FeatureStore
+from i2v_search.index.similarity import Similarity, position_blocks
+from i2v_search.store.feature_store import FeatureStore
 
 
 def tail_of(store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:

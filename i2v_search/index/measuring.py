@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.index.protocol import SearchIndex
 from i2v_search.index.scanners import Settings
-from i2v_search.index.search_index import SearchIndex
+from i2v_search.index.similarity import Similarity, position_blocks
 from i2v_search.index.vector_index import Measured, VectorIndex
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import Similarity, position_blocks
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 
 #: Rows that are asked for, half of them to choose by.
 QUERIES: Final = 400

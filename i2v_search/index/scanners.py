@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import replacing
-from i2v_search.planner import HNSW_NEIGHBOURS, LIST_POINTS, IndexPlan
+from i2v_search.index.planner import HNSW_NEIGHBOURS, LIST_POINTS, IndexPlan
 
 # The stubs of faiss describe its C++ constructors, not the Python ones that take keywords and arrays.
 _faiss: Any = faiss

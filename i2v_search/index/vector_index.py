@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, tail_of
-from i2v_search.index.forms import Form, learn_form, sample_positions
+from i2v_search.index.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
+from i2v_search.index.projection import Form, learn_form, sample_positions
+from i2v_search.index.protocol import Conditions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
-from i2v_search.index.search_index import Conditions
+from i2v_search.index.similarity import BLOCK_BYTES, Similarity, position_blocks
 from i2v_search.index.threads import threads_for
-from i2v_search.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.similarity import BLOCK_BYTES, Similarity, position_blocks
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 
 #: Up to this many allowed rows a filtered query compares all of them in full.
 EXACT_FILTER_ROWS = 4096
@@ -92,7 +92,7 @@ class VectorIndex:
         Args:
             store: the feature store.
             similarity: its name; fitted here.
-            plan: from `i2v_search.planner.plan_index`.
+            plan: from `i2v_search.index.planner.plan_index`.
             held_back: positions of rows that nothing is learned from.
             report: told about progress.
         """
@@ -118,7 +118,9 @@ class VectorIndex:
         *,
         where: Conditions | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the nearest live rows, see `i2v_search.index.SearchIndex.search`; `where` is not needed."""
+        """Find the nearest live rows, see `i2v_search.index.protocol.SearchIndex.search`; `where` is not
+        needed.
+        """
         usable = self._usable if allowed is None else _both(allowed[self.positions], self._usable)
         tail = self.tail if allowed is None else self.tail[allowed[self.tail]]
         held = len(self.scanner) if usable is None else int(np.count_nonzero(usable))

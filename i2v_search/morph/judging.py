@@ -7,14 +7,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.morph.graph import Network
-from i2v_search.morph.neighbours import LINKS, nearest
-from i2v_search.morph.space import End, MorphSpace, TaskEnd, task_end
+from i2v_search.morph.graph.neighbours import LINKS, nearest
+from i2v_search.morph.graph.network import Network
+from i2v_search.morph.methods.space import End, MorphSpace, TaskEnd, task_end
 
 
 @dataclass(frozen=True, eq=False)
 class GraphFacts:
-    """What `i2v_search.morph.measure` cannot see in the points of a path; None without a graph.
+    """What `i2v_search.morph.quality.measure` cannot see in the points of a path; None without a graph.
 
     Attributes:
         hubs: (m - 1,) bool, which of the images between the ends are hubs.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import MorphError
-from i2v_search.morph.rows import DUPLICATE, NEAR_DUPLICATE
+from i2v_search.morph.graph.rows import DUPLICATE, NEAR_DUPLICATE
 
 _FEWEST_TO_ORDER = 3
 
@@ -39,8 +39,8 @@ class MorphQuality:
         endpoint_clones: how many intermediates, waypoints left out, are the same picture as an end of the
             path or of a leg.
         hub_share: share of the intermediates that are hubs of the k-NN graph
-            (`i2v_search.morph.graph.hub_limit`): pictures like which many others are, that turn up on every
-            path. None without a graph or without intermediates.
+            (`i2v_search.morph.graph.network.hub_limit`): pictures like which many others are, that turn up on
+            every path. None without a graph or without intermediates.
         bottleneck: the smallest largest hop that any number of images could have, on the k-NN graph or
             straight from end to end, whatever filters say; None without a graph.
         tag_order: Kendall's tau between the order of the intermediates and
@@ -100,9 +100,9 @@ def measure(
         points: (m + 1, d) float32 unit rows in path order, both ends included.
         legs: indices of the waypoints among the points, rising.
         hubs: (m - 1,) bool, which of the intermediates are hubs of the graph.
-        bottleneck: smallest possible largest hop in radians, from `i2v_search.morph.least_largest_hop`.
-        tags: (m + 1, t) float32, probability of each of t tags at each point.
-        near: squared chord below which two points are near-duplicates.
+        bottleneck: smallest possible largest hop in radians, from
+        `i2v_search.morph.judging.least_largest_hop`. tags: (m + 1, t) float32, probability of each of t tags
+        at each point. near: squared chord below which two points are near-duplicates.
 
     Raises:
         MorphError: fewer than two points, waypoints that are not intermediates in rising order, or facts

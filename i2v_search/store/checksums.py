@@ -9,8 +9,8 @@ from typing import Any
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
-from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
-from i2v_search.parts import Part
+from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
+from i2v_search.store.parts import Part
 
 _DIFFERS = "the content differs from its checksum"
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
-from i2v_search.parts import ImageRecord, Part
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, damaged, difference, part_damage, settled
 from i2v_search.store.float16 import widen
+from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
+from i2v_search.store.parts import ImageRecord, Part
 from i2v_search.store.tombstones import read_tombstones
 
 #: Rows whose paths are read at a time: some megabytes.
@@ -126,7 +126,7 @@ class FeatureStore:
         return self._gather("norms", positions)
 
     def column(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
-        """Values of one per-row dataset of `i2v_search.parts` at `positions`."""
+        """Values of one per-row dataset of `i2v_search.store.parts` at `positions`."""
         return self._gather(name, positions)
 
     def require_intact(self, chosen: Iterable[int] | None = None, *, report: Report = silent) -> None:

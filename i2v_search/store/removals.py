@@ -14,7 +14,7 @@ from typing import Self
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256, open_regular, replacing
-from i2v_search.manifest import FileRecord, repair_advice
+from i2v_search.store.manifest import FileRecord, repair_advice
 
 #: Of a stored path and what is around it, when every byte is spelled out.
 _MAX_LINE = 2**18

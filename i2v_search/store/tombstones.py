@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256, open_regular, write_atomically
-from i2v_search.manifest import FileRecord, repair_advice
+from i2v_search.store.manifest import FileRecord, repair_advice
 
 #: Of a .npy file that holds one row of numbers.
 _HEADER_BYTES = 128

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionError, CollectionLockedError
 from i2v_search.files import file_sha256
-from i2v_search.locks import MARKER, ProcessLock
-from i2v_search.manifest import FILE_NAME, Manifest, PartRecord, require_folder
-from i2v_search.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store.checksums import damaged, part_damage
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.locks import MARKER, ProcessLock
+from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, require_folder
+from i2v_search.store.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store.removals import Removals, write_removals
 from i2v_search.store.tombstones import write_tombstones
 

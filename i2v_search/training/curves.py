@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from i2v_search.signature import signed
+from i2v_search.images.signature import signed
 
 Point: TypeAlias = tuple[float, float]
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import TrainingModel
-from i2v_search.encoders import efficientnet
-from i2v_search.encoders.checkpoints import CONVOLUTIONS, MAP_SIDE, check_architecture, read_weights
-from i2v_search.encoders.models import MEAN, check_model, find_model, load_array, load_vocabulary
-from i2v_search.encoders.runtime import WEIGHTS
+from i2v_search.encoders.model_folder import MEAN, check_model, find_model, load_array, load_vocabulary
+from i2v_search.encoders.networks import efficientnet
+from i2v_search.encoders.networks.runtime import WEIGHTS
 from i2v_search.encoders.tensors import map_tensors
+from i2v_search.encoders.weights.checkpoints import CONVOLUTIONS, MAP_SIDE, check_architecture, read_weights
 from i2v_search.errors import TrainingError
-from i2v_search.tags import Vocabulary
+from i2v_search.tags.vocabulary import Vocabulary
 
 #: Illustration2Vec reads pixels of 0..255 less a mean. A network that begins with this layer is trained on
 #: inputs divided by this, with weights multiplied by it: the same function (a power of two rounds nothing),

@@ -21,13 +21,14 @@ import torch
 from numpy.typing import NDArray
 
 from i2v_search.choices import Engine
-from i2v_search.encoders.runtime import resolve_device, torch_dtype
+from i2v_search.encoders.networks.runtime import resolve_device, torch_dtype
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import TrainingError
-from i2v_search.evaluation.metrics import tag_precision
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.checkpoint import SECONDS, Saved, best_file, load_checkpoint, save_checkpoint
-from i2v_search.training.dataset import Split, Targets
+from i2v_search.training.datasets.dataset import Targets
+from i2v_search.training.datasets.splitting import Split
+from i2v_search.training.evaluation.metrics import tag_precision
 from i2v_search.training.interrupts import Interrupts
 from i2v_search.training.losses import cross_entropy_sum, positive_weights
 from i2v_search.training.networks import TrainingNetwork

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from i2v_search.encoders.network import Layer, Network, Weights
-from i2v_search.encoders.torch_network import TorchNetwork
+from i2v_search.encoders.networks.layers import Layer, Network, Weights
+from i2v_search.encoders.networks.torch_network import TorchNetwork
 from i2v_search.training.initial import INPUT_SCALE
 
 #: Whose output is dropped at random in training, and how much of it: Illustration2Vec's ``drop6_3``.

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from i2v_search.sources import Skipped
-from i2v_search.tags import CATEGORIES, Vocabulary
-from i2v_search.training.dataset import Dataset, Split
+from i2v_search.images.sources import Skipped
+from i2v_search.tags.vocabulary import CATEGORIES, Vocabulary
+from i2v_search.training.datasets.dataset import Dataset
+from i2v_search.training.datasets.splitting import Split
 
 REPORT, CURVES = "report.json", "curves.png"
 _PACKAGES = ("i2v-search", "torch", "onnxruntime", "numpy", "pillow")

@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 from i2v_search.arguments import several
 from i2v_search.choices import Engine, TrainingModel
 from i2v_search.encoders.i2v_input import network_mean
-from i2v_search.encoders.models import CARD, MEAN, ModelCard, write_vocabulary
-from i2v_search.encoders.optional_torch import import_torch
-from i2v_search.encoders.runtime import WEIGHTS, resolve_device, write_graph
+from i2v_search.encoders.model_folder import CARD, MEAN, ModelCard, write_vocabulary
+from i2v_search.encoders.networks.optional_torch import import_torch
+from i2v_search.encoders.networks.runtime import WEIGHTS, resolve_device, write_graph
 from i2v_search.encoders.trained import preprocessing_of, trained_network
 from i2v_search.errors import I2VSearchError, TrainingError
 from i2v_search.files import file_sha256, naming, write_atomically
-from i2v_search.locks import ProcessLock
+from i2v_search.images.sources import Skipped
 from i2v_search.progress import Report, silent
-from i2v_search.sources import Skipped
-from i2v_search.tags import Vocabulary
+from i2v_search.store.locks import ProcessLock
+from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.training.augment import NO_AUGMENTATION
 from i2v_search.training.checkpoint import SECONDS, STATE
 from i2v_search.training.curves import draw_curves
-from i2v_search.training.dataset import Dataset, Split, Targets, choose_vocabulary, split, targets
+from i2v_search.training.datasets.dataset import Dataset, Targets, choose_vocabulary, targets
+from i2v_search.training.datasets.splitting import Split, split
 from i2v_search.training.initial import (
     ORIGINAL_WIDTHS,
     TAG_LAYER,
@@ -99,7 +100,7 @@ def train(
     needed to go on after an interrupt or a crash; on a CPU the result is the same, bit for bit, as without.
 
     Args:
-        datasets: at least one, from `i2v_search.training.dataset.read_dataset`.
+        datasets: at least one, from `i2v_search.training.datasets.dataset.read_dataset`.
         directory: made if it is missing.
         settings: how.
         start: from `read_start`; None: ImageNet's weights for ``lite``, from scratch for the others.

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import Engine
-from i2v_search.encoders.network import Network, Weights, onnx_model
-from i2v_search.encoders.runtime import OnnxRuntime, Runtime, TorchRuntime, resolve_device
+from i2v_search.encoders.networks.layers import Network, Weights, onnx_model
+from i2v_search.encoders.networks.runtime import OnnxRuntime, Runtime, TorchRuntime, resolve_device
 from i2v_search.encoders.trained import Preprocessing
 from i2v_search.errors import ImageError
 from i2v_search.files import write_atomically
-from i2v_search.images import decode_image
-from i2v_search.lookahead import map_ahead
+from i2v_search.images.decoding import decode_image
+from i2v_search.images.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.augment import Augmentation, augment, random_of
-from i2v_search.training.dataset import Dataset, Picture
+from i2v_search.training.datasets.dataset import Dataset, Picture
 
 #: Pictures are decoded with at least this many times the side of the network's input, so that a crop is no
 #: enlargement.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.tags import TAG_THRESHOLD
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
 BETAS = (0.5, 1.0, 2.0)
 

@@ -20,21 +20,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError
-from i2v_search.web.bodies import Bodies
-from i2v_search.web.failures import (
-    Failure,
-    on_http_exception,
-    on_library_error,
-    on_validation_error,
-)
-from i2v_search.web.head_requests import HeadRequests
+from i2v_search.web.guard.bodies import Bodies
+from i2v_search.web.guard.failures import Failure, on_http_exception, on_library_error, on_validation_error
+from i2v_search.web.guard.head_requests import HeadRequests
+from i2v_search.web.guard.safety import Gate
 from i2v_search.web.observing import Metrics, Observer
 from i2v_search.web.routes import about, images, maps, morphs, searching, uploads
-from i2v_search.web.safety import Gate
+from i2v_search.web.server_settings import ServerSettings
 from i2v_search.web.service import Service
-from i2v_search.web.settings import ServerSettings
 
 STATIC = Path(__file__).with_name("static")
 

@@ -18,9 +18,9 @@ from prometheus_client.registry import Collector
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from i2v_search.web.bodies import ClientGone
-from i2v_search.web.failures import Failure, failure_response
-from i2v_search.web.safety import SECURITY_HEADERS
+from i2v_search.web.guard.bodies import ClientGone
+from i2v_search.web.guard.failures import Failure, failure_response
+from i2v_search.web.guard.safety import SECURITY_HEADERS
 from i2v_search.web.service import Service
 
 #: Lines of JSON, one a request.

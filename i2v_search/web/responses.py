@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from i2v_search.web.failures import CODES
-from i2v_search.web.models import ErrorModel
+from i2v_search.web.guard.failures import CODES
+from i2v_search.web.schema import ErrorModel
 
 #: What any request may be answered with.
 _ALWAYS = (401, 403, 408, 413, 421, 422, 429, 503)

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from uvicorn import Config, Server
 
 from i2v_search.errors import ServerError
-from i2v_search.web.connections import Connection
-from i2v_search.web.settings import ServerSettings
+from i2v_search.web.guard.connections import Connection
+from i2v_search.web.server_settings import ServerSettings
 
 _SHUTDOWN_SECONDS = 5
 

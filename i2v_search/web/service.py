@@ -9,17 +9,17 @@ from typing import Annotated
 from fastapi import Depends, Request
 from platformdirs import user_cache_path
 
-from i2v_search.collection import Collection
+from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError
-from i2v_search.manifest import Manifest
-from i2v_search.web.decoding import Decoder
-from i2v_search.web.maps import MapKeeper
-from i2v_search.web.settings import ServerSettings
-from i2v_search.web.shelf import Shelf
-from i2v_search.web.tag_statistics import TagStatistics
-from i2v_search.web.thumbnails import ThumbnailCache
-from i2v_search.web.uploads import Reader, Uploads
-from i2v_search.web.workers import Pool
+from i2v_search.store.manifest import Manifest
+from i2v_search.web.jobs.current import Shelf
+from i2v_search.web.jobs.decoder_pool import Decoder
+from i2v_search.web.jobs.map_jobs import MapKeeper
+from i2v_search.web.jobs.tag_statistics import TagStatistics
+from i2v_search.web.jobs.thumbnail_cache import ThumbnailCache
+from i2v_search.web.jobs.upload_memory import Reader, Uploads
+from i2v_search.web.jobs.workers import Pool
+from i2v_search.web.server_settings import ServerSettings
 
 #: Threads that make thumbnails: one decodes while another reads.
 _THUMBNAIL_THREADS = 2

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from i2v_search.web.documentation import page, style_hash
-from i2v_search.web.models import CollectionModel, Health, UploadLimits
+from i2v_search.web.guard.safety import SECURITY_HEADERS
 from i2v_search.web.responses import errors
-from i2v_search.web.safety import SECURITY_HEADERS
+from i2v_search.web.schema import CollectionModel, Health, UploadLimits
 from i2v_search.web.service import Service, Serving
 
 router = APIRouter()

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import Response
 
 from i2v_search.errors import ImageError
-from i2v_search.web import answers
-from i2v_search.web.failures import Failure
-from i2v_search.web.models import ImageModel, version_of
+from i2v_search.web import handlers as answers
+from i2v_search.web.guard.failures import Failure
 from i2v_search.web.responses import errors, picture
+from i2v_search.web.schema import ImageModel, version_of
+from i2v_search.web.server_settings import LARGE_SIDE
 from i2v_search.web.service import Service, Serving
-from i2v_search.web.settings import LARGE_SIDE
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 

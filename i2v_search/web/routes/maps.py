@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from i2v_search.web import answers
-from i2v_search.web.models import ConditionFields, MapModel, MatchesModel, Waiting
+from i2v_search.web import handlers as answers
 from i2v_search.web.responses import errors
+from i2v_search.web.schema import ConditionFields, MapModel, MatchesModel, Waiting
 from i2v_search.web.service import Serving
 
 router = APIRouter(prefix="/api/v1/map", tags=["map"])

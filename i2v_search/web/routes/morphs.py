@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from PIL import Image
 
-from i2v_search.animation import morph_animation
-from i2v_search.morph_pictures import morph_picture
-from i2v_search.web import answers
-from i2v_search.web.models import MorphRequest, MorphResponse
+from i2v_search.pictures.animation import morph_animation
+from i2v_search.pictures.morph_strips import morph_picture
+from i2v_search.web import handlers as answers
 from i2v_search.web.responses import errors
+from i2v_search.web.schema import MorphRequest, MorphResponse
 from i2v_search.web.service import Service, Serving
 
 router = APIRouter(prefix="/api/v1/morph", tags=["morph"])

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from i2v_search.tags import normalise_tag
-from i2v_search.web import answers
-from i2v_search.web.failures import Failure
-from i2v_search.web.models import FilterFields, SearchRequest, SearchResponse, SimilarTag, TagCount
+from i2v_search.tags.vocabulary import normalise_tag
+from i2v_search.web import handlers as answers
+from i2v_search.web.guard.failures import Failure
+from i2v_search.web.jobs.tag_statistics import CountedTag
 from i2v_search.web.responses import errors
+from i2v_search.web.schema import FilterFields, SearchRequest, SearchResponse, SimilarTag, TagCount
 from i2v_search.web.service import Service, Serving
-from i2v_search.web.tag_statistics import CountedTag
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from i2v_search.web import answers
-from i2v_search.web.failures import Failure
-from i2v_search.web.models import UploadModel
+from i2v_search.web import handlers as answers
+from i2v_search.web.guard.failures import Failure
+from i2v_search.web.jobs.upload_memory import key_of
 from i2v_search.web.responses import errors, picture
+from i2v_search.web.schema import UploadModel
 from i2v_search.web.service import Service, Serving
-from i2v_search.web.uploads import key_of
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 

@@ -1,0 +1,1 @@
+"""Building: images become a collection's features, index and graph, and change with its folder."""

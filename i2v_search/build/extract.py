@@ -1,0 +1,355 @@
+"""Extraction: images -> decode workers -> batches -> encoder -> feature store.
+
+Decoding runs in threads, a bounded number of images ahead of the forward pass, so that both keep the cores
+busy and memory does not grow with the number of images. Rows are written in the order of the images, and a
+vector does not depend on its batch: a build that was killed and resumed gives the same rows as one that was
+not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from i2v_search.build.presence import Places, find_absent, find_scopes, is_unchanged
+from i2v_search.encoders.base import Encoder, Encoding, encode_batch
+from i2v_search.errors import ImageError
+from i2v_search.images.decoding import decode_image
+from i2v_search.images.lookahead import map_ahead
+from i2v_search.images.sidecar import Sidecars
+from i2v_search.images.signature import is_signed
+from i2v_search.images.sources import (
+    FollowedLink,
+    Skipped,
+    Source,
+    SourceImage,
+    Wanted,
+    count_images,
+    everything,
+    followed_links,
+    iter_images,
+)
+from i2v_search.images.unread import DRAWN, NotRead, Tally
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.float16 import unit_float16
+from i2v_search.store.parts import ImageRecord, storable_time
+from i2v_search.store.removals import Removals
+from i2v_search.store.writer import StoreWriter
+from i2v_search.tags.vocabulary import TAG_FLOOR, Tag, Vocabulary
+
+#: Batches that may be decoded ahead of the forward pass.
+LOOK_AHEAD = 2
+#: Bytes of a stored path; only a member of a hostile archive has more.
+MAX_PATH = 16 * 2**10
+
+Known: TypeAlias = Callable[[SourceImage | Skipped, Sequence[Tag]], bool]
+"""Tells whether an image, with the tags beside it, is up to date in another collection."""
+
+
+def unknown(_: SourceImage | Skipped, __: Sequence[Tag]) -> bool:
+    """The default: there is no other collection."""
+    return False
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction did, in images.
+
+    Attributes:
+        encoded: went through the encoder.
+        copied: had the same content as another image and share its vector.
+        moved: were found under a new path and keep their id and vector.
+        restored: were gone and are back, with the id and the vector that they had.
+        refreshed: were touched or given other tags, with the same content.
+        unchanged: needed nothing.
+        removed: are no longer in the sources.
+        excluded: of the removed, those whose files are still there: they are left out now.
+        left_out: were removed from the collection by somebody, and stay out.
+        skipped: could not be read, each with its reason.
+        not_read: what else is in the folders, by kind, and what would help.
+        links: symbolic links to folders, whose images are among the others.
+        seconds: wall time.
+    """
+
+    encoded: int = 0
+    copied: int = 0
+    moved: int = 0
+    restored: int = 0
+    refreshed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    excluded: int = 0
+    left_out: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
+    links: tuple[FollowedLink, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        skipped = [{"path": item.path, "reason": item.reason} for item in self.skipped]
+        not_read, links = [item.to_dict() for item in self.not_read], [vars(link) for link in self.links]
+        return {**vars(self), "skipped": skipped, "not_read": not_read, "links": links}
+
+
+def extract(
+    writer: StoreWriter,
+    sources: Sequence[Source],
+    encoder: Encoder,
+    *,
+    sync: bool = True,
+    strict: bool = False,
+    exclude: Sequence[str] = (),
+    wanted: Wanted = everything,
+    known: Known = unknown,
+    removals: Removals | None = None,
+    count: bool = True,
+    report: Report = silent,
+) -> Extraction:
+    """Bring a feature store up to date with the images of some sources.
+
+    Args:
+        writer: of the feature store; not finished here.
+        sources: folders, files, globs and archives (`i2v_search.images.sources`).
+        encoder: the encoder of the collection.
+        sync: remove images that are gone from the folders and archives among the sources.
+        strict: raise on the first image that cannot be read, instead of reporting it.
+        exclude: patterns of what is left out, as in a ``.gitignore`` (`i2v_search.images.exclusion`).
+        wanted: tells by its stored path which images this is about; the others are left alone.
+        known: asked about every image that is not in the store; what it knows is not encoded.
+        removals: what stays out; None for nothing.
+        count: count the images first, so that progress has a total; a tar is read once more for that.
+        report: told about progress.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ImageError: an image cannot be read, with `strict`.
+        SourceError: a source does not exist or holds no image.
+        OSError: the disk is full or fails; committed rows stay.
+    """
+    extractor = _Extractor(writer, encoder, Path(writer.manifest.image_root), strict=strict)
+    extractor.wanted, extractor.known, extractor.count = wanted, known, count
+    extractor.exclude = exclude
+    extractor.removals = removals or Removals()
+    return extractor.run(sources, sync, report)
+
+
+@dataclass
+class _Entry:
+    """An image on its way into the store: prepared but not yet encoded, or with a row to copy."""
+
+    record: ImageRecord
+    image_id: int | None
+    prepared: Any = None
+    same: Sequence[int] = ()
+    copy_of: int | None = None
+
+
+_Outcome: TypeAlias = _Entry | Skipped | Literal["unchanged", "drawn", "left_out"]
+
+
+class _Extractor:
+    def __init__(self, writer: StoreWriter, encoder: Encoder, root: Path, *, strict: bool) -> None:
+        self.writer, self.encoder, self.root, self.strict = writer, encoder, root, strict
+        self.store = FeatureStore(writer.directory, writer.manifest)
+        self.catalogue = Catalogue(self.store)
+        self.dead = Catalogue(self.store, self.store.removed)
+        self.places = Places(root, writer.manifest.mounts)
+        self.seen = np.zeros(self.store.rows, bool)
+        self.counts: Counter[str] = Counter()
+        self.skipped: list[Skipped] = []
+        self.exclude: Sequence[str] = ()
+        self.tally = Tally()
+        self.wanted: Wanted = everything
+        self.known: Known = unknown
+        self.removals = Removals()
+        self.count = True
+
+    def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
+        started = time.perf_counter()
+        report(Progress("looking for images", 0, None))
+        total = count_images(sources, self.root, self.wanted, exclude=self.exclude) if self.count else None
+        scopes = find_scopes(sources, self.root)
+        folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
+        self.sidecars = Sidecars(self.root, dict.fromkeys(folders), self.exclude, self.tally)
+        pending: list[_Entry] = []
+        for done, outcome in enumerate(self._decoded(sources), start=1):
+            match outcome:
+                case Skipped():
+                    self._skip(outcome)
+                case _Entry():
+                    pending.append(self._settle(outcome))
+                    if (
+                        sum(entry.prepared is not None for entry in pending) >= self.encoder.batch_size
+                        or len(pending) >= 256
+                    ):
+                        self._write(pending)
+                        pending = []
+                case "drawn":
+                    self.tally.add(DRAWN)
+                case _:
+                    self.counts[outcome] += 1
+            report(Progress("extracting", done, None if total is None else max(total, done)))
+        self._write(pending)
+        if sync:
+            self._remove_missing(scopes)
+        seconds = time.perf_counter() - started
+        self.sidecars.count_unmatched(self.wanted)
+        left = self.tally.counted()
+        links = followed_links(self.tally, self.root)
+        return Extraction(
+            **self.counts, skipped=tuple(self.skipped), not_read=left, links=links, seconds=seconds
+        )
+
+    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Outcome]:
+        """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
+        limit = LOOK_AHEAD * self.encoder.batch_size
+        images = iter_images(sources, self.root, self.wanted, exclude=self.exclude, tally=self.tally)
+        return map_ahead(self._read, images, limit)
+
+    def _read(self, item: SourceImage | Skipped) -> _Outcome:
+        """In a worker: find out whether an image has to be read and, if so, read it."""
+        position = self.catalogue.find_path(item.path)
+        if isinstance(item, Skipped):
+            if position is not None:
+                # It is there, if unreadable: what is known of it stays.
+                self.seen[position] = True
+            self.known(item, ())
+            return item
+        if len(os.fsencode(item.path)) > MAX_PATH:
+            return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes")
+        if position is None and self.removals.has_path(item.path):
+            return "left_out"
+        tags = self.sidecars.of(item.path)
+        if self._is_current(position, item, tags):
+            return "unchanged"
+        try:
+            return self._entry(item, position, tags)
+        except ImageError as error:
+            return Skipped(item.path, error.reason)
+
+    def _entry(
+        self, item: SourceImage, position: int | None, tags: tuple[Tag, ...]
+    ) -> _Entry | Literal["drawn", "left_out"]:
+        """Find out by its content whether an image is known and, if not, decode it."""
+        content = item.read()
+        if is_signed(content):
+            return "drawn"
+        sha256 = hashlib.sha256(content).hexdigest()
+        record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
+        image_id = None if position is None else int(self.store.ids[position])
+        if position is None and (before := self._find_dead(item.path, sha256)) is not None:
+            return _Entry(record, int(self.store.ids[before]), copy_of=before)
+        same = self.catalogue.find_content(sha256)
+        if same:
+            return _Entry(record, image_id, same=same, copy_of=position if position in same else None)
+        if position is None and self.removals.has_content(sha256):
+            return "left_out"
+        decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
+        record = replace(record, width=decoded.width, height=decoded.height)
+        return _Entry(record, image_id, self.encoder.prepare(decoded.pixels))
+
+    def _find_dead(self, path: str, sha256: str) -> int | None:
+        """Position of the row that an image had before it was removed, unless its id is taken again."""
+        for position in reversed(self.dead.find_content(sha256)):
+            image_id = int(self.store.ids[position])
+            if self.store.path(position) == path and self.store.position_of_id(image_id) is None:
+                return position
+        return None
+
+    def _is_current(self, position: int | None, item: SourceImage, tags: tuple[Tag, ...]) -> bool:
+        if position is None:
+            return self.known(item, tags)
+        self.seen[position] = True
+        return is_unchanged(self.store, position, item, tags or None)
+
+    def _settle(self, entry: _Entry) -> _Entry:
+        """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
+        if entry.prepared is not None:
+            self.counts["encoded"] += 1
+            return entry
+        if entry.copy_of is not None:
+            alive = self.store.is_live(np.array([entry.copy_of]))[0]
+            self.counts["refreshed" if alive else "restored"] += 1
+            return self._copy(entry, entry.copy_of, self.store.record(entry.copy_of).tags)
+        for position in entry.same if entry.image_id is None else ():
+            if not self.seen[position] and not self.places.is_there(self.store.path(position)):
+                self.seen[position] = True
+                self.counts["moved"] += 1
+                moved = replace(entry, image_id=int(self.store.ids[position]))
+                return self._copy(moved, position, self.store.record(position).tags)
+        self.counts["copied"] += 1
+        # What a person said of the other image stays with it.
+        return self._copy(entry, entry.same[0], self._of_head(self.store.record(entry.same[0]).tags))
+
+    def _copy(self, entry: _Entry, position: int, tags: Sequence[Tag]) -> _Entry:
+        other = self.store.record(position)
+        merged = _merged(tags, entry.record.tags)
+        record = replace(entry.record, width=other.width, height=other.height, tags=merged)
+        return replace(entry, record=record, copy_of=position)
+
+    def _of_head(self, tags: Sequence[Tag]) -> list[Tag]:
+        """Those of `tags` that the encoder's head can have given."""
+        vocabulary = self.encoder.vocabulary
+        known = set(zip(vocabulary.names, vocabulary.categories, strict=True)) if vocabulary else set()
+        return [tag for tag in tags if (tag.name, tag.category) in known]
+
+    def _write(self, entries: Sequence[_Entry]) -> None:
+        if not entries:
+            return
+        rows = np.empty((len(entries), self.store.dimension), np.float16)
+        norms = np.empty(len(entries), np.float32)
+        records = [entry.record for entry in entries]
+        fresh = [number for number, entry in enumerate(entries) if entry.prepared is not None]
+        if fresh:
+            encoding = encode_batch(self.encoder, [entries[number].prepared for number in fresh])
+            rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
+            for line, number in enumerate(fresh):
+                head = _head_tags(self.encoder.vocabulary, encoding, line)
+                records[number] = replace(records[number], tags=_merged(head, records[number].tags))
+        copies = [number for number, entry in enumerate(entries) if entry.prepared is None]
+        if copies:
+            positions = np.array([entries[number].copy_of for number in copies], np.int64)
+            rows[copies], norms[copies] = self.store.take_float16(positions), self.store.norms(positions)
+        self.writer.append(records, rows, norms, [entry.image_id for entry in entries])
+
+    def _skip(self, skipped: Skipped) -> None:
+        if self.strict:
+            raise ImageError(skipped.path, skipped.reason)
+        self.skipped.append(skipped)
+
+    def _remove_missing(self, scopes: Sequence[str]) -> None:
+        """Remove live rows inside the sources that were not met, unless what holds them could not be read."""
+        absent = find_absent(self.store, self.seen, scopes, self.skipped, self.wanted)
+        self.skipped += absent.away
+        self.counts["removed"] = len(absent.gone)
+        paths = map(self.store.path, absent.gone)
+        self.counts["excluded"] = sum(os.path.lexists(self.root / path) for path in paths)
+        self.writer.remove(absent.gone)
+
+
+def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:
+    """Tags of both; the second's win."""
+    return tuple({(tag.name, tag.category): tag for tag in (*first, *second)}.values())
+
+
+def _head_tags(vocabulary: Vocabulary | None, encoding: Encoding, row: int) -> tuple[Tag, ...]:
+    """Tags of an encoder's head worth keeping: all ratings, and whatever reaches `TAG_FLOOR`."""
+    if vocabulary is None or encoding.tags is None:
+        return ()
+    probabilities = encoding.tags[row]
+    ratings = np.array([category == "rating" for category in vocabulary.categories])
+    kept = np.flatnonzero((probabilities >= TAG_FLOOR) | ratings)
+    return tuple(Tag(vocabulary.names[i], float(probabilities[i]), vocabulary.categories[i]) for i in kept)

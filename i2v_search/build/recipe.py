@@ -1,0 +1,135 @@
+"""A recipe: a TOML file that says how a collection is built offline."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
+
+from i2v_search.choices import Device, Engine, IndexKind, Precision, SimilarityName
+from i2v_search.errors import RecipeError
+from i2v_search.index.planner import LATENCY_MS, PCA_DIMENSIONS, RECALL_TARGET, IndexWishes
+
+SAMPLE = "sample:"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImagesTable(_Table):
+    """``[images]``: where images come from."""
+
+    sources: list[str] = Field(min_length=1)
+    exclude: list[str] = []
+    strict: bool = False
+
+
+class EncoderTable(_Table):
+    """``[encoder]``: what turns them into vectors."""
+
+    name: str = "lite"
+    device: Device = "auto"
+    tagger: str | None = None
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    batch_size: int | None = Field(default=None, ge=1, le=65_536)
+    precision: Precision = "auto"
+
+    def engine(self) -> Engine:
+        """Where and how the encoder runs."""
+        return Engine(self.device, self.threads, self.batch_size, self.precision)
+
+
+class SimilarityTable(_Table):
+    """``[similarity]``: how vectors are compared."""
+
+    name: SimilarityName = "centred"
+
+
+class PcaTable(_Table):
+    """``[pca]``: how many principal components an approximate index scans."""
+
+    dimensions: int = Field(default=PCA_DIMENSIONS, ge=2, le=4096)
+
+
+class IndexTable(_Table):
+    """``[index]``: how neighbours are found."""
+
+    kind: IndexKind = "auto"
+    recall: float = Field(default=RECALL_TARGET, gt=0, le=1)
+    memory: ByteSize | None = None
+    latency_ms: float = Field(default=LATENCY_MS, gt=0)
+    graph: bool | None = None
+    reduced: bool = False
+
+
+class Recipe(_Table):
+    """How a collection is built: see ``index/recipes/template.toml``.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "birds.toml"
+        >>> _ = file.write_text('collection = "birds"\\n[images]\\nsources = ["sample:birds"]\\n')
+        >>> Recipe.load(file).encoder.name
+        'lite'
+    """
+
+    collection: str = Field(min_length=1)
+    images: ImagesTable
+    encoder: EncoderTable = EncoderTable()
+    similarity: SimilarityTable = SimilarityTable()
+    pca: PcaTable = PcaTable()
+    index: IndexTable = IndexTable()
+
+    def wishes(self) -> IndexWishes:
+        """What is asked of the index."""
+        return IndexWishes(
+            kind=self.index.kind,
+            pca_dimensions=self.pca.dimensions,
+            memory_bytes=self.index.memory,
+            recall_target=self.index.recall,
+            latency_ms=self.index.latency_ms,
+            graph=self.index.graph,
+            reduced=self.index.reduced,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read and check a recipe. Relative paths in it are relative to its own folder.
+
+        Raises:
+            RecipeError: the file is missing, is not TOML, or holds a key or value that a recipe does not
+                have.
+        """
+        file = Path(path)
+        try:
+            document = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RecipeError(f"no recipe at {file}; start from index/recipes/template.toml") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            raise RecipeError(f"{file} cannot be read as TOML: {error}") from error
+        try:
+            recipe = cls.model_validate(document)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}" for item in error.errors()
+            )
+            raise RecipeError(f"{file} is not a valid recipe: {problems}") from error
+        sources = [_absolute(source, file.parent) for source in recipe.images.sources]
+        return recipe.model_copy(
+            update={
+                "collection": _absolute(recipe.collection, file.parent),
+                "images": recipe.images.model_copy(update={"sources": sources}),
+            }
+        )
+
+
+def _absolute(path: str, folder: Path) -> str:
+    if path.startswith(SAMPLE):
+        from i2v_search.images.sample import sample_directory
+
+        return str(sample_directory() / path.removeprefix(SAMPLE))
+    return os.path.normpath(folder.resolve() / Path(path).expanduser())

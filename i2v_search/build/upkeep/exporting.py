@@ -1,0 +1,251 @@
+"""Exporting: the vectors of a collection, and what is known of its images, in files of other programs.
+
+=========  ================================================================================================
+``.npy``   (n, d) float32, and beside it ``NAME.ids.csv`` with the id and path of every row
+``.h5``    everything in one file: `i2v_search.build.upkeep.hdf5_export`
+``.csv``   id, path, sha256, width, height, and the tags: for each category a JSON object from name to
+           probability
+=========  ================================================================================================
+
+CSV files are UTF-8. Paths and tags in them are safe to open in a spreadsheet
+(`i2v_search.build.upkeep.csv_tables`), or with ``raw`` as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.build.upkeep.csv_tables import CsvTable, open_csv
+from i2v_search.build.upkeep.hdf5_export import write_hdf5
+from i2v_search.errors import QueryError
+from i2v_search.escapes import printable
+from i2v_search.files import replacing
+from i2v_search.index.pca import PrincipalComponents, fit_pca
+from i2v_search.index.similarity import position_blocks
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.manifest import FILE_NAME
+from i2v_search.store.parts import ImageRecord
+from i2v_search.store.writer import is_own_file
+from i2v_search.tags.vocabulary import CATEGORIES
+
+SUFFIXES = (".npy", ".h5", ".csv")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        files: the file, and with ``.npy`` the one that names its rows.
+        images: number of rows.
+        dimension: of the vectors in the file, in ``.npy`` of what they were reduced to; 0 for ``.csv``.
+        explained_variance: share of the variance that the reduced vectors keep; None where none were asked
+            for.
+        bytes: of the files together.
+        seconds: wall time.
+    """
+
+    files: tuple[str, ...]
+    images: int
+    dimension: int
+    explained_variance: float | None
+    bytes: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {**vars(self), "files": [printable(name) for name in self.files]}
+
+
+def export_store(
+    store: FeatureStore,
+    path: Path,
+    positions: NDArray[np.int64] | None = None,
+    *,
+    pca: int | None = None,
+    unit: bool = False,
+    virtual: bool = False,
+    name_rows: bool = True,
+    raw: bool = False,
+    report: Report = silent,
+) -> Export:
+    """Write the images of a feature store to a file of another program, in bounded memory.
+
+    The file appears whole or not at all.
+
+    Args:
+        store: the feature store.
+        path: of the file; its ending, one of `SUFFIXES`, says which kind.
+        positions: (n,) int64, which rows, in order; None takes all live ones in the order of their ids in
+            `Collection.ids`.
+        pca: reduce the vectors to this many principal components of their unit rows. In ``.npy`` they take
+            the place of the vectors, in ``.h5`` they come as well, with what undoes them.
+        unit: write unit rows to ``.npy`` in place of vectors as the encoder gave them.
+        virtual: let ``.h5`` point to the vectors in the collection's own files, relative to its own place,
+            instead of copying them.
+        name_rows: write ``NAME.ids.csv`` beside ``.npy``.
+        raw: write paths and tags in CSV as they are, for programs; else nothing in them is a formula.
+        report: told about progress.
+
+    Returns:
+        What was written.
+
+    Raises:
+        QueryError: the ending is unknown, an option does not fit it, or the file is one of a collection's.
+        CollectionDamagedError: a row differs from its checksum.
+        OSError: the disk is full or fails; nothing is left behind.
+
+    Example:
+        >>> import tempfile
+        >>> from i2v_search import Collection, sample_directory
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> birds = Collection.extract(folder / "birds", [sample_directory() / "birds"])
+        >>> export = export_store(birds.store, folder / "birds.npy")
+        >>> np.load(folder / "birds.npy").shape == (len(birds), birds.store.dimension)
+        True
+    """
+    started = time.perf_counter()
+    suffix = path.suffix.lower()
+    _require_sensible(store, path, suffix, pca=pca, unit=unit, virtual=virtual, raw=raw)
+    rows = _Rows(store, store.live if positions is None else positions, report)
+    components = rows.fit(pca) if pca is not None else None
+    files = [path]
+    with ExitStack() as written:
+        # Renamed last to first: the file that was asked for comes last.
+        temporary = written.enter_context(replacing(path))
+        if suffix == ".h5":
+            write_hdf5(
+                temporary,
+                path,
+                store,
+                rows.positions,
+                pca=components,
+                virtual=virtual,
+                blocks=rows.blocks(),
+                report=report,
+            )
+        elif suffix == ".csv":
+            rows.write_csv(temporary, raw=raw)
+        else:
+            rows.write_npy(temporary, components, unit=unit)
+            if name_rows:
+                files.append(path.with_suffix(".ids.csv"))
+                rows.write_names(written.enter_context(replacing(files[-1])), raw=raw)
+    return Export(
+        tuple(os.fspath(file) for file in files),
+        len(rows.positions),
+        {".csv": 0, ".npy": pca or store.dimension}.get(suffix, store.dimension),
+        None if components is None else float(components.explained_variance_ratio.sum()),
+        sum(file.stat().st_size for file in files),
+        time.perf_counter() - started,
+    )
+
+
+class _Rows:
+    """The rows that are exported, block by block."""
+
+    def __init__(self, store: FeatureStore, positions: NDArray[np.int64], report: Report) -> None:
+        self.store, self.positions, self.report = store, positions, report
+
+    def blocks(self) -> Iterator[NDArray[np.int64]]:
+        """Positions of the rows, in blocks."""
+        return position_blocks(self.store, self.positions)
+
+    def fit(self, dimensions: int) -> PrincipalComponents:
+        """Principal components of the unit rows."""
+        if not 1 <= dimensions <= self.store.dimension or not len(self.positions):
+            raise QueryError(
+                f"cannot reduce {len(self.positions)} vectors of {self.store.dimension} dimensions to "
+                f"{dimensions}"
+            )
+        return fit_pca(self._unit_rows("fitting"), dimensions)
+
+    def write_npy(self, path: Path, pca: PrincipalComponents | None, *, unit: bool) -> None:
+        """Write vectors, or what they are reduced to."""
+        dimension = self.store.dimension if pca is None else len(pca.components)
+        header = {"descr": "<f4", "fortran_order": False, "shape": (len(self.positions), dimension)}
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            blocks = zip(self.blocks(), self._unit_rows("exporting"), strict=True)
+            for block, rows in blocks:
+                if pca is not None:
+                    values = pca.transform(rows)
+                else:
+                    values = rows if unit else rows * self.store.norms(block)[:, None]
+                file.write(np.ascontiguousarray(values, "<f4").data)
+
+    def write_names(self, path: Path, *, raw: bool) -> None:
+        """Write the id and path of every row."""
+        with open_csv(path) as file:
+            table = CsvTable(file, ["id", "path"], raw=raw)
+            for position in self.positions.tolist():
+                table.row([int(self.store.ids[position]), self.store.path(position)])
+
+    def write_csv(self, path: Path, *, raw: bool) -> None:
+        """Write everything but the vectors."""
+        with open_csv(path) as file:
+            columns = ["id", "path", "sha256", "width", "height", *CATEGORIES]
+            table, done = CsvTable(file, columns, raw=raw), 0
+            for block in self.blocks():
+                self.store.check(block)
+                for position in block.tolist():
+                    record = self.store.record(position)
+                    table.row(
+                        [
+                            int(self.store.ids[position]),
+                            record.path,
+                            record.sha256,
+                            record.width,
+                            record.height,
+                            *_tags(record),
+                        ]
+                    )
+                done += len(block)
+                self.report(Progress("exporting", done, len(self.positions)))
+
+    def _unit_rows(self, stage: str) -> Iterator[NDArray[np.float32]]:
+        done = 0
+        for block in self.blocks():
+            self.store.check(block)
+            yield self.store.take(block)
+            done += len(block)
+            self.report(Progress(stage, done, len(self.positions)))
+
+
+def _require_sensible(
+    store: FeatureStore, path: Path, suffix: str, *, pca: int | None, unit: bool, virtual: bool, raw: bool
+) -> None:
+    if suffix not in SUFFIXES:
+        raise QueryError(f"{path}: end the name in {', '.join(SUFFIXES)} to say what to write")
+    for asked, option, kinds in (
+        (pca is not None, "pca", (".npy", ".h5")),
+        (unit, "unit", (".npy",)),
+        (virtual, "virtual", (".h5",)),
+        (raw, "raw", (".npy", ".csv")),
+    ):
+        if asked and suffix not in kinds:
+            raise QueryError(f"option {option} is for {' and '.join(kinds)}, not for {path.name}")
+    if unit and pca is not None:
+        raise QueryError("choose one of pca and unit: principal components are of unit rows anyway")
+    if is_own_file(path.name) and (path.parent / FILE_NAME).exists():
+        raise QueryError(f"{path} is a name that collections keep for themselves; choose another")
+
+
+def _tags(record: ImageRecord) -> list[str]:
+    """The tags of each category as a JSON object, empty where there is none."""
+    chosen: dict[str, dict[str, float]] = {category: {} for category in CATEGORIES}
+    for tag in record.tags:
+        # As many digits as a float16 has.
+        chosen[tag.category][tag.name] = float(np.format_float_positional(np.float16(tag.probability)))
+    return [json.dumps(tags, ensure_ascii=False) if tags else "" for tags in chosen.values()]

@@ -1,0 +1,1 @@
+"""The object users hold: an open collection."""

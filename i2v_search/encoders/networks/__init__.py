@@ -1,0 +1,1 @@
+"""Networks as data, and what runs them."""

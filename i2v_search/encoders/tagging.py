@@ -1,0 +1,101 @@
+"""Tags of images that need no collection: images -> decode threads -> batches -> tagger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from i2v_search.arguments import several
+from i2v_search.choices import Rule
+from i2v_search.encoders.base import Tagger, tag_batch
+from i2v_search.errors import ImageError
+from i2v_search.images.decoding import decode_image
+from i2v_search.images.lookahead import map_ahead
+from i2v_search.images.signature import is_signed
+from i2v_search.images.sources import Skipped, SourceImage, Sources, count_images, image_root, iter_images
+from i2v_search.images.unread import DRAWN, Tally
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.tags.vocabulary import ImageTags, plausible_tags, top_tags
+
+
+@dataclass(frozen=True)
+class TaggedImage:
+    """An image and its tags; `path` is relative to the sources' common folder."""
+
+    path: str
+    tags: ImageTags
+
+
+def tag_images(
+    sources: Sources,
+    tagger: Tagger,
+    *,
+    threshold: float = 0.25,
+    rule: Rule = "constant",
+    top: int | None = None,
+    exclude: Sequence[str] = (),
+    tally: Tally | None = None,
+    report: Report = silent,
+) -> Iterator[TaggedImage | Skipped]:
+    """Tag images as they stream by, in bounded memory.
+
+    Args:
+        sources: folders, files, globs and archives.
+        tagger: from `i2v_search.encoders.registry.load_tagger`.
+        threshold: for rule ``"constant"``: tags above it are given.
+        rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
+        top: give the most probable of each category instead, this many.
+        exclude: patterns of what is left out, as in a ``.gitignore``.
+        tally: told of what is not read.
+        report: told about progress.
+
+    Yields:
+        Every image with its tags, or why it was skipped.
+
+    Raises:
+        SourceError: a source does not exist or holds no image.
+        EncoderError: the tagger gives something else than probabilities.
+        TagError: the rule needs thresholds that the tagger does not have.
+    """
+    if top is None:
+
+        def choose(row: Any) -> ImageTags:
+            return plausible_tags(row, tagger.vocabulary, threshold=threshold, rule=rule)
+    else:
+
+        def choose(row: Any) -> ImageTags:
+            return top_tags(row, tagger.vocabulary, count=top)
+
+    tally, sources = tally or Tally(), several(sources)  # read more than once
+    total, done = count_images(sources, exclude=exclude), 0
+    images = iter_images(sources, image_root(sources), exclude=exclude, tally=tally)
+    found = map_ahead(_preparer(tagger, tally), images, 2 * tagger.batch_size)
+    prepared = (item for item in found if item is not None)
+    while batch := list(islice(prepared, tagger.batch_size)):
+        inputs = [item[1] for item in batch if not isinstance(item, Skipped)]
+        rows = iter(tag_batch(tagger, inputs) if inputs else ())
+        for item in batch:
+            yield item if isinstance(item, Skipped) else TaggedImage(item[0], choose(next(rows)))
+        done += len(batch)
+        report(Progress("tagging", done, max(total, done)))
+
+
+def _preparer(
+    tagger: Tagger, tally: Tally
+) -> Callable[[SourceImage | Skipped], tuple[str, Any] | Skipped | None]:
+    def prepare(item: SourceImage | Skipped) -> tuple[str, Any] | Skipped | None:
+        if isinstance(item, Skipped):
+            return item
+        try:
+            content = item.read()
+            if is_signed(content):
+                tally.add(DRAWN)
+                return None
+            decoded = decode_image(content, name=item.path, shrink_to=tagger.shrink_to)
+        except ImageError as error:
+            return Skipped(item.path, error.reason)
+        return item.path, tagger.prepare(decoded.pixels)
+
+    return prepare

@@ -1,0 +1,1 @@
+"""The graph of nearest neighbours that morphs walk on."""

@@ -1,0 +1,65 @@
+"""A morph as users get it: its images and its quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from i2v_search.escapes import printable
+from i2v_search.morph.quality import MorphQuality
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One image of a morph.
+
+    Attributes:
+        id: None for an end or waypoint from outside the collection.
+        path: relative to the collection's image root, or as it was given.
+        hop: angle from the image before in radians; 0 for A.
+        progress: how much of the way lies behind it, in [0, 1]: 0 for A, 1 for B
+            (`i2v_search.morph.quality.progress_along`).
+        tags: a few of its tags that tell most, those of the general category first; none for an image from
+            outside.
+        waypoint: whether the path was told to go there.
+    """
+
+    id: int | None
+    path: str
+    hop: float = 0.0
+    progress: float = 0.0
+    tags: tuple[str, ...] = ()
+    waypoint: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {**vars(self), "path": printable(self.path), "tags": list(self.tags)}
+
+
+@dataclass(frozen=True)
+class Morph:
+    """A path of real images from A to B.
+
+    Attributes:
+        stops: A, the intermediates, B.
+        method: the name of the method that found it.
+        quality: how gradual it is.
+        gaps: how many times it crosses between parts of the collection that nothing connects.
+        seconds: time to find it.
+    """
+
+    stops: tuple[Stop, ...]
+    method: str
+    quality: MorphQuality
+    gaps: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {
+            "stops": [stop.to_dict() for stop in self.stops],
+            "method": self.method,
+            "quality": self.quality.to_dict(),
+            "gaps": self.gaps,
+            "seconds": self.seconds,
+        }

@@ -1,0 +1,151 @@
+"""Pictures of answers: contact sheets of searches, rows of duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from i2v_search.arguments import several
+from i2v_search.collection.collection import Collection
+from i2v_search.pictures.drawing.cards import Tile, TileRow
+from i2v_search.pictures.drawing.sheets import contact_sheet, row_sheet
+from i2v_search.pictures.thumbnails import OnMissing, picture_of, unmentioned
+from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
+from i2v_search.search.query import QueryImage, several_images
+from i2v_search.search.results import Hit, SearchResult
+
+TILE = 220
+#: Of a row of duplicates.
+SMALL_TILE = 160
+
+
+def search_picture(
+    collection: Collection,
+    result: SearchResult,
+    queries: Sequence[QueryImage] = (),
+    *,
+    columns: int = 5,
+    on_missing: OnMissing = unmentioned,
+) -> Image.Image:
+    """Draw a contact sheet: the query images, framed, then the hits with their scores.
+
+    Args:
+        collection: the collection that was searched.
+        result: its answer.
+        queries: ids, stored paths, files or images to show first.
+        columns: tiles in a row.
+        on_missing: is told of each image that can no longer be read, and why.
+
+    Returns:
+        An RGB image. An image that can no longer be read is a grey tile.
+    """
+    tiles = [_query_tile(collection, query, on_missing) for query in several_images(queries)]
+    tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits]
+    return contact_sheet(tiles, columns=columns, tile_size=TILE)
+
+
+def searches_picture(
+    collection: Collection,
+    results: Sequence[SearchResult],
+    queries: Sequence[QueryImage | None] = (),
+    *,
+    columns: int = 6,
+    on_missing: OnMissing = unmentioned,
+) -> Image.Image:
+    """Draw a row for each of several searches: the query image, framed, then the hits with their scores.
+
+    Args:
+        collection: the collection that was searched.
+        results: its answers, from `Collection.search_each`; one of them with a hit.
+        queries: the image of each query, None where it has none.
+        columns: the most hits of a search to draw.
+        on_missing: is told of each image that can no longer be read, and why; its tile is grey.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        I2VSearchError: there is no hit.
+    """
+    rows = []
+    for result, query in zip_longest(several(results), several_images(queries)):
+        if result.hits:
+            tiles = [] if query is None else [_query_tile(collection, query, on_missing)]
+            tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits[:columns]]
+            rows.append(TileRow(_name(result.query), tiles))
+    return row_sheet(rows, tile_size=SMALL_TILE)
+
+
+def duplicates_picture(
+    collection: Collection,
+    found: Duplicates,
+    *,
+    groups: int = 20,
+    columns: int = 6,
+    on_missing: OnMissing = unmentioned,
+) -> Image.Image:
+    """Draw a row for each group of duplicates: the image to keep, framed, then its copies.
+
+    Args:
+        collection: the collection that was looked through.
+        found: its duplicates; at least one group.
+        groups: the most to draw, those that would free most; the title says how many there are.
+        columns: the most images of a group to draw; its heading says how many there are.
+        on_missing: is told of each image that can no longer be read, and why; its tile is grey.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        I2VSearchError: there are no groups.
+    """
+    shown = found.groups[:groups]
+    title = f"{len(found.groups)} groups, {size_text(found.freed_bytes)} in copies"
+    if len(shown) < len(found.groups):
+        title += f"; the first {len(shown)}"
+    rows = [
+        TileRow(
+            _heading(group, min(columns, len(group.members))),
+            [_duplicate_tile(collection, member, on_missing) for member in group.members[:columns]],
+        )
+        for group in shown
+    ]
+    return row_sheet(rows, tile_size=SMALL_TILE, title=title)
+
+
+def _heading(group: DuplicateGroup, shown: int) -> str:
+    count = len(group.copies)
+    heading = f"{count} {'copy' if count == 1 else 'copies'}, {size_text(group.freed_bytes)}"
+    return heading if shown == len(group.members) else f"{heading}; {shown - 1} shown"
+
+
+def _duplicate_tile(collection: Collection, member: Duplicate, on_missing: OnMissing) -> Tile:
+    kind = "keep" if member.kind is None else member.kind
+    score = member.score if member.kind == "near" else None
+    note = f"{kind} · {member.width} x {member.height} · {size_text(member.bytes)}"
+    # The end of a path tells more than its beginning.
+    caption = "/".join(PurePosixPath(member.path).parts[-2:])
+    return Tile(
+        picture_of(collection, member.id, TILE, on_missing), caption, score, member.kind is None, note
+    )
+
+
+def _hit_tile(collection: Collection, hit: Hit, on_missing: OnMissing) -> Tile:
+    return Tile(picture_of(collection, hit.id, TILE, on_missing), _name(hit.path), hit.score)
+
+
+def _query_tile(collection: Collection, query: QueryImage, on_missing: OnMissing) -> Tile:
+    return Tile(picture_of(collection, query, TILE, on_missing), _caption(collection, query), highlight=True)
+
+
+def _caption(collection: Collection, image: QueryImage) -> str:
+    if isinstance(image, int):
+        return _name(collection.stored_path(image))
+    return _name(str(image)) if isinstance(image, str | Path) else "query"
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path).name

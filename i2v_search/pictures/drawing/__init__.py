@@ -1,0 +1,1 @@
+"""Pictures from pictures: cards, sheets and strips of them; nothing here knows of collections."""

@@ -1,0 +1,91 @@
+"""Pictures of morphs: strips, and walks over a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from PIL import Image
+
+from i2v_search.collection.collection import Collection
+from i2v_search.morph.plane import MorphMap
+from i2v_search.morph.stops import Morph, Stop
+from i2v_search.pictures.drawing.cards import Tile
+from i2v_search.pictures.drawing.strips import morph_strip
+from i2v_search.pictures.drawing.walks import draw_walk
+from i2v_search.pictures.thumbnails import OnMissing, missing, stop_pictures, thumbnails, unmentioned
+
+TILE = 220
+_SMALL = 128
+_TAGS = 2
+
+
+def morph_picture(
+    collection: Collection,
+    morph: Morph,
+    *,
+    outside: Mapping[str, Image.Image] | None = None,
+    on_missing: OnMissing = unmentioned,
+) -> Image.Image:
+    """Draw a morph as a strip from A to B, in rows of at most eight images.
+
+    Over each arrow stands the angle of the hop in degrees, the largest darker than the rest; below each
+    picture its name and what its tags say. Waypoints are framed and marked C, D and so on.
+
+    Args:
+        collection: that the morph is of.
+        morph: from `Collection.morph`.
+        outside: pictures of ends and waypoints that were no files, by the path of their stop.
+        on_missing: is told of each image that can no longer be read, and why.
+
+    Returns:
+        An RGB image. An image that can no longer be read is a grey tile.
+    """
+    tiles = _tiles(collection, morph.stops, outside, on_missing)
+    return morph_strip(tiles, hops=morph.quality.hops, tile_size=TILE)
+
+
+def morph_map_picture(
+    collection: Collection, drawn: MorphMap, *, pixels: int = 1600, on_missing: OnMissing = unmentioned
+) -> Image.Image:
+    """Draw a morph as a walk over a plane, among the images most like those on it.
+
+    From left to right is the way from A to B, up and down what else differs most. The pictures of the morph
+    are joined by arrows and moved apart so that none covers another; their neighbours stand around them,
+    small and pale, as far as there is room.
+
+    Args:
+        collection: that the morph is of.
+        drawn: from `Collection.morph_map`.
+        pixels: width of the picture, less for a short morph.
+        on_missing: is told of each image that can no longer be read, and why.
+
+    Returns:
+        An RGB image. An image that can no longer be read is a grey tile.
+    """
+    small = thumbnails(collection, drawn.ids, _SMALL, on_missing=on_missing)
+    around = [picture or missing(_SMALL) for picture in small]
+    note = (
+        "Left to right: from A to B. Up and down: what else differs most; moved apart to be seen. Pale: the "
+        f"images most like those on the way. The plane shows {drawn.shown:.0%} of how they differ."
+    )
+    tiles = _tiles(collection, drawn.stops, None, on_missing)
+    return draw_walk(tiles, around, drawn.coordinates, pixels=pixels, note=note)
+
+
+def _tiles(
+    collection: Collection,
+    stops: Sequence[Stop],
+    outside: Mapping[str, Image.Image] | None,
+    on_missing: OnMissing,
+) -> list[Tile]:
+    pictures = stop_pictures(collection, stops, TILE, outside, on_missing)
+    return [
+        Tile(
+            picture,
+            PurePosixPath(stop.path).stem,
+            highlight=stop.waypoint,
+            note=", ".join(stop.tags[:_TAGS]),
+        )
+        for stop, picture in zip(stops, pictures, strict=True)
+    ]

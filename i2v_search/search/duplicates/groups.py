@@ -1,0 +1,127 @@
+"""What is told of images that are the same picture: groups, and which image of each to keep.
+
+`i2v_search.search.duplicates.comparing` finds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from i2v_search.choices import DuplicateKind
+from i2v_search.escapes import printable
+from i2v_search.images.sources import Skipped
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """An image of a group.
+
+    Attributes:
+        id: the image's number in the collection.
+        path: relative to the collection's image root.
+        kind: in what way it is the same as the best of its group; None for the best itself.
+        score: cosine of its vector and that of the best.
+        width: pixels as displayed.
+        height: pixels as displayed.
+        bytes: size of the file.
+        in_archive: whether it is a member of an archive, which cannot be removed alone.
+    """
+
+    id: int
+    path: str
+    kind: DuplicateKind | None
+    score: float
+    width: int
+    height: int
+    bytes: int
+    in_archive: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {**asdict(self), "path": printable(self.path)}
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Images that are the same picture, or variants of one.
+
+    Attributes:
+        kind: the loosest way in which one of them is the same as the best.
+        members: the best, which is to be kept (most pixels, then largest file, then oldest id), and its
+            copies: exact ones, those of equal pixels, near ones by falling score; then variants of it.
+    """
+
+    kind: DuplicateKind
+    members: tuple[Duplicate, ...]
+
+    @property
+    def best(self) -> Duplicate:
+        """The one to keep."""
+        return self.members[0]
+
+    @property
+    def copies(self) -> tuple[Duplicate, ...]:
+        """All others, variants among them."""
+        return self.members[1:]
+
+    @property
+    def removable(self) -> tuple[Duplicate, ...]:
+        """The copies that are files of their own; a variant is no copy."""
+        return tuple(copy for copy in self.copies if not copy.in_archive and copy.kind != "variants")
+
+    @property
+    def freed_bytes(self) -> int:
+        """What removing them would free."""
+        return sum(copy.bytes for copy in self.removable)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {
+            "kind": self.kind,
+            "freed_bytes": self.freed_bytes,
+            "members": [member.to_dict() for member in self.members],
+        }
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What `find_duplicates` found.
+
+    Attributes:
+        groups: those that would free most first, then by the id of their best; no image is in two.
+        unreadable: files that had to be looked at and are gone, changed or damaged; they are in no group.
+        seconds: the time it took.
+    """
+
+    groups: tuple[DuplicateGroup, ...]
+    unreadable: tuple[Skipped, ...]
+    seconds: float
+
+    @property
+    def freed_bytes(self) -> int:
+        """What removing all copies that are files of their own would free."""
+        return sum(group.freed_bytes for group in self.groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {
+            "groups": [group.to_dict() for group in self.groups],
+            "freed_bytes": self.freed_bytes,
+            "unreadable": [
+                {"path": printable(skipped.path), "reason": skipped.reason} for skipped in self.unreadable
+            ],
+            "seconds": self.seconds,
+        }
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people.
+
+    >>> size_text(0), size_text(1_530), size_text(2_400_000), size_text(3_000_000_000)
+    ('0 B', '1.5 kB', '2.4 MB', '3.0 GB')
+    """
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:,.1f} {name}"
+    return f"{size} B"

@@ -1,0 +1,244 @@
+"""What to look for: examples by image, file, id or vector, found in the collection or encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from i2v_search.arguments import number, read_whole, several, shown, whole
+from i2v_search.encoders.base import Encoder, encode_batch
+from i2v_search.encoders.weights.npy import NPY_MAGIC, npy_array
+from i2v_search.errors import QueryError, WeightsError
+from i2v_search.images.decoding import decode_image
+from i2v_search.images.reading import read_regular_file
+from i2v_search.search.resolved import Resolved
+from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.path_patterns import find_named
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
+
+#: An id in the collection, a path in it or of a file, an image, its bytes, or a (d,) vector of the encoder.
+QueryImage: TypeAlias = int | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image of a query.
+
+    Attributes:
+        image: see `QueryImage`.
+        weight: how much the results should be like it; negative to be unlike it: that share of their
+            likeness to it is taken from their score. Only the ratios of weights count.
+    """
+
+    image: QueryImage
+    weight: float = 1.0
+
+
+#: Weight of an image that results should be unlike: docs/decisions/0017-negative-examples.md.
+UNLIKE_WEIGHT = -0.5
+
+Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
+
+
+class Resolver:
+    """Turns query images into rows or vectors. The encoder is loaded only for an image that the collection
+    does not hold.
+
+    Args:
+        store: the feature store.
+        catalogue: of the same store.
+        root: image root of the collection.
+        encoder: called when an image has to be encoded.
+    """
+
+    def __init__(
+        self, store: FeatureStore, catalogue: Catalogue, root: Path, encoder: Callable[[], Encoder]
+    ) -> None:
+        self._store, self._catalogue, self._root, self._encoder = store, catalogue, root, encoder
+
+    def resolve(self, image: QueryImage) -> Resolved:
+        """Find an image.
+
+        A string is an id if it is a number, else a path in the collection, else a file: an image, or a vector
+        as ``.npy``; else the end of one path in the collection, such as a file's name.
+
+        Raises:
+            QueryError: there is no such id, path or file, several paths end so, or the vector has another
+                dimension.
+            ImageError: the file cannot be read as an image.
+        """
+        return self.resolve_all([image])[0]
+
+    def resolve_all(self, images: Sequence[QueryImage]) -> list[Resolved]:
+        """Find several images; those that have to be encoded are encoded in batches. Errors of `resolve`."""
+        found: list[Resolved] = []
+        waiting: list[tuple[int, Any]] = []
+        for image in images:
+            item = self._find(image)
+            if isinstance(item, _Unknown):
+                waiting.append((len(found), item.prepared))
+                item = Resolved(item.label, sha256=item.sha256)
+            found.append(item)
+            if waiting and len(waiting) >= self._encoder().batch_size:
+                self._encode(waiting, found)
+                waiting = []
+        if waiting:
+            self._encode(waiting, found)
+        return found
+
+    def _find(self, image: QueryImage) -> Resolved | _Unknown:
+        if isinstance(image, np.ndarray):
+            return self._vector(image, "vector")
+        if isinstance(image, Image.Image):
+            return self._unknown(image, "image", None)
+        if isinstance(image, bytes):
+            return self._content(image, "image")
+        if isinstance(image, str | os.PathLike):
+            text = os.fspath(image)
+            spelled = read_whole(text) if isinstance(image, str) else None
+            return self._path(text) if spelled is None else self._id(spelled)
+        try:
+            number = whole("an id", image)
+        except QueryError:
+            raise QueryError(
+                f"{shown(image)} is not an image: give an id, a path, an image, its bytes, or a vector as an "
+                "array, np.asarray(vector)"
+            ) from None
+        return self._id(number)
+
+    def _encode(self, waiting: Sequence[tuple[int, Any]], found: list[Resolved]) -> None:
+        """Give those of `found` that wait for it their vector and tags."""
+        encoder = self._encoder()
+        encoding = encode_batch(encoder, [prepared for _, prepared in waiting])
+        for row, (place, _) in enumerate(waiting):
+            tags: tuple[str, ...] = ()
+            if encoder.vocabulary is not None and encoding.tags is not None:
+                plausible = np.flatnonzero(encoding.tags[row] >= TAG_THRESHOLD)
+                tags = tuple(encoder.vocabulary.names[number] for number in plausible)
+            found[place] = replace(found[place], vector=encoding.vectors[row], tags=tags)
+
+    def _id(self, image_id: int) -> Resolved:
+        position = self._store.position_of_id(image_id)
+        if position is None:
+            raise QueryError(f"no image of the collection has id {image_id}")
+        return self._row(position)
+
+    def _row(self, position: int) -> Resolved:
+        return Resolved(self._store.path(position), position, sha256=self._store.sha256(position))
+
+    def _path(self, text: str) -> Resolved | _Unknown:
+        missing = f"{shown(text)} is neither an id nor a path in the collection nor a file"
+        try:
+            forms = dict.fromkeys((text, self._stored_form(text)))
+        except ValueError:  # a NUL, or a character that no file name can have
+            raise QueryError(missing) from None
+        for stored in forms:
+            position = self._catalogue.find_path(stored)
+            if position is not None and not self._differs(position, text):
+                return self._row(position)
+        if os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+            return self._content(read_regular_file(text), text)
+        position = find_named(self._store, text)
+        if position is None:
+            raise QueryError(missing)
+        return self._row(position)
+
+    def _stored_form(self, text: str) -> str:
+        path = Path(os.path.realpath(text))  # Path.resolve raises at a loop of links
+        return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else path.as_posix()
+
+    def _differs(self, position: int, text: str) -> bool:
+        """Whether a file was changed since the collection read it: its stored vector is out of date."""
+        record = self._store.record(position)
+        file = Path(text)
+        if self._stored_form(text) != record.path or not file.is_file():
+            return False
+        status = file.stat()
+        return (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns)
+
+    def _content(self, content: bytes, label: str) -> Resolved | _Unknown:
+        if content.startswith(NPY_MAGIC):
+            return self._vector(_parse_npy(content, label), label)
+        sha256 = hashlib.sha256(content).hexdigest()
+        same = self._catalogue.find_content(sha256)
+        return self._row(same[0]) if same else self._unknown(content, label, sha256)
+
+    def _unknown(self, image: Image.Image | bytes, label: str, sha256: str | None) -> _Unknown:
+        encoder = self._encoder()
+        pixels = decode_image(image, name=label, shrink_to=encoder.shrink_to).pixels
+        return _Unknown(label, sha256, encoder.prepare(pixels))
+
+    def _vector(self, vector: NDArray[Any], label: str) -> Resolved:
+        place = "" if label == "vector" else f"{label}: "
+        with np.errstate(over="ignore"):
+            values = vector.astype(np.float64) if vector.dtype.kind in "fiu" else np.full(1, np.nan)
+        if values.shape != (self._store.dimension,) or not np.all(np.isfinite(values)):
+            wrong = values.size - np.count_nonzero(np.isfinite(values))
+            infinite = f", {wrong} of them NaN or infinite" if vector.dtype.kind == "f" and wrong else ""
+            several = vector.ndim == 2 and vector.shape[1] == self._store.dimension
+            hint = "; to search for each of its rows: search_each, or search --each" if several else ""
+            raise QueryError(
+                f"{place}a query vector must be ({self._store.dimension},) finite numbers, "
+                f"got {vector.shape} {vector.dtype}{infinite}{hint}"
+            )
+        return Resolved(label, vector=values)
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """An image that has to be encoded, as the encoder takes it."""
+
+    label: str
+    sha256: str | None
+    prepared: Any
+
+
+def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read the array of floats of a ``.npy`` file: one vector (d,), or several (m, d).
+
+    Raises:
+        QueryError: it is not such a file.
+        ImageError: it cannot be read, or is larger than an image may be.
+    """
+    return _parse_npy(read_regular_file(path), os.fspath(path))
+
+
+def _parse_npy(content: bytes, label: str) -> NDArray[Any]:
+    try:
+        return npy_array(content, Path(label))
+    except WeightsError as error:
+        raise QueryError(str(error)) from error
+
+
+def several_images(given: Any) -> list[Any]:
+    """List what was given where several images or queries belong: one is a list of one.
+
+    An array (d,) is one vector, an array (m, d) is m of them.
+    """
+    return [given] if isinstance(given, np.ndarray) and given.ndim < 2 else several(given)
+
+
+def examples_of(query: Query) -> list[Example]:
+    """Write a query as examples with weights.
+
+    Raises:
+        QueryError: there is none, every weight is 0, or one is not a finite number.
+    """
+    items = [query] if isinstance(query, np.ndarray) else several(query)
+    examples = [item if isinstance(item, Example) else Example(item) for item in items]
+    for example in examples:
+        if not math.isfinite(number("the weight of an example", example.weight)):
+            raise QueryError(f"the weight of an example must be a finite number, not {example.weight}")
+    if not any(example.weight for example in examples):
+        raise QueryError("a query needs at least one example with a weight other than 0")
+    return examples

@@ -1,0 +1,110 @@
+"""How to search: the options of a search, checked before anything is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypedDict, Unpack
+
+from i2v_search.arguments import number, whole
+from i2v_search.errors import QueryError
+from i2v_search.search.filters import Filter
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
+
+#: Diverse results are chosen one after the other, each compared with every one before it.
+MAX_DIVERSE = 1000
+
+
+class SearchOptions(TypedDict, total=False):
+    """Options of `Collection.search`, which says what they mean."""
+
+    top: int
+    offset: int
+    min_score: float
+    tags: str | Sequence[str]
+    tag_threshold: float
+    tag_weight: float
+    paths: str | Sequence[str]
+    rating: str | None
+    max_explicit: float | None
+    exclude_query: bool
+    diverse: float | None
+    copies: bool
+
+
+_READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
+    "top": whole,
+    "offset": whole,
+    "min_score": number,
+    "tag_weight": number,
+    "diverse": number,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to search, whatever for; the attributes are those of `Collection.search`."""
+
+    filter: Filter
+    top: int = 10
+    offset: int = 0
+    min_score: float = -1.0
+    tag_weight: float = 0.0
+    exclude_query: bool = True
+    diverse: float | None = None
+    copies: bool = False
+
+    def __post_init__(self) -> None:
+        for name, read in _READ.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read(name, value))
+        if self.top < 1:
+            raise QueryError(f"top must be at least 1, not {self.top}")
+        if self.offset < 0:
+            raise QueryError(f"offset must be at least 0, not {self.offset}")
+        if math.isnan(self.min_score):
+            raise QueryError("min_score must be a number, not nan")
+        if not 0 <= self.tag_weight <= 1:
+            raise QueryError(f"tag_weight must be from 0 (filter only) to 1, not {self.tag_weight}")
+        if self.tag_weight and not self.filter.wanted:
+            raise QueryError("tag_weight needs tags to rank by; name at least one without '-'")
+        if self.diverse is not None and not 0 <= self.diverse <= 1:
+            raise QueryError(
+                f"diverse must be from 0 (as different as can be) to 1 (plain order), not {self.diverse}"
+            )
+        if self.diverse is not None and self.offset + self.top > MAX_DIVERSE:
+            raise QueryError(
+                f"diverse results are chosen up to number {MAX_DIVERSE}, not to {self.offset + self.top}; "
+                "ask for fewer, or search without diverse"
+            )
+
+    @classmethod
+    def of(cls, **options: Unpack[SearchOptions]) -> Request:
+        """Read the options of `Collection.search`.
+
+        Raises:
+            QueryError: one is out of range, or two contradict each other.
+        """
+        conditions = Filter.parse(
+            options.pop("tags", ()),
+            options.pop("paths", ()),
+            options.pop("rating", None),
+            options.pop("max_explicit", None),
+            tag_threshold=options.pop("tag_threshold", TAG_THRESHOLD),
+        )
+        return cls(conditions, **options)  # type: ignore[misc]
+
+    def require_ranking(self, *, has_query: bool) -> None:
+        """Refuse what says nothing of the order.
+
+        Raises:
+            QueryError: there is neither an example nor a wanted tag, or wanted tags that change nothing.
+        """
+        if not has_query and not self.filter.wanted:
+            raise QueryError("nothing to rank by: give a query, or tags of which one is without '-'")
+        if has_query and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):
+            raise QueryError(
+                "with tag_threshold 0 and tag_weight 0 the tags change nothing; "
+                "give a threshold to filter by them, or a weight to rank by them"
+            )

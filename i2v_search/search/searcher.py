@@ -1,0 +1,369 @@
+"""Answers queries: what is asked becomes a ranking of rows, a page is cut from it, and its rows become hits.
+
+==========================  =========================================================================
+asked for                   rows are ranked by
+==========================  =========================================================================
+examples                    similarity to the weighted sum of those to be like, less the weighted similarity
+                            to the one of those to be unlike that is nearest, `ranking.lower`
+tags alone                  mean probability of the wanted ones
+examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
+==========================  =========================================================================
+
+Filters hold in every case and are exact. Of copies (`searching.copies`) the first that qualifies is shown.
+Pages are stable (`ranking.lay_out`), diverse ones too (`ranking.diversify`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.index.protocol import Conditions, SearchIndex
+from i2v_search.search.copies import CopyGroups
+from i2v_search.search.query import Example, Query, Resolver, examples_of
+from i2v_search.search.ranking import Rank, Ranking, best, diversify, lay_out, lower, mix
+from i2v_search.search.request import Request
+from i2v_search.search.resolved import Resolved
+from i2v_search.search.results import Hit, SearchResult
+from i2v_search.search.tag_table import TagTable
+from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_store import FeatureStore
+
+#: Queries answered at a time: what is held for each is bounded by that.
+BATCH = 256
+#: For each page of diverse results, so many times its rows come into the choice.
+DIVERSE_POOL = 4
+#: No score is below it, whatever results should be unlike; and a heavier weight changes nothing.
+_LEAST = np.float32(-1)
+_WEIGHTIEST = 1e6
+
+#: Scores of rows with something: (m,) int64 -> (m,) float32.
+_Compare: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+class _Asked(NamedTuple):
+    """A query whose images are found."""
+
+    label: str
+    examples: list[Example]
+    found: list[Resolved]
+
+
+class _Page(NamedTuple):
+    ranking: Ranking
+    more: bool
+    #: For each row how many others it stands for.
+    copies: list[int]
+
+
+class Searcher:
+    """Answers the queries of one collection.
+
+    Args:
+        store: the feature store.
+        catalogue: of the same store.
+        resolver: finds query images.
+    """
+
+    def __init__(self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver) -> None:
+        self._store, self._catalogue, self._resolver = store, catalogue, resolver
+        self._table = TagTable(store)
+        self._groups = CopyGroups(store, catalogue)
+
+    def by_tags(self, request: Request, index: SearchIndex | None) -> SearchResult:
+        """Rank by the wanted tags alone; only diverse results need an index.
+
+        Raises:
+            QueryError: there are none, or an option does not exist.
+        """
+        started = time.perf_counter()
+        request.require_ranking(has_query=False)
+        scores = request.filter.tag_scores(self._table)
+        allowed = request.filter.allowed(self._store, self._table)
+        rows = self._live(allowed)
+        page = self._cut(_by_score(Ranking(scores[rows], rows)), len(rows), request, index, allowed=allowed)
+        self._store.check(page.ranking.positions)
+        asked = _Asked(", ".join(map(str, request.filter.tags)), [], [])
+        return self._results([asked], [page], request, started)[0]
+
+    def by_examples(
+        self, queries: Sequence[Query], request: Request, index: SearchIndex
+    ) -> tuple[SearchResult, ...]:
+        """Answer several queries, `BATCH` at a time with one search of the index.
+
+        Raises:
+            QueryError: an example, tag or option does not exist.
+            ImageError: an image cannot be read.
+        """
+        request.require_ranking(has_query=True)
+        results: list[SearchResult] = []
+        for start in range(0, len(queries), BATCH):
+            started = time.perf_counter()
+            asked = self._ask(queries[start : start + BATCH])
+            allowed = request.filter.allowed(self._store, self._table)
+            pages = list(self._pages(asked, allowed, request, index))
+            results += self._results(asked, pages, request, started)
+        return tuple(results)
+
+    def _ask(self, queries: Sequence[Query]) -> list[_Asked]:
+        examples = [examples_of(query) for query in queries]
+        found = iter(self._resolver.resolve_all([one.image for several in examples for one in several]))
+        return [_asked(several, [next(found) for _ in several]) for several in examples]
+
+    def _pages(
+        self,
+        asked: Sequence[_Asked],
+        allowed: NDArray[np.bool_] | None,
+        request: Request,
+        index: SearchIndex,
+    ) -> Iterator[_Page]:
+        vectors, away = self._embed(asked, index)
+        own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
+        batch = _Batch(index, vectors, allowed, max(map(len, own)), request.filter.conditions)
+        rows = self._live(allowed) if request.tag_weight else None
+        total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
+        scores = request.filter.tag_scores(self._table) if request.tag_weight else None
+        for line, mine in enumerate(own):
+            rank, ranked = batch.rank(line, np.array(mine, np.int64)), int(total) - len(mine)
+            compare = _comparing(index, vectors[line])
+            if line in away:
+                rank = lower(rank, away[line].penalties, ranked, least=_LEAST)
+                compare = away[line].lowered(compare)
+            if rows is not None and scores is not None:
+                others = rows[~np.isin(rows, mine)] if mine else rows
+                by_tags = Ranking(scores[others], others)
+                rank = mix(rank, compare, by_tags, request.tag_weight)
+            yield self._cut(rank, ranked, request, index, allowed=allowed, own=mine)
+
+    def _cut(
+        self,
+        rank: Rank,
+        total: int,
+        request: Request,
+        index: SearchIndex | None,
+        *,
+        allowed: NDArray[np.bool_] | None,
+        own: Sequence[int] = (),
+    ) -> _Page:
+        """The page that is asked for."""
+        group_of = None if request.copies else self._groups.group_of
+        # Only one more row tells whether anything but copies comes behind.
+        ahead = int(group_of is not None)
+        first, last = request.offset, request.offset + request.top
+        least = request.min_score if request.min_score > -1 else -math.inf
+        if request.diverse is None or index is None:
+            layout = lay_out(
+                rank, total, size=request.top, count=last + ahead, min_score=least, group_of=group_of
+            )
+            found = Ranking(layout.scores, layout.positions)
+        else:
+            pool = DIVERSE_POOL * request.top
+            pages = -(-last // request.top)
+            layout = lay_out(
+                rank, total, size=pool, count=pool * pages + ahead, min_score=least, group_of=group_of
+            )
+            similarity = index.similarity
+            self._store.check(layout.positions)
+            rows = similarity.embed_rows(self._store, layout.positions)
+            found = diversify(
+                layout,
+                lambda places, count: similarity.scores(rows[places], rows[:count]),
+                request.diverse,
+                size=request.top,
+                pool=pool,
+                count=last,
+            )
+        page = Ranking(found.scores[first:last], found.positions[first:last])
+        copies = [0] * len(page.positions)
+        if group_of is not None:
+            copies = self._groups.count(page.positions, allowed, own)
+        return _Page(page, len(layout.positions) > last or not layout.complete, copies)
+
+    def _embed(
+        self, asked: Sequence[_Asked], index: SearchIndex
+    ) -> tuple[NDArray[np.float32], dict[int, _Away]]:
+        """(m, d) float32: what each query wants, in the search space; and what some of them do not."""
+        found = [item for query in asked for item in query.found]
+        embedded = np.empty((len(found), self._store.dimension), np.float32)
+        inside = [line for line, item in enumerate(found) if item.position is not None]
+        outside = [(line, item.vector) for line, item in enumerate(found) if item.vector is not None]
+        if inside:
+            positions = np.array([found[line].position for line in inside], np.int64)
+            self._store.check(positions)
+            embedded[inside] = index.similarity.embed_rows(self._store, positions)
+        if outside:
+            vectors = np.stack([vector for _, vector in outside])
+            embedded[[line for line, _ in outside]] = index.similarity.embed(vectors)
+        if len(found) == len(asked) and all(query.examples[0].weight > 0 for query in asked):
+            return embedded, {}
+        wanted, away, end = np.empty((len(asked), self._store.dimension), np.float32), {}, 0
+        for line, query in enumerate(asked):
+            start, end = end, end + len(query.found)
+            rows, weights = embedded[start:end], np.array([one.weight for one in query.examples], np.float64)
+            liked, unlike = weights > 0, weights < 0
+            if liked.any() and unlike.any():
+                with np.errstate(over="ignore"):
+                    shares = -weights[unlike] / weights[liked].max()
+                away[line] = _Away(index, rows[unlike], shares)
+            # Without an example to be like, results are those least like the others.
+            rows, weights = (rows[liked], weights[liked]) if liked.any() else (rows, weights)
+            alone = len(rows) == 1 and liked.any()
+            wanted[line] = rows[0] if alone else index.similarity.combine(rows, weights)
+        return wanted, away
+
+    def _own(self, asked: Sequence[_Asked], allowed: NDArray[np.bool_] | None) -> list[list[int]]:
+        """For each query the rows with the content of an example, as far as they qualify."""
+        known = {item.sha256: None for query in asked for item in query.found if item.sha256 is not None}
+        if not known:
+            return [[] for _ in asked]
+        digests = np.frombuffer(bytes.fromhex("".join(known)), np.uint8).reshape(-1, 32)
+        same = dict(zip(known, self._catalogue.find_contents(digests), strict=True))
+        return [
+            sorted(
+                {
+                    row
+                    for item in query.found
+                    if item.sha256 is not None
+                    for row in same[item.sha256]
+                    if allowed is None or allowed[row]
+                }
+            )
+            for query in asked
+        ]
+
+    def _live(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Positions of the live rows that qualify, rising."""
+        live = self._store.live
+        return live if allowed is None else live[allowed[live]]
+
+    def _results(
+        self, asked: Sequence[_Asked], pages: Sequence[_Page], request: Request, started: float
+    ) -> list[SearchResult]:
+        positions = np.concatenate([page.ranking.positions for page in pages])
+        lengths = [len(page.ranking.positions) for page in pages]
+        lines = np.repeat(np.arange(len(pages)), lengths)
+        wanted = self._table.numbers_of(request.filter.wanted)
+        tags = self._table.shared(positions, lines, [self._liked(query, wanted) for query in asked])
+        made = map(
+            Hit,
+            [rank for length in lengths for rank in range(request.offset + 1, request.offset + 1 + length)],
+            self._store.ids[positions].tolist(),
+            self._store.paths_at(positions),
+            np.concatenate([page.ranking.scores for page in pages]).tolist(),
+            tags,
+            [count for page in pages for count in page.copies],
+        )
+        hits, seconds = list(made), (time.perf_counter() - started) / len(asked)
+        ends = np.cumsum(lengths).tolist()
+        return [
+            SearchResult(tuple(hits[end - length : end]), seconds, query.label, request.offset, page.more)
+            for query, page, end, length in zip(asked, pages, ends, lengths, strict=True)
+        ]
+
+    def _liked(self, query: _Asked, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the tags that are asked for, and of those of what is liked."""
+        liked = [wanted]
+        for example, item in zip(query.examples, query.found, strict=True):
+            if example.weight > 0:
+                inside = item.position is not None
+                liked.append(
+                    self._table.numbers_at(item.position)  # type: ignore[arg-type]
+                    if inside
+                    else self._table.numbers_of(item.tags)
+                )
+        return np.concatenate(liked)
+
+
+class _Away:
+    """What results should be unlike: ``max_i(w_i * max(0, similarity to i))`` is taken from their score.
+
+    A row that is unlike such an example gains nothing by that, and of several examples only the one it is
+    most like counts (docs/decisions/0017-negative-examples.md).
+
+    Args:
+        index: says how rows are compared.
+        examples: (n, d) float32 in the search space.
+        weights: (n,) above 0, as shares of the largest weight of what results should be like.
+    """
+
+    def __init__(
+        self, index: SearchIndex, examples: NDArray[np.float32], weights: NDArray[np.float64]
+    ) -> None:
+        self._compare = [_comparing(index, example) for example in examples]
+        self._weights = np.minimum(weights, _WEIGHTIEST).astype(np.float32)[:, None]
+
+    def penalties(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m,) float32, none below 0."""
+        alike = np.stack([compare(positions) for compare in self._compare])
+        return np.asarray((self._weights * np.maximum(alike, 0)).max(axis=0))
+
+    def lowered(self, compare: _Compare) -> _Compare:
+        """Scores as they are after the penalties."""
+        return lambda positions: np.maximum(compare(positions) - self.penalties(positions), _LEAST)
+
+
+class _Batch:
+    """Several queries that the index answers together, to any depth.
+
+    Args:
+        index: the index.
+        vectors: (m, d) float32 in the search space.
+        allowed: (rows,) bool, or None.
+        beside: how many rows are passed over for a query, at most.
+        where: what `allowed` was made from.
+    """
+
+    def __init__(
+        self,
+        index: SearchIndex,
+        vectors: NDArray[np.float32],
+        allowed: NDArray[np.bool_] | None,
+        beside: int,
+        where: Conditions,
+    ) -> None:
+        self._index, self._vectors, self._allowed, self._beside = index, vectors, allowed, beside
+        self._where = where
+        self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
+
+    def rank(self, line: int, own: NDArray[np.int64]) -> Rank:
+        """The ranking of one query, without rows of its own."""
+
+        def rank(k: int) -> Ranking:
+            if k not in self._found:
+                self._found[k] = self._index.search(
+                    self._vectors, k + self._beside, self._allowed, where=self._where
+                )
+            scores, positions = (values[line] for values in self._found[k])
+            if len(own):
+                others = ~(positions[:, None] == own).any(axis=1)
+                scores, positions = scores[others], positions[others]
+            return Ranking(scores[:k], positions[:k])
+
+        return rank
+
+
+def _asked(examples: list[Example], found: list[Resolved]) -> _Asked:
+    labels = (
+        item.label if example.weight > 0 else f"not {item.label}"
+        for example, item in zip(examples, found, strict=True)
+    )
+    return _Asked(", ".join(labels), examples, found)
+
+
+def _by_score(ranking: Ranking) -> Rank:
+    return lambda k: best(ranking.scores, ranking.positions, k)
+
+
+def _comparing(index: SearchIndex, vector: NDArray[np.float32]) -> _Compare:
+    """Scores of rows with one query (d,)."""
+
+    def scores(positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        index.store.check(positions)
+        return index.similarity.stored_scores(vector, index.store, positions)
+
+    return scores

@@ -1,0 +1,1 @@
+"""Tags: vocabularies, lists and how they are written."""

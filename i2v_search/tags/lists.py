@@ -1,0 +1,274 @@
+"""Tag lists and thresholds read from files: Illustration2Vec's own, those of WD taggers, and one's own.
+
+The files come with weights from strangers: sizes and shapes are checked before anything is believed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tokenize
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.errors import TagError
+from i2v_search.files import open_regular
+from i2v_search.tags.vocabulary import CATEGORIES, Category, Vocabulary, normalise_tag
+
+#: Illustration2Vec's tags: categories by position; the last three are safe, questionable and explicit.
+_PUBLISHED_BLOCKS: Final[tuple[tuple[Category, int], ...]] = (
+    ("general", 512),
+    ("character", 512),
+    ("copyright", 512),
+    ("rating", 3),
+)
+PUBLISHED_COUNT: Final = sum(count for _, count in _PUBLISHED_BLOCKS)
+
+#: Categories as Danbooru numbers them, and 9 as WD taggers number their ratings.
+BOORU_CATEGORIES: Final[dict[str, Category]] = {
+    "0": "general",
+    "1": "artist",
+    "3": "copyright",
+    "4": "character",
+    "5": "meta",
+    "9": "rating",
+}
+#: e621 numbers some categories otherwise, and has some more.
+E621_CATEGORIES: Final[dict[str, Category]] = {
+    **BOORU_CATEGORIES,
+    **{"2": "artist", "5": "general", "6": "general", "7": "meta", "8": "general"},
+}
+#: Names of categories that other sites and programs have.
+OTHER_CATEGORIES: Final[dict[str, Category]] = {
+    **dict.fromkeys(("species", "lore", "invalid"), "general"),
+    **dict.fromkeys(("contributor", "creator"), "artist"),
+    "series": "copyright",
+}
+_ONLY_E621: Final = frozenset("2678")
+# The largest tag lists in use have some 100,000 tags and 5 MB.
+_MAX_BYTES: Final = 64 * 2**20
+_MAX_NAME: Final = 1000
+# A header of NumPy's takes some 100 bytes; one that is longer than this is an attack.
+_MAX_HEADER: Final = 2**16
+# What damaged archives and array headers raise (tests/test_tag_files.py damages them).
+_NPZ_ERRORS: Final = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError),
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+
+
+def published_vocabulary(names: Sequence[str]) -> Vocabulary:
+    """Give Illustration2Vec's 1,539 tags their categories, which follow from their positions.
+
+    Args:
+        names: 512 general, 512 character and 512 copyright tags, then safe, questionable and explicit.
+
+    Raises:
+        TagError: another number of tags, or a tag twice in one category.
+    """
+    if len(names) != PUBLISHED_COUNT:
+        raise TagError(
+            f"a plain list of tags must be Illustration2Vec's {PUBLISHED_COUNT}, whose categories follow "
+            f"from their positions; this one has {len(names)}. "
+            'Give own tags as {"name": ..., "category": ...}'
+        )
+    categories = [category for category, count in _PUBLISHED_BLOCKS for _ in range(count)]
+    return Vocabulary(tuple(_spelled(name) for name in names), tuple(categories))
+
+
+def read_vocabulary(path: str | os.PathLike[str], *, count: int | None = None) -> Vocabulary:
+    """Read a tag list.
+
+    A file that ends in ``.csv`` is one of WD taggers (``selected_tags.csv``): columns ``name`` and
+    ``category``, a category being a number of Danbooru's (0 general, 1 artist, 3 copyright, 4 character,
+    5 meta) or, where one of 2, 6, 7 and 8 occurs, of e621's (5 species, 7 meta, 8 lore), 9 for a rating, or a
+    name of `CATEGORIES`. Species and lore are general tags here. One that ends in ``.txt`` has a tag a line,
+    which is general unless it begins with ``rating:`` or another category, or is Illustration2Vec's list.
+    Any other file is JSON, in one of three forms:
+
+    - a list of 1,539 strings: Illustration2Vec's ``tag_list.json`` (see `published_vocabulary`);
+    - a list of ``{"name": "hat", "category": "general"}`` in the order of the outputs;
+    - an object ``{"general": ["hat", ...], "rating": [...]}``, outputs in the order of the file.
+
+    Args:
+        path: the file.
+        count: outputs of the tag head, where known.
+
+    Raises:
+        TagError: the file cannot be read, has another form or number of tags, or a tag twice.
+    """
+    path = Path(path)
+    try:
+        vocabulary = _parse(_read_text(path), path.suffix.lower())
+    except TagError as error:
+        raise TagError(f"{path}: {error}") from error
+    if count is not None and len(vocabulary) != count:
+        raise TagError(
+            f"{path} has {len(vocabulary)} tags, but the tag head has {count} outputs; give the list that "
+            "came with the weights"
+        )
+    return vocabulary
+
+
+def read_thresholds(path: str | os.PathLike[str], count: int = PUBLISHED_COUNT) -> NDArray[np.float32]:
+    """Read each tag's thresholds for the best F0.5, F1 and F2 from an ``.npz`` with the key ``threshold``.
+
+    Args:
+        path: the file.
+        count: tags of the vocabulary.
+
+    Returns:
+        (count, 3) float32.
+
+    Raises:
+        TagError: the file cannot be read, lacks the key, has another shape or holds no finite numbers.
+    """
+    path = Path(path)
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            if "threshold.npy" not in archive.namelist():
+                raise TagError(f"{path} has no array 'threshold', only {archive.namelist()[:8]}")
+            size = archive.getinfo("threshold.npy").file_size
+            if size > _MAX_HEADER + count * 3 * np.dtype(np.longdouble).itemsize:
+                raise TagError(f"{path}: array 'threshold' has {size} bytes, too many for {count} tags")
+            with archive.open("threshold.npy") as member:
+                return _read_threshold_array(member, path, count)
+    except _NPZ_ERRORS as error:
+        raise TagError(f"{path} is not a readable .npz file of thresholds ({error})") from error
+
+
+def _read_threshold_array(member: IO[bytes], path: Path, count: int) -> NDArray[np.float32]:
+    """Look at the header before anything is allocated: a stranger's file may claim any shape."""
+    version = np.lib.format.read_magic(member)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    with warnings.catch_warnings():  # files written under Python 2 are read with a warning
+        warnings.simplefilter("ignore")
+        shape, is_fortran, dtype = read_header(member)
+    if shape != (count, 3):
+        raise TagError(f"{path}: array 'threshold' has shape {shape}; {count} tags need ({count}, 3)")
+    if dtype.kind not in "fiu":
+        raise TagError(f"{path}: array 'threshold' holds {dtype}, not numbers")
+    size = count * 3 * dtype.itemsize
+    content = member.read(size)
+    if len(content) != size:
+        raise EOFError(f"{len(content)} of {size} bytes")
+    values = np.frombuffer(content, dtype).reshape(shape, order="F" if is_fortran else "C")
+    with np.errstate(over="ignore"):
+        thresholds = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(thresholds).all():
+        raise TagError(f"{path}: array 'threshold' holds values that are not finite")
+    return thresholds
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise TagError(f"more than {_MAX_BYTES} bytes; this is no tag list")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise TagError(f"cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise TagError(f"not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def _parse(text: str, ending: str) -> Vocabulary:
+    if ending == ".csv":
+        return _from_csv(text)
+    if ending == ".txt":
+        return _from_lines([line.strip() for line in text.splitlines() if line.strip()])
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TagError(f"not valid JSON ({error})") from error
+    if isinstance(document, dict):
+        return _from_pairs((name, category) for category, names in document.items() for name in _list(names))
+    entries = _list(document)
+    if all(isinstance(entry, str) for entry in entries):
+        return published_vocabulary(entries)
+    if not all(isinstance(entry, dict) and {"name", "category"} <= entry.keys() for entry in entries):
+        raise TagError('expected a list of strings or of {"name": ..., "category": ...}, not a mixture')
+    return _from_pairs((entry["name"], entry["category"]) for entry in entries)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TagError(
+            'expected a list of tags or an object {"general": [...], ...}; found '
+            f"{type(value).__name__} where a list belongs"
+        )
+    return value
+
+
+def _from_csv(text: str) -> Vocabulary:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        columns = list(reader.fieldnames or ())
+        if not {"name", "category"} <= set(columns):
+            raise TagError(f"expected columns 'name' and 'category', found {columns[:8]}")
+        rows = [(row["name"], (row["category"] or "").strip()) for row in reader]
+    except csv.Error as error:
+        raise TagError(f"not valid CSV ({error} in line {reader.line_num})") from error
+    known = (*E621_CATEGORIES, *CATEGORIES, *OTHER_CATEGORIES)
+    for number, (name, category) in enumerate(rows, 1):
+        if category not in known:
+            raise TagError(
+                f"tag {number}, {name!r}, has category {category!r}; give it one of {', '.join(known)}"
+            )
+    return _from_pairs(rows)
+
+
+def _from_lines(lines: Sequence[str]) -> Vocabulary:
+    if len(lines) == PUBLISHED_COUNT and not any(":" in line for line in lines[-3:]):
+        return published_vocabulary(lines)
+    known, pairs = {*CATEGORIES, *OTHER_CATEGORIES}, []
+    for line in lines:
+        namespace, _, name = line.partition(":")
+        pairs.append((name, namespace.lower()) if namespace.lower() in known and name else (line, "general"))
+    return _from_pairs(pairs)
+
+
+def named_categories(given: Iterable[str]) -> list[str]:
+    """Names for categories by number, or by another name; one that is unknown is given back as it is.
+
+    >>> named_categories(["0", "4", "5"]), named_categories(["0", "5", "7", "species"])
+    (['general', 'character', 'meta'], ['general', 'general', 'meta', 'general'])
+    """
+    written = list(given)
+    numbered = BOORU_CATEGORIES if _ONLY_E621.isdisjoint(written) else E621_CATEGORIES
+    known: dict[str, str] = {**numbered, **OTHER_CATEGORIES}
+    return [known.get(one, one) for one in written]
+
+
+def _from_pairs(pairs: Iterable[tuple[Any, Any]]) -> Vocabulary:
+    """A vocabulary from names and categories of unknown types; `Vocabulary` checks the categories."""
+    names, given = [], []
+    for name, category in pairs:
+        names.append(_spelled(name))
+        given.append(category if isinstance(category, str) else repr(category))
+    categories = named_categories(given)
+    if not names:
+        raise TagError("there are no tags in it")
+    return Vocabulary(tuple(names), cast(tuple[Category, ...], tuple(categories)))
+
+
+def _spelled(name: Any) -> str:
+    """The name as stored; it must be text that has letters and can be written to a file."""
+    if not isinstance(name, str) or not normalise_tag(name) or len(name) > _MAX_NAME:
+        raise TagError(f"a tag's name must be text of 1 to {_MAX_NAME} characters, not {str(name)[:40]!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise TagError(f"tag {name[:40]!r} is not valid Unicode")
+    return normalise_tag(name)

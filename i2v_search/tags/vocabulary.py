@@ -1,0 +1,326 @@
+"""Tags: what an image shows, in words, each with a probability and a category.
+
+A `Vocabulary` names the outputs of a tag head (`i2v_search.tags.lists` reads one from a file).
+`plausible_tags`, `top_tags` and `specific_tags` choose among the probabilities of one image, with the meaning
+they had in the Illustration2Vec library (Saito & Matsui, SIGGRAPH Asia 2015 Technical Briefs): a tag is
+plausible *above* its threshold, never at it, and an image always has all of its ratings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Literal, TypeAlias, cast, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from i2v_search.choices import Rule
+from i2v_search.errors import TagError
+
+# Stores on disk hold a category as its place here: append, never reorder.
+Category: TypeAlias = Literal["general", "character", "copyright", "rating", "artist", "meta"]
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+RULES: tuple[Rule, ...] = get_args(Rule)
+
+#: An image has a tag, for filters, from this probability on: the default threshold of the original library.
+TAG_THRESHOLD = 0.25
+#: Tags below this probability are not kept in a collection.
+TAG_FLOOR = 0.1
+#: Faces with letters or digits in them, and those that begin with ``-``. Their underscores are part of them.
+FACES = frozenset(
+    (
+        *("-_-", "-_o", "-o-", "-3-", "-w-", "-0-", "0_0", "0_o", "o_0", "o_o", "3_3", "6_9", "^_o", ">_o"),
+        *(
+            "@_o",
+            "o_@",
+            "u_u",
+            "x_x",
+            "t_t",
+            "n_n",
+            "v_v",
+            "d_d",
+            "q_q",
+            "y_y",
+            "<o>_<o>",
+            "(o)_(o)",
+            "(x)_(x)",
+        ),
+    )
+)
+_FACE = re.compile(r"[^\w\s]+(?: [^\w\s]+)+")  # nothing but signs: ^_^ >_< |_| ._. ;_;
+#: Tags that people gave one image; a file that has more for one is no list of tags.
+MAX_TAGS = 4096
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag of one image.
+
+    Attributes:
+        name: lower case, words separated by spaces.
+        probability: in [0, 1]; 1 where a person gave the tag.
+        category: one of `CATEGORIES`.
+    """
+
+    name: str
+    probability: float = 1.0
+    category: Category = "general"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tags a head can give, in the order of its outputs.
+
+    Attributes:
+        names: as `normalise_tag` spells them.
+        categories: one for each name.
+        thresholds: (len(names), 3) float32, each tag's thresholds for the best F0.5, F1 and F2, or None.
+
+    Raises:
+        TagError: the lengths differ, a category is unknown, or a category names a tag twice.
+
+    Example:
+        >>> vocabulary = Vocabulary(("1girl", "miku", "safe"), ("general", "character", "rating"))
+        >>> vocabulary.positions("character").tolist()
+        [1]
+    """
+
+    names: tuple[str, ...]
+    categories: tuple[Category, ...]
+    thresholds: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.categories):
+            raise TagError(f"{len(self.names)} tag names, but {len(self.categories)} categories")
+        for category in self.categories:
+            if category not in CATEGORIES:
+                raise TagError(f"category {category!r} is unknown; known: {', '.join(CATEGORIES)}")
+        twice = [tag for tag, n in Counter(zip(self.categories, self.names, strict=True)).items() if n > 1]
+        if twice:
+            category, name = twice[0]
+            raise TagError(f"tag {name!r} occurs more than once in category {category}; each must be unique")
+        if self.thresholds is not None and self.thresholds.shape != (len(self.names), 3):
+            raise TagError(
+                f"the thresholds have shape {self.thresholds.shape}; {len(self.names)} tags need "
+                f"({len(self.names)}, 3)"
+            )
+
+    def __len__(self) -> int:
+        """The number of tags."""
+        return len(self.names)
+
+    def positions(self, category: Category) -> NDArray[np.intp]:
+        """The outputs that belong to a category, ascending."""
+        return self._positions[category]
+
+    def with_thresholds(self, thresholds: NDArray[np.float32]) -> Vocabulary:
+        """The same tags with thresholds, (len(names), 3) float32.
+
+        Raises:
+            TagError: the shape does not fit.
+        """
+        return replace(self, thresholds=thresholds)
+
+    def to_list(self) -> list[dict[str, str]]:
+        """JSON-ready: one object a tag, in order; `i2v_search.tags.lists` reads a file of it."""
+        return [
+            {"name": name, "category": category}
+            for name, category in zip(self.names, self.categories, strict=True)
+        ]
+
+    @cached_property
+    def _positions(self) -> dict[Category, NDArray[np.intp]]:
+        categories = np.array(self.categories, dtype=object)
+        return {category: np.flatnonzero(categories == category) for category in CATEGORIES}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Position by name; a name that two categories share means the later one, as in the original."""
+        return {name: place for place, name in enumerate(self.names)}
+
+
+@dataclass(frozen=True)
+class ImageTags:
+    """Tags of one image by category, each in falling probability."""
+
+    general: tuple[Tag, ...] = ()
+    character: tuple[Tag, ...] = ()
+    copyright: tuple[Tag, ...] = ()
+    rating: tuple[Tag, ...] = ()
+    artist: tuple[Tag, ...] = ()
+    meta: tuple[Tag, ...] = ()
+
+    def to_dict(self) -> dict[str, list[tuple[str, float]]]:
+        """The original library's shape: ``{"general": [("1girl", 0.98), ...], "character": ...}``.
+
+        Its four categories are always there; artist and meta only where they have tags.
+        """
+        named = {category.name: getattr(self, category.name) for category in fields(self)}
+        return {
+            category: [(tag.name, tag.probability) for tag in tags]
+            for category, tags in named.items()
+            if tags or category not in {"artist", "meta"}
+        }
+
+
+def normalise_tag(name: str) -> str:
+    """One spelling for a tag: lower case, spaces for underscores, single spaces; faces keep ``_``.
+
+    >>> normalise_tag(" Long_Hair "), normalise_tag("^_^"), normalise_tag("O_o")
+    ('long hair', '^_^', 'o_o')
+    """
+    spaced = " ".join(name.replace("_", " ").lower().split())
+    joined = spaced.replace(" ", "_")
+    return joined if joined in FACES or _FACE.fullmatch(spaced) else spaced
+
+
+def tag_spellings(name: str) -> frozenset[str]:
+    """How a tag may be stored: earlier versions put spaces into faces.
+
+    >>> sorted(tag_spellings("^_^")), sorted(tag_spellings("smile"))
+    (['^ ^', '^_^'], ['smile'])
+    """
+    return frozenset((name, name.replace("_", " ")))
+
+
+def plausible_tags(
+    probabilities: ArrayLike,
+    vocabulary: Vocabulary,
+    *,
+    threshold: float = TAG_THRESHOLD,
+    rule: Rule = "constant",
+) -> ImageTags:
+    """The tags of one image whose probability is above a threshold, and all its ratings.
+
+    Args:
+        probabilities: (len(vocabulary),) in [0, 1]; axes of length 1 behind it are ignored.
+        vocabulary: what they are probabilities of.
+        threshold: for rule ``"constant"``; the other rules ignore it.
+        rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
+
+    Raises:
+        TagError: another number of probabilities, an unknown rule, or no thresholds for it.
+
+    Example:
+        >>> vocabulary = Vocabulary(("hat", "smile", "safe"), ("general", "general", "rating"))
+        >>> plausible_tags([0.25, 0.5, 0.1], vocabulary).to_dict()["general"]
+        [('smile', 0.5)]
+    """
+    values = _one_image(probabilities, vocabulary)
+    plausible = values > _thresholds(vocabulary, threshold, rule)
+    chosen = {}
+    for category in CATEGORIES:
+        places = vocabulary.positions(category)
+        chosen[category] = places if category == "rating" else places[plausible[places]]
+    return ImageTags(**{c: _ranked(values, vocabulary, places) for c, places in chosen.items()})
+
+
+def top_tags(probabilities: ArrayLike, vocabulary: Vocabulary, *, count: int = 10) -> ImageTags:
+    """The most probable tags of one image: at most `count` of each category, and all its ratings.
+
+    Args:
+        probabilities: as for `plausible_tags`.
+        vocabulary: what they are probabilities of.
+        count: tags of one category, at least 0.
+
+    Raises:
+        TagError: another number of probabilities, or a negative count.
+
+    Example:
+        >>> vocabulary = Vocabulary(("hat", "smile", "safe"), ("general", "general", "rating"))
+        >>> top_tags([0.2, 0.1, 0.9], vocabulary, count=1).to_dict()["general"]
+        [('hat', 0.2)]
+    """
+    if count < 0:
+        raise TagError(f"cannot list {count} tags of each category; give a count of 0 or more")
+    values = _one_image(probabilities, vocabulary)
+    ranked = {}
+    for category in CATEGORIES:
+        limit = None if category == "rating" else count
+        ranked[category] = _ranked(values, vocabulary, vocabulary.positions(category), limit)
+    return ImageTags(**ranked)
+
+
+def specific_tags(probabilities: ArrayLike, vocabulary: Vocabulary, names: Iterable[str]) -> tuple[Tag, ...]:
+    """The named tags of one image, in the order asked for, however improbable.
+
+    Args:
+        probabilities: as for `plausible_tags`.
+        vocabulary: what they are probabilities of.
+        names: in any spelling that `normalise_tag` brings to the vocabulary's.
+
+    Raises:
+        TagError: another number of probabilities, or a name that the vocabulary lacks.
+
+    Example:
+        >>> vocabulary = Vocabulary(("blue eyes", "safe"), ("general", "rating"))
+        >>> specific_tags([0.5, 0.75], vocabulary, ["safe", "Blue_Eyes"])[1].probability
+        0.5
+    """
+    values = _one_image(probabilities, vocabulary)
+    return tuple(_tag(values, vocabulary, _place(vocabulary, name)) for name in names)
+
+
+def caption(tags: ImageTags) -> str:
+    """The text of a sidecar .txt as trainers of image models read it: tags separated by commas.
+
+    General, character and copyright tags in this order, each in falling probability.
+
+    Example:
+        >>> caption(ImageTags(general=(Tag("1girl"), Tag("smile")), copyright=(Tag("vocaloid"),)))
+        '1girl, smile, vocaloid'
+    """
+    return ", ".join(caption_names(tags))
+
+
+def caption_names(tags: ImageTags) -> list[str]:
+    """The names that `caption` writes."""
+    return [tag.name for tag in (*tags.general, *tags.character, *tags.copyright)]
+
+
+def _one_image(probabilities: ArrayLike, vocabulary: Vocabulary) -> NDArray[np.float64]:
+    values = np.asarray(probabilities, dtype=np.float64)
+    if values.size != len(vocabulary) or values.shape[:1] != (len(vocabulary),):
+        raise TagError(
+            f"{len(vocabulary)} tags need probabilities of shape ({len(vocabulary)},) for one image, not "
+            f"{values.shape}"
+        )
+    return values.reshape(-1)
+
+
+def _thresholds(vocabulary: Vocabulary, threshold: float, rule: str) -> NDArray[np.float64]:
+    """What a probability must exceed, one for all tags or one each."""
+    if rule not in RULES:
+        raise TagError(f"rule {rule!r} is unknown; known: {', '.join(RULES)}")
+    if rule == "constant":
+        return np.full(len(vocabulary), threshold, np.float64)
+    if vocabulary.thresholds is None:
+        raise TagError(f"rule {rule!r} needs a threshold for each tag; give the .npz file of thresholds")
+    return vocabulary.thresholds[:, RULES.index(cast(Rule, rule)) - 1].astype(np.float64)
+
+
+def _ranked(
+    values: NDArray[np.float64], vocabulary: Vocabulary, places: NDArray[np.intp], limit: int | None = None
+) -> tuple[Tag, ...]:
+    """The best of the tags at `places` in falling probability, equal ones in the order of the vocabulary."""
+    order = np.argsort(-values[places], kind="stable")[:limit]
+    return tuple(_tag(values, vocabulary, place) for place in places[order].tolist())
+
+
+def _tag(values: NDArray[np.float64], vocabulary: Vocabulary, place: int) -> Tag:
+    return Tag(vocabulary.names[place], float(values[place]), vocabulary.categories[place])
+
+
+def _place(vocabulary: Vocabulary, name: str) -> int:
+    spelled = normalise_tag(name)
+    if spelled not in vocabulary._places:
+        near = get_close_matches(spelled, vocabulary.names, n=3)
+        hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+        raise TagError(f"none of the {len(vocabulary)} tags is called {name!r}{hint}")
+    return vocabulary._places[spelled]

@@ -1,0 +1,1 @@
+"""Data sets: pictures with tags, labels, groups and licences."""

@@ -1,0 +1,158 @@
+"""Request bodies: read with a limit on bytes and time; and clients that leave, whose work is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from i2v_search.web.guard.failures import Failure, failure_response
+from i2v_search.web.server_settings import ServerSettings
+
+UPLOADS = "/api/v1/uploads"
+
+#: Times the largest request that is read to its end, though it is refused.
+_FORGOTTEN = 8
+
+
+class ClientGone(Exception):  # noqa: N818 - nothing went wrong on this side
+    """The client has left before the answer."""
+
+
+class Bodies:
+    """Hands on a request once its body is there, and cancels it when the client leaves.
+
+    Args:
+        app: what is behind it.
+        settings: of the server.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+        self._app, self._settings = app, settings
+        self._buffered = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request.
+
+        Raises:
+            ClientGone: the client has left.
+            Failure: there was no answer in time.
+        """
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        try:
+            await self._read_in_time(scope, receive, body)
+        except Failure as failure:
+            # What is still on its way is not read.
+            await failure_response(failure, scope, {"Connection": "close"})(scope, receive, send)
+        else:
+            await self._run(scope, bytes(body), receive, send)
+        finally:
+            self._buffered -= len(body)
+
+    async def _read_in_time(self, scope: Scope, receive: Receive, body: bytearray) -> None:
+        """Fill `body`.
+
+        Raises:
+            Failure: it is too large, too slow, or too much arrives at once.
+            ClientGone: the client has left.
+        """
+        refused: Failure | None = None
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                try:
+                    await self._read(scope, receive, body)
+                except Failure as failure:
+                    refused = failure
+                    await self._discard(scope, receive)
+        except TimeoutError:
+            seconds = self._settings.body_seconds
+            raise refused or Failure("too_slow", f"the request did not arrive within {seconds:g} s") from None
+        if refused is not None:
+            raise refused
+
+    async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
+        most = self._most(scope)
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > most:
+            raise Failure("too_large", f"{int(declared):,} bytes are more than the {most:,} allowed")
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            piece = message.get("body", b"")
+            if len(body) + len(piece) > most:
+                raise Failure("too_large", f"more than the {most:,} bytes allowed")
+            if self._buffered + len(piece) > self._settings.buffered_bytes:
+                raise Failure("busy", "too many large requests are arriving at once", retry_after=2)
+            body += piece
+            self._buffered += len(piece)
+            if not message.get("more_body", False):
+                return
+
+    async def _discard(self, scope: Scope, receive: Receive) -> None:
+        """Take what is still sent and forget it: a client that is hung up on while it sends, as browsers do,
+        never sees why. Whoever sends far too much is hung up on all the same.
+        """
+        headers, left = dict(scope["headers"]), _FORGOTTEN * self._most(scope)
+        declared = headers.get(b"content-length", b"0")
+        if b"expect" in headers or (declared.isdigit() and int(declared) > left):
+            return
+        while left > 0:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            left -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
+
+    def _most(self, scope: Scope) -> int:
+        """The bytes that a request may have."""
+        upload = scope["path"] == UPLOADS
+        return self._settings.max_upload_bytes if upload else self._settings.max_body_bytes
+
+    async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Call the application; cancel it if the client leaves or it takes too long."""
+        given = asyncio.Event()
+
+        async def replay() -> Message:
+            if not given.is_set():
+                given.set()
+                return {"type": "http.request", "body": body, "more_body": False}
+            await asyncio.Event().wait()  # the watcher below hears of a client that leaves
+            raise ClientGone
+
+        work = asyncio.ensure_future(self._app(scope, replay, send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            done, _ = await asyncio.wait(
+                {work, leaving}, timeout=self._settings.request_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if work in done:
+                work.result()
+            elif leaving in done:
+                # Both may be: the last byte was sent, and then the client closed.
+                await _cancel(work)
+                raise ClientGone
+            else:
+                await _cancel(work)
+                seconds = self._settings.request_seconds
+                raise Failure("busy", f"there was no answer within {seconds:g} s", retry_after=5)
+        finally:
+            await _cancel(work)
+            await _cancel(leaving)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancel(task: asyncio.Future[None]) -> None:
+    if not task.done():
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

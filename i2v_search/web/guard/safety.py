@@ -1,0 +1,203 @@
+"""Who is let in: the Host header, the token, the origin of pages, and how often one address may ask."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import socket
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from i2v_search.web.guard.failures import Failure, failure_response
+from i2v_search.web.guard.rates import RateLimit
+from i2v_search.web.server_settings import ServerSettings, is_loopback
+
+_COOKIE_DAYS = 30
+#: In a request's state: it has passed the gate.
+LET_IN = "let_in"
+#: Requests with these methods and paths make the server work; all others read what is there.
+_WORK = ("/api/v1/search", "/api/v1/uploads", "/api/v1/morph", "/api/v1/tags")
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_LOCKED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>i2v-search</title>
+<h1>This page needs its token</h1>
+<p>Open the address that <code>i2v-search serve</code> printed: it ends in <code>/?token=...</code></p>
+"""
+
+
+class Gate:
+    """Lets a request through, or answers it: wrong host, foreign page, no token, too often.
+
+    Args:
+        app: what is behind it.
+        settings: of the server.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+        self._app, self._settings = app, settings
+        self._hosts = allowed_hosts(settings)
+        self._any_address = not is_loopback(settings.host)
+        self._work = RateLimit(settings.rate, settings.rate * settings.burst)
+        self._other = RateLimit(settings.picture_rate, settings.picture_rate * settings.burst)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = self._answer(scope, Headers(scope=scope))
+        if answer is not None:
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _answer(self, scope: Scope, headers: Headers) -> Response | None:
+        """What to say to a request that is not let through."""
+        try:
+            self._check_host(headers)
+            self._check_origin(headers)
+            if scope["path"] == "/" and self._settings.token is not None:
+                entered = self._enter(scope, headers)
+                if entered is not None:
+                    return entered
+            self._check_token(scope, headers)
+            self._check_rate(scope)
+            scope.setdefault("state", {})[LET_IN] = True
+        except Failure as failure:
+            return failure_response(failure, scope)
+        return None
+
+    def _check_host(self, headers: Headers) -> None:
+        """A page of another site that had its own name resolved to this machine gets nothing."""
+        values = headers.getlist("host")
+        name = host_name(values[0]) if len(values) == 1 else ""
+        if name in self._hosts or (self._any_address and _is_address(name)):
+            return
+        raise Failure("wrong_host", f"this server is not called {name[:100]!r}; see --allow-host")
+
+    def _check_origin(self, headers: Headers) -> None:
+        origin = headers.get("origin")
+        if origin is None or origin in self._settings.allow_origins:
+            return
+        try:
+            own = urlsplit(origin).netloc == headers.get("host", "")
+        except ValueError:
+            own = False
+        if not own:
+            raise Failure("forbidden_origin", f"pages of {origin[:100]!r} may not ask; see --allow-origin")
+
+    def _enter(self, scope: Scope, headers: Headers) -> Response | None:
+        """Take the token of the page's address, once: a cookie stands for it from then on."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if any(name == "token" and self._is_token(value) for name, value in query):
+            # Relative, and the cookie's path is left to the browser: behind a proxy the page may lie deeper.
+            rest = urlencode([(name, value) for name, value in query if name != "token"])
+            response = RedirectResponse(f"./?{rest}" if rest else "./", 303, {"Cache-Control": "no-store"})
+            response.set_cookie(
+                _cookie_name(scope),
+                self._session(),
+                max_age=_COOKIE_DAYS * 86400,
+                path=None,
+                httponly=True,
+                samesite="strict",
+            )
+            return response
+        if self._is_let_in(scope, headers):
+            return None
+        self._slow_down(scope)
+        return HTMLResponse(_LOCKED_PAGE, 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
+
+    def _check_token(self, scope: Scope, headers: Headers) -> None:
+        if not self._is_let_in(scope, headers):
+            self._slow_down(scope)
+            raise Failure("unauthorized", "send the header Authorization: Bearer TOKEN")
+
+    def _slow_down(self, scope: Scope) -> None:
+        """Whoever tries tokens does so no faster than others search."""
+        wait = self._work.wait(_address(scope))
+        if wait:
+            raise Failure("too_many_requests", retry_after=wait)
+
+    def _is_let_in(self, scope: Scope, headers: Headers) -> bool:
+        if self._settings.token is None:
+            return True
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._is_token(value.strip()):
+            return True
+        # Other programs of this host set cookies too: malformed ones, or of this name for another path.
+        cookies = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+        return any(name == _cookie_name(scope) and _same(held, self._session()) for name, _, held in cookies)
+
+    def _is_token(self, given: str) -> bool:
+        return self._settings.token is not None and _same(given, self._settings.token)
+
+    def _session(self) -> str:
+        """What the cookie holds: made of the token, but not the token."""
+        token = (self._settings.token or "").encode()
+        return hmac.new(token, b"i2v-search cookie", hashlib.sha256).hexdigest()
+
+    def _check_rate(self, scope: Scope) -> None:
+        work = scope["path"].startswith(_WORK) and not scope["path"].endswith("/thumbnail")
+        wait = (self._work if work else self._other).wait(_address(scope))
+        if wait:
+            raise Failure("too_many_requests", retry_after=wait)
+
+
+def allowed_hosts(settings: ServerSettings) -> frozenset[str]:
+    """Names under which a server answers, in lower case."""
+    if is_loopback(settings.host):
+        own = {"localhost", "127.0.0.1", "::1", settings.host}
+    else:
+        own = {settings.host, socket.gethostname(), socket.getfqdn()}
+    return frozenset(name.lower() for name in (*own, *settings.allow_hosts))
+
+
+def host_name(header: str) -> str:
+    """The name in a Host header, in lower case, without its port.
+
+    >>> host_name("LOCALHOST:8800"), host_name("[::1]:8800"), host_name("evil.example")
+    ('localhost', '::1', 'evil.example')
+    """
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _cookie_name(scope: Scope) -> str:
+    """A name of this server's own: cookies do not tell the ports of a host apart."""
+    return f"i2v_search_{scope['server'][1]}"
+
+
+def _same(given: str, expected: str) -> bool:
+    """Compare in a time that tells nothing of where they differ."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -1,0 +1,306 @@
+"""From requests to the library's calls, and from its results to models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.collection.collection import Collection
+from i2v_search.escapes import printable
+from i2v_search.morph.stops import Morph, Stop
+from i2v_search.search.filters import Filter
+from i2v_search.search.query import Example, QueryImage
+from i2v_search.search.results import Hit, SearchResult
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.parts import ImageRecord
+from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
+from i2v_search.web.guard.failures import Failure
+from i2v_search.web.jobs.upload_memory import Upload
+from i2v_search.web.schema import (
+    ById,
+    ConditionFields,
+    ExampleById,
+    ExampleByUpload,
+    FilterFields,
+    HitModel,
+    ImageModel,
+    ImageRef,
+    MatchesModel,
+    MorphRequest,
+    MorphResponse,
+    QualityModel,
+    SearchRequest,
+    SearchResponse,
+    StopModel,
+    TagCount,
+    TagModel,
+    version_of,
+)
+from i2v_search.web.service import Service
+
+#: Hits whose tags are counted.
+COUNTED_HITS = 200
+
+
+def search(service: Service, asked: SearchRequest) -> SearchResponse:
+    """Answer a search.
+
+    Raises:
+        I2VSearchError: as `Collection.search` does.
+        Failure: an image is not there.
+    """
+    collection = service.shelf.collection()
+    result = _result(service, collection, asked, asked.top, asked.offset)
+    ranked = bool(asked.examples) or _wants(asked.tags)
+    liked = _liked(service, asked)
+    hits = [_hit(service, collection, hit, liked, ranked=ranked) for hit in result.hits]
+    return SearchResponse(
+        hits=hits, more=result.more, seconds=result.seconds, query=_label(service, collection, asked)
+    )
+
+
+def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
+    """Count the tags of the best hits, the most common first."""
+    collection = service.shelf.collection()
+    result = _result(service, collection, asked, COUNTED_HITS, 0)
+    counts: Counter[tuple[str, str]] = Counter()
+    for hit in result.hits:
+        tags = _record(collection, hit.id).tags
+        counts.update({(tag.name, tag.category) for tag in tags if _plausible(tag)})
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [TagCount(name=name, category=category, count=count) for (name, category), count in ordered]
+
+
+def matches(service: Service, asked: ConditionFields) -> MatchesModel:
+    """The images that meet conditions.
+
+    Raises:
+        QueryError: no image has one of the tags, or the rating.
+    """
+    store = service.shelf.collection().store
+    return MatchesModel(ids=store.ids[_passing(store, asked)].tolist())
+
+
+def image(collection: Collection, number: int) -> ImageModel:
+    """What is known of an image.
+
+    Raises:
+        Failure: it is not there.
+    """
+    record = _record(collection, number)
+    ratings = [tag for tag in record.tags if tag.category == "rating"]
+    return ImageModel(
+        id=number,
+        path=printable(record.path),
+        width=record.width,
+        height=record.height,
+        bytes=record.size,
+        tags=tag_models(record.tags),
+        rating=max(ratings, key=lambda tag: tag.probability).name if ratings else None,
+        version=version_of(record.sha256),
+    )
+
+
+def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, list[Upload | None]]:
+    """Find a morph; with the uploads among its stops, None for an image of the collection.
+
+    Raises:
+        I2VSearchError: as `Collection.morph` does.
+        Failure: an image is not there.
+    """
+    collection = service.shelf.collection()
+    known = [number for number in asked.exclude if collection.store.position_of_id(number) is not None]
+    found = collection.morph(
+        _query(service, collection, asked.a),
+        _query(service, collection, asked.b),
+        via=[_query(service, collection, reference) for reference in asked.via],
+        steps=asked.steps,
+        method=asked.method,
+        exclude=known,
+        tags=asked.tags,
+        rating=asked.rating,
+    )
+    outside = iter(
+        service.uploads.get(reference.upload)
+        for reference in (asked.a, *asked.via, asked.b)
+        if not isinstance(reference, ById) and service.shelf.image_with(reference.upload) is None
+    )
+    uploads = [next(outside) if stop.id is None else None for stop in found.stops]
+    stops = tuple(
+        stop if upload is None else replace(stop, path=f"upload {upload.key[:8]}", tags=_telling(upload))
+        for stop, upload in zip(found.stops, uploads, strict=True)
+    )
+    return collection, replace(found, stops=stops), uploads
+
+
+def morph_response(collection: Collection, found: Morph, uploads: Sequence[Upload | None]) -> MorphResponse:
+    """A morph as it is told."""
+    quality = found.quality
+    return MorphResponse(
+        stops=[_stop(collection, *pair) for pair in zip(found.stops, uploads, strict=True)],
+        quality=QualityModel(
+            hops=list(quality.hops),
+            largest_hop=quality.largest_hop,
+            mean_hop=quality.mean_hop,
+            bottleneck=quality.bottleneck,
+            regret=quality.regret,
+            monotonicity=quality.monotonicity,
+            near_duplicates=quality.near_duplicates,
+        ),
+        gaps=found.gaps,
+        seconds=found.seconds,
+        method=found.method,
+    )
+
+
+def tag_models(tags: Sequence[Tag]) -> list[TagModel]:
+    """Tags, the most probable first."""
+    ordered = sorted(tags, key=lambda tag: (-tag.probability, tag.name))
+    return [
+        TagModel(name=tag.name, probability=round(tag.probability, 4), category=tag.category)
+        for tag in ordered
+    ]
+
+
+def _result(
+    service: Service, collection: Collection, asked: FilterFields, top: int, offset: int
+) -> SearchResult:
+    examples = [Example(_query(service, collection, one), one.weight) for one in asked.examples]
+    if not examples and not _wants(asked.tags):
+        return _in_order(collection, asked, top, offset)
+    return collection.search(
+        examples or None,
+        top=top,
+        offset=offset,
+        min_score=-1.0 if asked.min_score is None else asked.min_score,
+        tags=asked.tags,
+        tag_weight=asked.tag_weight,
+        rating=asked.rating,
+        diverse=asked.diverse,
+        copies=asked.copies,
+    )
+
+
+def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int) -> SearchResult:
+    """Images in the order of the collection, as far as they pass the filters."""
+    store = collection.store
+    rows = _passing(store, asked)
+    page = rows[offset : offset + top]
+    numbers, paths = store.ids[page].tolist(), store.paths_at(page)
+    hits = tuple(
+        Hit(rank, number, path, -inf)
+        for rank, (number, path) in enumerate(zip(numbers, paths, strict=True), offset + 1)
+    )
+    return SearchResult(hits, 0.0, offset=offset, more=len(rows) > offset + top)
+
+
+def _passing(store: FeatureStore, asked: ConditionFields) -> NDArray[np.int64]:
+    """Positions of the live rows that meet the conditions, rising."""
+    allowed = Filter.parse(asked.tags, (), asked.rating).allowed(store)
+    return store.live if allowed is None else store.live[allowed[store.live]]
+
+
+def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:
+    """What the library takes for an image; a number or a vector, never a path."""
+    if isinstance(reference, ById):
+        if collection.store.position_of_id(reference.id) is None:
+            raise Failure("not_found", f"the collection holds no image {reference.id}")
+        return reference.id
+    number = service.shelf.image_with(reference.upload)
+    if number is not None:
+        return number
+    upload = service.uploads.get(reference.upload)
+    if not service.reader.made(upload):
+        raise Failure("upload_gone", "the collection has another encoder now; upload the picture again")
+    return np.asarray(upload.vector)
+
+
+def _record(collection: Collection, number: int) -> ImageRecord:
+    position = collection.store.position_of_id(number)
+    if position is None:
+        raise Failure("not_found", f"the collection holds no image {number}")
+    return collection.store.record(position)
+
+
+def _liked(service: Service, asked: SearchRequest) -> set[str]:
+    """Tags of the uploads that results should be like; the library knows only their vectors."""
+    outside = [
+        service.uploads.find(example.upload)
+        for example in asked.examples
+        if isinstance(example, ExampleByUpload)
+        and example.weight > 0
+        and service.shelf.image_with(example.upload) is None
+    ]
+    return {tag.name for upload in outside if upload is not None for tag in upload.tags}
+
+
+def _hit(service: Service, collection: Collection, hit: Hit, liked: set[str], *, ranked: bool) -> HitModel:
+    record = _record(collection, hit.id)
+    tags = list(hit.tags)
+    if liked:
+        statistics = service.tag_statistics(collection)
+        shared = {tag.name for tag in record.tags if tag.name in liked and _plausible(tag)} | set(tags)
+        tags = sorted(shared, key=lambda name: (statistics.rarity(name), name))
+    return HitModel(
+        rank=hit.rank,
+        id=hit.id,
+        path=printable(hit.path),
+        score=hit.score if ranked else None,
+        tags=tags,
+        copies=hit.copies,
+        width=record.width,
+        height=record.height,
+        version=version_of(record.sha256),
+    )
+
+
+def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopModel:
+    if upload is None:
+        assert stop.id is not None  # noqa: S101 - without an upload it is of the collection
+        record = _record(collection, stop.id)
+        width, height, sha256 = record.width, record.height, record.sha256
+    else:
+        width, height, sha256 = upload.width, upload.height, upload.key
+    return StopModel(
+        id=stop.id,
+        upload=None if upload is None else upload.key,
+        path=printable(stop.path),
+        hop=stop.hop,
+        progress=stop.progress,
+        tags=list(stop.tags),
+        waypoint=stop.waypoint,
+        width=width,
+        height=height,
+        version=version_of(sha256),
+    )
+
+
+def _label(service: Service, collection: Collection, asked: SearchRequest) -> str:
+    """What was asked, for people."""
+    names = []
+    for example in asked.examples:
+        if isinstance(example, ExampleById):
+            name = printable(_record(collection, example.id).path)
+        else:
+            number = service.shelf.image_with(example.upload)
+            name = "an upload" if number is None else printable(_record(collection, number).path)
+        names.append(name if example.weight > 0 else f"not {name}")
+    return ", ".join([*names, *asked.tags])
+
+
+def _telling(upload: Upload) -> tuple[str, ...]:
+    return tuple(tag.name for tag in upload.tags if tag.category not in {"rating", "meta"})[:4]
+
+
+def _plausible(tag: Tag) -> bool:
+    return tag.category != "rating" and tag.probability >= TAG_THRESHOLD
+
+
+def _wants(tags: Sequence[str]) -> bool:
+    """Whether there is a tag to rank by."""
+    return bool(Filter.parse(tags).wanted)

@@ -1,0 +1,95 @@
+"""The collection, open once for each thread, and opened anew when another process has changed it.
+
+A `Collection` remembers what it has read; threads that each have their own need no lock, and none waits for
+another. Files are mapped, so that what several of them read is in memory once; the search form of an index is
+held by each thread that searches.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TypeAlias
+
+from i2v_search.collection.collection import Collection
+from i2v_search.errors import CollectionError
+from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.manifest import FILE_NAME
+
+#: Identifies a state of a collection: another manifest is another file.
+Stamp: TypeAlias = tuple[int, int, int]
+
+#: Seconds for which nobody looks whether the collection was changed.
+_LOOK_EVERY = 1.0
+#: Seconds after which a thread tries again to open what it could not open.
+_TRY_EVERY = 5.0
+
+
+class Shelf:
+    """Gives each thread the collection as it is now.
+
+    Where the new state cannot be opened, in the middle of a repair for instance, the old one goes on
+    answering.
+
+    Args:
+        first: the collection, as opened.
+    """
+
+    def __init__(self, first: Collection) -> None:
+        self.directory: Path = first.directory
+        self._search_engine, self._milvus_uri = first.search_engine, first.milvus_uri
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._looked = 0.0
+        self._stamp = self._look()
+
+    @property
+    def stamp(self) -> Stamp:
+        """What the collection's files are now, looked at once a second at most."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked > _LOOK_EVERY:
+                self._stamp, self._looked = self._look(), now
+            return self._stamp
+
+    def collection(self) -> Collection:
+        """The calling thread's own open collection.
+
+        Raises:
+            CollectionError: it could not be opened, and never was.
+        """
+        stamp, now = self.stamp, time.monotonic()
+        if getattr(self._local, "stamp", None) != stamp and now >= getattr(self._local, "again", now):
+            try:
+                opened = Collection.open(
+                    self.directory, search_engine=self._search_engine, milvus_uri=self._milvus_uri
+                )
+                self._local.catalogue = Catalogue(opened.store)
+            except (CollectionError, OSError):
+                if getattr(self._local, "collection", None) is None:
+                    raise
+                self._local.again = now + _TRY_EVERY
+            else:
+                self._local.collection, self._local.stamp = opened, stamp
+        current: Collection = self._local.collection
+        return current
+
+    def opened(self) -> Collection:
+        """What `collection` gave the calling thread last: within one request the state stays the same."""
+        opened: Collection | None = getattr(self._local, "collection", None)
+        return self.collection() if opened is None else opened
+
+    def image_with(self, sha256: str) -> int | None:
+        """Id of an image whose file has this SHA-256 (hex), in what the calling thread has open."""
+        store = self.opened().store
+        positions = self._local.catalogue.find_content(sha256)
+        return int(store.ids[positions[0]]) if positions else None
+
+    def _look(self) -> Stamp:
+        try:
+            status = os.stat(self.directory / FILE_NAME)  # noqa: PTH116 - one call, on every request
+        except OSError:
+            return self._stamp if hasattr(self, "_stamp") else (0, 0, 0)
+        return (status.st_ino, status.st_mtime_ns, status.st_size)

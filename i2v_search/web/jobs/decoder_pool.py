@@ -1,0 +1,125 @@
+"""Pictures decoded in a process of their own, which is ended when one takes too long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from PIL import Image
+
+from i2v_search.errors import ImageError
+from i2v_search.images.decoding import DecodedImage
+from i2v_search.web.jobs.decoder_process import receive, send
+
+#: Seconds in which a new process must be ready.
+_START_SECONDS = 30.0
+
+
+class Decoder:
+    """Decodes with `i2v_search.images.decoding.decode_image` in another process; one caller at a time.
+
+    The process starts with the first picture, and again after it was ended.
+
+    Args:
+        seconds: that a picture may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self) -> None:
+        """Have a process ready.
+
+        Raises:
+            ImageError: it does not start, or the decoder is closed.
+        """
+        with self._lock:
+            self._running()
+
+    def decode(
+        self, content: bytes, *, shrink_to: int | None = None, max_pixels: int | None = None
+    ) -> DecodedImage:
+        """Decode a file's content.
+
+        Raises:
+            ImageError: it cannot be decoded, has too many pixels, or takes too long.
+        """
+        with self._lock:
+            process = self._running()
+            order = {"name": "the picture", "shrink_to": shrink_to, "max_pixels": max_pixels}
+            head, pixels = self._ask(process, order, content)
+        if "error" in head:
+            raise ImageError("the picture", head["error"])
+        return DecodedImage(
+            Image.frombytes("RGB", tuple(head["size"]), pixels), head["width"], head["height"]
+        )
+
+    def close(self) -> None:
+        """End the process, even in the middle of a picture; none is started again."""
+        self._closed = True
+        if self._process is not None:
+            self._end(self._process)
+
+    def _ask(
+        self, process: subprocess.Popen[bytes], order: dict[str, Any], content: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
+        timer = threading.Timer(self._seconds, process.kill)
+        timer.start()
+        try:
+            send(process.stdin, order, content)
+            return receive(process.stdout)
+        except (EOFError, OSError) as error:
+            self._end(process)
+            late = not timer.is_alive() and not self._closed
+            reason = f"it takes longer than {self._seconds:g} s to decode" if late else "the decoder gave up"
+            raise ImageError("the picture", reason) from error
+        finally:
+            timer.cancel()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None:
+            if self._process.poll() is None:
+                return self._process
+            self._end(self._process)
+        if self._closed:
+            raise ImageError("the picture", "the decoder is closed")
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "i2v_search.web.jobs.decoder_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the server, which then ends this process itself
+        )
+        self._process = process
+        if self._closed:  # meanwhile, by a thread that saw no process yet
+            self._end(process)
+            raise ImageError("the picture", "the decoder is closed")
+        timer = threading.Timer(_START_SECONDS, process.kill)
+        timer.start()
+        try:
+            assert process.stdout is not None  # noqa: S101 - a pipe
+            receive(process.stdout)
+        except (EOFError, OSError) as error:
+            self._end(process)
+            raise ImageError("the picture", "the decoder does not start") from error
+        finally:
+            timer.cancel()
+        return process
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    # What was still to be written goes nowhere.
+                    continue
+        process.wait()

