@@ -32,11 +32,11 @@ DATASETS := data/openclipart data/emoji data/characters
 
 datasets: $(DATASETS:=/tags.jsonl)
 
-data/%/tags.jsonl: | .venv/installed-train
-	$(BIN)/i2v-search dataset make $* --out data/$*
+data/%/tags.jsonl: | .venv/installed-lite
+	$(BIN)/python -m scripts.lite.make_dataset $* --out data/$*
 
 lite: datasets
-	$(BIN)/python scripts/train_lite.py $(DATASETS) --out i2v_search/data/lite
+	$(BIN)/python -m scripts.lite.train_lite $(DATASETS) --out i2v_search/data/lite
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "i2v-search needs Python 3.11 or newer; run make PYTHON=python3.11 (or newer)")'
@@ -47,9 +47,9 @@ lite: datasets
 	$(PIP) --editable .
 	@touch $@
 
-.venv/installed-train: .venv/installed
-	@echo "Installing what training needs, torch among it ..."
-	$(PIP) --editable '.[train]'
+.venv/installed-lite: .venv/installed
+	@echo "Installing what data sets and training need, torch among it ..."
+	$(PIP) --editable '.[lite]'
 	@touch $@
 
 .venv/installed-test: .venv/installed

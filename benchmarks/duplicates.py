@@ -3,7 +3,7 @@
 ``python -m benchmarks.duplicates [copies] [variants] [characters]``
 
 ``copies``: the bundled sample and 18 changed copies of 100 of its pictures (1,800 files). ``variants`` needs
-the packages of ``i2v-search[train]``: drawings that DiceBear composes, each beside one that differs in one
+the packages of ``i2v-search[lite]``: drawings that DiceBear composes, each beside one that differs in one
 part, as it is and as smaller JPEGs. ``characters`` needs ``make datasets`` (folder ``data``, or
 ``$I2V_SEARCH_DATA``): drawn faces of which no two are the same, though many differ in the mouth alone.
 """

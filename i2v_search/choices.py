@@ -33,8 +33,6 @@ TrainingModel: TypeAlias = Literal["illustration2vec", "illustration2vec-feature
 TrainingOptimizer: TypeAlias = Literal["adamw", "sgd"]
 #: What early stopping and the choice of the best epoch look at.
 TrainingCriterion: TypeAlias = Literal["map", "loss"]
-#: What `scripts.lite.recipes` can make.
-DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters"]
 
 
 @dataclass(frozen=True)

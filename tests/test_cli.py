@@ -33,7 +33,6 @@ COMMANDS = [
     "demo",
     "train",
     "evaluate",
-    "dataset make",
     "dataset info",
     "models import",
     "models quantize",

@@ -79,7 +79,6 @@ WALK: dict[str, list[str]] = {
     "demo": ["-c", f"art/{BROKEN}/{NOBODY}"],
     "train": [NOBODY, "--out", "trained"],
     "evaluate": ["art", "--encoder", "grid", "--tags"],
-    "dataset make": ["emoji", "--package", NOBODY, "--out", "made"],
     "dataset info": ["art"],
 }
 PROGRAM = f"{sys.executable} -m i2v_search"

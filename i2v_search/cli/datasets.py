@@ -1,4 +1,4 @@
-"""``i2v-search dataset``: make data sets to train on, and tell what one holds."""
+"""``i2v-search dataset``: what a data set holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.choices import DatasetRecipe
 from i2v_search.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -15,39 +14,11 @@ if TYPE_CHECKING:
 
 datasets_app = typer.Typer(
     name="dataset",
-    help="Make data sets to train on from package registries, and tell what a data set holds.",
+    help="Show what a data set to train on holds.",
     no_args_is_help=True,
 )
 
 SHOWN = 12
-
-
-@datasets_app.command("make", epilog="Example: i2v-search dataset make emoji --out data/emoji")
-def make(
-    recipe: Annotated[DatasetRecipe, typer.Argument(help="What to make.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the data set; an older one is replaced.")],
-    package: Annotated[
-        list[Path] | None,
-        typer.Option(help="A package already downloaded; repeatable. Then nothing is downloaded."),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Make a data set: fetch packages, render their drawings, write tags and licences.
-
-    openclipart: public-domain clip art (fetched by apt-get). emoji: emoji in seven styles (npm). characters:
-    avatars in 33 styles (Python packages of i2v-search[train]).
-    """
-    from i2v_search.cli import show
-    from scripts.lite.recipes import make_dataset
-
-    with show.progress() as report:
-        made = make_dataset(recipe, out, package=package or (), report=report)
-    if json:
-        show.as_json(made.to_dict())
-        return
-    show.out.print(f"{made.pictures} pictures in {made.folder}", markup=False)
-    _show_counts("licence", made.licences)
-    _show_counts("left out", {reason: count for reason, count in made.left_out.items() if count})
 
 
 @datasets_app.command("info", epilog="Example: i2v-search dataset info data/emoji")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from i2v_search.choices import DatasetRecipe
 from i2v_search.progress import Report, silent
 from scripts.lite.recipes import characters, emoji, openclipart
 from scripts.lite.recipes.writing import Made
+
+DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters"]
 
 _MAKERS = {"openclipart": openclipart.make, "emoji": emoji.make, "characters": characters.make}
 

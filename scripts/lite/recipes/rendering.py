@@ -170,7 +170,7 @@ def _renderer() -> ModuleType:
     try:
         import resvg_py
     except ImportError as error:
-        raise RecipeError("drawings are rendered by resvg_py: pip install 'i2v-search[train]'") from error
+        raise RecipeError("drawings are rendered by resvg_py: pip install 'i2v-search[lite]'") from error
     return resvg_py
 
 

@@ -238,7 +238,7 @@ def _readme(facts: Mapping[str, Any], about: str, drawings: Sequence[Drawing]) -
         "",
         about,
         "",
-        f"Made by `i2v-search dataset make {facts['recipe']}`: {facts['pictures']} pictures, "
+        f"Made by `make data/{facts['recipe']}/tags.jsonl` of i2v-search: {facts['pictures']} pictures, "
         f"{facts['labels']} labels, {facts['tags']} tags. `tags.jsonl` says of every picture what it shows, "
         "whence it comes, who drew it, and under which licence.",
         "",
