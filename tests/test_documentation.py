@@ -137,3 +137,18 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
 def test_all_is_sorted_and_every_name_resolves() -> None:
     assert list(i2v_search.__all__) == sorted(i2v_search.__all__, key=lambda n: (n[0].islower(), n))
     assert set(i2v_search.__all__) == {*i2v_search._HOMES, "i2v"}
+
+
+def test_the_map_of_the_house_shows_every_room_and_names_no_module_that_is_not_there() -> None:
+    house = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .partition("## The map\n")[2]
+        .partition("## The page")[0]
+    )
+    package = ROOT / "i2v_search"
+    rooms = re.findall(r"^\| `(\w+)` \|", house, re.MULTILINE)
+    assert sorted(rooms) == sorted(path.parent.name for path in package.glob("*/__init__.py"))
+    for name in re.findall(r"`(\w+(?:/\w+)+)", house):
+        if name.split("/")[0] in rooms:
+            assert (package / f"{name}.py").exists() or (package / name).is_dir(), f"there is no {name}"
