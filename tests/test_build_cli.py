@@ -30,7 +30,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, kept = draw_folder(tmp_path / "art", 9), tmp_path / "c"
-    monkeypatch.setattr("i2v_search.build.indexing.load_encoder", lambda *_: _Stopping())
+    monkeypatch.setattr("i2v_search.build.features.load_encoder", lambda *_: _Stopping())
     done = CliRunner().invoke(app, [command, str(images), "-c", str(kept)])
     assert done.exit_code == 130
     count = len(FeatureStore(kept))
@@ -39,7 +39,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
         f"stopped: {kept} keeps {count} images; run the same command again to go on"
     )
     encoder = GridEncoder()
-    monkeypatch.setattr("i2v_search.build.indexing.load_encoder", lambda *_: encoder)
+    monkeypatch.setattr("i2v_search.build.features.load_encoder", lambda *_: encoder)
     assert CliRunner().invoke(app, [command, str(images), "-c", str(kept)]).exit_code == 0
     assert (len(FeatureStore(kept)), encoder.encoded) == (9, 9 - count)
 
@@ -49,14 +49,14 @@ def test_ctrl_c_before_anything_was_written(tmp_path: Path, monkeypatch: pytest.
         signal.raise_signal(signal.SIGINT)
 
     images = draw_folder(tmp_path / "art", 1)
-    monkeypatch.setattr("i2v_search.build.indexing.load_encoder", stop)
+    monkeypatch.setattr("i2v_search.build.features.load_encoder", stop)
     done = CliRunner().invoke(app, ["build", str(images), "-c", str(tmp_path / "c")])
     assert (done.exit_code, done.stderr) == (130, "stopped before anything was written\n")
 
 
 def test_an_index_that_is_there_is_not_told_of_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images, kept = draw_folder(tmp_path / "art", 300), str(tmp_path / "c")
-    monkeypatch.setattr("i2v_search.build.indexing.load_encoder", lambda *_: GridEncoder())
+    monkeypatch.setattr("i2v_search.build.features.load_encoder", lambda *_: GridEncoder())
     arguments = ["build", str(images), "-c", kept, "--kind", "codes"]
     first, second = (CliRunner().invoke(app, arguments).stdout for _ in range(2))
     assert "time to build" in first
