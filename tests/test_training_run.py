@@ -393,7 +393,7 @@ def test_the_command_line_reports_as_json(tmp_path: Path) -> None:
 
 
 def test_the_help_imports_no_torch() -> None:
-    code = "import sys; from i2v_search.cli import app; print('torch' in sys.modules)"
+    code = "import sys; from i2v_search.cli.main import app; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

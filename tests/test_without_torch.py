@@ -58,7 +58,7 @@ def test_the_default_encoder_builds_searches_and_walks(tmp_path: Path) -> None:
 
 def test_a_machine_with_a_gpu_uses_its_cpu(tmp_path: Path) -> None:
     done = run(
-        "from i2v_search.encoders import runtime\n"
+        "from i2v_search.encoders.networks import runtime\n"
         "runtime._may_have_gpu = lambda: True\n"
         "print(runtime.resolve_device('auto'))\n",
         tmp_path,

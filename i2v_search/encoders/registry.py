@@ -63,7 +63,7 @@ def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
 
     Example:
         >>> from PIL import Image
-        >>> from i2v_search.encoders import encode_images
+        >>> from i2v_search.encoders.base import encode_images
         >>> encoder = load_encoder("lite")
         >>> encode_images(encoder, [Image.new("RGB", (320, 200), "teal")]).vectors.shape
         (1, 4096)

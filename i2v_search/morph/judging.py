@@ -56,7 +56,10 @@ def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) 
         ends: A, the waypoints, B: two or more.
 
     Example:
-        >>> from i2v_search.morph import ArrayRows, Network, build_graph, connect, symmetric_csr
+        >>> from i2v_search.morph.graph.rows import ArrayRows
+        >>> from i2v_search.morph.graph.network import Network
+        >>> from i2v_search.morph.graph.knn import build_graph, symmetric_csr
+        >>> from i2v_search.morph.graph.bridging import connect
         >>> turns = np.array([0.0, 0.3, 1.0, 1.1])
         >>> rows = ArrayRows(np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32))
         >>> network = connect(rows, Network(symmetric_csr(build_graph(rows, k=1))))

@@ -47,7 +47,8 @@ def connect(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows, build_graph
+        >>> from i2v_search.morph.graph.rows import ArrayRows
+        >>> from i2v_search.morph.graph.knn import build_graph
         >>> angles = np.array([0.0, 0.1, 1.0, 1.1])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> parts = Network.of(build_graph(rows, k=1))

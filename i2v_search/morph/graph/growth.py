@@ -42,7 +42,8 @@ def follow(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows, build_graph
+        >>> from i2v_search.morph.graph.rows import ArrayRows
+        >>> from i2v_search.morph.graph.knn import build_graph
         >>> angles = np.array([0.0, 0.1, 0.2, 0.3])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> three = ArrayRows(rows.take(np.arange(3)))

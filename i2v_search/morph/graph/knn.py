@@ -73,7 +73,7 @@ def build_graph(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows
+        >>> from i2v_search.morph.graph.rows import ArrayRows
         >>> angles = np.array([0.0, 0.1, 0.3])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> build_graph(rows, k=1).neighbours.tolist()

@@ -38,7 +38,7 @@ def nearest(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows
+        >>> from i2v_search.morph.graph.rows import ArrayRows
         >>> rows = ArrayRows(np.eye(3, dtype=np.float32))
         >>> nearest(rows, np.array([[0, 0.6, 0.8]], np.float32), 2)[1].tolist()
         [[2, 1]]

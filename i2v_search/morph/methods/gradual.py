@@ -80,7 +80,10 @@ def gradual(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows, Network, build_graph, connect
+        >>> from i2v_search.morph.graph.rows import ArrayRows
+        >>> from i2v_search.morph.graph.network import Network
+        >>> from i2v_search.morph.graph.knn import build_graph
+        >>> from i2v_search.morph.graph.bridging import connect
         >>> angles = np.array([0.0, 0.9, 0.3, 0.6])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> network = connect(rows, Network.of(build_graph(rows, k=2)))

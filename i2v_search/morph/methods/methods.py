@@ -70,7 +70,7 @@ def line(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows
+        >>> from i2v_search.morph.graph.rows import ArrayRows
         >>> angles = np.array([0.0, 0.9, 0.3, 0.6])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> line(MorphSpace(rows), 0, 1, 2).rows
@@ -137,7 +137,10 @@ def geodesic(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows, Network, build_graph, connect, symmetric_csr
+        >>> from i2v_search.morph.graph.rows import ArrayRows
+        >>> from i2v_search.morph.graph.network import Network
+        >>> from i2v_search.morph.graph.knn import build_graph, symmetric_csr
+        >>> from i2v_search.morph.graph.bridging import connect
         >>> angles = np.array([0.0, 0.9, 0.3, 0.6])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> network = connect(rows, Network(symmetric_csr(build_graph(rows, k=2))))
@@ -178,7 +181,10 @@ def minimax(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows, Network, build_graph, connect
+        >>> from i2v_search.morph.graph.rows import ArrayRows
+        >>> from i2v_search.morph.graph.network import Network
+        >>> from i2v_search.morph.graph.knn import build_graph
+        >>> from i2v_search.morph.graph.bridging import connect
         >>> angles = np.array([0.0, 0.9, 0.3, 0.7])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> network = connect(rows, Network.of(build_graph(rows, k=2)))

@@ -46,7 +46,7 @@ def route(
 
     Example:
         >>> import numpy as np
-        >>> from i2v_search.morph import ArrayRows
+        >>> from i2v_search.morph.graph.rows import ArrayRows
         >>> angles = np.array([0.0, 0.9, 0.3, 0.6])
         >>> rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
         >>> [leg.rows for leg in route(MorphSpace(rows), [0, 3, 1], 2, "line")]
