@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
@@ -23,8 +23,17 @@ MAX_BYTES = 64 * 2**20
 _FileName = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)
 _Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 _Count = Field(ge=0, le=2**62)
-#: No file can have a name with the byte 0.
-_Text = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=2**16)]
+
+
+def _without_nul(text: str) -> str:
+    """Refuse what no file can be called."""
+    if "\0" in text or len(text) > 2**16:
+        raise ValueError("it holds a zero byte, or is longer than a path can be")
+    return text
+
+
+# Not a pattern: pydantic would refuse paths of bytes that are not UTF-8.
+_Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 class _Model(BaseModel):
