@@ -557,7 +557,7 @@ def _moving(writer: _Writer) -> None:
         ("animation", "apng", "PNG", 6, {"duration": 80}),
         ("animation", "webp", "WEBP", 6, {"duration": 80, "quality": 90}),
         ("pages", "tif", "TIFF", 4, {"compression": "tiff_deflate"}),
-        ("pages", "mpo", "MPO", 2, {}),  # Pillow 12 writes wrong offsets from the fourth picture on
+        ("pages", "mpo", "MPO", 2, {}),  # Pillow 13 writes wrong offsets from the fourth picture on
     )
     for number, (subject, ending, format_name, count, options) in enumerate(kinds):
         made = Made("variant", subject, group=f"{subject} {ending}")
