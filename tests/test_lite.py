@@ -122,7 +122,7 @@ def test_its_graph_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     picture = Image.linear_gradient("L").convert("RGB")
     first = encode_images(LiteEncoder(CPU), [picture]).vectors
     assert len(list(tmp_path.iterdir())) == 1
-    monkeypatch.setattr(lite, "_in_float32", refuse)
+    monkeypatch.setattr(lite, "in_float32", refuse)
     assert encode_images(LiteEncoder(CPU), [picture]).vectors.tobytes() == first.tobytes()
 
 

@@ -26,7 +26,7 @@ from PIL import Image, ImageChops
 
 from i2v_search.choices import Engine
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, _in_float32
+from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.networks.efficientnet import statistics_network
@@ -75,7 +75,7 @@ class LiteEncoder:
         self.info = EncoderInfo(
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
-        self._trunk = Trunk(lambda: _in_float32(weights), sha256, engine)
+        self._trunk = Trunk(lambda: in_float32(weights), sha256, engine)
         self._head = HeadRuntime(self.head, engine.threads)
         self.batch_size = self._trunk.batch_size
 

@@ -14,8 +14,6 @@ from i2v_search.encoders.networks.layers import Weights
 from i2v_search.errors import WeightsError
 
 DIMENSION = 4096
-
-
 #: The statistics the vector is made of, each with its weight beside the others; the first seven, with 2,048
 #: channels in all, are its geometry.
 STATISTICS: tuple[tuple[Statistic, float], ...] = (
@@ -31,8 +29,7 @@ STATISTICS: tuple[tuple[Statistic, float], ...] = (
     (("deviation", "block10_depthwise_relu", 672), 0.5),
     (("deviation", "block4_add", 40), 0.2),
 )
-
-
+#: Channels of the first seven.
 GEOMETRY = 2048
 
 
@@ -95,7 +92,8 @@ class LiteHead:
         return _sigmoid(vectors @ self.tag_weight.T + self.tag_bias)
 
 
-def _in_float32(weights: Weights) -> Weights:
+def in_float32(weights: Weights) -> Weights:
+    """Weights that are stored as float16, as networks compute."""
     return {name: values.astype(np.float32) for name, values in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""The torch engine for `encoders.network`: kept apart so that torch is imported only where it runs."""
+"""Runs the networks of `layers` in torch: kept apart so that torch is imported only where it runs."""
 
 from __future__ import annotations
 
