@@ -155,7 +155,7 @@ import errno, fcntl, sys
 from pathlib import Path
 def flock(descriptor, operation): raise OSError(errno.ENOLCK, "no locks")
 fcntl.flock = flock
-from i2v_search.store import WriterLock
+from i2v_search.store.writer import WriterLock
 with WriterLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

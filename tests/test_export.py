@@ -273,9 +273,9 @@ def test_damaged_rows_are_not_passed_on(store: FeatureStore, tmp_path: Path, nam
 STARVED = """
 import resource, signal, sys
 from pathlib import Path
-from i2v_search import similarity
+from i2v_search.index import similarity
 from i2v_search.build.upkeep import exporting
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store, path, limits = FeatureStore(Path(sys.argv[1])), Path(sys.argv[2]), map(int, sys.argv[3:])
 similarity.BLOCK_BYTES = 2**12
@@ -310,7 +310,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from i2v_search.build.upkeep.exporting import export_store
-from i2v_search.store import FeatureStore
+from i2v_search.store.feature_store import FeatureStore
 export_store(FeatureStore(Path(sys.argv[1])), Path(sys.argv[2]))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

@@ -103,7 +103,8 @@ sys.addaudithook(lambda event, _: sys.exit("pickle is used") if event == "pickle
 from pathlib import Path
 from PIL import Image
 from i2v_search.choices import Engine
-from i2v_search.encoders import encode_images, runtime
+from i2v_search.encoders.base import encode_images
+from i2v_search.encoders.networks import runtime
 from i2v_search.encoders.lite import LiteEncoder
 runtime.user_cache_path = lambda _: Path({str(tmp_path)!r})
 encoder = LiteEncoder(Engine(device="cpu", threads=1), Path({str(model_folder())!r}))

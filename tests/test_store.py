@@ -372,7 +372,7 @@ def test_only_one_writer(directory: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from i2v_search.store import WriterLock
+from i2v_search.store.writer import WriterLock
 with WriterLock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
