@@ -39,6 +39,13 @@ def cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     monkeypatch.setattr("platformdirs.user_cache_path", lambda _: folder)
 
 
+@pytest.fixture(autouse=True)
+def no_screen_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay lines out as for a pipe, whatever screen the shell that runs the tests has told of."""
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def kill_rounds(request: pytest.FixtureRequest) -> int:
     """How often to kill a build, from ``--kill-rounds``."""

@@ -77,11 +77,18 @@ def test_a_directory_is_a_path_or_its_text(kind: type, collection: Collection) -
     assert len(Collection.open(kind(collection.directory))) == COUNT
 
 
-@pytest.mark.parametrize("place", ["nowhere", "empty", "file"])
-def test_no_collection_is_an_error_with_the_command_that_makes_one(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("nowhere", "i2v-search build FOLDER --collection"),
+        ("empty", "i2v-search build FOLDER --collection"),
+        ("file", "is a file, and a collection is a folder; name another place with --collection"),
+    ],
+)
+def test_no_collection_is_an_error_that_says_what_to_do(place: str, advice: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
-    with pytest.raises(CollectionNotFoundError, match="i2v-search build FOLDER --collection"):
+    with pytest.raises(CollectionNotFoundError, match=advice):
         Collection.open(tmp_path / place)
     assert not (tmp_path / "nowhere").exists()
 

@@ -67,8 +67,8 @@ def test_what_a_picture_lacks_is_said_and_the_exit_code_is_1(command: tuple[str,
 def test_json_and_paths_stay_whole_where_a_picture_is_not(art: Path) -> None:
     (art / "0002.png").unlink()
     done = run("search", "1", "-k", "20", "--sheet", "out.png", "--json")
-    assert (done.exit_code, len(json.loads(done.stdout)["hits"])) == (1, 8)
-    done = run("search", "1", "-k", "20", "--sheet", "out.png", "-f")
+    assert (done.exit_code, len(json.loads(done.stdout)["hits"])) == (1, 7)
+    done = run("search", "1", "-k", "20", "--sheet", "out.png", "-f", "--copies")
     assert (done.exit_code, len(done.stdout.splitlines())) == (1, 8)
 
 

@@ -122,8 +122,6 @@ def run(evil: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     shutil.copytree(evil / "index", tmp_path / "index")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("I2V_SEARCH_MODELS", str(tmp_path / "models"))
-    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, encoding: str | None = "utf-8", **environment: str) -> Done:
         for name, value in environment.items():

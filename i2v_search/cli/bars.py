@@ -32,7 +32,7 @@ LINE_SECONDS = 30.0
 def progress() -> Iterator[Report]:
     """Tell how far a job is, with rate and time left, one bar for each stage of it."""
     if not err.interactive:
-        yield Lines(lambda line: err.print(line, markup=False, soft_wrap=True))
+        yield Lines(lambda line: err.print(line, markup=False))
         return
     with Bars(*_columns(), console=err) as bars:
         tasks: dict[str, TaskID] = {}

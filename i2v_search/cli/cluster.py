@@ -63,8 +63,7 @@ def _push(
         f"{done.address}: {done.images:,} images, {done.sent:,} sent, {done.deleted:,} deleted "
         f"({done.seconds:.1f} s)",
         markup=False,
-        soft_wrap=True,
     )
     found = f"{done.index}; finds {done.recall_at_10:.1%} of the ten nearest"
     away = f"; the server was away {done.interruptions} times" if done.interruptions else ""
-    show.out.print(f"index {found}{away}", markup=False, soft_wrap=True)
+    show.out.print(f"index {found}{away}", markup=False)

@@ -36,6 +36,7 @@ class Console(RichConsole):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, emoji=False)
+        self._width = None  # rich keeps COLUMNS as it was here; `size` asks for it each time
 
     @property
     def interactive(self) -> bool:
@@ -46,7 +47,7 @@ class Console(RichConsole):
     def size(self) -> ConsoleDimensions:
         """Columns and lines: of the terminal, or COLUMNS; else nothing is folded or cut."""
         known = super().size
-        if self._width is not None or self.interactive or os.environ.get("COLUMNS", "").isdigit():
+        if self.interactive or os.environ.get("COLUMNS", "").isdigit():
             return known
         return ConsoleDimensions(_NO_WIDTH, known.height)
 
@@ -61,6 +62,12 @@ class Console(RichConsole):
                 yield segment
             else:
                 yield Segment(visible_lines(segment.text), segment.style)
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Print; a line of text is never folded, as it holds paths that people copy, a table is laid out."""
+        if soft_wrap is None:
+            soft_wrap = all(isinstance(told, str) for told in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def section(self, text: str) -> None:
         """A line that parts what follows from what was before, ruled where there is a screen to rule."""

@@ -50,4 +50,4 @@ def run_demo(directory: Path, output: Path) -> None:
         f"A page to search this sample: i2v-search serve --collection {directory}",
         "The collection is index/default unless --collection says otherwise; i2v-search --help has the rest.",
     ):
-        show.out.print(line, markup=False, soft_wrap=True)
+        show.out.print(line, markup=False)

@@ -229,8 +229,8 @@ def _misused(error: Any) -> int:
     message, context = error.format_message(), getattr(error, "ctx", None)
     if message and context is not None:
         for line in context.get_usage().splitlines():
-            show.err.print(line, markup=False, soft_wrap=True)
-        show.err.print(f"Try '{context.command_path} --help' for help.", markup=False, soft_wrap=True)
+            show.err.print(line, markup=False)
+        show.err.print(f"Try '{context.command_path} --help' for help.", markup=False)
     if message:
         _fail(message, error.exit_code)
     return int(error.exit_code)
@@ -241,5 +241,5 @@ def _fail(error: object, code: int) -> int:
 
     from i2v_search.cli import show
 
-    show.err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+    show.err.print(f"[red]error:[/red] {escape(str(error))}")
     return code

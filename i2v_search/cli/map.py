@@ -76,8 +76,8 @@ def draw_map(
         show.as_json(drawn.to_dict())
     else:
         for line in _facts(drawn, asked=method):
-            show.out.print(line, markup=False, soft_wrap=True)
-        show.out.print(f"wrote {out}", markup=False, soft_wrap=True)
+            show.out.print(line, markup=False)
+        show.out.print(f"wrote {out}", markup=False)
     show.undrawn(missing, opened)
 
 

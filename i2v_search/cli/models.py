@@ -105,7 +105,7 @@ def list_(json: JsonOption = False) -> None:
     else:
         show.models(cards)
     for fault in broken_models():
-        show.err.print(fault, markup=False, soft_wrap=True)
+        show.err.print(fault, markup=False)
 
 
 @models_app.command("info", epilog="Example: i2v-search models info i2v-v2")

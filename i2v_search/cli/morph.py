@@ -123,13 +123,10 @@ def print_morph(found: Morph) -> None:
         )
     show.out.print(table)
     for line in quality_lines(found):
-        show.out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+        show.out.print(f"[dim]{escape(line)}[/dim]")
     if found.gaps:
         gaps = "a gap" if found.gaps == 1 else f"{found.gaps} gaps"
-        show.out.print(
-            f"[yellow]The walk jumps over {gaps} that no image of the collection fills.[/yellow]",
-            soft_wrap=True,
-        )
+        show.out.print(f"[yellow]The walk jumps over {gaps} that no image of the collection fills.[/yellow]")
 
 
 def quality_lines(found: Morph) -> list[str]:
@@ -215,7 +212,7 @@ def _write(
             size = (
                 f"{made.frames} frames of {made.size[0]} x {made.size[1]}, {len(made.content) / 1e6:.1f} MB"
             )
-            show.out.print(f"wrote {animation}: {size}", markup=False, soft_wrap=True)
+            show.out.print(f"wrote {animation}: {size}", markup=False)
     if drawing is not None:
         drawn = collection.morph_map(found, **filters)
         picture = morph_map_picture(collection, drawn, on_missing=missing.append)

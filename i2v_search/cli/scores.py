@@ -26,9 +26,7 @@ def evaluation(found: Evaluation) -> None:
                 out.print(table)
         for measures in one.measures:
             for part, reason in measures.left_out.items():
-                out.print(
-                    f"[dim]{escape(measures.encoder)}, no {part}: {escape(reason)}[/dim]", soft_wrap=True
-                )
+                out.print(f"[dim]{escape(measures.encoder)}, no {part}: {escape(reason)}[/dim]")
         skipped((*one.dataset.skipped, *one.measures[0].encoded.skipped))
 
 

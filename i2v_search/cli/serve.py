@@ -107,7 +107,7 @@ def _run(
 
     def when_ready() -> None:
         directory, page = escape(str(opened.directory)), escape(address + query)
-        show.out.print(f"{len(opened)} images of {directory} at [bold]{page}[/bold]", soft_wrap=True)
+        show.out.print(f"{len(opened)} images of {directory} at [bold]{page}[/bold]")
         show.out.print("Stop with Ctrl-C.")
         if log is not None:
             reopen_on_hangup(log)

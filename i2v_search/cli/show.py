@@ -45,12 +45,12 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
     except ValueError as error:
         raise typer.BadParameter(f"{path}: {error}; end the name in .png, .jpg or .webp") from None
     if not quiet:
-        out.print(f"wrote {path}", markup=False, soft_wrap=True)
+        out.print(f"wrote {path}", markup=False)
 
 
 def heading(text: str) -> None:
     """Print what the next table is about."""
-    out.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
+    out.print(f"[bold]{escape(text)}[/bold]")
 
 
 def text_widths(paths: Iterable[str], others: Sequence[int], tags: str) -> tuple[int, int]:
@@ -109,15 +109,14 @@ def changes(collection: Collection) -> None:
     out.print(f"{len(collection)} images in {escape(str(collection.directory))}: {', '.join(counted)}")
     if done.left_out:
         out.print(
-            "What is left out was removed before: add it by name, or take all of it with --forget-removals.",
-            soft_wrap=True,
+            "What is left out was removed before: add it by name, or take all of it with --forget-removals."
         )
     skipped(done.skipped)
     not_read(done.not_read)
     if done.links:
         named = [f"{link.path} ({link.images:,} images)" for link in done.links[:SHOWN_LINKS]]
         more = f" and {len(done.links) - SHOWN_LINKS:,} more" if len(done.links) > SHOWN_LINKS else ""
-        out.print(f"followed links to folders: {escape(', '.join(named))}{more}", soft_wrap=True)
+        out.print(f"followed links to folders: {escape(', '.join(named))}{more}")
 
 
 def stopped(directory: Path) -> None:
@@ -131,9 +130,7 @@ def stopped(directory: Path) -> None:
         err.print("stopped before anything was written", markup=False)
         return
     err.print(
-        f"stopped: {directory} keeps {count:,} images; run the same command again to go on",
-        markup=False,
-        soft_wrap=True,
+        f"stopped: {directory} keeps {count:,} images; run the same command again to go on", markup=False
     )
 
 
@@ -142,7 +139,7 @@ def not_read(items: Sequence[NotRead], console: Console = out) -> None:
     from i2v_search.images.unread import described
 
     if items:
-        console.print(f"not read: {escape(described(items))}", style="yellow", soft_wrap=True)
+        console.print(f"not read: {escape(described(items))}", style="yellow")
 
 
 def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
@@ -151,8 +148,7 @@ def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
         example = writer.shared[0]
         err.print(
             f"{len(writer.shared)} images share a name with another but for the ending, so their captions "
-            f"have it too: {escape(example)}.txt",
-            soft_wrap=True,
+            f"have it too: {escape(example)}.txt"
         )
     skipped(tuple(kept), err, "captions not written")
 
@@ -164,7 +160,7 @@ def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "ski
     console.print(f"[yellow]{len(items)} {what}:[/yellow]")
     for item in items[:SHOWN_SKIPPED]:
         line = f"  {escape(item.path)}: {escape(item.reason)}"
-        console.print(line, style="yellow", soft_wrap=True)
+        console.print(line, style="yellow")
     if len(items) > SHOWN_SKIPPED:
         console.print(f"  ... and {len(items) - SHOWN_SKIPPED} more", style="yellow")
 
@@ -181,18 +177,17 @@ def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
     root, directory = collection.info().image_root, collection.directory
     err.print(
         "If they are on a disk that is away, plug it in; if they were moved, run: "
-        f"i2v-search relocate {escape(root)} NEW --collection {escape(str(directory))}",
-        soft_wrap=True,
+        f"i2v-search relocate {escape(root)} NEW --collection {escape(str(directory))}"
     )
     raise typer.Exit(1)
 
 
 def tags(item: TaggedImage) -> None:
     """Print the tags of one image, a line for each category."""
-    out.print(f"[bold]{escape(item.path)}[/bold]", soft_wrap=True)
+    out.print(f"[bold]{escape(item.path)}[/bold]")
     for category, found in item.tags.to_dict().items():
         listed = ", ".join(f"{name} {probability:.2f}" for name, probability in found)
-        out.print(f"  {category:<10} {escape(listed) or '-'}", soft_wrap=True)
+        out.print(f"  {category:<10} {escape(listed) or '-'}")
 
 
 def model(card: ModelCard) -> None:
@@ -282,17 +277,16 @@ def _kind_line(index: dict[str, Any]) -> str:
 
 def plan(planned: IndexPlan) -> None:
     """Print which index will be built and what it will take."""
-    out.print(f"[bold]{planned.kind}[/bold]: {escape(_kind_line(planned.to_dict()))}", soft_wrap=True)
-    out.print(f"[dim]{escape(planned.reason)}[/dim]", soft_wrap=True)
+    out.print(f"[bold]{planned.kind}[/bold]: {escape(_kind_line(planned.to_dict()))}")
+    out.print(f"[dim]{escape(planned.reason)}[/dim]")
     cost = planned.predicted
     out.print(
         f"[dim]predicted: {cost.memory_bytes / 1e6:,.0f} MB of memory to search, "
         f"{cost.build_memory_bytes / 1e6:,.0f} MB to build, {cost.disk_bytes / 1e6:,.0f} MB on disk, "
-        f"{_duration(cost.build_seconds)} to build, {cost.query_ms:.1f} ms a search[/dim]",
-        soft_wrap=True,
+        f"{_duration(cost.build_seconds)} to build, {cost.query_ms:.1f} ms a search[/dim]"
     )
     if planned.shortfall:
-        out.print(f"[yellow]not as wished: {escape(planned.shortfall)}[/yellow]", soft_wrap=True)
+        out.print(f"[yellow]not as wished: {escape(planned.shortfall)}[/yellow]")
 
 
 def built(facts: CollectionInfo) -> None:
@@ -317,8 +311,7 @@ def built(facts: CollectionInfo) -> None:
     if index["recall_at_10"] < recall:
         out.print(
             f"[yellow]recall@10 is {index['recall_at_10']:.3f}, {recall:g} was wished: "
-            "use --kind exact, or more --pca components[/yellow]",
-            soft_wrap=True,
+            "use --kind exact, or more --pca components[/yellow]"
         )
 
 
@@ -331,4 +324,4 @@ def damages(found: tuple[Damage, ...], collection: Collection) -> None:
     if not found:
         out.print(f"{len(collection)} images: every file matches its checksum.")
     for damage in found:
-        out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}", soft_wrap=True)
+        out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}")

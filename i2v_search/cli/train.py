@@ -128,8 +128,7 @@ def _show(made: RunReport) -> None:
     tags = ", ".join(f"{count} {category}" for category, count in made.vocabulary.items())
     show.out.print(
         f"{escape(made.directory)} gives {gives} ({tags}). Use it with {escape(uses)}, or install it with: "
-        f"i2v-search models import {escape(made.directory)}",
-        soft_wrap=True,
+        f"i2v-search models import {escape(made.directory)}"
     )
     show.skipped(made.skipped)
 

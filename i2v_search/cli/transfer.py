@@ -46,9 +46,9 @@ def merge(
             "left out (removed here before)": source.left_out,
         }
         told = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count) or "no images"
-        show.out.print(f"{source.directory}: {told}", markup=False, soft_wrap=True)
+        show.out.print(f"{source.directory}: {told}", markup=False)
     seconds = opened.merged.seconds
-    show.out.print(f"{collection}: {len(opened):,} images ({seconds:.1f} s)", markup=False, soft_wrap=True)
+    show.out.print(f"{collection}: {len(opened):,} images ({seconds:.1f} s)", markup=False)
 
 
 def export(
@@ -86,7 +86,7 @@ def export(
         show.as_json(done.to_dict())
         return
     for name in done.files:
-        show.out.print(f"wrote {name}", markup=False, soft_wrap=True)
+        show.out.print(f"wrote {name}", markup=False)
     kept = (
         ""
         if done.explained_variance is None

@@ -86,7 +86,7 @@ def relocate(
     show.out.print(f"{done.moved:,} images moved, {done.found:,} of them are there", markup=False)
     if done.missing:
         show.out.print(f"[yellow]{done.missing:,} are missing; build drops them.[/yellow]")
-    show.out.print(f"image root: {done.image_root}", markup=False, soft_wrap=True)
+    show.out.print(f"image root: {done.image_root}", markup=False)
 
 
 def _show_repair(repaired: Repair) -> None:
@@ -95,12 +95,12 @@ def _show_repair(repaired: Repair) -> None:
     from i2v_search.cli import show
 
     for damage in repaired.damages:
-        show.out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}", soft_wrap=True)
+        show.out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}")
     if repaired.lost:
         show.out.print(f"[yellow]{len(repaired.lost):,} images lost; build again from the folder:[/yellow]")
     for image in repaired.lost[:_SHOWN_LOST]:
         path = "unreadable path" if image.path is None else image.path
-        show.out.print(f"  {image.id} {path}", markup=False, soft_wrap=True)
+        show.out.print(f"  {image.id} {path}", markup=False)
     if len(repaired.lost) > _SHOWN_LOST:
         show.out.print(f"  ... and {len(repaired.lost) - _SHOWN_LOST:,} more; --json names them all")
     if repaired.index_dropped:
