@@ -158,7 +158,7 @@ def survives(mutant: Mutant, copied: Path, timeout: float) -> bool:
     name = mutant.module.with_suffix("").as_posix()
     room = next(room for room in ROOMS if name.startswith(f"{room}/"))
     tests = dict.fromkeys([*MODULES.get(name, []), *ROOMS[room]])
-    files = [os.fspath(file) for test in tests if (file := copied / "tests" / f"test_{test}.py").exists()]
+    files = [os.fspath(file) for test in tests for file in (copied / "tests").rglob(f"test_{test}.py")]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
     environment = {**os.environ, "PYTHONPATH": os.fspath(copied), "PYTHONDONTWRITEBYTECODE": "1"}
     try:

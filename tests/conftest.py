@@ -19,8 +19,8 @@ from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.images.sample import sample_images
 
-# Scripts that tests run in processes of their own, not modules to look for examples in.
-collect_ignore = ["damaged_store.py", "merging_process.py", "small_build.py", "small_upkeep.py"]
+# What tests share, and scripts that they run in processes of their own: no modules to look for examples in.
+collect_ignore = ["support"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
+from command_tree import commands
+from folders import ROOT
 from PIL import Image
 
 import i2v_search
@@ -19,7 +19,6 @@ from i2v_search.choices import Engine
 from i2v_search.cli.main import app
 from i2v_search.encoders.registry import load_tagger
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -97,15 +96,6 @@ def test_the_encoder_example_of_the_readme_runs(
     exec(compile(examples["EncoderInfo"], "README", "exec"), {})
     tiny = i2v_search.Collection.build("tiny", ["art"], encoder="thumbnails")
     assert tiny.info().dimension == 192
-
-
-def commands(group: Any, *names: str) -> Iterator[tuple[str, Any]]:
-    """Every command below a group with its whole name, such as ``models import``."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, *names, name)
-        else:
-            yield " ".join((*names, name)), command
 
 
 def test_every_command_and_option_is_in_the_readme() -> None:

@@ -7,8 +7,8 @@ from typing import Final
 import PIL.Image
 from PIL import ImageCms
 
-# What bad data makes Pillow raise; found by damaging files of every format (tests/test_images.py goes on
-# looking).
+# What bad data makes Pillow raise; found by damaging files of every format (tests/images/test_images.py
+# goes on looking).
 DECODE_ERRORS: Final = (
     *(OSError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, SyntaxError, RuntimeError),
     *(MemoryError, AttributeError, AssertionError, BufferError, Warning, struct.error, zlib.error),

@@ -59,7 +59,7 @@ _MAX_BYTES: Final = 64 * 2**20
 _MAX_NAME: Final = 1000
 # A header of NumPy's takes some 100 bytes; one that is longer than this is an attack.
 _MAX_HEADER: Final = 2**16
-# What damaged archives and array headers raise (tests/test_tag_files.py damages them).
+# What damaged archives and array headers raise (tests/tags/test_tag_files.py damages them).
 _NPZ_ERRORS: Final = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError),
     *(NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),

@@ -1,0 +1,7 @@
+"""Where the files of the project and of its tests are."""
+
+from pathlib import Path
+
+SUPPORT = Path(__file__).parent
+DATA = SUPPORT.parent / "data"
+ROOT = SUPPORT.parent.parent
