@@ -22,7 +22,7 @@ from PIL import Image
 
 from benchmarks.timing import Timings, interleave, run_parts, table
 from i2v_search import Collection, load_encoder, sample_directory
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.encoders.lite import WEIGHTS, model_folder
 from i2v_search.encoders.lite_head import STATISTICS
@@ -63,7 +63,7 @@ def jpeg_part(command: str) -> str:
 
 
 def _measure(folder: Path, scratch: Path, rounds: int, command: str) -> str:
-    encoder = load_encoder("lite", Engine(device="cpu"))
+    encoder = load_encoder("lite", Device(name="cpu"))
     paths = sorted(path for path in folder.rglob("*") if path.suffix in {".webp", ".jpg"})
     numbers = count()
     options = onnxruntime.SessionOptions()

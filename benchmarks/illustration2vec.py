@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.timing import interleave, run_parts, table
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
 from i2v_search.encoders.importing import import_weights
@@ -223,7 +223,7 @@ def measure_int8(command: str) -> str:
         import_weights(file, name="full")
         art = sorted({sample.path.parent for sample in sample_images()})[:4]
         made = quantize_model("full", art)
-        encoders = [load_encoder(name, Engine(device="cpu")) for name in ("full", "full-int8")]
+        encoders = [load_encoder(name, Device(name="cpu")) for name in ("full", "full-int8")]
         prepared = [encoders[0].prepare(load_image(sample.path)) for sample in sample_images()[:BATCH]]
         full, rough = (partial(encoder.encode, prepared) for encoder in encoders)
         rounds = interleave({"float32": full, "int8": rough}, ROUNDS)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search import load_encoder, sample_directory
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.encoders.lite_head import LiteHead
 from i2v_search.images.decoding import decode_image
@@ -85,7 +85,7 @@ def speed_part(command: str) -> str:
     """Prepare and encode 64 pictures of the sample, both encoders in turn."""
     paths = sorted(sample_directory().rglob("*.webp"))[:: 689 // IMAGES][:IMAGES]
     contents = [path.read_bytes() for path in paths]
-    encoders = {name: load_encoder(name, Engine(device="cpu")) for name in ("lite0", "lite")}
+    encoders = {name: load_encoder(name, Device(name="cpu")) for name in ("lite0", "lite")}
     whole = interleave({name: _whole(encoder, contents) for name, encoder in encoders.items()}, ROUNDS)
     alone = interleave({name: _forward(encoder, contents) for name, encoder in encoders.items()}, ROUNDS)
     rows = [

@@ -46,7 +46,7 @@ def search_part(command: str) -> str:
         for kind in KINDS:
             lines += _search_lines(directory, kind, server.uri, os.fspath(Path(folder) / "file.db"))
         server.kill()
-    header = ["index", "engine", "recall@10", "one query", "over FAISS", f"{BATCH} queries", "over FAISS"]
+    header = ["index", "device", "recall@10", "one query", "over FAISS", f"{BATCH} queries", "over FAISS"]
     return table(header, lines) + (
         f"\n\n{ROWS:,} synthetic rows of 4,096 dimensions, 256 components sent; recall@{TOP} on 400 rows, as "
         "FAISS's own is measured; times of `index.search`, re-rank included. "
@@ -60,7 +60,7 @@ def _search_lines(directory: Path, kind: IndexKind, uri: str, file: str) -> list
     for name, place in (("Milvus Lite server", uri), ("Milvus Lite file", file)):
         where = f"{place}#{kind}"
         done = push_to_milvus(directory, where)
-        milvus = Collection.open(directory, search_engine="milvus", milvus_uri=where)
+        milvus = Collection.open(directory, backend="milvus", milvus_uri=where)
         opened[f"{name}, {done.index}"] = milvus._vector_index
     faiss = opened["FAISS"]
     asked = choose_queries(faiss.store, 400, seed=1)

@@ -18,7 +18,7 @@ from benchmarks.timing import interleave, run_parts, table
 from i2v_search import Collection, sample_directory
 from i2v_search.build.ray.extraction import extract_on_ray
 from i2v_search.build.ray.worker_results import ClusterExtraction
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 
 SIZES = (100, 400, 1200)
 ROUNDS = 2
@@ -60,11 +60,11 @@ def _measure(scratch: Path, images: int, command: str) -> list[str]:
         return scratch / f"collection-{next(numbers)}"
 
     def plain() -> None:
-        Collection.extract(target(), [folder], engine=Engine(device="cpu", threads=CORES))
+        Collection.extract(target(), [folder], device=Device(name="cpu", threads=CORES))
 
     def ray() -> None:
-        engine = Engine(device="cpu", threads=1)
-        told.append(extract_on_ray(target(), [folder], workers=CORES, engine=engine))
+        device = Device(name="cpu", threads=1)
+        told.append(extract_on_ray(target(), [folder], workers=CORES, device=device))
 
     def clean() -> None:
         for path in scratch.glob("collection-*"):

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 if TYPE_CHECKING:
     from i2v_search.build.extract import Extraction
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from i2v_search.build.upkeep.relocating import Relocation
     from i2v_search.build.upkeep.repairing import LostImage, Repair
     from i2v_search.build.upkeep.rewriting import Compaction
-    from i2v_search.choices import Engine
+    from i2v_search.choices import Device
     from i2v_search.collection.collection import Collection
     from i2v_search.collection.info import CollectionInfo
     from i2v_search.encoders import i2v
@@ -54,13 +55,13 @@ _HOMES = {
     "Compaction": "build.upkeep.rewriting",
     "Damage": "store.checksums",
     "Dataset": "training.datasets.dataset",
+    "Device": "choices",
     "Duplicate": "search.duplicates.groups",
     "DuplicateGroup": "search.duplicates.groups",
     "Duplicates": "search.duplicates.groups",
     "Encoder": "encoders.base",
     "EncoderInfo": "encoders.base",
     "Encoding": "encoders.base",
-    "Engine": "choices",
     "Evaluation": "training.evaluation.evaluation",
     "Example": "search.query",
     "Export": "build.upkeep.exporting",
@@ -113,6 +114,9 @@ _HOMES = {
     "train": "training.run",
 }
 
+# What public names were called one release ago.
+_RENAMED = {"Engine": "Device"}
+
 __all__ = [
     "Collection",
     "CollectionInfo",
@@ -120,13 +124,13 @@ __all__ = [
     "Compaction",
     "Damage",
     "Dataset",
+    "Device",
     "Duplicate",
     "DuplicateGroup",
     "Duplicates",
     "Encoder",
     "EncoderInfo",
     "Encoding",
-    "Engine",
     "Evaluation",
     "Example",
     "Export",
@@ -184,6 +188,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "i2v":
         return import_module(f"{__name__}.encoders.i2v")
+    if name in _RENAMED:
+        warn(f"{__name__}.{name} is now called {_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        return __getattr__(_RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

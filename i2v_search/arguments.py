@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
+from functools import wraps
+from typing import Any, ParamSpec, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 from i2v_search.errors import QueryError
 
@@ -14,6 +16,9 @@ from i2v_search.errors import QueryError
 StoredImage: TypeAlias = SupportsIndex | str | os.PathLike[str]
 #: One or several of them.
 StoredImages: TypeAlias = StoredImage | Iterable[StoredImage]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _SHOWN = 60
 #: More than a number of 64 bits has: Python itself refuses to read thousands of digits.
@@ -32,6 +37,35 @@ def several(given: Any) -> list[Any]:
     if alone or getattr(given, "ndim", 1) == 0:
         return [given]
     return list(given)
+
+
+def renamed(**names: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Let keyword arguments be called as they were one release ago, with a DeprecationWarning.
+
+    Args:
+        names: the old name of each, and its name now.
+
+    >>> @renamed(colour="color")
+    ... def paint(*, color: str) -> str:
+    ...     return color
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     paint(colour="red")
+    'red'
+    """
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(function)
+        def call(*args: _P.args, **given: _P.kwargs) -> _R:
+            for old, new in names.items():
+                if old in given:
+                    warnings.warn(f"argument {old} is now called {new}", DeprecationWarning, stacklevel=2)
+                    given[new] = given.pop(old)
+            return function(*args, **given)
+
+        return call
+
+    return decorate
 
 
 def whole(name: str, given: SupportsIndex) -> int:

@@ -1,16 +1,17 @@
 """The words users choose from, in Python, on the command line and in recipes."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from i2v_search.arguments import plain_numbers
+from i2v_search.arguments import plain_numbers, renamed, shown
+from i2v_search.errors import QueryError
 
 #: How two vectors are compared: `i2v_search.index.similarity`.
 SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.index.planner`.
 IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 #: What proposes neighbours: FAISS in this process, or a Milvus server.
-SearchEngine: TypeAlias = Literal["faiss", "milvus"]
+Backend: TypeAlias = Literal["faiss", "milvus"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
 #: The file formats of a moving picture: `i2v_search.pictures.animation`.
@@ -20,7 +21,7 @@ DuplicateKind: TypeAlias = Literal["exact", "pixels", "near", "variants"]
 #: How a collection is laid out in two dimensions: `i2v_search.index.mapping`.
 MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]
 #: Where an encoder runs.
-Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 #: In which numbers a GPU computes.
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 #: How tags are chosen: one threshold for all, or each tag's own for the best F0.5, F1 or F2.
@@ -36,26 +37,38 @@ TrainingCriterion: TypeAlias = Literal["map", "loss"]
 
 
 @dataclass(frozen=True)
-class Engine:
-    """How encoders run.
+class Device:
+    """Where and how encoders run; wherever one is taken, its name alone will do.
 
     Attributes:
-        device: ``"auto"`` takes a GPU where torch sees one, else the CPU.
+        name: ``"auto"`` takes a GPU where torch sees one, else the CPU.
         threads: CPU threads of the forward pass; None takes every core.
         batch_size: images a forward pass; None takes what runs best, measured on a GPU.
         precision: of a GPU; ``"auto"`` is bfloat16 where CUDA has it. A CPU computes in float32.
         compile: let torch compile the network; slow to start, faster after.
 
     Example:
-        >>> Engine(device="cpu", threads=2).precision
+        >>> Device("cpu", threads=2).precision
         'auto'
     """
 
-    device: Device = "auto"
+    name: DeviceName = "auto"
     threads: int | None = None
     batch_size: int | None = None
     precision: Precision = "auto"
     compile: bool = False
 
     def __post_init__(self) -> None:
+        if self.name not in get_args(DeviceName):
+            known = ", ".join(get_args(DeviceName))
+            raise QueryError(f"no device is called {shown(self.name)}; known: {known}")
         plain_numbers(self)
+
+    @staticmethod
+    def of(given: "Device | DeviceName") -> "Device":
+        """The device that a name alone stands for; a device as it is."""
+        return given if isinstance(given, Device) else Device(given)
+
+
+# It was `Engine`, with the name as `device`, one release ago.
+Device.__init__ = renamed(device="name")(Device.__init__)  # type: ignore[method-assign]

@@ -14,7 +14,7 @@ from PIL import Image
 from small_build import make_parts_tiny
 from worn import copy_of, wear
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.images.sample import sample_images
@@ -59,7 +59,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[GridEncoder]:
     """Make encoder ``grid`` known for one test; the list grows by every one that is loaded by name."""
     encoders: list[GridEncoder] = []
 
-    def factory(_: Engine) -> GridEncoder:
+    def factory(_: Device) -> GridEncoder:
         encoders.append(GridEncoder())
         return encoders[-1]
 
@@ -74,9 +74,7 @@ def sample_collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     folders: list[Path] = []
     while sum(counts[folder] for folder in folders) < 100:
         folders.append(list(counts)[len(folders)])
-    return Collection.build(
-        tmp_path_factory.mktemp("sample"), folders, engine=Engine(device="cpu", threads=1)
-    )
+    return Collection.build(tmp_path_factory.mktemp("sample"), folders, device=Device(name="cpu", threads=1))
 
 
 @pytest.fixture(scope="session")

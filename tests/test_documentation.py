@@ -15,7 +15,7 @@ from folders import ROOT
 from PIL import Image
 
 import i2v_search
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.cli.main import app
 from i2v_search.encoders.registry import load_tagger
 
@@ -111,7 +111,7 @@ def test_every_command_and_option_is_in_the_readme() -> None:
 
 def test_the_tags_of_the_readme_are_tags_of_the_default_encoder() -> None:
     before_other_weights = README.partition("## Using the original weights")[0]
-    known = set(load_tagger("lite", Engine("cpu", 1)).vocabulary.names)
+    known = set(load_tagger("lite", Device("cpu", 1)).vocabulary.names)
     found = re.findall(r"""tags[= ](["'])(.+?)\1""", before_other_weights)
     assert len(found) >= 3
     for _, tags in found:

@@ -10,7 +10,7 @@ from i2v_search.arguments import StoredImages, several
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.indexing import _removals_of, lift_removals, note_mounts, require_similarity
 from i2v_search.build.presence import root_is_away
-from i2v_search.choices import Engine, SimilarityName
+from i2v_search.choices import Device, SimilarityName
 from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder
 from i2v_search.encoders.registry import load_encoder, load_tagger
 from i2v_search.errors import (
@@ -36,7 +36,7 @@ def extract_features(
     sync: bool,
     strict: bool,
     tagger: str | None,
-    engine: Engine,
+    device: Device,
     report: Report,
     exclude: Sequence[str] = (),
     wanted: Wanted = everything,
@@ -55,7 +55,7 @@ def extract_features(
     require_similarity(similarity)
     with WriterLock(directory):
         manifest = Manifest.find(directory)
-        loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, engine), manifest, engine)
+        loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, device), manifest, device)
         manifest = begin_manifest(directory, manifest, loaded, similarity, root)
         manifest = lift_removals(directory, manifest, images, forget=forget_removals)
         writer = StoreWriter(directory, manifest)
@@ -140,21 +140,21 @@ def remove_rows(directory: Path, images: StoredImages) -> set[int]:
     return positions
 
 
-def resolve_encoder(encoder: str | Encoder | None, manifest: Manifest | None, engine: Engine) -> Encoder:
+def resolve_encoder(encoder: str | Encoder | None, manifest: Manifest | None, device: Device) -> Encoder:
     """Load the encoder asked for, or the collection's own; refuse any other.
 
     Raises:
         EncoderMismatchError: the collection's vectors were made by another.
     """
     name = encoder or (manifest.encoder.id if manifest else "lite")
-    loaded = load_encoder(name, engine) if isinstance(name, str) else name
+    loaded = load_encoder(name, device) if isinstance(name, str) else name
     if manifest is not None:
         _require_same("encoder", loaded.info, manifest.encoder)
     return loaded
 
 
 def resolve_tagger(
-    tagger: str | None, encoder: Encoder, manifest: Manifest | None, engine: Engine
+    tagger: str | None, encoder: Encoder, manifest: Manifest | None, device: Device
 ) -> Encoder:
     """Give an encoder the tagger asked for, or the collection's own; refuse any other.
 
@@ -163,7 +163,7 @@ def resolve_tagger(
     """
     name = tagger or (manifest.tagger.id if manifest and manifest.tagger else None)
     tags_itself = name == encoder.info.id and encoder.vocabulary is not None
-    tagged = encoder if name is None or tags_itself else TaggedEncoder(encoder, load_tagger(name, engine))
+    tagged = encoder if name is None or tags_itself else TaggedEncoder(encoder, load_tagger(name, device))
     if manifest is not None:
         _require_same("tagger", tagger_info(tagged), manifest.tagger)
     return tagged

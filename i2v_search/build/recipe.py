@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
-from i2v_search.choices import Device, Engine, IndexKind, Precision, SimilarityName
+from i2v_search.choices import Device, DeviceName, IndexKind, Precision, SimilarityName
 from i2v_search.errors import RecipeError
 from i2v_search.index.planner import LATENCY_MS, PCA_DIMENSIONS, RECALL_TARGET, IndexWishes
 
@@ -32,15 +32,15 @@ class EncoderTable(_Table):
     """``[encoder]``: what turns them into vectors."""
 
     name: str = "lite"
-    device: Device = "auto"
+    device: DeviceName = "auto"
     tagger: str | None = None
     threads: int | None = Field(default=None, ge=1, le=1024)
     batch_size: int | None = Field(default=None, ge=1, le=65_536)
     precision: Precision = "auto"
 
-    def engine(self) -> Engine:
+    def where(self) -> Device:
         """Where and how the encoder runs."""
-        return Engine(self.device, self.threads, self.batch_size, self.precision)
+        return Device(self.device, self.threads, self.batch_size, self.precision)
 
 
 class SimilarityTable(_Table):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.cli.options import (
     DEFAULT,
     BatchOption,
@@ -94,7 +94,7 @@ def build(
             exclude=exclude or (),
             strict=strict,
             tagger=tagger,
-            engine=Engine(device, threads, batch_size_of(batch_size), precision),
+            device=Device(device, threads, batch_size_of(batch_size), precision),
             forget_removals=forget_removals,
             report=report,
         )
@@ -149,7 +149,7 @@ def extract(
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 
-    engine = Engine(device, threads, batch_size_of(batch_size), precision)
+    where = Device(device, threads, batch_size_of(batch_size), precision)
     if cluster is not None:
         if shard is not None:
             raise typer.BadParameter("--cluster makes shards itself: give either --shard or --cluster")
@@ -163,7 +163,7 @@ def extract(
             exclude=exclude or (),
             strict=strict,
             tagger=tagger,
-            engine=engine,
+            device=where,
             forget_removals=forget_removals,
         )
         return
@@ -177,7 +177,7 @@ def extract(
             exclude=exclude or (),
             strict=strict,
             tagger=tagger,
-            engine=engine,
+            device=where,
             forget_removals=forget_removals,
             wanted=_wanted(shard),
             report=report,

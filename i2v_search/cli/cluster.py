@@ -25,7 +25,7 @@ def push(
 ) -> None:
     """Send a collection to a Milvus server: what is there is compared row by row, and what differs is sent.
 
-    May be stopped and run again at any time. Then: i2v-search search --engine milvus.
+    May be stopped and run again at any time. Then: i2v-search search --backend milvus.
     """
     _push(collection, milvus_uri, wait, json=json, replace=replace)
 

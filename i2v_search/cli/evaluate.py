@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2v_search.choices import Device, Engine, SimilarityName
+from i2v_search.choices import Device, DeviceName, SimilarityName
 from i2v_search.cli.options import ExcludeOption, JsonOption
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def evaluate(
     similarity: Annotated[
         SimilarityName, typer.Option("--similarity", help="How vectors are compared.")
     ] = "centred",
-    device: Annotated[Device, typer.Option("--device", help="Where the encoders run.")] = "auto",
+    device: Annotated[DeviceName, typer.Option("--device", help="Where the encoders run.")] = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads of the encoders.")
     ] = None,
@@ -71,7 +71,7 @@ def evaluate(
             similarity=similarity,
             held_out=held_out,
             seed=seed,
-            engine=Engine(device, threads),
+            device=Device(device, threads),
             report=report,
         )
     document = found.to_dict()

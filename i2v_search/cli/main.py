@@ -28,6 +28,7 @@ from i2v_search.cli.options import (
     StrictOption,
     open_collection,
 )
+from i2v_search.cli.renamed import RenamedOptions
 from i2v_search.cli.search import search
 from i2v_search.cli.serve import serve
 from i2v_search.cli.tag import tag
@@ -50,11 +51,15 @@ app.add_typer(datasets_app)
 app.command(epilog="Example: i2v-search build ~/art --collection index/art")(build)
 app.command(epilog="Example: i2v-search extract ~/art")(extract)
 app.command(epilog="Example: i2v-search index --memory 2GB --recall 0.999")(index)
-app.command(epilog="Example: i2v-search search cat.png --top 20 --tags 'animal, -dog' --sheet cats.png")(
-    search
-)
-app.command(epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png")(morph)
-app.command(epilog="Example: i2v-search serve --collection index/art")(serve)
+app.command(
+    cls=RenamedOptions,
+    epilog="Example: i2v-search search cat.png --top 20 --tags 'animal, -dog' --sheet cats.png",
+)(search)
+app.command(
+    cls=RenamedOptions,
+    epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png",
+)(morph)
+app.command(cls=RenamedOptions, epilog="Example: i2v-search serve --collection index/art")(serve)
 app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 app.command(epilog="Example: i2v-search evaluate ~/art --against lite0 --sheet sheet.png")(evaluate)
 app.command("map", epilog="Example: i2v-search map --out map.html")(draw_map)

@@ -12,8 +12,8 @@ from i2v_search.arguments import read_whole, shown
 from i2v_search.choices import MorphMethod
 from i2v_search.cli.options import (
     DEFAULT,
+    BackendOption,
     CollectionOption,
-    EngineOption,
     ExplicitOption,
     JsonOption,
     MilvusOption,
@@ -41,7 +41,7 @@ def morph(
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--not", help="Id or path of an image to walk around: not this one; repeatable."),
+        typer.Option("--avoid", help="Id or path of an image that the morph must not use; repeatable."),
     ] = None,
     steps: Annotated[
         str, typer.Option("--steps", "-n", help="Images between A and B, or auto: as many as it needs.")
@@ -65,7 +65,7 @@ def morph(
     drawing: Annotated[
         Path | None, typer.Option("--map", help="Write a picture of the walk among its neighbours (PNG).")
     ] = None,
-    engine: EngineOption = "faiss",
+    backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -75,7 +75,7 @@ def morph(
     count = _steps_of(steps)
     if animation is not None and animation.suffix.lower() not in {".webp", ".gif"}:
         raise typer.BadParameter(f"--animation must end in .webp or .gif, not {animation.name!r}")
-    opened = open_collection(collection, engine, milvus_uri)
+    opened = open_collection(collection, backend, milvus_uri)
     filters: dict[str, Any] = {
         "exclude": exclude or (),
         "tags": tags,

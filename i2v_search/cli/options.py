@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2v_search.arguments import read_whole, shown
-from i2v_search.choices import Device, IndexKind, Precision, SearchEngine, SimilarityName
+from i2v_search.choices import Backend, DeviceName, IndexKind, Precision, SimilarityName
 
 if TYPE_CHECKING:
     from i2v_search.collection.collection import Collection
@@ -40,7 +40,7 @@ ForgetOption = Annotated[
     bool,
     typer.Option("--forget-removals", help="Take in again what was removed; else only what is named."),
 ]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the encoder runs.")]
+DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Where the encoder runs.")]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of the encoder; default: all cores.")
 ]
@@ -86,9 +86,9 @@ PathsOption = Annotated[
     list[str] | None, typer.Option("--path", help="Folder, file or glob: 'birds', '*/old/*.png'; repeatable.")
 ]
 
-EngineOption = Annotated[
-    SearchEngine,
-    typer.Option("--engine", help="What proposes neighbours: the index here, or a Milvus server; see push."),
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="Search backend: local index or Milvus server (see push)."),
 ]
 MilvusOption = Annotated[
     str | None,
@@ -125,13 +125,11 @@ def paths_only_of(paths_only: bool, null: bool, json: bool) -> bool:
     return paths_only or null
 
 
-def open_collection(
-    directory: Path, search_engine: SearchEngine = "faiss", milvus_uri: str | None = None
-) -> Collection:
+def open_collection(directory: Path, backend: Backend = "faiss", milvus_uri: str | None = None) -> Collection:
     """Open the collection that an option names."""
     from i2v_search.collection.collection import Collection
 
-    return Collection.open(directory, search_engine=search_engine, milvus_uri=milvus_uri)
+    return Collection.open(directory, backend=backend, milvus_uri=milvus_uri)
 
 
 def batch_size_of(text: str) -> int | None:

@@ -11,8 +11,8 @@ import typer
 
 from i2v_search.cli.options import (
     DEFAULT,
+    BackendOption,
     CollectionOption,
-    EngineOption,
     JsonOption,
     MilvusOption,
     open_collection,
@@ -136,7 +136,7 @@ def search(
             "--null", "-0", help="Only file paths, a NUL after each: for xargs -0.", rich_help_panel=_OUTPUT
         ),
     ] = False,
-    engine: EngineOption = "faiss",
+    backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -149,7 +149,7 @@ def search(
     from i2v_search.search.query import UNLIKE_WEIGHT, Example
 
     paths_only = paths_only_of(paths_only, null, json)
-    opened = open_collection(collection, engine, milvus_uri)
+    opened = open_collection(collection, backend, milvus_uri)
     options: dict[str, Any] = {
         "top": top,
         "offset": (page - 1) * top,

@@ -13,8 +13,8 @@ import typer
 from i2v_search.cli.access_log import AccessLog, log_requests, reopen_on_hangup
 from i2v_search.cli.options import (
     DEFAULT,
+    BackendOption,
     CollectionOption,
-    EngineOption,
     MilvusOption,
     bytes_of,
     open_collection,
@@ -57,7 +57,7 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", help="Further name of this server; repeatable.")
     ] = None,
-    engine: EngineOption = "faiss",
+    backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     access_log: Annotated[
         Path | None,
@@ -69,7 +69,7 @@ def serve(
 ) -> None:
     """Open a page to search and morph in, and an HTTP API, on this machine."""
     _share_cores(workers)
-    from i2v_search.choices import Engine
+    from i2v_search.choices import Device
     from i2v_search.web.server_settings import ServerSettings
 
     settings = ServerSettings(
@@ -82,11 +82,11 @@ def serve(
         max_upload_pixels=max_upload_pixels,
         connections=connections,
         rate=rate,
-        engine=Engine(threads=_cores()),
+        device=Device(threads=_cores()),
     )
     logs = access_log is not None or not sys.stderr.isatty()
     log = log_requests(access_log) if logs else None
-    opened = open_collection(collection, engine, milvus_uri)
+    opened = open_collection(collection, backend, milvus_uri)
     shows = sys.stdout.isatty() if open_page is None else open_page
     _run(opened, settings, port, log=log, shows=shows)
 
@@ -106,11 +106,11 @@ def _run(
     query = f"/?token={settings.token}" if settings.token else "/"
 
     def when_ready() -> None:
+        if log is not None:
+            reopen_on_hangup(log)  # before anything is said: who reads it may close the terminal at once
         directory, page = escape(str(opened.directory)), escape(address + query)
         show.out.print(f"{len(opened)} images of {directory} at [bold]{page}[/bold]")
         show.out.print("Stop with Ctrl-C.")
-        if log is not None:
-            reopen_on_hangup(log)
         if shows:
             from i2v_search.cli.browser import open_page
 

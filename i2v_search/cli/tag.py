@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from i2v_search.choices import Device, Engine, Rule
+from i2v_search.choices import Device, DeviceName, Rule
 from i2v_search.cli.options import ExcludeOption, ImagesArgument
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def tag(
     raw: Annotated[
         bool, typer.Option("--raw", help="With --csv: texts as they are, for programs, not spreadsheets.")
     ] = False,
-    device: Annotated[Device, typer.Option("--device", help="Where the tagger runs.")] = "auto",
+    device: Annotated[DeviceName, typer.Option("--device", help="Where the tagger runs.")] = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads of the tagger.")
     ] = None,
@@ -71,7 +71,7 @@ def tag(
         raise typer.BadParameter("choose one of --append and --overwrite")
     if (append or overwrite) and not sidecar:
         raise typer.BadParameter("--append and --overwrite go with --sidecar")
-    loaded = load_tagger(tagger, Engine(device, threads))
+    loaded = load_tagger(tagger, Device(device, threads))
     skipped: list[Skipped] = []
     kept: list[Skipped] = []
     tally = Tally()

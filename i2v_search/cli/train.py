@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2v_search.choices import Device, Engine, Precision, TrainingCriterion, TrainingModel, TrainingOptimizer
+from i2v_search.choices import (
+    Device,
+    DeviceName,
+    Precision,
+    TrainingCriterion,
+    TrainingModel,
+    TrainingOptimizer,
+)
 from i2v_search.cli.options import ExcludeOption, JsonOption
 
 if TYPE_CHECKING:
@@ -48,7 +55,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the unfinished run in --out; same options.")
     ] = False,
-    device: Annotated[Device, typer.Option("--device", help="Where it trains.")] = "auto",
+    device: Annotated[DeviceName, typer.Option("--device", help="Where it trains.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     precision: Annotated[Precision, typer.Option("--precision", help="Mixed precision.")] = "auto",
     json: JsonOption = False,
@@ -94,7 +101,7 @@ def train(
                 start=read_start(start) if start else None,
                 name=name,
                 resume=resume,
-                engine=Engine(device, threads, precision=precision),
+                device=Device(device, threads, precision=precision),
                 report=report,
             )
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arguments import StoredImage, StoredImages, number, several, whole
+from i2v_search.arguments import StoredImage, StoredImages, number, renamed, several, whole
 from i2v_search.build.extract import Extraction
 from i2v_search.build.features import extract_features, remove_rows, resolve_encoder
 from i2v_search.build.indexing import build_index, has_index, plan_for
@@ -22,7 +22,15 @@ from i2v_search.build.upkeep.merging import Merge, merge_collections
 from i2v_search.build.upkeep.relocating import Relocation, relocate_collection
 from i2v_search.build.upkeep.repairing import Repair, repair_collection
 from i2v_search.build.upkeep.rewriting import Compaction, compact_collection
-from i2v_search.choices import DuplicateKind, Engine, MapMethod, MorphMethod, SearchEngine, SimilarityName
+from i2v_search.choices import (
+    Backend,
+    Device,
+    DeviceName,
+    DuplicateKind,
+    MapMethod,
+    MorphMethod,
+    SimilarityName,
+)
 from i2v_search.collection.info import CollectionInfo
 from i2v_search.encoders.base import Encoder, TaggedEncoder
 from i2v_search.errors import CollectionDamagedError, IndexStaleError, MorphError, QueryError
@@ -75,45 +83,44 @@ class Collection:
         self,
         directory: Path,
         *,
-        engine: Engine = Engine(),
-        search_engine: SearchEngine = "faiss",
+        device: Device | DeviceName = Device(),
+        backend: Backend = "faiss",
         milvus_uri: str | None = None,
     ) -> None:
-        if search_engine not in get_args(SearchEngine):
+        if backend not in get_args(Backend):
             raise QueryError(
-                f"no search engine is called {search_engine!r}; known: {', '.join(get_args(SearchEngine))}"
+                f"no search backend is called {backend!r}; known: {', '.join(get_args(Backend))}"
             )
         self.directory = directory
         #: What proposes neighbours, and where it is.
-        self.search_engine, self.milvus_uri = search_engine, milvus_uri
+        self.backend, self.milvus_uri = backend, milvus_uri
         self.changes: Extraction | None = None
         self.merged: Merge | None = None
-        self._engine = engine
+        self._device = Device.of(device)
         self._encoder: Encoder | None = None
         self._load()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as a place and how it was opened, never as data: it opens it anew."""
-        opened = partial(
-            type(self), engine=self._engine, search_engine=self.search_engine, milvus_uri=self.milvus_uri
-        )
+        opened = partial(type(self), device=self._device, backend=self.backend, milvus_uri=self.milvus_uri)
         return opened, (self.directory.absolute(),)
 
     @classmethod
+    @renamed(engine="device", search_engine="backend")
     def open(
         cls,
         directory: str | os.PathLike[str],
         *,
-        engine: Engine = Engine(),
-        search_engine: SearchEngine = "faiss",
+        device: Device | DeviceName = Device(),
+        backend: Backend = "faiss",
         milvus_uri: str | None = None,
     ) -> Self:
         """Open a collection for searching.
 
         Args:
             directory: where it was built.
-            engine: where query images are encoded; the encoder is loaded when first needed.
-            search_engine: what proposes neighbours: ``"faiss"``, the collection's own index, or ``"milvus"``,
+            device: where query images are encoded; the encoder is loaded when first needed.
+            backend: what proposes neighbours: ``"faiss"``, the collection's own index, or ``"milvus"``,
                 a server that `push_to_milvus` sent it to. Answers are the same; it is connected to when first
                 needed.
             milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, perhaps with
@@ -122,11 +129,12 @@ class Collection:
         Raises:
             CollectionNotFoundError: there is none.
             CollectionDamagedError: a file is missing or not what it claims to be.
-            QueryError: there is no such search engine.
+            QueryError: there is no such backend.
         """
-        return cls(Path(directory), engine=engine, search_engine=search_engine, milvus_uri=milvus_uri)
+        return cls(Path(directory), device=device, backend=backend, milvus_uri=milvus_uri)
 
     @classmethod
+    @renamed(engine="device")
     def build(
         cls,
         directory: str | os.PathLike[str],
@@ -137,7 +145,7 @@ class Collection:
         wishes: IndexWishes | None = None,
         strict: bool = False,
         tagger: str | None = None,
-        engine: Engine = Engine(),
+        device: Device | DeviceName = Device(),
         exclude: Sequence[str] = (),
         forget_removals: bool = False,
         report: Report = silent,
@@ -157,7 +165,7 @@ class Collection:
             wishes: what is asked of the index; None keeps what was asked before, or asks for nothing special.
             strict: raise on the first image that cannot be read.
             tagger: name of an imported tagger whose tags are stored; None takes the collection's own, if any.
-            engine: where and how they run.
+            device: where and how they run.
             exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of
                 the collection that they match leaves it. ``.i2vignore`` files in folders say the same.
             forget_removals: let every image in that was removed before.
@@ -180,7 +188,7 @@ class Collection:
             similarity=similarity,
             strict=strict,
             tagger=tagger,
-            engine=engine,
+            device=device,
             exclude=exclude,
             forget_removals=forget_removals,
             report=report,
@@ -215,7 +223,7 @@ class Collection:
             strict=loaded.images.strict,
             exclude=loaded.images.exclude,
             tagger=loaded.encoder.tagger,
-            engine=loaded.encoder.engine(),
+            device=loaded.encoder.where(),
             forget_removals=forget_removals,
             report=report,
         )
@@ -227,6 +235,7 @@ class Collection:
         return collection
 
     @classmethod
+    @renamed(engine="device")
     def extract(
         cls,
         directory: str | os.PathLike[str],
@@ -237,7 +246,7 @@ class Collection:
         sync: bool = True,
         strict: bool = False,
         tagger: str | None = None,
-        engine: Engine = Engine(),
+        device: Device | DeviceName = Device(),
         exclude: Sequence[str] = (),
         wanted: Wanted = everything,
         forget_removals: bool = False,
@@ -257,13 +266,13 @@ class Collection:
             sync=sync,
             strict=strict,
             tagger=tagger,
-            engine=engine,
+            device=Device.of(device),
             exclude=exclude,
             wanted=wanted,
             forget_removals=forget_removals,
             report=report,
         )
-        collection = cls(Path(directory), engine=engine)
+        collection = cls(Path(directory), device=device)
         collection._encoder = loaded.encoder if isinstance(loaded, TaggedEncoder) else loaded
         collection.changes = changes
         return collection
@@ -286,7 +295,7 @@ class Collection:
             sync=False,
             strict=strict,
             tagger=None,
-            engine=self._engine,
+            device=self._device,
             exclude=exclude,
             forget_removals=forget_removals,
             report=report,
@@ -312,12 +321,13 @@ class Collection:
         return len(positions)
 
     @classmethod
+    @renamed(engine="device")
     def merge(
         cls,
         directory: str | os.PathLike[str],
         others: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
-        engine: Engine = Engine(),
+        device: Device | DeviceName = Device(),
         report: Report = silent,
     ) -> Self:
         """Take the images of collections built elsewhere into one, then index; the others are only read.
@@ -328,7 +338,7 @@ class Collection:
         Args:
             directory: of the collection; made if missing, like the first of the others.
             others: directories of collections with the same encoder and tagger.
-            engine: see `open`.
+            device: see `open`.
             report: told about progress.
 
         Returns:
@@ -343,7 +353,7 @@ class Collection:
             OSError: the disk is full; the next merge goes on from what was committed.
         """
         merged = merge_collections(Path(directory), [Path(other) for other in several(others)], report=report)
-        collection = cls(Path(directory), engine=engine)
+        collection = cls(Path(directory), device=device)
         collection._reindex(report)
         collection.merged = merged
         return collection
@@ -555,7 +565,7 @@ class Collection:
             QueryError: an example, tag or option does not exist, or options contradict each other.
             ImageError: an image cannot be read.
             IndexStaleError: there is no index; tags alone need none.
-            SearchServerError: the Milvus server does not answer, with that search engine.
+            SearchServerError: the Milvus server does not answer, with that backend.
 
         Example:
             >>> import tempfile
@@ -862,7 +872,7 @@ class Collection:
             EncoderMismatchError: the installed encoder is not the one that made the vectors.
         """
         if self._encoder is None:
-            self._encoder = resolve_encoder(None, self._manifest, self._engine)
+            self._encoder = resolve_encoder(None, self._manifest, self._device)
         return self._encoder
 
     def _load(self) -> None:
@@ -887,9 +897,9 @@ class Collection:
             return self._open_index()
 
     def _open_index(self) -> SearchIndex:
-        if self.search_engine == "faiss":
+        if self.backend == "faiss":
             return load_index(self.store)
-        # pymilvus takes a second to load, and only this engine needs it.
+        # pymilvus takes a second to load, and only this backend needs it.
         from i2v_search.index.milvus.index import MilvusIndex
 
         return MilvusIndex.open(self.store, self.milvus_uri)
@@ -900,7 +910,7 @@ class Collection:
 
     @property
     def _has_graph(self) -> bool:
-        if self.search_engine == "milvus" and self._manifest.index is None:
+        if self.backend == "milvus" and self._manifest.index is None:
             return False
         return len(self.store) > 1 and "graph" in current_index(self.store).files
 

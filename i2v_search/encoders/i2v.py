@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.arguments import several
-from i2v_search.choices import Engine, Rule
+from i2v_search.choices import Device, Rule
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.i2v_input import PREPROCESSING, network_mean
 from i2v_search.encoders.networks.illustration2vec import (
@@ -207,7 +207,7 @@ def _make(
     sha256, mean = file_sha256(file), network_mean()
 
     def runtime(head: Head) -> Any:
-        return open_runtime(i2v_network(head), lambda: weights, key=sha256, engine=Engine())
+        return open_runtime(i2v_network(head), lambda: weights, key=sha256, device=Device())
 
     found = heads(weights)
     feature = tagger = None

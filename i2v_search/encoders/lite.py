@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
@@ -52,7 +52,7 @@ class LiteEncoder:
     """The default encoder; satisfies `i2v_search.encoders.base.Encoder` and `Tagger`.
 
     Args:
-        engine: where and how it runs.
+        device: where and how it runs.
         folder: what `scripts.lite.lite` wrote; None takes the one in the package.
 
     Raises:
@@ -61,7 +61,7 @@ class LiteEncoder:
 
     shrink_to: int | None = efficientnet.SIZE
 
-    def __init__(self, engine: Engine = Engine(), folder: Path | None = None) -> None:
+    def __init__(self, device: Device = Device(), folder: Path | None = None) -> None:
         folder = folder or model_folder()
         try:
             weights = map_tensors(folder / WEIGHTS)
@@ -75,8 +75,8 @@ class LiteEncoder:
         self.info = EncoderInfo(
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
-        self._trunk = Trunk(lambda: in_float32(weights), sha256, engine)
-        self._head = HeadRuntime(self.head, engine.threads)
+        self._trunk = Trunk(lambda: in_float32(weights), sha256, device)
+        self._head = HeadRuntime(self.head, device.threads)
         self.batch_size = self._trunk.batch_size
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -98,13 +98,13 @@ class Trunk:
     Args:
         read_weights: gives the trunk's weights, float32.
         sha256: of their file.
-        engine: where and how it runs.
+        device: where and how it runs.
     """
 
-    def __init__(self, read_weights: Callable[[], Weights], sha256: str, engine: Engine = Engine()) -> None:
+    def __init__(self, read_weights: Callable[[], Weights], sha256: str, device: Device = Device()) -> None:
         network = statistics_network(tuple(statistic for statistic, _ in STATISTICS))
-        self._runtime = open_runtime(network, read_weights, key=sha256, engine=engine, by_image=True)
-        self.batch_size = engine.batch_size or self._runtime.best_batch(ROWS)
+        self._runtime = open_runtime(network, read_weights, key=sha256, device=device, by_image=True)
+        self.batch_size = device.batch_size or self._runtime.best_batch(ROWS)
 
     def statistics(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, 224, 224) float32, of `efficientnet.network_input` -> (n, 4104) float32, normalised."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.networks.runtime import open_runtime
@@ -26,7 +26,7 @@ class Lite0Encoder:
     """EfficientNet-Lite0 features; satisfies `i2v_search.encoders.base.Encoder`.
 
     Args:
-        engine: where and how it runs.
+        device: where and how it runs.
 
     Raises:
         EncoderError: the weights package is not installed, or its file is damaged.
@@ -35,7 +35,7 @@ class Lite0Encoder:
     shrink_to: int | None = efficientnet.SIZE
     vocabulary: Vocabulary | None = None
 
-    def __init__(self, engine: Engine = Engine()) -> None:
+    def __init__(self, device: Device = Device()) -> None:
         path = efficientnet.weights_path()
         sha256 = file_sha256(path)
         self.info = EncoderInfo(
@@ -45,10 +45,10 @@ class Lite0Encoder:
             efficientnet.lite_network(),
             lambda: efficientnet.read_weights(path),
             key=sha256,
-            engine=engine,
+            device=device,
             by_image=True,
         )
-        self.batch_size = engine.batch_size or self._runtime.best_batch(8)
+        self.batch_size = device.batch_size or self._runtime.best_batch(8)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Fit an RGB image into (224, 224, 3) uint8, centred on white; its aspect ratio is kept."""

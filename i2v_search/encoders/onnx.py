@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.model_folder import OnnxDescription
 from i2v_search.encoders.networks.runtime import onnx_session, run_session
@@ -37,7 +37,7 @@ class OnnxModel:
         model: its file, or the file's content.
         description: its input and outputs.
         vocabulary: of the tag output, None without one.
-        engine: CPU threads and batch size; it runs on the CPU.
+        device: CPU threads and batch size; it runs on the CPU.
 
     Raises:
         EncoderError: ONNX Runtime does not run it, it takes no images as described, or lacks an output.
@@ -52,14 +52,14 @@ class OnnxModel:
         model: Path | bytes,
         description: OnnxDescription,
         vocabulary: Vocabulary | None = None,
-        engine: Engine = Engine(),
+        device: Device = Device(),
     ) -> None:
         self.info = info
-        self.batch_size = engine.batch_size or 8
+        self.batch_size = device.batch_size or 8
         self.description = description
         self.shrink_to: int | None = description.size
         self.vocabulary = vocabulary
-        self._session: Any = onnx_session(model, threads=engine.threads)
+        self._session: Any = onnx_session(model, threads=device.threads)
         self.outputs = [output.name for output in self._session.get_outputs()]
         for name in description.outputs:
             if name not in self.outputs:

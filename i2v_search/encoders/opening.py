@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine, TrainingModel
+from i2v_search.choices import Device, TrainingModel
 from i2v_search.encoders.base import Encoder, EncoderInfo, Tagger
 from i2v_search.encoders.i2v_input import network_mean
 from i2v_search.encoders.model_folder import (
@@ -34,7 +34,7 @@ from i2v_search.encoders.trained import TrainedModel, preprocessing_of, trained_
 from i2v_search.errors import EncoderError
 
 
-def open_encoder(name: str, engine: Engine) -> Encoder:
+def open_encoder(name: str, device: Device) -> Encoder:
     """Open an imported model for its feature vectors.
 
     Raises:
@@ -46,14 +46,14 @@ def open_encoder(name: str, engine: Engine) -> Encoder:
     info = card.info(card.dimension)
     if card.onnx is not None:
         vocabulary = load_vocabulary(folder, card.tags) if card.tags else None
-        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)
+        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, device)
     if card.tags is not None:
-        return _trained(info, card, folder, engine)
-    runtime = _runtime(i2v_network("feature"), card, folder, engine)
-    return FeatureModel(info, runtime, _mean(folder), engine.batch_size)
+        return _trained(info, card, folder, device)
+    runtime = _runtime(i2v_network("feature"), card, folder, device)
+    return FeatureModel(info, runtime, _mean(folder), device.batch_size)
 
 
-def open_tagger(name: str, engine: Engine) -> Tagger:
+def open_tagger(name: str, device: Device) -> Tagger:
     """Open an imported model for its tags.
 
     Raises:
@@ -64,11 +64,11 @@ def open_tagger(name: str, engine: Engine) -> Tagger:
         raise EncoderError(f"model {name!r} gives no tags")
     info, vocabulary = card.info(card.tags), load_vocabulary(folder, card.tags)
     if card.onnx is not None:
-        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, engine)  # type: ignore[return-value]
+        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, device)  # type: ignore[return-value]
     if card.dimension is not None:
-        return _trained(info, card, folder, engine)
-    runtime = _runtime(i2v_network("tag"), card, folder, engine)
-    return TagModel(info, runtime, _mean(folder), vocabulary, engine.batch_size)
+        return _trained(info, card, folder, device)
+    runtime = _runtime(i2v_network("tag"), card, folder, device)
+    return TagModel(info, runtime, _mean(folder), vocabulary, device.batch_size)
 
 
 def _checked(name: str) -> tuple[ModelCard, Path]:
@@ -78,13 +78,13 @@ def _checked(name: str) -> tuple[ModelCard, Path]:
     return card, check_model(card)
 
 
-def _trained(info: EncoderInfo, card: ModelCard, folder: Path, engine: Engine) -> TrainedModel:
+def _trained(info: EncoderInfo, card: ModelCard, folder: Path, device: Device) -> TrainedModel:
     """Open a trained network that gives both vector and tags."""
     name: TrainingModel = "lite" if card.kind == "lite" else "illustration2vec-features"
-    runtime = _runtime(trained_network(name), card, folder, engine)
+    runtime = _runtime(trained_network(name), card, folder, device)
     vocabulary = load_vocabulary(folder, card.tags or 0)
     return TrainedModel(
-        info, runtime, preprocessing_of(name, load_array(folder / MEAN)), vocabulary, engine.batch_size
+        info, runtime, preprocessing_of(name, load_array(folder / MEAN)), vocabulary, device.batch_size
     )
 
 
@@ -93,8 +93,8 @@ def _mean(folder: Path) -> NDArray[np.float32]:
     return network_mean() if mean is None else mean
 
 
-def _runtime(network: Network, card: ModelCard, folder: Path, engine: Engine) -> Runtime:
-    device = resolve_device(engine.device)
-    if device == "cpu" or card.precision == "int8":
-        return OnnxRuntime(folder / GRAPH, threads=engine.threads, by_image=card.kind == "lite")
-    return TorchRuntime(network, map_tensors(folder / WEIGHTS), device, engine)
+def _runtime(network: Network, card: ModelCard, folder: Path, device: Device) -> Runtime:
+    place = resolve_device(device.name)
+    if place == "cpu" or card.precision == "int8":
+        return OnnxRuntime(folder / GRAPH, threads=device.threads, by_image=card.kind == "lite")
+    return TorchRuntime(network, map_tensors(folder / WEIGHTS), place, device)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
 from i2v_search.encoders.model_folder import (
@@ -90,7 +90,7 @@ def quantize_model(
     if card is None or card.kind != "i2v-feature" or card.precision != "float32":
         raise EncoderError(f"{name!r} is not an imported float32 feature model; see i2v-search models list")
     folder = check_model(card)
-    encoder = open_encoder(name, Engine(device="cpu"))
+    encoder = open_encoder(name, Device(name="cpu"))
     prepared = _prepared(encoder, images)
     if len(prepared) < 2 * _NEIGHBOURS:
         raise EncoderError(
@@ -113,7 +113,7 @@ def quantize_model(
         )
         (target / CARD).write_text(copy.model_dump_json(indent=1), encoding="utf-8")
     exact = _encode(encoder, prepared, report)
-    rough = _encode(open_encoder(copy.name, Engine(device="cpu")), prepared, report)
+    rough = _encode(open_encoder(copy.name, Device(name="cpu")), prepared, report)
     cosine = (exact * rough).sum(1) / np.maximum(
         np.linalg.norm(exact, axis=1) * np.linalg.norm(rough, axis=1), 1e-12
     )

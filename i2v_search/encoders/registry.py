@@ -6,14 +6,15 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import TypeAlias
 
-from i2v_search.choices import Engine
+from i2v_search.arguments import renamed
+from i2v_search.choices import Device, DeviceName
 from i2v_search.encoders.base import Encoder, Tagger
 from i2v_search.encoders.model_folder import find_model, installed_models
 from i2v_search.errors import EncoderError
 
 ENTRY_POINT_GROUP = "i2v_search.encoders"
 
-Factory: TypeAlias = Callable[[Engine], Encoder]
+Factory: TypeAlias = Callable[[Device], Encoder]
 
 _FACTORIES: dict[str, Factory] = {}
 
@@ -26,7 +27,7 @@ def register_encoder(name: str, factory: Factory) -> None:
 
     Args:
         name: what users write after ``--encoder``.
-        factory: makes the encoder for an `Engine`; it may ignore what it cannot choose.
+        factory: makes the encoder for an `Device`; it may ignore what it cannot choose.
 
     Raises:
         EncoderError: the name is taken.
@@ -48,12 +49,13 @@ def tagger_names() -> list[str]:
     return sorted({card.name for card in installed_models() if card.tags} | {"lite"})
 
 
-def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
+@renamed(engine="device")
+def load_encoder(name: str = "lite", device: Device | DeviceName = Device()) -> Encoder:
     """Load an encoder by name.
 
     Args:
         name: one of `encoder_names()`, or a trained model's folder.
-        engine: where and how it runs.
+        device: where and how it runs.
 
     Returns:
         A ready encoder.
@@ -68,16 +70,17 @@ def load_encoder(name: str = "lite", engine: Engine = Engine()) -> Encoder:
         >>> encode_images(encoder, [Image.new("RGB", (320, 200), "teal")]).vectors.shape
         (1, 4096)
     """
-    return _find_factory(name)(engine)
+    return _find_factory(name)(Device.of(device))
 
 
-def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
+@renamed(engine="device")
+def load_tagger(name: str | None = None, device: Device | DeviceName = Device()) -> Tagger:
     """Load a tagger by name.
 
     Args:
         name: one of `tagger_names()`, or a trained model's folder; None takes the only one that was imported,
             or ``lite`` where none was.
-        engine: where and how it runs.
+        device: where and how it runs.
 
     Raises:
         EncoderError: there is no such tagger, or more than one to choose from.
@@ -88,7 +91,7 @@ def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
     if name == "lite":
         from i2v_search.encoders.lite import LiteEncoder
 
-        return LiteEncoder(engine)
+        return LiteEncoder(Device.of(device))
     card = find_model(name) if name else None
     if name is None or card is None or not card.tags:
         asked = "choose a tagger" if name is None else f"no tagger is called {name!r}"
@@ -97,7 +100,7 @@ def load_tagger(name: str | None = None, engine: Engine = Engine()) -> Tagger:
         )
     from i2v_search.encoders.opening import open_tagger
 
-    return open_tagger(name, engine)
+    return open_tagger(name, Device.of(device))
 
 
 def _find_factory(name: str) -> Factory:
@@ -130,4 +133,4 @@ def _find_factory(name: str) -> Factory:
         )
     from i2v_search.encoders.opening import open_encoder
 
-    return lambda engine: open_encoder(name, engine)
+    return lambda device: open_encoder(name, device)

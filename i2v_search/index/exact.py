@@ -1,4 +1,4 @@
-"""What every engine compares in full: rows that are few, that it does not hold, or that it proposes."""
+"""What every backend compares in full: rows that are few, that it does not hold, or that it proposes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What searching, morphs and duplicates ask of an index, whatever engine is behind it."""
+"""What searching, morphs and duplicates ask of an index, whatever backend is behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from i2v_search.store.feature_store import FeatureStore
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions that every allowed row meets, for an engine that can filter by itself.
+    """Conditions that every allowed row meets, for a backend that can filter by itself.
 
     They may let more rows pass than are allowed, never fewer: the mask that comes with them decides.
 
@@ -76,7 +76,7 @@ class SearchIndex(Protocol):
             k: how many.
             allowed: (rows,) bool over the positions of the store, True where a row may be returned; None
                 allows all.
-            where: what `allowed` was made from, where the caller knows; never needed, for some engines
+            where: what `allowed` was made from, where the caller knows; never needed, for some backends
                 quicker.
 
         Returns:

@@ -173,7 +173,8 @@ class Similarity:
         shares = weights.astype(np.float64) / np.abs(weights).max()
         # Sums of floats depend on their order: there is one for the same examples.
         order = sorted(range(len(shares)), key=lambda line: (shares[line], embedded[line].tobytes()))
-        total = shares[order] @ embedded[order].astype(np.float64)
+        shares, embedded = shares[order], embedded[order]
+        total = shares @ embedded.astype(np.float64)
         if self.euclidean:
             return np.asarray(total / np.abs(shares).sum(), np.float32)[None]
         if self.name == "hamming":

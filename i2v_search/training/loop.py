@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.networks.runtime import resolve_device, torch_dtype
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import TrainingError
@@ -54,7 +54,7 @@ class Loop:
         split: rows to learn from and rows to check it on.
         settings: how.
         fresh: layers that start from scratch.
-        engine: where it runs.
+        device: where it runs.
         folder: where checkpoints are kept; exists.
         identity: of the run; a checkpoint of another is not gone on with.
         checkpoint_seconds: time between two checkpoints, at least.
@@ -75,7 +75,7 @@ class Loop:
         *,
         folder: Path,
         fresh: frozenset[str] = frozenset(),
-        engine: Engine = Engine(),
+        device: Device = Device(),
         identity: str = "",
         checkpoint_seconds: float = SECONDS,
         report: Report = silent,
@@ -85,9 +85,9 @@ class Loop:
         self.position = Position()
         self._identity, self._report = identity, report
         self._checkpoint_seconds = checkpoint_seconds
-        self._device = resolve_device(engine.device)
-        self._threads = engine.threads or os.cpu_count() or 1
-        self._dtype = torch_dtype(self._device, engine.precision)
+        self._device = resolve_device(device.name)
+        self._threads = device.threads or os.cpu_count() or 1
+        self._dtype = torch_dtype(self._device, device.precision)
         moved: Any = network
         moved.to(self._device, memory_format=torch.channels_last)
         self._names = {parameter: name for name, parameter in network.named_parameters()}
@@ -99,7 +99,7 @@ class Loop:
             )
         )
         self._restore()
-        compiled: Any = torch.compile(network) if engine.compile else network
+        compiled: Any = torch.compile(network) if device.compile else network
         self._forward: Callable[[torch.Tensor], torch.Tensor] = compiled
 
     @property

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arguments import several
-from i2v_search.choices import Engine, TrainingModel
+from i2v_search.arguments import renamed, several
+from i2v_search.choices import Device, DeviceName, TrainingModel
 from i2v_search.encoders.i2v_input import network_mean
 from i2v_search.encoders.model_folder import CARD, MEAN, ModelCard, write_vocabulary
 from i2v_search.encoders.networks.optional_torch import import_torch
@@ -71,7 +71,7 @@ class _Plan:
     """What a run is to do, all of it decided before the first update."""
 
     folder: Path
-    engine: Engine
+    device: Device
     datasets: Sequence[Dataset]
     settings: TrainingSettings
     start: Start
@@ -81,6 +81,7 @@ class _Plan:
     initial: Initial
 
 
+@renamed(engine="device")
 def train(
     datasets: Sequence[Dataset],
     directory: str | os.PathLike[str],
@@ -90,7 +91,7 @@ def train(
     widths: Widths = ORIGINAL_WIDTHS,
     name: str | None = None,
     resume: bool = False,
-    engine: Engine = Engine(),
+    device: Device | DeviceName = Device(),
     checkpoint_seconds: float = SECONDS,
     report: Report = silent,
 ) -> RunReport:
@@ -107,7 +108,7 @@ def train(
         widths: of layers that start from scratch.
         name: of the model; None makes one from the directory's.
         resume: go on with an unfinished run in `directory`, if there is one.
-        engine: where it runs. Its batch size is that of a frozen trunk.
+        device: where it runs. Its batch size is that of a frozen trunk.
         checkpoint_seconds: time between two checkpoints, at least; each epoch ends with one.
         report: told about progress.
 
@@ -127,7 +128,7 @@ def train(
             start = pretrained_lite() if chosen.model == "lite" else Start({})
         plan = _Plan(
             folder=folder,
-            engine=engine,
+            device=Device.of(device),
             datasets=datasets,
             settings=chosen,
             start=start,
@@ -227,7 +228,7 @@ def _loop(plan: _Plan, checkpoint_seconds: float, report: Report) -> tuple[Loop,
         trunk_network, network = split_network(network, "pooled")
         copies = 0 if settings.augmentation == NO_AUGMENTATION else settings.copies
         rows = plan.split.training, plan.split.validation
-        trunk = FrozenTrunk(trunk_network, weights, plan.engine)
+        trunk = FrozenTrunk(trunk_network, weights, plan.device)
         samples = FeatureSamples.compute(
             pictures, rows, copies=copies, trunk=trunk, folder=folder, report=report
         )
@@ -244,7 +245,7 @@ def _loop(plan: _Plan, checkpoint_seconds: float, report: Report) -> tuple[Loop,
         settings,
         folder=folder,
         fresh=plan.initial.fresh,
-        engine=plan.engine,
+        device=plan.device,
         identity=_identity(plan),
         checkpoint_seconds=checkpoint_seconds,
         report=report,
@@ -293,7 +294,7 @@ def _finish(plan: _Plan, loop: Loop, rest: Mapping[str, NDArray[Any]], name: str
             Skipped(pictures[row][1].path, reason) for row, reason in sorted(loop.samples.skipped.items())
         ),
         settings=settings.to_dict(),
-        device=resolve_device(plan.engine.device),
+        device=resolve_device(plan.device.name),
         versions=describe_versions(),
     )
     draw_curves(made.epochs, made.best_epoch).save(folder / CURVES)

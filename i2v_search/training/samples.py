@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.networks.layers import Network, Weights, onnx_model
 from i2v_search.encoders.networks.runtime import OnnxRuntime, Runtime, TorchRuntime, resolve_device
 from i2v_search.encoders.trained import Preprocessing
@@ -197,17 +197,17 @@ class FrozenTrunk:
     Args:
         network: with one output.
         weights: its weights.
-        engine: where it runs.
+        device: where it runs.
     """
 
-    def __init__(self, network: Network, weights: Weights, engine: Engine) -> None:
-        device = resolve_device(engine.device)
+    def __init__(self, network: Network, weights: Weights, device: Device) -> None:
+        place = resolve_device(device.name)
         self._runtime: Runtime = (
-            OnnxRuntime(onnx_model(network, weights), threads=engine.threads, by_image=True)
-            if device == "cpu"
-            else TorchRuntime(network, weights, device, engine)
+            OnnxRuntime(onnx_model(network, weights), threads=device.threads, by_image=True)
+            if place == "cpu"
+            else TorchRuntime(network, weights, place, device)
         )
-        self.batch = engine.batch_size or self._runtime.best_batch(32)
+        self.batch = device.batch_size or self._runtime.best_batch(32)
         digest = hashlib.sha256(repr(network).encode())
         for name in network.parameter_names():
             digest.update(np.ascontiguousarray(weights[name], np.float32).tobytes())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.errors import ServerError
 
 #: A token shorter than this could be guessed.
@@ -43,7 +43,7 @@ class ServerSettings:
         uploads_kept: uploaded pictures that are remembered.
         thumbnail_bytes: of all thumbnails on disk.
         cache: folder of the thumbnails; None takes the user's cache folder.
-        engine: where uploads are encoded.
+        device: where uploads are encoded.
 
     Raises:
         ServerError: a host that others reach without a token, a short token, or a number that makes no sense.
@@ -72,7 +72,7 @@ class ServerSettings:
     uploads_kept: int = 256
     thumbnail_bytes: int = 512 * 2**20
     cache: Path | None = None
-    engine: Engine = Engine()
+    device: Device = Device()
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):

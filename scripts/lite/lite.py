@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.lite import TAGS, WEIGHTS
 from i2v_search.encoders.lite_head import GEOMETRY, LiteHead
 from i2v_search.encoders.networks import efficientnet
@@ -120,7 +120,7 @@ def train_lite(
     recipe: LiteRecipe = LiteRecipe(),
     *,
     cache: Path,
-    engine: Engine = Engine(),
+    device: Device = Device(),
     report: Report = silent,
 ) -> dict[str, Any]:
     """Learn from data sets and write the weights.
@@ -132,7 +132,7 @@ def train_lite(
         directory: gets ``weights.safetensors`` (float16), ``tags.json`` and ``report.json``.
         recipe: see there.
         cache: folder of the statistics, about 8 kB for each picture and version.
-        engine: where the trunk runs.
+        device: where the trunk runs.
         report: see `i2v_search.progress`.
 
     Returns:
@@ -144,7 +144,7 @@ def train_lite(
         TrainingError: a picture cannot be read.
     """
     trunk = imagenet_trunk()
-    store = StatisticsCache(cache, trunk, recipe.augmentation, seed=recipe.seed, engine=engine)
+    store = StatisticsCache(cache, trunk, recipe.augmentation, seed=recipe.seed, device=device)
     statistics = [
         [store.read(dataset, version, report) for version in range(recipe.versions)] for dataset in datasets
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders import lite
 from i2v_search.encoders.lite_head import STATISTICS
 from i2v_search.encoders.networks import efficientnet
@@ -38,7 +38,7 @@ class StatisticsCache:
         weights: of the trunk.
         augmentation: how versions differ.
         seed: of the changes.
-        engine: where the trunk runs.
+        device: where the trunk runs.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class StatisticsCache:
         augmentation: Augmentation,
         *,
         seed: int = 0,
-        engine: Engine = Engine(),
+        device: Device = Device(),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._augmentation, self._seed = folder, augmentation, seed
         self._key = hashlib.sha256()
         for name in sorted(weights):
             self._key.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
-        self._trunk = lite.Trunk(lambda: weights, self._key.hexdigest(), engine)
+        self._trunk = lite.Trunk(lambda: weights, self._key.hexdigest(), device)
 
     def read(self, dataset: Dataset, version: int, report: Report = silent) -> NDArray[np.float16]:
         """One version of a data set's pictures, computed where it is not there yet.

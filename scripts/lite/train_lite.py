@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.cli.show import progress
 from i2v_search.encoders.lite import model_folder
 from i2v_search.training.datasets.dataset import read_dataset
@@ -32,7 +32,7 @@ def main() -> None:
             datasets,
             arguments.out,
             cache=arguments.cache,
-            engine=Engine(device=arguments.device),
+            device=Device(name=arguments.device),
             report=report,
         )
     print(json.dumps(document, indent=1))

@@ -25,7 +25,7 @@ from i2v_search.build.ray.extraction import extract_on_ray
 from i2v_search.build.ray.session import ray_session
 from i2v_search.build.ray.shards import KnownRows, ShardJob, blank_manifest, extract_shard
 from i2v_search.build.ray.worker_results import ClusterExtraction
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders.registry import load_encoder
 from i2v_search.errors import ClusterError, CollectionLockedError
@@ -45,7 +45,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 
-ENGINE = Engine(device="cpu", threads=1)
+ON_CPU = Device(name="cpu", threads=1)
 IMAGES = 300
 #: Of the bundled sample, as good as any 300.
 EVERY = 2
@@ -130,7 +130,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alone(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Collection:
     """What one machine makes of them."""
-    return Collection.extract(tmp_path_factory.mktemp("alone"), [images], engine=ENGINE)
+    return Collection.extract(tmp_path_factory.mktemp("alone"), [images], device=ON_CPU)
 
 
 def rows(store: FeatureStore) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def test_two_nodes_give_the_rows_of_one_machine(
 ) -> None:
     told: list[Progress] = []
     done = extract_on_ray(
-        tmp_path / "made", [images], cluster=nodes.address, workers=2, engine=ENGINE, report=told.append
+        tmp_path / "made", [images], cluster=nodes.address, workers=2, device=ON_CPU, report=told.append
     )
     require_same(tmp_path / "made", alone, done)
     assert done.extraction.encoded == IMAGES
@@ -226,7 +226,7 @@ def test_two_nodes_give_the_rows_of_one_machine(
     assert (told[-1].done, told[-1].total) == (IMAGES, IMAGES)  # of the merge
     # Once more, through the gate for clients outside: nothing is left to do.
     again = extract_on_ray(
-        tmp_path / "made", [images], cluster=nodes.client_address, workers=2, engine=ENGINE
+        tmp_path / "made", [images], cluster=nodes.client_address, workers=2, device=ON_CPU
     )
     require_same(tmp_path / "made", alone, again)
     assert (again.extraction.encoded, again.extraction.unchanged) == (0, IMAGES)
@@ -245,7 +245,7 @@ def test_a_worker_is_killed(nodes: TwoNodes, images: Path, alone: Collection, tm
 
     report, when = once(1, kill)
     nodes.connect()
-    done = extract_on_ray(made, [images], cluster=nodes.address, workers=2, engine=ENGINE, report=report)
+    done = extract_on_ray(made, [images], cluster=nodes.address, workers=2, device=ON_CPU, report=report)
     assert killed
     assert when[0] < IMAGES
     assert {worker.process for worker in done.workers} - set(killed)
@@ -260,7 +260,7 @@ def test_a_node_is_lost(nodes: TwoNodes, images: Path, alone: Collection, tmp_pa
     report, when = once(30, lose)
     nodes.connect()
     done = extract_on_ray(
-        tmp_path / "made", [images], cluster=nodes.address, workers=3, engine=ENGINE, report=report
+        tmp_path / "made", [images], cluster=nodes.address, workers=3, device=ON_CPU, report=report
     )
     assert when
     assert when[0] < IMAGES
@@ -276,9 +276,9 @@ def test_an_interrupted_job_goes_on_with_images_that_changed_meanwhile(
     left = made / "shards" / "left"
     left.mkdir(parents=True)
     blank_manifest(alone.store.manifest.updated(image_root=str(mine))).save(made)
-    job = ShardJob(str(made), str(left), (str(mine),), 2, "lite", engine=ENGINE)
+    job = ShardJob(str(made), str(left), (str(mine),), 2, "lite", device=ON_CPU)
     known = KnownRows(FeatureStore(made))
-    finished = extract_shard(job, 1, load_encoder("lite", ENGINE), known, node="here").extraction.encoded
+    finished = extract_shard(job, 1, load_encoder("lite", ON_CPU), known, node="here").extraction.encoded
     (left / ".shard-00002-of-00002.dead").mkdir()
     kept = FeatureStore(job.place(1))
     gone, older = (mine / path for path in kept.paths_at(kept.live[:2]))
@@ -286,10 +286,10 @@ def test_an_interrupted_job_goes_on_with_images_that_changed_meanwhile(
     other = next(path for path in sorted(mine.iterdir()) if path != older)
     older.write_bytes(other.read_bytes())
     os.utime(older, ns=(0, 0))
-    done = extract_on_ray(made, [mine], cluster=nodes.address, workers=2, engine=ENGINE)
+    done = extract_on_ray(made, [mine], cluster=nodes.address, workers=2, device=ON_CPU)
     assert done.recovered == 1
     assert (done.extraction.removed, done.extraction.unchanged) == (1, finished - 2)
-    fresh = Collection.extract(tmp_path / "fresh", [mine], engine=ENGINE)
+    fresh = Collection.extract(tmp_path / "fresh", [mine], device=ON_CPU)
     assert rows(FeatureStore(made)) == rows(fresh.store)
     assert [path.name for path in (made / "shards").iterdir()] == ["writer.lock"]
 

@@ -356,12 +356,12 @@ def test_options_that_exclude_each_other_are_refused(
 
 def test_a_pool_takes_all_there_is() -> None:
     from i2v_search.build.ray.extraction import _pool
-    from i2v_search.choices import Engine
+    from i2v_search.choices import Device
 
-    assert _pool({"CPU": 16.0}, None, Engine(), 1) == Pool(16, 1, 0.0)
-    assert _pool({"CPU": 16.0, "GPU": 4.0}, None, Engine(), 1) == Pool(4, 1, 1.0)
-    assert _pool({"CPU": 16.0, "GPU": 4.0}, None, Engine(device="cpu"), 4) == Pool(4, 4, 0.0)
-    assert _pool({}, None, Engine(), 1) == Pool(1, 1, 0.0)
+    assert _pool({"CPU": 16.0}, None, Device(), 1) == Pool(16, 1, 0.0)
+    assert _pool({"CPU": 16.0, "GPU": 4.0}, None, Device(), 1) == Pool(4, 1, 1.0)
+    assert _pool({"CPU": 16.0, "GPU": 4.0}, None, Device(name="cpu"), 4) == Pool(4, 4, 0.0)
+    assert _pool({}, None, Device(), 1) == Pool(1, 1, 0.0)
 
 
 def rows(store: FeatureStore) -> dict[str, Any]:

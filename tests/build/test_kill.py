@@ -18,7 +18,7 @@ from folders import SUPPORT
 from grids import GridEncoder, draw, draw_folder, touch
 
 from i2v_search import Collection, load_encoder
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import CollectionNotFoundError
 
@@ -94,7 +94,7 @@ def test_a_killed_build_with_the_real_encoder_ends_bit_for_bit_the_same(
     tmp_path: Path, kill_rounds: int
 ) -> None:
     images, killed, twin = draw_folder(tmp_path / "images", 20), tmp_path / "killed", tmp_path / "twin"
-    encoder: Encoder = load_encoder("lite", Engine(threads=1))
+    encoder: Encoder = load_encoder("lite", Device(threads=1))
     started = time.perf_counter()
     Collection.build(twin, [images], encoder=encoder)
     duration = time.perf_counter() - started

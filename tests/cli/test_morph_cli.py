@@ -142,7 +142,7 @@ def test_waypoints_are_walked_through_and_marked(
 
 def test_an_image_that_is_not_wanted_is_walked_around(walk: Walk, ends: tuple[int, int]) -> None:
     unwanted = [stop["id"] for stop in stops_of(walk(*ends, "--json"))[1:3]]
-    around = stops_of(walk(*ends, "--not", unwanted[0], "--not", unwanted[1], "--json"))
+    around = stops_of(walk(*ends, "--avoid", unwanted[0], "--avoid", unwanted[1], "--json"))
     assert not {stop["id"] for stop in around} & set(unwanted)
 
 
@@ -180,7 +180,7 @@ def test_pictures_are_written_and_told(walk: Walk, ends: tuple[int, int], tmp_pa
         (["--animation", "film.mp4"], 2, "--animation must end in .webp or .gif, not 'film.mp4'"),
         (["--method", "fade"], 2, "--method"),
         (["--strip", "strip.odd"], 2, "end the name in .png, .jpg or .webp"),
-        (["--not", "77777"], 2, "holds no image '77777'"),
+        (["--avoid", "77777"], 2, "holds no image '77777'"),
         (["--via", "nothing.png"], 2, "neither an id nor a path in the collection nor a file"),
         (["--tags", "birdz"], 2, "did you mean 'bird"),
     ],

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from i2v_search import (
     Collection,
-    Engine,
+    Device,
     IndexWishes,
     TrainingSettings,
     evaluate,
@@ -220,7 +220,7 @@ def test_settings_of_numpy_numbers_are_settings_of_plain_ones(own: Collection) -
     wishes = IndexWishes("pca", pca_dimensions=few)
     pairs = [
         (wishes, IndexWishes("pca", pca_dimensions=4)),
-        (Engine(threads=few), Engine(threads=4)),
+        (Device(threads=few), Device(threads=4)),
         (TrainingSettings(epochs=few), TrainingSettings(epochs=4)),
     ]
     for given, plain in pairs:

@@ -10,7 +10,7 @@ import pytest
 from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
-from i2v_search.choices import Engine, IndexKind, MorphMethod, SimilarityName
+from i2v_search.choices import Device, IndexKind, MorphMethod, SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.encoders.base import EncoderInfo
@@ -625,7 +625,7 @@ def test_a_query_image_under_another_encoder_is_refused(
 ) -> None:
     """The installed weights changed: stored images can be searched, others can't."""
 
-    def other(_: Engine) -> GridEncoder:
+    def other(_: Device) -> GridEncoder:
         encoder = GridEncoder(Vocabulary((), ()))
         encoder.info = EncoderInfo("grid", "1" * 64, "grid-4", DIMENSION)
         return encoder

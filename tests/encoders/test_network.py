@@ -73,7 +73,7 @@ LAYERS: dict[str, tuple[tuple[Layer, ...], dict[str, tuple[int, ...]]]] = {
 
 
 @pytest.mark.parametrize("case", LAYERS)
-def test_both_engines_agree_on(case: str) -> None:
+def test_both_runtimes_agree_on(case: str) -> None:
     layers, shapes = LAYERS[case]
     network = Network("test", SIZE, layers, ("out",))
     weights = random_weights(**shapes)
@@ -107,7 +107,7 @@ def test_a_residual_network_with_two_outputs() -> None:
 
 
 def test_convolution_is_what_numpy_says() -> None:
-    """An oracle apart from both engines."""
+    """An oracle apart from both runtimes."""
     weights = random_weights(out=(2, 3, 3, 3))
     network = Network("test", 5, (conv("out", "image", kernel=3, stride=2, pads=(1, 1, 1, 1)),), ("out",))
     batch = images(1, 5)
@@ -129,15 +129,15 @@ def test_convolution_is_what_numpy_says() -> None:
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize("device", ["onnx", "torch"])
 @pytest.mark.parametrize(("mean", "spread"), [(0, 1), (1e3, 0.1), (-1e3, 0.1), (1e-3, 1e-4), (5, 0)])
-def test_deviation_is_what_numpy_says(mean: float, spread: float, engine: str) -> None:
+def test_deviation_is_what_numpy_says(mean: float, spread: float, device: str) -> None:
     """Also where squares of the values would swamp their differences."""
     network = Network("test", SIZE, (Layer("deviation", "out", ("image",)),), ("out",))
     batch = (mean + spread * images(4)).astype(np.float32)
     runtime = (
         OnnxRuntime(onnx_model(network, {}), threads=1)
-        if engine == "onnx"
+        if device == "onnx"
         else TorchRuntime(network, {}, "cpu")
     )
     (found,) = runtime.run(batch)
@@ -147,7 +147,7 @@ def test_deviation_is_what_numpy_says(mean: float, spread: float, engine: str) -
 
 
 def test_statistics_are_those_of_the_networks_own_maps() -> None:
-    """Both engines give them in the order asked for; one map may give two."""
+    """Both runtimes give them in the order asked for; one map may give two."""
     asked = (("mean", "head_relu", 1280), ("deviation", "stem_relu", 32), ("mean", "stem_relu", 32))
     network = statistics_network(asked)
     maps = Network("maps", network.size, network.layers, ("head_relu", "stem_relu"))

@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -204,6 +204,7 @@ SHUFFLED = st.lists(
 
 
 @every_similarity
+@example(weights=[0.1, -0.1, 1e-45, 1.0], random=Random(1))
 @given(weights=SHUFFLED, random=st.randoms(use_true_random=False))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_order_of_the_examples_changes_nothing(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 from numpy.typing import NDArray
-from small_training import COLOURS, ENGINE, SHAPES, draw_set
+from small_training import COLOURS, ON_CPU, SHAPES, draw_set
 
 from i2v_search import load_image
 from i2v_search.encoders import lite
@@ -101,7 +101,7 @@ def trunk() -> dict[str, NDArray[np.float32]]:
 
 
 def train(sets: list[Dataset], folder: Path, cache: Path, recipe: LiteRecipe = RECIPE) -> dict[str, Any]:
-    return train_lite(sets, folder, recipe, cache=cache, engine=ENGINE)
+    return train_lite(sets, folder, recipe, cache=cache, device=ON_CPU)
 
 
 def copy_of(dataset: Dataset, folder: Path) -> Path:
@@ -114,7 +114,7 @@ def copy_of(dataset: Dataset, folder: Path) -> Path:
 
 def test_the_encoder_opens_what_was_written_and_says_tags(trained: Path, drawings: Dataset) -> None:
     assert {path.name for path in trained.iterdir()} == {WEIGHTS, TAGS, REPORT}
-    encoder = LiteEncoder(ENGINE, trained)
+    encoder = LiteEncoder(ON_CPU, trained)
     assert encoder.vocabulary is not None
     assert set(encoder.vocabulary.names) == {*SHAPES, *COLOURS, "safe"}
     assert encoder.vocabulary.categories[-1] == "rating"
@@ -145,9 +145,9 @@ def test_the_encoder_gives_the_vectors_that_were_learned_from(
     trained: Path, drawings: Dataset, cache: Path, trunk: dict[str, NDArray[np.float32]]
 ) -> None:
     """Both halves of the training pictures' vectors are centred, and spread as the recipe says."""
-    encoder = LiteEncoder(ENGINE, trained)
+    encoder = LiteEncoder(ON_CPU, trained)
     rows = split([drawings], validation=RECIPE.validation, seed=RECIPE.seed).training
-    store = StatisticsCache(cache, trunk, RECIPE.augmentation, seed=RECIPE.seed, engine=ENGINE)
+    store = StatisticsCache(cache, trunk, RECIPE.augmentation, seed=RECIPE.seed, device=ON_CPU)
     kept = encoder.head.vectors(store.read(drawings, 0)[rows].astype(np.float32))
     images = [load_image(drawings.root / drawings.pictures[row].path) for row in rows[:3]]
     fresh = encode_images(encoder, images).vectors
@@ -161,7 +161,7 @@ def test_the_encoder_gives_the_vectors_that_were_learned_from(
 
 def test_tags_are_learned(trained: Path, drawings: Dataset) -> None:
     """After sixty updates the tags a training picture has are likelier than those it has not."""
-    encoder = LiteEncoder(ENGINE, trained)
+    encoder = LiteEncoder(ON_CPU, trained)
     assert encoder.vocabulary is not None
     rows = split([drawings], validation=RECIPE.validation, seed=RECIPE.seed).training[:16]
     pictures = [drawings.pictures[row] for row in rows]
@@ -212,7 +212,7 @@ def test_the_same_recipe_gives_the_same_bytes_and_no_picture_is_seen_again(
 
 def test_it_says_how_far_it_is(trained: Path, drawings: Dataset, cache: Path, tmp_path: Path) -> None:
     said: list[Progress] = []
-    train_lite([drawings], tmp_path / "again", RECIPE, cache=cache, engine=ENGINE, report=said.append)
+    train_lite([drawings], tmp_path / "again", RECIPE, cache=cache, device=ON_CPU, report=said.append)
     ends = {progress.stage: (progress.done, progress.total) for progress in said}
     assert ends["learning the code"] == (5, 5)
     assert ends["learning the tags"] == (60, 60)
@@ -301,7 +301,7 @@ def test_two_sets_are_learned_from_together(drawings: Dataset, cache: Path, tmp_
     parts = split([first, second], validation=RECIPE.validation, seed=RECIPE.seed)
     rows = [len(own) for own in rows_by_set([first, second], parts.training)]
     assert [entry["training"] for entry in report["datasets"]] == rows
-    assert LiteEncoder(ENGINE, tmp_path / "out").vocabulary is not None
+    assert LiteEncoder(ON_CPU, tmp_path / "out").vocabulary is not None
 
 
 # --- the cache of statistics
@@ -324,7 +324,7 @@ def statistics(
     augmentation: Augmentation = RECIPE.augmentation,
     seed: int = 0,
 ) -> NDArray[np.float16]:
-    return StatisticsCache(folder, trunk, augmentation, seed=seed, engine=ENGINE).read(dataset, version)
+    return StatisticsCache(folder, trunk, augmentation, seed=seed, device=ON_CPU).read(dataset, version)
 
 
 def test_statistics_are_those_that_the_encoder_sees(
@@ -333,7 +333,7 @@ def test_statistics_are_those_that_the_encoder_sees(
     found = statistics(few, tmp_path / "cache", trunk=trunk)
     assert (found.shape, found.dtype) == ((3, 4104), np.dtype(np.float16))
     inputs = [lite.prepare(load_image(few.root / picture.path)) for picture in few.pictures]
-    expected = lite.Trunk(lambda: trunk, "0" * 64, ENGINE).statistics(efficientnet.network_input(inputs))
+    expected = lite.Trunk(lambda: trunk, "0" * 64, ON_CPU).statistics(efficientnet.network_input(inputs))
     np.testing.assert_array_equal(found, expected.astype(np.float16))
 
 
@@ -388,7 +388,7 @@ def test_what_was_cut_short_leaves_nothing_behind(
         raise StopError
 
     folder = tmp_path / "cache"
-    store = StatisticsCache(folder, trunk, RECIPE.augmentation, engine=ENGINE)
+    store = StatisticsCache(folder, trunk, RECIPE.augmentation, device=ON_CPU)
     with pytest.raises(StopError):
         store.read(few, 0, stop)
     assert list(folder.iterdir()) == []

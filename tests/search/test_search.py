@@ -13,7 +13,7 @@ from grids import DIMENSION, GridEncoder, draw, touch
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Engine, SimilarityName
+from i2v_search.choices import Device, SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError, ImageError, QueryError
 from i2v_search.images.sample import sample_directory, sample_images
@@ -312,7 +312,7 @@ def test_every_image_of_the_sample_finds_itself_first(
 
 
 def test_every_image_of_the_whole_sample_finds_itself_first_whatever_the_index(tmp_path: Path) -> None:
-    collection = Collection.build(tmp_path, [sample_directory()], engine=Engine(device="cpu", threads=1))
+    collection = Collection.build(tmp_path, [sample_directory()], device=Device(name="cpu", threads=1))
     assert len(collection) == len(sample_images())
     for name in get_args(SimilarityName):
         plan = collection.index(similarity=name, wishes=IndexWishes(kind="pca", graph=False))

@@ -75,7 +75,7 @@ PACKAGES: Final = {
 """Debian packages of game art (paintings, sprites, rendered things, stamps), and folders of theirs."""
 OF_A_FOLDER: Final = 250
 
-_WORDS = ("moon", "river", "sword", "cat", "garden", "summer", "ghost", "tea", "engine", "paper", "storm")
+_WORDS = ("moon", "river", "sword", "cat", "garden", "summer", "ghost", "tea", "device", "paper", "storm")
 
 
 def make_mixed_art(

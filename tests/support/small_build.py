@@ -13,7 +13,7 @@ from typing import Any
 from grids import GridEncoder
 
 from i2v_search import Collection, load_encoder
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.store import writer
 from i2v_search.store.parts import Capacity
 
@@ -35,7 +35,7 @@ def main() -> None:
     """Build once."""
     directory, images, name = sys.argv[1:]
     make_parts_tiny()
-    encoder = GridEncoder() if name == "grid" else load_encoder(name, Engine(threads=1))
+    encoder = GridEncoder() if name == "grid" else load_encoder(name, Device(threads=1))
     print("ready", flush=True)
     try:
         Collection.build(directory, [Path(images)], encoder=encoder)

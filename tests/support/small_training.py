@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.progress import Progress
 from i2v_search.training.datasets.dataset import Dataset, read_dataset
 from i2v_search.training.initial import Widths
@@ -22,7 +22,7 @@ from i2v_search.training.report import RunReport
 from i2v_search.training.run import train
 from i2v_search.training.settings import TrainingSettings
 
-ENGINE = Engine(device="cpu", threads=1)
+ON_CPU = Device(name="cpu", threads=1)
 WIDTHS = Widths(trunk=(2, 3, 4, 4, 4, 4, 4, 4, 6, 6, 6), dimension=16)
 SETTINGS = TrainingSettings(
     model="illustration2vec-features",
@@ -87,7 +87,7 @@ def train_small(
         settings,
         widths=WIDTHS,
         resume=resume,
-        engine=ENGINE,
+        device=ON_CPU,
         checkpoint_seconds=seconds,
     )
 
@@ -108,7 +108,7 @@ def main() -> None:
         SETTINGS,
         widths=WIDTHS,
         resume=how == "resume",
-        engine=ENGINE,
+        device=ON_CPU,
         checkpoint_seconds=0,
         report=say,
     )

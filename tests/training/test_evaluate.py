@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.cli import show
 from i2v_search.cli.main import app, main
 from i2v_search.encoders import registry
@@ -188,7 +188,7 @@ def test_a_sheet_has_a_row_for_each_query_and_frames_hits_of_its_label(compared:
 
 @pytest.fixture
 def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
-    def known(_: Engine) -> GridEncoder:
+    def known(_: Device) -> GridEncoder:
         return GridEncoder(VOCABULARY)
 
     monkeypatch.setitem(registry._FACTORIES, "grid", known)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.networks.layers import Layer, Network
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import TrainingError
@@ -95,7 +95,7 @@ def loop(
         settings,
         folder=folder,
         fresh=frozenset({"conv", "tags"}),
-        engine=Engine(device="cpu", threads=1),
+        device=Device(name="cpu", threads=1),
         report=report,
         **choices,
     )
@@ -327,7 +327,7 @@ def test_it_trains_with_the_threads_that_are_asked_for(tmp_path: Path, threads: 
     trained = Loop(
         *(network(), Blobs(), targets(), Split(np.arange(16), np.arange(16, ROWS)), SETTINGS),
         folder=tmp_path,
-        engine=Engine("cpu", threads),
+        device=Device("cpu", threads),
         report=lambda _: seen.add(torch.get_num_threads()),
     )
     torch.set_num_threads(4)
@@ -355,7 +355,7 @@ def test_given_layers_learn_slower_and_biases_have_no_decay(tmp_path: Path) -> N
         settings,
         folder=folder,
         fresh=frozenset({"tags"}),
-        engine=Engine("cpu", 1),
+        device=Device("cpu", 1),
     )
     groups = {
         (round(group["highest"] / settings.learning_rate, 3), group["weight_decay"]): len(group["params"])
@@ -378,9 +378,9 @@ def test_bfloat16_on_the_cpu_learns_nearly_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "bfloat16"
     folder.mkdir()
     split = Split(np.arange(16), np.arange(16, ROWS))
-    engine = Engine(device="cpu", threads=1, precision="bfloat16")
-    rounded = Loop(network(), Blobs(), targets(), split, settings, folder=folder, engine=engine)
-    exact = Loop(network(), Blobs(), targets(), split, settings, folder=tmp_path, engine=Engine("cpu", 1))
+    device = Device(name="cpu", threads=1, precision="bfloat16")
+    rounded = Loop(network(), Blobs(), targets(), split, settings, folder=folder, device=device)
+    exact = Loop(network(), Blobs(), targets(), split, settings, folder=tmp_path, device=Device("cpu", 1))
     losses = [trained.run().epochs[-1]["training_loss"] for trained in (rounded, exact)]
     assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
@@ -390,10 +390,10 @@ def test_bfloat16_on_the_cpu_learns_nearly_the_same(tmp_path: Path) -> None:
 def test_it_trains_on_a_gpu_and_resumes_there(tmp_path: Path, precision: Any) -> None:
     split = Split(np.arange(16), np.arange(16, ROWS))
     settings = replace(SETTINGS, epochs=30, patience=0)
-    engine = Engine(device="cuda", precision=precision)
+    device = Device(name="cuda", precision=precision)
 
     def made() -> Loop:
-        return Loop(network(), Blobs(), targets(), split, settings, folder=tmp_path, engine=engine)
+        return Loop(network(), Blobs(), targets(), split, settings, folder=tmp_path, device=device)
 
     made().run(30)
     assert made().run().epochs[-1]["training_loss"] < 0.35

@@ -16,11 +16,11 @@ import pytest
 import torch
 from folders import SUPPORT
 from PIL import Image
-from small_training import ENGINE, SETTINGS, WIDTHS, draw_set, small_set, train_small
+from small_training import ON_CPU, SETTINGS, WIDTHS, draw_set, small_set, train_small
 from typer.testing import CliRunner
 
 from i2v_search import Collection, load_encoder, load_tagger, sample_directory
-from i2v_search.choices import Engine, TrainingModel
+from i2v_search.choices import Device, TrainingModel
 from i2v_search.cli.main import app
 from i2v_search.encoders.base import encode_images
 from i2v_search.encoders.importing import import_folder, import_weights
@@ -94,27 +94,27 @@ def test_a_run_leaves_a_model_a_report_and_curves(trained: Path) -> None:
 
 
 def test_a_trained_folder_is_an_encoder_with_tags(trained: Path, drawings: Dataset, tmp_path: Path) -> None:
-    encoder = load_encoder(os.fspath(trained), ENGINE)
+    encoder = load_encoder(os.fspath(trained), ON_CPU)
     encoding = encode_images(encoder, pictures(drawings))
     assert encoding.vectors.shape == (6, 16)
     assert encoding.tags is not None
     assert encoding.tags.shape == (6, 7)
-    built = Collection.build(tmp_path / "art", [drawings.root], encoder=os.fspath(trained), engine=ENGINE)
+    built = Collection.build(tmp_path / "art", [drawings.root], encoder=os.fspath(trained), device=ON_CPU)
     assert built.info().encoder == os.fspath(trained)
     assert len(Collection.open(tmp_path / "art").search(drawings.root / "003.png").hits) > 3
 
 
 def test_a_trained_folder_is_a_tagger(trained: Path, drawings: Dataset) -> None:
-    tagger = load_tagger(os.fspath(trained), ENGINE)
+    tagger = load_tagger(os.fspath(trained), ON_CPU)
     assert sorted(tagger.vocabulary.names) == ["blue", "circle", "green", "red", "safe", "square", "star"]
     assert tagger.vocabulary.thresholds is not None
     inputs = [tagger.prepare(image) for image in pictures(drawings)]
-    encoding = load_encoder(os.fspath(trained), ENGINE).encode(inputs)
+    encoding = load_encoder(os.fspath(trained), ON_CPU).encode(inputs)
     np.testing.assert_array_equal(tagger.tag(inputs), encoding.tags)
 
 
 def test_onnx_runtime_computes_what_torch_does(trained: Path, drawings: Dataset) -> None:
-    encoder = load_encoder(os.fspath(trained), ENGINE)
+    encoder = load_encoder(os.fspath(trained), ON_CPU)
     network = trained_network("illustration2vec-features")
     oracle = TorchRuntime(network, map_tensors(trained / "weights.safetensors"), "cpu")
     encoding = encode_images(encoder, pictures(drawings))
@@ -129,10 +129,10 @@ def test_onnx_runtime_computes_what_torch_does(trained: Path, drawings: Dataset)
 def test_a_trained_folder_can_be_imported_by_name(trained: Path, drawings: Dataset) -> None:
     card = import_folder(trained, name="mine")
     assert (card.name, card.kind, card.dimension, card.tags) == ("mine", "i2v-feature", 16, 7)
-    mine = encode_images(load_encoder("mine", ENGINE), pictures(drawings))
-    folder = encode_images(load_encoder(os.fspath(trained), ENGINE), pictures(drawings))
+    mine = encode_images(load_encoder("mine", ON_CPU), pictures(drawings))
+    folder = encode_images(load_encoder(os.fspath(trained), ON_CPU), pictures(drawings))
     np.testing.assert_array_equal(mine.vectors, folder.vectors)
-    assert load_tagger("mine", ENGINE).vocabulary.thresholds is not None
+    assert load_tagger("mine", ON_CPU).vocabulary.thresholds is not None
 
 
 def test_its_weights_are_read_wherever_illustration2vecs_are(trained: Path) -> None:
@@ -146,7 +146,7 @@ def test_an_8_bit_copy_of_it_gives_vectors_only(trained: Path, drawings: Dataset
     copy = find_model("mine-int8")
     assert copy is not None
     assert copy.tags is None
-    assert encode_images(load_encoder("mine-int8", ENGINE), pictures(drawings)).vectors.shape == (6, 16)
+    assert encode_images(load_encoder("mine-int8", ON_CPU), pictures(drawings)).vectors.shape == (6, 16)
 
 
 def test_a_changed_folder_is_refused(trained: Path, tmp_path: Path) -> None:
@@ -158,12 +158,12 @@ def test_a_changed_folder_is_refused(trained: Path, tmp_path: Path) -> None:
     content[-1] ^= 1
     (changed / "weights.safetensors").write_bytes(content)
     with pytest.raises(EncoderError, match="differs from its checksum"):
-        load_encoder(os.fspath(changed), ENGINE)
+        load_encoder(os.fspath(changed), ON_CPU)
     with pytest.raises(EncoderError, match="differs from its checksum"):
         import_folder(changed, name="mine")
     (changed / "model.json").write_text("{}")
     with pytest.raises(EncoderError, match="not a valid model card; train or copy it again"):
-        load_tagger(os.fspath(changed), ENGINE)
+        load_tagger(os.fspath(changed), ON_CPU)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
@@ -199,19 +199,19 @@ def _process(folder: Path, out: Path, how: str) -> subprocess.Popen[str]:
 def test_a_tag_model_from_scratch_learns_its_pictures(drawings: Dataset, tmp_path: Path) -> None:
     settings = replace(TAG_SETTINGS, epochs=12, accumulate=1, augmentation=NO_AUGMENTATION, patience=0)
     widths = Widths((8, 12, 16, 16, 16, 16, 24, 24, 32, 32, 32))
-    made = train([drawings], tmp_path / "tags", settings, widths=widths, engine=ENGINE)
+    made = train([drawings], tmp_path / "tags", settings, widths=widths, device=ON_CPU)
     assert made.dimension is None
     assert made.epochs[-1]["training_loss"] < 0.7 * made.epochs[0]["training_loss"]
-    assert load_tagger(os.fspath(tmp_path / "tags"), ENGINE).vocabulary.names[:1]
+    assert load_tagger(os.fspath(tmp_path / "tags"), ON_CPU).vocabulary.names[:1]
     with pytest.raises(EncoderError, match="is a tag model"):
-        load_encoder(os.fspath(tmp_path / "tags"), ENGINE)
+        load_encoder(os.fspath(tmp_path / "tags"), ON_CPU)
 
 
 def test_training_goes_on_from_a_trained_folder(trained: Path, drawings: Dataset, tmp_path: Path) -> None:
     start = read_start(trained)
     assert start.vocabulary is not None
     settings = replace(SETTINGS, epochs=1)
-    made = train([drawings], tmp_path / "on", settings, start=start, widths=WIDTHS, engine=ENGINE)
+    made = train([drawings], tmp_path / "on", settings, start=start, widths=WIDTHS, device=ON_CPU)
     assert made.start == "My Drawings"
     before, after = (map_tensors(folder / "weights.safetensors") for folder in (trained, tmp_path / "on"))
     change = np.abs(after["conv6_3.weight"] - before["conv6_3.weight"]).max()
@@ -224,9 +224,9 @@ def test_an_image_mean_goes_with_the_model(drawings: Dataset, tmp_path: Path) ->
     ).weights
     start = Start(weights, mean=np.full((3, 1, 1), 99, np.float32))
     settings = replace(TAG_SETTINGS, epochs=1)
-    train([drawings], tmp_path / "run", settings, start=start, widths=WIDTHS, engine=ENGINE)
+    train([drawings], tmp_path / "run", settings, start=start, widths=WIDTHS, device=ON_CPU)
     assert np.load(tmp_path / "run" / "mean.npy").ravel().tolist() == [99] * 3
-    assert "sha256" in load_tagger(os.fspath(tmp_path / "run"), ENGINE).info.preprocessing
+    assert "sha256" in load_tagger(os.fspath(tmp_path / "run"), ON_CPU).info.preprocessing
 
 
 def test_a_frozen_lite_learns_on_cached_features(tmp_path: Path) -> None:
@@ -235,13 +235,13 @@ def test_a_frozen_lite_learns_on_cached_features(tmp_path: Path) -> None:
         model="lite", frozen=True, copies=1, epochs=8, batch_size=4, minimum=2, validation=0.25, patience=0
     )
     out = tmp_path / "lite"
-    made = train([dataset], out, settings, engine=ENGINE)
+    made = train([dataset], out, settings, device=ON_CPU)
     assert made.dimension == 4096
     assert made.epochs[-1]["training_loss"] < made.epochs[0]["training_loss"] / 2
-    encoding = encode_images(load_encoder(os.fspath(out), ENGINE), pictures(dataset, 3))
+    encoding = encode_images(load_encoder(os.fspath(out), ON_CPU), pictures(dataset, 3))
     assert encoding.vectors.shape == (3, 4096)
     oracle = TorchRuntime(trained_network("lite"), map_tensors(out / "weights.safetensors"), "cpu")
-    encoder = load_encoder(os.fspath(out), ENGINE)
+    encoder = load_encoder(os.fspath(out), ON_CPU)
     encoder._runtime = oracle  # type: ignore[attr-defined]
     expected = encode_images(encoder, pictures(dataset, 3))
     np.testing.assert_allclose(encoding.vectors, expected.vectors, atol=1e-4)
@@ -266,7 +266,7 @@ def test_without_validation_there_are_no_thresholds(drawings: Dataset, tmp_path:
     assert made.epochs[0]["validation_loss"] is None
     assert made.datasets[0].validation == 0
     assert not (tmp_path / "run" / "thresholds.npy").exists()
-    assert load_tagger(os.fspath(tmp_path / "run"), ENGINE).vocabulary.thresholds is None
+    assert load_tagger(os.fspath(tmp_path / "run"), ON_CPU).vocabulary.thresholds is None
 
 
 def test_too_little_to_train_on_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
@@ -342,9 +342,9 @@ def test_settings_end_where_they_should(name: str, low: float, high: float, step
 def test_a_fresh_tag_layer_starts_from_how_often_each_tag_occurs(drawings: Dataset, tmp_path: Path) -> None:
     """Shown by runs too slow to learn; a layer that is given keeps what it says."""
     settings = replace(TAG_SETTINGS, epochs=1, learning_rate=1e-12, validation=0)
-    train([drawings], tmp_path / "first", settings, widths=WIDTHS, engine=ENGINE)
+    train([drawings], tmp_path / "first", settings, widths=WIDTHS, device=ON_CPU)
     weights = dict(map_tensors(tmp_path / "first" / "weights.safetensors"))
-    names = load_tagger(os.fspath(tmp_path / "first"), ENGINE).vocabulary.names
+    names = load_tagger(os.fspath(tmp_path / "first"), ON_CPU).vocabulary.names
     expected = []
     for tag in names:
         known = [picture for picture in drawings.pictures if tag not in picture.unknown]
@@ -354,7 +354,7 @@ def test_a_fresh_tag_layer_starts_from_how_often_each_tag_occurs(drawings: Datas
     assert len(set(expected)) > 2
     other = np.linspace(-1, 1, len(names), dtype=np.float32)
     start = replace(read_start(tmp_path / "first"), weights={**weights, "conv6_4.bias": other})
-    train([drawings], tmp_path / "second", settings, start=start, widths=WIDTHS, engine=ENGINE)
+    train([drawings], tmp_path / "second", settings, start=start, widths=WIDTHS, device=ON_CPU)
     kept = map_tensors(tmp_path / "second" / "weights.safetensors")["conv6_4.bias"]
     np.testing.assert_allclose(kept, other, atol=1e-6)
 
@@ -403,5 +403,5 @@ def test_the_help_imports_no_torch() -> None:
 def test_a_real_set_trains_on_a_gpu(tmp_path: Path) -> None:
     settings = TrainingSettings(epochs=2, minimum=20, batch_size=64)
     dataset = read_dataset(sample_directory())
-    made = train([dataset], tmp_path / "run", settings, engine=Engine(device="cuda"))
+    made = train([dataset], tmp_path / "run", settings, device=Device(name="cuda"))
     assert made.epochs[-1]["training_loss"] < made.epochs[0]["training_loss"]

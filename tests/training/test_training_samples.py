@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_training import ENGINE, small_set
+from small_training import ON_CPU, small_set
 
 from i2v_search import load_image
 from i2v_search.encoders.networks.layers import Layer, Network
@@ -50,7 +50,7 @@ def samples(dataset: Dataset, augmentation: Augmentation = DEFAULT, seed: int = 
 def trunk(seed: int = 0) -> FrozenTrunk:
     weight = np.random.default_rng(seed).normal(0, 0.1, (5, 3, 7, 7)).astype(np.float32)
     weights = {"conv.weight": weight, "conv.bias": np.zeros(5, np.float32)}
-    return FrozenTrunk(TRUNK, weights, replace(ENGINE, batch_size=4))
+    return FrozenTrunk(TRUNK, weights, replace(ON_CPU, batch_size=4))
 
 
 def compute(

@@ -437,8 +437,8 @@ def test_a_search_server_that_is_away_is_told_without_its_address() -> None:
     assert "secret" not in failure.message
 
 
-def test_each_thread_searches_with_the_engine_that_was_asked_for(sample_collection: Collection) -> None:
-    asked_for = Collection.open(sample_collection.directory, search_engine="milvus", milvus_uri="art.db")
+def test_each_thread_searches_with_the_backend_that_was_asked_for(sample_collection: Collection) -> None:
+    asked_for = Collection.open(sample_collection.directory, backend="milvus", milvus_uri="art.db")
     opened = Shelf(asked_for).collection()
     assert opened is not asked_for
-    assert (opened.search_engine, opened.milvus_uri) == ("milvus", "art.db")
+    assert (opened.backend, opened.milvus_uri) == ("milvus", "art.db")

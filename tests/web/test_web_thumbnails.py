@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from web_server import Running, error_of, running
 
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.collection.collection import Collection
 from i2v_search.web.jobs.decoder_pool import Decoder
 from i2v_search.web.jobs.thumbnail_cache import ThumbnailCache
@@ -122,7 +122,7 @@ def test_files_that_are_gone_or_changed(sample_collection: Collection, tmp_path:
     images.mkdir()
     for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
         Image.new("RGB", (400, 300), colour).save(images / f"{name}.png")
-    collection = Collection.build(tmp_path / "index", [images], engine=Engine(device="cpu", threads=1))
+    collection = Collection.build(tmp_path / "index", [images], device=Device(name="cpu", threads=1))
     with running(collection, tmp_path / "cache", OPEN) as server:
         (images / "a.png").unlink()
         gone = server.client.get(f"/api/v1/images/{collection.ids[0]}/thumbnail")

@@ -29,7 +29,7 @@ from i2v_search.build.ray.worker import Pool, run_shards
 from i2v_search.build.ray.worker_results import ClusterExtraction, rates_of
 from i2v_search.build.sharding import unit_of
 from i2v_search.build.upkeep.merging import merge_collections
-from i2v_search.choices import Engine, SimilarityName
+from i2v_search.choices import Device, SimilarityName
 from i2v_search.errors import ClusterError
 from i2v_search.images.archives import ARCHIVE_SEPARATOR, archive_extension, is_hidden, is_zip
 from i2v_search.images.remote import is_url
@@ -60,7 +60,7 @@ def extract_on_ray(
     sync: bool = True,
     strict: bool = False,
     tagger: str | None = None,
-    engine: Engine = Engine(),
+    device: Device = Device(),
     exclude: Sequence[str] = (),
     forget_removals: bool = False,
     report: Report = silent,
@@ -83,7 +83,7 @@ def extract_on_ray(
         strict: stop at the first image that cannot be read.
         tagger: see `Collection.extract`.
         exclude: see `Collection.build`.
-        engine: of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
+        device: of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
         forget_removals: see `Collection.extract`.
         report: told about progress, and about the rate of each worker.
 
@@ -102,14 +102,14 @@ def extract_on_ray(
     target, sources = Path(directory).resolve(), tuple(_absolute(image) for image in several(images))
     root = image_root(sources)
     require_similarity(similarity)
-    threads = engine.threads or 1
+    threads = device.threads or 1
     with WriterLock(target / SHARDS_NAME):
         manifest = _prepare(target, root, encoder, similarity, tagger)
         with WriterLock(target):
             lift_removals(target, Manifest.load(target), sources, forget=forget_removals)
         recovered = _merge_leftovers(target, report)
         with ray_session(cluster, (workers or os.cpu_count() or 1) * threads) as ray:
-            pool = _pool(ray.cluster_resources(), workers, engine, threads)
+            pool = _pool(ray.cluster_resources(), workers, device, threads)
             job = ShardJob(
                 str(target),
                 str(target / SHARDS_NAME / uuid4().hex),
@@ -117,7 +117,7 @@ def extract_on_ray(
                 pool.workers * SHARDS_PER_WORKER,
                 manifest.encoder.id,
                 manifest.tagger.id if manifest.tagger else None,
-                replace(engine, threads=threads),
+                replace(device, threads=threads),
                 strict,
                 tuple(exclude),
             )
@@ -155,20 +155,20 @@ def _prepare(
 ) -> Manifest:
     """See to it that the collection is there, made with the encoder asked for; no machine is asked yet."""
     with WriterLock(target):
-        manifest, here = Manifest.find(target), Engine(device="cpu")
+        manifest, here = Manifest.find(target), Device(name="cpu")
         loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, here), manifest, here)
         return begin_manifest(target, manifest, loaded, similarity, root)
 
 
-def _pool(resources: Mapping[str, float], workers: int | None, engine: Engine, threads: int) -> Pool:
+def _pool(resources: Mapping[str, float], workers: int | None, device: Device, threads: int) -> Pool:
     """How many workers there are, and what each takes of a machine.
 
-    >>> _pool({"CPU": 8.0}, None, Engine(), 2)
+    >>> _pool({"CPU": 8.0}, None, Device(), 2)
     Pool(workers=4, cpus=2, gpus=0.0)
-    >>> _pool({"CPU": 8.0, "GPU": 2.0}, 3, Engine(), 1)
+    >>> _pool({"CPU": 8.0, "GPU": 2.0}, 3, Device(), 1)
     Pool(workers=3, cpus=1, gpus=0.5)
     """
-    gpus = 0 if engine.device == "cpu" else int(resources.get("GPU", 0))
+    gpus = 0 if device.name == "cpu" else int(resources.get("GPU", 0))
     count = workers or gpus or max(1, int(resources.get("CPU", 1)) // threads)
     return Pool(count, threads, 1 / -(-count // gpus) if gpus else 0.0)
 
@@ -237,7 +237,7 @@ def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:
         sync=False,
         strict=job.strict,
         tagger=None,
-        engine=job.engine,
+        device=job.device,
         exclude=job.exclude,
         wanted=lambda path: path in changed or path in units,
         report=silent,

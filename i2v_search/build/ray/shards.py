@@ -23,7 +23,7 @@ import numpy as np
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.presence import find_absent, find_scopes, is_unchanged
 from i2v_search.build.sharding import Shard
-from i2v_search.choices import Engine
+from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import ClusterError
 from i2v_search.files import sync_directory, write_atomically
@@ -55,7 +55,7 @@ class ShardJob:
         shards: how many there are.
         encoder: name; the one that the collection names.
         tagger: likewise, or None.
-        engine: how they run on the workers.
+        device: how they run on the workers.
         strict: stop at the first image that cannot be read.
     """
 
@@ -65,7 +65,7 @@ class ShardJob:
     shards: int
     encoder: str
     tagger: str | None = None
-    engine: Engine = field(default_factory=Engine)
+    device: Device = field(default_factory=Device)
     strict: bool = False
     exclude: tuple[str, ...] = ()
 

@@ -86,8 +86,8 @@ class ShardWorker:
                 )
             target = Path(job.collection)
             manifest = Manifest.load(target)
-            encoder = resolve_encoder(job.encoder, manifest, job.engine)
-            encoder = resolve_tagger(job.tagger, encoder, manifest, job.engine)
+            encoder = resolve_encoder(job.encoder, manifest, job.device)
+            encoder = resolve_tagger(job.tagger, encoder, manifest, job.device)
             self._loaded = encoder, KnownRows(FeatureStore(target, manifest))
         return self._loaded
 

@@ -1,4 +1,4 @@
-"""A convolutional network as data, and the two engines that run the same description.
+"""A convolutional network as data, and the two runtimes that run the same description.
 
 A `Network` is a list of layers without weights: widths come from the weights it is given. `onnx_model` turns
 it into an ONNX graph (what ONNX Runtime executes on CPU), `torch_module` into a `torch.nn.Module` (GPU,

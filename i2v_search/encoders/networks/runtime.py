@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-from i2v_search.choices import Device, Engine, Precision
+from i2v_search.choices import Device, DeviceName, Precision
 from i2v_search.encoders.networks.layers import ExternalWeights, Network, Weights, onnx_model
 from i2v_search.encoders.networks.optional_torch import import_torch
 from i2v_search.encoders.tensors import tensor_offsets, write_tensors
@@ -45,28 +45,28 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    network: Network, read_weights: Callable[[], Weights], *, key: str, engine: Engine, by_image: bool = False
+    network: Network, read_weights: Callable[[], Weights], *, key: str, device: Device, by_image: bool = False
 ) -> Runtime:
-    """Choose an engine and load the network into it.
+    """Choose a runtime and load the network into it.
 
     Args:
         network: the layers.
         read_weights: called only where the graph is not in the cache.
         key: SHA-256 of the weights; names the cache entry.
-        engine: where and how it runs.
+        device: where and how it runs.
         by_image: see `OnnxRuntime`.
 
     Raises:
         EncoderError: the device is not there.
     """
-    device = resolve_device(engine.device)
-    if device == "cpu":
+    place = resolve_device(device.name)
+    if place == "cpu":
         graph = _cached_graph(network, read_weights, key)
-        return OnnxRuntime(graph, threads=engine.threads, by_image=by_image)
-    return TorchRuntime(network, read_weights(), device, engine)
+        return OnnxRuntime(graph, threads=device.threads, by_image=by_image)
+    return TorchRuntime(network, read_weights(), place, device)
 
 
-def resolve_device(device: Device) -> Literal["cpu", "cuda", "mps"]:
+def resolve_device(device: DeviceName) -> Literal["cpu", "cuda", "mps"]:
     """Turn ``"auto"`` into a device and check that a named one exists.
 
     Raises:
@@ -175,20 +175,20 @@ class OnnxRuntime:
 
 
 class TorchRuntime:
-    """torch on a GPU, or on the CPU as the oracle of the tests; channels last, in the engine's precision."""
+    """torch on a GPU, or on the CPU as the oracle of the tests; channels last, in the given precision."""
 
-    def __init__(self, network: Network, weights: Weights, device: str, engine: Engine = Engine()) -> None:
+    def __init__(self, network: Network, weights: Weights, place: str, device: Device = Device()) -> None:
         import torch
 
         self._torch = torch
-        self._device = device
+        self._device = place
         self._size = network.size
-        self._dtype = torch_dtype(device, engine.precision)
+        self._dtype = torch_dtype(place, device.precision)
         from i2v_search.encoders.networks.torch_network import torch_module
 
         module: Any = torch_module(network, weights)
-        module = module.to(device, memory_format=torch.channels_last)
-        self._module: Any = torch.compile(module) if engine.compile else module
+        module = module.to(place, memory_format=torch.channels_last)
+        self._module: Any = torch.compile(module) if device.compile else module
 
     def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """See `Runtime.run`."""

@@ -1,6 +1,6 @@
 """The space that vectors on a server live in: how rows are compared, and what of them is sent.
 
-It comes from the collection's own index where there is one, so that both engines give the same scores.
+It comes from the collection's own index where there is one, so that both backends give the same scores.
 Without one it is learned from the rows, and again when they have doubled.
 """
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from PIL import Image
 
-from i2v_search.arguments import several
-from i2v_search.choices import Engine, SimilarityName
+from i2v_search.arguments import renamed, several
+from i2v_search.choices import Device, DeviceName, SimilarityName
 from i2v_search.encoders.base import Encoder
 from i2v_search.encoders.registry import load_encoder
 from i2v_search.errors import ImageError, QueryError
@@ -110,6 +110,7 @@ class Evaluation:
         return page
 
 
+@renamed(engine="device")
 def evaluate(
     datasets: Sequence[Dataset],
     encoder: str | Encoder = "lite",
@@ -119,7 +120,7 @@ def evaluate(
     similarity: SimilarityName = "centred",
     held_out: float | None = None,
     seed: int = 0,
-    engine: Engine = Engine(),
+    device: Device | DeviceName = Device(),
     report: Report = silent,
 ) -> Evaluation:
     """Measure an encoder on data sets, each apart: retrieval by label, tags, edited copies, index recall.
@@ -136,7 +137,7 @@ def evaluate(
         held_out: evaluate only on the pictures that training on these same sets, with this validation share
             and this seed, leaves out.
         seed: chooses the copies' originals, the queries of recall and the resamples.
-        engine: where and how encoders that are named run.
+        device: where and how encoders that are named run.
         report: told about progress.
 
     Raises:
@@ -161,7 +162,7 @@ def evaluate(
     if len(set(names)) < len(names):
         raise QueryError(f"encoder {names[0]!r} cannot be compared with itself")
     loaded = [
-        load_encoder(one, engine) if isinstance(one, str) else one
+        load_encoder(one, Device.of(device)) if isinstance(one, str) else one
         for one in (encoder, against)
         if one is not None
     ]

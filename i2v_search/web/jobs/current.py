@@ -39,7 +39,7 @@ class Shelf:
 
     def __init__(self, first: Collection) -> None:
         self.directory: Path = first.directory
-        self._search_engine, self._milvus_uri = first.search_engine, first.milvus_uri
+        self._backend, self._milvus_uri = first.backend, first.milvus_uri
         self._local = threading.local()
         self._lock = threading.Lock()
         self._looked = 0.0
@@ -63,9 +63,7 @@ class Shelf:
         stamp, now = self.stamp, time.monotonic()
         if getattr(self._local, "stamp", None) != stamp and now >= getattr(self._local, "again", now):
             try:
-                opened = Collection.open(
-                    self.directory, search_engine=self._search_engine, milvus_uri=self._milvus_uri
-                )
+                opened = Collection.open(self.directory, backend=self._backend, milvus_uri=self._milvus_uri)
                 self._local.catalogue = Catalogue(opened.store)
             except (CollectionError, OSError):
                 if getattr(self._local, "collection", None) is None:

@@ -63,7 +63,15 @@ class Decoder:
         """End the process, even in the middle of a picture; none is started again."""
         self._closed = True
         if self._process is not None:
-            self._end(self._process)
+            self._process.kill()
+            self._process.wait()
+        # A stream is not closed under its reader: who reads from it now sees its end, and closes it.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._process is not None:
+                    self._end(self._process)
+            finally:
+                self._lock.release()
 
     def _ask(
         self, process: subprocess.Popen[bytes], order: dict[str, Any], content: bytes

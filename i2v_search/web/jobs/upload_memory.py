@@ -108,8 +108,8 @@ class Reader:
         made_by = (manifest.encoder, manifest.tagger)
         with self._lock:
             if self._encoder is None or self._made_by != made_by:
-                encoder = resolve_encoder(None, manifest, self._settings.engine)
-                self._encoder = resolve_tagger(None, encoder, manifest, self._settings.engine)
+                encoder = resolve_encoder(None, manifest, self._settings.device)
+                self._encoder = resolve_tagger(None, encoder, manifest, self._settings.device)
                 self._made_by = made_by
             return self._encoder
 

@@ -1,4 +1,4 @@
-"""One contract that every search engine keeps: FAISS, Milvus as a server and as a file, and a real cluster.
+"""One contract that every search backend keeps: FAISS, Milvus as a server and as a file, and a real cluster.
 
 A cluster takes part where ``I2V_SEARCH_TEST_MILVUS_URI`` says where it is.
 """
@@ -55,20 +55,20 @@ needs_milvus = pytest.mark.skipif(
 )
 CLUSTER = os.environ.get("I2V_SEARCH_TEST_MILVUS_URI", "")
 MILVUS = ["milvus server", "milvus file", "milvus cluster"]
-#: Scores of the engines differ by rounding; rows that close may change places.
+#: Scores of the backends differ by rounding; rows that close may change places.
 TIE = 2e-6
 _numbers = count()
 
 
 @dataclass(frozen=True)
-class Engine:
-    """A search engine, and where it is."""
+class Served:
+    """A search backend, and where it is."""
 
     name: str
     uri: str | None = None
 
     def bring(self, directory: Path) -> Collection:
-        """Bring the engine up to date with a collection, and open that."""
+        """Bring the backend up to date with a collection, and open that."""
         if self.uri is not None:
             push_to_milvus(directory, self.uri)
         else:
@@ -76,8 +76,8 @@ class Engine:
         return self.open(directory)
 
     def open(self, directory: Path) -> Collection:
-        engine: Any = "faiss" if self.uri is None else "milvus"
-        return Collection.open(directory, search_engine=engine, milvus_uri=self.uri)
+        backend: Any = "faiss" if self.uri is None else "milvus"
+        return Collection.open(directory, backend=backend, milvus_uri=self.uri)
 
 
 @pytest.fixture(scope="module")
@@ -109,18 +109,18 @@ def named(uri: str) -> str:
 
 
 @pytest.fixture(params=["faiss", *(pytest.param(name, marks=needs_milvus) for name in MILVUS)])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    yield from engine_called(request.param, request)
+def backend(request: pytest.FixtureRequest) -> Iterator[Served]:
+    yield from backend_called(request.param, request)
 
 
 @pytest.fixture(
     params=[pytest.param(name, marks=needs_milvus) for name in ("milvus server", "milvus cluster")]
 )
-def milvus(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    yield from engine_called(request.param, request)
+def milvus(request: pytest.FixtureRequest) -> Iterator[Served]:
+    yield from backend_called(request.param, request)
 
 
-def engine_called(name: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+def backend_called(name: str, request: pytest.FixtureRequest) -> Iterator[Served]:
     if name == "milvus cluster" and not CLUSTER:
         pytest.skip("no cluster: I2V_SEARCH_TEST_MILVUS_URI does not say where one is")
     uris: dict[str, Callable[[], str]] = {
@@ -128,7 +128,7 @@ def engine_called(name: str, request: pytest.FixtureRequest) -> Iterator[Engine]
         "milvus file": lambda: named(os.fspath(request.getfixturevalue("file"))),
         "milvus cluster": lambda: named(CLUSTER),
     }
-    chosen = Engine(name, uris[name]() if name in uris else None)
+    chosen = Served(name, uris[name]() if name in uris else None)
     yield chosen
     if chosen.uri is not None:
         drop(chosen.uri)
@@ -184,18 +184,18 @@ def assert_same(hits: Any, expected: list[tuple[float, int]]) -> None:
 
 
 def wishing(directory: Path, kind: str, pca_dimensions: int = 16, **wishes: Any) -> None:
-    """Build the collection's own index, whose wishes are those for every engine."""
+    """Build the collection's own index, whose wishes are those for every backend."""
     asked: Any = {"kind": kind, "pca_dimensions": pca_dimensions, **wishes}
     Collection.open(directory).index(wishes=IndexWishes(**asked))
 
 
 @pytest.mark.parametrize("similarity", get_args(SimilarityName))
 def test_ids_scores_and_order_are_those_of_faiss_up_to_ties(
-    engine: Engine, similarity: SimilarityName, tmp_path: Path
+    backend: Served, similarity: SimilarityName, tmp_path: Path
 ) -> None:
     make_store(tmp_path / "art", random_vectors(400, 24, spread=2), similarity=similarity)
-    faiss = Engine("faiss").bring(tmp_path / "art")
-    opened = engine.bring(tmp_path / "art")
+    faiss = Served("faiss").bring(tmp_path / "art")
+    opened = backend.bring(tmp_path / "art")
     for asked in (0, 17, 399):
         theirs, ours = faiss.search(asked, top=30).hits, opened.search(asked, top=30).hits
         assert_same(ours, [(hit.score, hit.id) for hit in theirs])
@@ -203,14 +203,14 @@ def test_ids_scores_and_order_are_those_of_faiss_up_to_ties(
 
 @pytest.mark.parametrize("kind", ["exact", "pca", "ivf", "hnsw", "codes"])
 def test_recall_after_the_re_rank_is_at_least_99_percent(
-    engine: Engine, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: Served, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if engine.name == "milvus file" and kind in {"pca", "codes", "hnsw"}:
+    if backend.name == "milvus file" and kind in {"pca", "codes", "hnsw"}:
         pytest.skip("the file is served by the same code as the server")
     monkeypatch.setattr("i2v_search.index.milvus.measure._QUERIES", 200)
     make_store(tmp_path / "art", clustered_vectors(1500, 64), similarity="centred")
     wishing(tmp_path / "art", kind)
-    opened = engine.bring(tmp_path / "art")
+    opened = backend.bring(tmp_path / "art")
     truth = Truth.of(opened)
     asked = list(range(0, 1500, 37))
     found = 0
@@ -257,14 +257,14 @@ FILTERS: list[tuple[dict[str, Any], Callable[[NDArray[np.int64]], NDArray[np.boo
 
 @pytest.mark.parametrize("exact_rows", [0, 4096])
 def test_filters_are_exact_wherever_they_are_applied(
-    engine: Engine, exact_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: Served, exact_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With 0 the server filters even where comparing the allowed rows here would be faster.
     monkeypatch.setattr("i2v_search.index.milvus.index.EXACT_FILTER_ROWS", exact_rows)
     n = 1200
     make_store(tmp_path / "art", clustered_vectors(n, 48), similarity="cosine", tags=tagged(n))
     wishing(tmp_path / "art", "pca", recall_target=1.0)
-    opened = engine.bring(tmp_path / "art")
+    opened = backend.bring(tmp_path / "art")
     truth = Truth.of(opened)
     for options, keeps in FILTERS:
         keep = keeps(truth.ids)
@@ -278,10 +278,10 @@ def test_filters_are_exact_wherever_they_are_applied(
             assert len({hit.id for hit in result.hits} & near) >= 0.95 * len(result.hits), options
 
 
-def test_pages_exclusions_and_diverse_results_are_those_of_faiss(engine: Engine, tmp_path: Path) -> None:
+def test_pages_exclusions_and_diverse_results_are_those_of_faiss(backend: Served, tmp_path: Path) -> None:
     make_store(tmp_path / "art", random_vectors(300, 16, spread=2), tags=tagged(300))
-    faiss = Engine("faiss").bring(tmp_path / "art")
-    opened = engine.bring(tmp_path / "art")
+    faiss = Served("faiss").bring(tmp_path / "art")
+    opened = backend.bring(tmp_path / "art")
     for options in (
         {"top": 7, "offset": 14},
         {"top": 300},
@@ -299,65 +299,65 @@ def test_pages_exclusions_and_diverse_results_are_those_of_faiss(engine: Engine,
         assert found.more == expected.more
 
 
-def test_what_is_added_is_found_at_once_and_after_the_next_sync(engine: Engine, tmp_path: Path) -> None:
+def test_what_is_added_is_found_at_once_and_after_the_next_sync(backend: Served, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     vectors = random_vectors(330, 16, spread=2)
     make_store(directory, vectors[:300])
-    engine.bring(directory)
+    backend.bring(directory)
     append(directory, vectors[300:])
-    for opened in (engine.open(directory), engine.bring(directory)):
+    for opened in (backend.open(directory), backend.bring(directory)):
         assert_same(opened.search(310, top=20).hits, Truth.of(opened).ranked(310))
         assert len(opened) == 330
 
 
-def test_what_is_removed_is_gone_at_once_and_after_the_next_sync(engine: Engine, tmp_path: Path) -> None:
+def test_what_is_removed_is_gone_at_once_and_after_the_next_sync(backend: Served, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(300, 16, spread=2))
-    nearest = [hit.id for hit in engine.bring(directory).search(5, top=40).hits]
+    nearest = [hit.id for hit in backend.bring(directory).search(5, top=40).hits]
     remove(directory, nearest[:35])
-    for opened in (engine.open(directory), engine.bring(directory)):
+    for opened in (backend.open(directory), backend.bring(directory)):
         assert_same(opened.search(5, top=20).hits, Truth.of(opened).ranked(5))
-    if engine.uri is not None:
-        assert rows_there(engine.uri, directory) == expected_rows(directory)
+    if backend.uri is not None:
+        assert rows_there(backend.uri, directory) == expected_rows(directory)
 
 
-def test_a_collection_reopens_in_another_process(engine: Engine, tmp_path: Path, file: Path) -> None:
+def test_a_collection_reopens_in_another_process(backend: Served, tmp_path: Path, file: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(120, 12, spread=2))
-    expected = [hit.id for hit in engine.bring(directory).search(5, top=10).hits]
+    expected = [hit.id for hit in backend.bring(directory).search(5, top=10).hits]
     command = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "search", "5", "--json"]
-    command += ["-c", os.fspath(directory), "--engine", "faiss" if engine.uri is None else "milvus"]
-    if engine.name == "milvus file":
+    command += ["-c", os.fspath(directory), "--backend", "faiss" if backend.uri is None else "milvus"]
+    if backend.name == "milvus file":
         let_go(file)
-    environment = {**os.environ, **({URI_VARIABLE: engine.uri} if engine.uri else {})}
+    environment = {**os.environ, **({URI_VARIABLE: backend.uri} if backend.uri else {})}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert answer.returncode == 0, answer.stderr
     assert [hit["id"] for hit in json.loads(answer.stdout)["hits"]] == expected
 
 
 def test_a_changed_image_is_found_as_it_is_now_at_once_and_after_the_next_sync(
-    engine: Engine, tmp_path: Path
+    backend: Served, tmp_path: Path
 ) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(200, 16, spread=2))
-    engine.bring(directory)
+    backend.bring(directory)
     writer = StoreWriter(directory, Manifest.load(directory))
     changed = [replace(FeatureStore(directory).record(n), sha256=f"{n:064x}") for n in (20, 30)]
     writer.append(changed, *unit_float16(random_vectors(2, 16, seed=9, spread=2)), [20, 30])
     writer.finish()
-    for opened in (engine.open(directory), engine.bring(directory)):
+    for opened in (backend.open(directory), backend.bring(directory)):
         assert len(opened) == 200
         for asked in (20, 31):
             assert_same(opened.search(asked, top=199).hits, Truth.of(opened).ranked(asked))
-    if engine.uri is not None:
-        assert rows_there(engine.uri, directory) == expected_rows(directory)
+    if backend.uri is not None:
+        assert rows_there(backend.uri, directory) == expected_rows(directory)
 
 
-def test_a_collection_without_images_answers_with_nothing(engine: Engine, tmp_path: Path) -> None:
+def test_a_collection_without_images_answers_with_nothing(backend: Served, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(2, 8))
     remove(directory, [0, 1])
-    assert engine.bring(directory).search(random_vectors(1, 8)[0]).hits == ()
+    assert backend.bring(directory).search(random_vectors(1, 8)[0]).hits == ()
 
 
 def rows_there(uri: str, directory: Path) -> dict[int, int]:
@@ -380,7 +380,7 @@ def expected_rows(directory: Path) -> dict[int, int]:
 
 @needs_milvus
 def test_a_push_sends_only_what_differs_and_a_sync_nothing_where_nothing_changed(
-    milvus: Engine, tmp_path: Path
+    milvus: Served, tmp_path: Path
 ) -> None:
     assert milvus.uri is not None
     directory = tmp_path / "art"
@@ -420,7 +420,7 @@ def test_changed_tags_change_the_version_of_a_row_though_they_have_the_same_numb
 
 @needs_milvus
 def test_an_index_whose_mean_changed_is_sent_beside_the_one_that_answers(
-    milvus: Engine, tmp_path: Path
+    milvus: Served, tmp_path: Path
 ) -> None:
     assert milvus.uri is not None
     directory = tmp_path / "art"
@@ -430,7 +430,7 @@ def test_an_index_whose_mean_changed_is_sent_beside_the_one_that_answers(
     append(directory, random_vectors(100, 12, seed=5, spread=2))
     Collection.open(directory).index()
     assert push_to_milvus(directory, milvus.uri, compare=False).anew
-    faiss, renewed = Engine("faiss").open(directory), milvus.open(directory)
+    faiss, renewed = Served("faiss").open(directory), milvus.open(directory)
     for asked in (3, 150):
         expected = [(hit.score, hit.id) for hit in faiss.search(asked, top=20).hits]
         assert_same(renewed.search(asked, top=20).hits, expected)
@@ -441,11 +441,11 @@ def test_an_index_whose_mean_changed_is_sent_beside_the_one_that_answers(
 
 
 @needs_milvus
-def test_a_collection_whose_name_goes_on_with_a_number_is_not_touched(milvus: Engine, tmp_path: Path) -> None:
+def test_a_collection_whose_name_goes_on_with_a_number_is_not_touched(milvus: Served, tmp_path: Path) -> None:
     assert milvus.uri is not None
     make_store(tmp_path / "art", random_vectors(40, 8, spread=2), similarity="centred")
     make_store(tmp_path / "other", random_vectors(30, 8, seed=1))
-    other = Engine(milvus.name, f"{milvus.uri}_2")
+    other = Served(milvus.name, f"{milvus.uri}_2")
     expected = other.bring(tmp_path / "other").search(3, top=5).hits
     milvus.bring(tmp_path / "art")
     append(tmp_path / "art", random_vectors(60, 8, seed=5, spread=2))
@@ -457,7 +457,7 @@ def test_a_collection_whose_name_goes_on_with_a_number_is_not_touched(milvus: En
 @needs_milvus
 @pytest.mark.parametrize("end", ["__1", "__1_of"])
 def test_an_edition_that_was_removed_on_the_server_is_sent_again(
-    end: str, milvus: Engine, tmp_path: Path
+    end: str, milvus: Served, tmp_path: Path
 ) -> None:
     assert milvus.uri is not None
     directory = tmp_path / "art"
@@ -473,7 +473,7 @@ def test_an_edition_that_was_removed_on_the_server_is_sent_again(
 
 @needs_milvus
 def test_what_vectors_are_made_by_is_learned_again_when_images_have_doubled(
-    milvus: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    milvus: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert milvus.uri is not None
     monkeypatch.setattr("i2v_search.index.milvus.plan.WHOLE_BYTES", 0)
@@ -512,7 +512,7 @@ def interrupted(*_: Any) -> None:
 
 @needs_milvus
 def test_a_way_to_ask_that_finds_fewer_takes_nothing_from_one_before(
-    milvus: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    milvus: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_store(tmp_path / "art", random_vectors(300, 16, spread=2), tags=tagged(300))
     opened = milvus.bring(tmp_path / "art")
@@ -532,7 +532,7 @@ def test_a_way_to_ask_that_finds_fewer_takes_nothing_from_one_before(
 
 
 @needs_milvus
-def test_a_collection_opened_before_it_was_sent_reads_itself_anew(milvus: Engine, tmp_path: Path) -> None:
+def test_a_collection_opened_before_it_was_sent_reads_itself_anew(milvus: Served, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(100, 12, spread=2))
     opened = milvus.open(directory)
@@ -543,7 +543,7 @@ def test_a_collection_opened_before_it_was_sent_reads_itself_anew(milvus: Engine
 
 @needs_milvus
 def test_without_an_index_of_its_own_a_collection_is_sent_searched_and_walked(
-    milvus: Engine, tmp_path: Path
+    milvus: Served, tmp_path: Path
 ) -> None:
     directory = tmp_path / "art"
     make_store(directory, clustered_vectors(500, 24))
@@ -554,17 +554,17 @@ def test_without_an_index_of_its_own_a_collection_is_sent_searched_and_walked(
 
 
 @needs_milvus
-def test_morphs_are_those_of_faiss(milvus: Engine, tmp_path: Path) -> None:
+def test_morphs_are_those_of_faiss(milvus: Served, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, clustered_vectors(400, 24))
-    faiss, opened = Engine("faiss").bring(directory), milvus.bring(directory)
+    faiss, opened = Served("faiss").bring(directory), milvus.bring(directory)
     for method in ("gradual", "geodesic", "minimax", "line"):
         ours, theirs = (one.morph(0, 300, steps=3, method=method) for one in (opened, faiss))
         assert [stop.id for stop in ours.stops] == [stop.id for stop in theirs.stops]
 
 
 @needs_milvus
-def test_duplicates_are_those_of_faiss(milvus: Engine, tmp_path: Path, loaded: list[GridEncoder]) -> None:
+def test_duplicates_are_those_of_faiss(milvus: Served, tmp_path: Path, loaded: list[GridEncoder]) -> None:
     (tmp_path / "images").mkdir()
     for number, image in enumerate(sample_images()[::60]):
         with Image.open(image.path) as picture:
@@ -572,7 +572,7 @@ def test_duplicates_are_those_of_faiss(milvus: Engine, tmp_path: Path, loaded: l
             if number % 2:
                 picture.convert("RGB").save(tmp_path / "images" / f"{number}-copy.jpg", quality=80)
     Collection.build(tmp_path / "art", [tmp_path / "images"], encoder="grid")
-    faiss, opened = Engine("faiss").open(tmp_path / "art"), milvus.bring(tmp_path / "art")
+    faiss, opened = Served("faiss").open(tmp_path / "art"), milvus.bring(tmp_path / "art")
     ours, theirs = (
         [[(member.id, member.kind) for member in group.members] for group in one.duplicates().groups]
         for one in (opened, faiss)
@@ -582,7 +582,7 @@ def test_duplicates_are_those_of_faiss(milvus: Engine, tmp_path: Path, loaded: l
 
 
 @needs_milvus
-def test_a_filtered_search_over_lists_that_finds_too_few_asks_again(milvus: Engine, tmp_path: Path) -> None:
+def test_a_filtered_search_over_lists_that_finds_too_few_asks_again(milvus: Served, tmp_path: Path) -> None:
     n = 3000
     tags = [["far"] if i % 50 == 0 else [] for i in range(n)]
     make_store(tmp_path / "art", clustered_vectors(n, 32), similarity="cosine", tags=tags)
@@ -599,7 +599,7 @@ def test_a_filtered_search_over_lists_that_finds_too_few_asks_again(milvus: Engi
 
 
 @needs_milvus
-def test_a_server_that_is_behind_or_was_never_sent_to_says_what_to_do(milvus: Engine, tmp_path: Path) -> None:
+def test_a_server_that_is_behind_or_was_never_sent_to_says_what_to_do(milvus: Served, tmp_path: Path) -> None:
     directory = tmp_path / "art"
     make_store(directory, random_vectors(60, 8), tags=[["a"]] * 60)
     with pytest.raises(IndexStaleError, match=r"has not been sent to .*run: i2v-search push --collection"):
@@ -621,7 +621,7 @@ def test_a_server_that_is_behind_or_was_never_sent_to_says_what_to_do(milvus: En
 
 @needs_milvus
 def test_another_encoder_or_another_collection_under_the_same_name_is_refused(
-    milvus: Engine, tmp_path: Path
+    milvus: Served, tmp_path: Path
 ) -> None:
     make_store(tmp_path / "one", random_vectors(30, 8))
     make_store(tmp_path / "other", random_vectors(30, 8, seed=1))
@@ -642,7 +642,7 @@ def test_another_encoder_or_another_collection_under_the_same_name_is_refused(
 @needs_milvus
 def test_a_server_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path) -> None:
     make_store(tmp_path / "art", random_vectors(30, 8))
-    away = Collection.open(tmp_path / "art", search_engine="milvus", milvus_uri="http://127.0.0.1:9")
+    away = Collection.open(tmp_path / "art", backend="milvus", milvus_uri="http://127.0.0.1:9")
     with pytest.raises(
         SearchServerError, match=r"no Milvus server answers at http://127.0.0.1:9#art .*milvus-lite server"
     ):
@@ -683,10 +683,10 @@ def test_addresses_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert MilvusAddress.parse(None, "art") == MilvusAddress("http://there:1", "x")
 
 
-def test_an_unknown_search_engine_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
     make_store(tmp_path / "art", random_vectors(30, 8))
     with pytest.raises(QueryError, match="known: faiss, milvus"):
-        Collection.open(tmp_path / "art", search_engine="lucene")  # type: ignore[arg-type]
+        Collection.open(tmp_path / "art", backend="lucene")  # type: ignore[arg-type]
 
 
 def test_without_the_client_the_error_says_what_to_install(
@@ -783,7 +783,7 @@ def test_the_next_sync_goes_on_where_one_stopped_with_its_server(
         push_to_milvus(tmp_path / "art", mortal.uri, patience=0, report=killing(mortal, 500, restart=False))
     mortal.start()
     with pytest.raises(IndexStaleError, match="has not been sent whole"):
-        Engine("", mortal.uri).open(tmp_path / "art").search(3)
+        Served("", mortal.uri).open(tmp_path / "art").search(3)
     assert 0 < push_to_milvus(tmp_path / "art", mortal.uri).sent <= 1000
     assert rows_there(mortal.uri, tmp_path / "art") == expected_rows(tmp_path / "art")
 
@@ -802,7 +802,7 @@ def test_an_index_that_the_server_was_killed_while_writing_is_made_again(
         half.write_bytes(b"")
     mortal.start()
     assert push_to_milvus(tmp_path / "art", mortal.uri).sent == 0
-    opened = Engine("", mortal.uri).open(tmp_path / "art")
+    opened = Served("", mortal.uri).open(tmp_path / "art")
     assert_same(opened.search(3, top=10).hits, Truth.of(opened).ranked(3))
 
 
@@ -813,8 +813,8 @@ def test_the_commands_push_sync_search_and_morph(server: LocalServer, tmp_path: 
     sent = runner.invoke(app, ["push", *where])
     assert "60 images, 60 sent, 0 deleted" in sent.output
     assert json.loads(runner.invoke(app, ["sync", *where, "--json"]).output)["sent"] == 0
-    found = runner.invoke(app, ["search", "5", "-k", "3", "--json", "--engine", "milvus", *where])
+    found = runner.invoke(app, ["search", "5", "-k", "3", "--json", "--backend", "milvus", *where])
     assert len(json.loads(found.output)["hits"]) == 3
-    walked = runner.invoke(app, ["morph", "5", "40", "--json", "--engine", "milvus", *where])
+    walked = runner.invoke(app, ["morph", "5", "40", "--json", "--backend", "milvus", *where])
     assert walked.exit_code == 0, walked.output
     assert i2v_search.push_to_milvus is push_to_milvus
