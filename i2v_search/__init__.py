@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from i2v_search.progress import Progress
     from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
     from i2v_search.search.query import Example
+    from i2v_search.search.resolved import EncodedImage
     from i2v_search.search.results import Hit, SearchResult
     from i2v_search.store.checksums import Damage
     from i2v_search.tags.vocabulary import ImageTags, Tag
@@ -59,6 +60,7 @@ _HOMES = {
     "Duplicate": "search.duplicates.groups",
     "DuplicateGroup": "search.duplicates.groups",
     "Duplicates": "search.duplicates.groups",
+    "EncodedImage": "search.resolved",
     "Encoder": "encoders.base",
     "EncoderInfo": "encoders.base",
     "Encoding": "encoders.base",
@@ -128,6 +130,7 @@ __all__ = [
     "Duplicate",
     "DuplicateGroup",
     "Duplicates",
+    "EncodedImage",
     "Encoder",
     "EncoderInfo",
     "Encoding",

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from i2v_search.build.presence import Places, find_absent, find_scopes, is_unchanged
-from i2v_search.encoders.base import Encoder, Encoding, encode_batch
+from i2v_search.encoders.base import Encoder, encode_batch, tags_of
 from i2v_search.errors import ImageError
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.lookahead import map_ahead
@@ -45,7 +45,7 @@ from i2v_search.store.float16 import unit_float16
 from i2v_search.store.parts import ImageRecord, storable_time
 from i2v_search.store.removals import Removals
 from i2v_search.store.writer import StoreWriter
-from i2v_search.tags.vocabulary import TAG_FLOOR, Tag, Vocabulary
+from i2v_search.tags.vocabulary import Tag
 
 #: Batches that may be decoded ahead of the forward pass.
 LOOK_AHEAD = 2
@@ -316,8 +316,7 @@ class _Extractor:
         if fresh:
             encoding = encode_batch(self.encoder, [entries[number].prepared for number in fresh])
             rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
-            for line, number in enumerate(fresh):
-                head = _head_tags(self.encoder.vocabulary, encoding, line)
+            for number, head in zip(fresh, tags_of(self.encoder, encoding), strict=True):
                 records[number] = replace(records[number], tags=_merged(head, records[number].tags))
         copies = [number for number, entry in enumerate(entries) if entry.prepared is None]
         if copies:
@@ -343,13 +342,3 @@ class _Extractor:
 def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:
     """Tags of both; the second's win."""
     return tuple({(tag.name, tag.category): tag for tag in (*first, *second)}.values())
-
-
-def _head_tags(vocabulary: Vocabulary | None, encoding: Encoding, row: int) -> tuple[Tag, ...]:
-    """Tags of an encoder's head worth keeping: all ratings, and whatever reaches `TAG_FLOOR`."""
-    if vocabulary is None or encoding.tags is None:
-        return ()
-    probabilities = encoding.tags[row]
-    ratings = np.array([category == "rating" for category in vocabulary.categories])
-    kept = np.flatnonzero((probabilities >= TAG_FLOOR) | ratings)
-    return tuple(Tag(vocabulary.names[i], float(probabilities[i]), vocabulary.categories[i]) for i in kept)

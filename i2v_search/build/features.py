@@ -163,7 +163,10 @@ def resolve_tagger(
     """
     name = tagger or (manifest.tagger.id if manifest and manifest.tagger else None)
     tags_itself = name == encoder.info.id and encoder.vocabulary is not None
-    tagged = encoder if name is None or tags_itself else TaggedEncoder(encoder, load_tagger(name, device))
+    if name is None or tags_itself or isinstance(encoder, TaggedEncoder):
+        tagged = encoder
+    else:
+        tagged = TaggedEncoder(encoder, load_tagger(name, device))
     if manifest is not None:
         _require_same("tagger", tagger_info(tagged), manifest.tagger)
     return tagged

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from i2v_search.arguments import StoredImage, StoredImages, number, renamed, several, whole
 from i2v_search.build.extract import Extraction
-from i2v_search.build.features import extract_features, remove_rows, resolve_encoder
+from i2v_search.build.features import extract_features, remove_rows
 from i2v_search.build.indexing import build_index, has_index, plan_for
 from i2v_search.build.recipe import Recipe
 from i2v_search.build.upkeep.exporting import Export, export_store
@@ -32,7 +32,8 @@ from i2v_search.choices import (
     SimilarityName,
 )
 from i2v_search.collection.info import CollectionInfo
-from i2v_search.encoders.base import Encoder, TaggedEncoder
+from i2v_search.collection.loaded_encoder import LoadedEncoder
+from i2v_search.encoders.base import Encoder
 from i2v_search.errors import CollectionDamagedError, IndexStaleError, MorphError, QueryError
 from i2v_search.images.sources import Sources, Wanted, everything, open_stored
 from i2v_search.index.index_files import current_index, is_current, load_index, unindexed, verify_index
@@ -52,6 +53,7 @@ from i2v_search.search.duplicates.groups import Duplicates
 from i2v_search.search.filters import Filter
 from i2v_search.search.query import Query, QueryImage, Resolver, several_images
 from i2v_search.search.request import Request, SearchOptions
+from i2v_search.search.resolved import EncodedImage
 from i2v_search.search.results import SearchResult
 from i2v_search.search.searcher import Searcher
 from i2v_search.store.catalogue import Catalogue, find_image
@@ -86,6 +88,7 @@ class Collection:
         device: Device | DeviceName = Device(),
         backend: Backend = "faiss",
         milvus_uri: str | None = None,
+        encoder: LoadedEncoder | None = None,
     ) -> None:
         if backend not in get_args(Backend):
             raise QueryError(
@@ -96,13 +99,14 @@ class Collection:
         self.backend, self.milvus_uri = backend, milvus_uri
         self.changes: Extraction | None = None
         self.merged: Merge | None = None
-        self._device = Device.of(device)
-        self._encoder: Encoder | None = None
+        self._encoder = encoder or LoadedEncoder(Device.of(device))
         self._load()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as a place and how it was opened, never as data: it opens it anew."""
-        opened = partial(type(self), device=self._device, backend=self.backend, milvus_uri=self.milvus_uri)
+        opened = partial(
+            type(self), device=self._encoder.device, backend=self.backend, milvus_uri=self.milvus_uri
+        )
         return opened, (self.directory.absolute(),)
 
     @classmethod
@@ -273,7 +277,7 @@ class Collection:
             report=report,
         )
         collection = cls(Path(directory), device=device)
-        collection._encoder = loaded.encoder if isinstance(loaded, TaggedEncoder) else loaded
+        collection._encoder.keep(loaded, collection._manifest)
         collection.changes = changes
         return collection
 
@@ -295,7 +299,7 @@ class Collection:
             sync=False,
             strict=strict,
             tagger=None,
-            device=self._device,
+            device=self._encoder.device,
             exclude=exclude,
             forget_removals=forget_removals,
             report=report,
@@ -518,6 +522,29 @@ class Collection:
         """What was asked of the index when it was built; nothing special where there is none."""
         return _wishes_of(self._manifest.index)
 
+    def encode(self, image: QueryImage) -> EncodedImage:
+        """Look at an image once, to use what is found in several queries.
+
+        Args:
+            image: whatever a query takes. An image of the collection is not encoded again.
+
+        Returns:
+            Its vector and tags, which every query takes in place of the image, with the same answer.
+
+        Raises:
+            QueryError: there is no such image.
+            ImageError: it cannot be read.
+            EncoderError: the encoder cannot be loaded.
+
+        Example:
+            >>> import tempfile
+            >>> from i2v_search.images.sample import sample_directory
+            >>> birds = Collection.build(tempfile.mkdtemp(), [sample_directory() / "birds"])
+            >>> birds.encode(birds.ids[0]).label == birds.stored_path(birds.ids[0])
+            True
+        """
+        return self._resolver.encode(image)
+
     def search(
         self,
         query: Query | None = None,
@@ -539,8 +566,8 @@ class Collection:
 
         Args:
             query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
-                (d,) vector or a ``.npy`` file of one, or several of those, each perhaps an `Example` with a
-                weight (negative: unlike it). None ranks by `tags`.
+                (d,) vector or a ``.npy`` file of one, an `EncodedImage`, or several of those, each perhaps an
+                `Example` with a weight (negative: unlike it). None ranks by `tags`.
             top: how many hits.
             offset: how many better ones to pass over. Pages of the same `top` never repeat an image or skip
                 one.
@@ -866,14 +893,12 @@ class Collection:
 
     @property
     def encoder(self) -> Encoder:
-        """The collection's encoder, loaded when first asked for.
+        """The collection's encoder, with its tagger if it has one; loaded when first asked for.
 
         Raises:
             EncoderMismatchError: the installed encoder is not the one that made the vectors.
         """
-        if self._encoder is None:
-            self._encoder = resolve_encoder(None, self._manifest, self._device)
-        return self._encoder
+        return self._encoder.of(self._manifest)
 
     def _load(self) -> None:
         self.store = FeatureStore(self.directory)

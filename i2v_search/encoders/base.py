@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.errors import EncoderError
-from i2v_search.tags.vocabulary import Vocabulary
+from i2v_search.tags.vocabulary import TAG_FLOOR, Tag, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,22 @@ def encode_batch(encoder: Encoder, inputs: Sequence[Any]) -> Encoding:
     if encoder.vocabulary is not None and encoding.tags is not None:
         _check_rows(name, "tags", encoding.tags, (len(inputs), len(encoder.vocabulary.names)))
     return encoding
+
+
+def tags_of(encoder: Encoder, encoding: Encoding) -> list[tuple[Tag, ...]]:
+    """The tags of each encoded image that are worth keeping: all ratings, and whatever reaches `TAG_FLOOR`.
+
+    Probabilities are rounded to float16, as a feature store keeps them.
+    """
+    vocabulary, probabilities = encoder.vocabulary, encoding.tags
+    if vocabulary is None or probabilities is None:
+        return [()] * len(encoding.vectors)
+    ratings = np.array([category == "rating" for category in vocabulary.categories])
+    names, categories, rounded = vocabulary.names, vocabulary.categories, probabilities.astype(np.float16)
+    return [
+        tuple(Tag(names[n], float(rounded[row, n]), categories[n]) for n in np.flatnonzero(kept))
+        for row, kept in enumerate((probabilities >= TAG_FLOOR) | ratings)
+    ]
 
 
 def tag_batch(tagger: Tagger, inputs: Sequence[Any]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ def describe(
             place.label,
             hop=hop,
             progress=progress,
-            tags=() if place.position is None else names,
+            tags=names,
             waypoint=number in legs,
         )
         for number, (place, hop, progress, names) in enumerate(
@@ -116,6 +116,4 @@ def tag_matrix(images: Sequence[Sequence[Tag]]) -> NDArray[np.float32] | None:
 
 
 def _tags_of(store: FeatureStore, place: Resolved) -> tuple[Tag, ...]:
-    if place.position is None:
-        return tuple(Tag(name) for name in place.tags)
-    return store.record(place.position).tags
+    return place.tags if place.position is None else store.record(place.position).tags

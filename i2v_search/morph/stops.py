@@ -19,8 +19,7 @@ class Stop:
         hop: angle from the image before in radians; 0 for A.
         progress: how much of the way lies behind it, in [0, 1]: 0 for A, 1 for B
             (`i2v_search.morph.quality.progress_along`).
-        tags: a few of its tags that tell most, those of the general category first; none for an image from
-            outside.
+        tags: a few of its tags that tell most, those of the general category first.
         waypoint: whether the path was told to go there.
     """
 

@@ -8,26 +8,28 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.arguments import number, read_whole, several, shown, whole
-from i2v_search.encoders.base import Encoder, encode_batch
+from i2v_search.encoders.base import Encoder, encode_batch, tags_of
 from i2v_search.encoders.weights.npy import NPY_MAGIC, npy_array
 from i2v_search.errors import QueryError, WeightsError
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.reading import read_regular_file
-from i2v_search.search.resolved import Resolved
+from i2v_search.search.resolved import EncodedImage, Resolved
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.path_patterns import find_named
-from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
-#: An id in the collection, a path in it or of a file, an image, its bytes, or a (d,) vector of the encoder.
-QueryImage: TypeAlias = int | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.floating]
+#: An id in the collection, a path in it or of a file, an image, its bytes, a (d,) vector of the encoder, or
+#: what `Collection.encode` made of any of them.
+QueryImage: TypeAlias = (
+    SupportsIndex | str | os.PathLike[str] | bytes | Image.Image | EncodedImage | NDArray[np.floating]
+)
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,26 @@ class Resolver:
             self._encode(waiting, found)
         return found
 
+    def encode(self, image: QueryImage) -> EncodedImage:
+        """The vector and the tags of an image; those of the collection are read, others encoded.
+
+        Errors of `resolve`.
+        """
+        found = self.resolve(image)
+        if found.position is None:
+            assert found.vector is not None  # noqa: S101 - one of the two is always there
+            # A view would keep the encoder's whole batch in memory.
+            return EncodedImage(found.vector.copy(), found.tags, found.sha256, found.label)
+        place = np.array([found.position])
+        self._store.check(place)
+        vector = self._store.take(place)[0] * self._store.norms(place)[0]
+        return EncodedImage(vector, self._store.record(found.position).tags, found.sha256, found.label)
+
     def _find(self, image: QueryImage) -> Resolved | _Unknown:
         if isinstance(image, np.ndarray):
             return self._vector(image, "vector")
+        if isinstance(image, EncodedImage):
+            return self._encoded(image)
         if isinstance(image, Image.Image):
             return self._unknown(image, "image", None)
         if isinstance(image, bytes):
@@ -120,12 +139,9 @@ class Resolver:
         """Give those of `found` that wait for it their vector and tags."""
         encoder = self._encoder()
         encoding = encode_batch(encoder, [prepared for _, prepared in waiting])
-        for row, (place, _) in enumerate(waiting):
-            tags: tuple[str, ...] = ()
-            if encoder.vocabulary is not None and encoding.tags is not None:
-                plausible = np.flatnonzero(encoding.tags[row] >= TAG_THRESHOLD)
-                tags = tuple(encoder.vocabulary.names[number] for number in plausible)
-            found[place] = replace(found[place], vector=encoding.vectors[row], tags=tags)
+        rows = zip(waiting, encoding.vectors, tags_of(encoder, encoding), strict=True)
+        for (place, _), vector, tags in rows:
+            found[place] = replace(found[place], vector=vector, tags=tags)
 
     def _id(self, image_id: int) -> Resolved:
         position = self._store.position_of_id(image_id)
@@ -172,6 +188,13 @@ class Resolver:
         sha256 = hashlib.sha256(content).hexdigest()
         same = self._catalogue.find_content(sha256)
         return self._row(same[0]) if same else self._unknown(content, label, sha256)
+
+    def _encoded(self, image: EncodedImage) -> Resolved:
+        same = self._catalogue.find_content(image.sha256) if image.sha256 else ()
+        if same:
+            return self._row(same[0])
+        checked = self._vector(image.vector, image.label)
+        return replace(checked, vector=image.vector, sha256=image.sha256, tags=image.tags)
 
     def _unknown(self, image: Image.Image | bytes, label: str, sha256: str | None) -> _Unknown:
         encoder = self._encoder()

@@ -1,14 +1,41 @@
-"""A query image that was found: a row of the feature store, or a vector."""
+"""A picture as a collection sees it, and a query image that was found: a row, or such a picture."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.index.similarity import Similarity
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.tags.vocabulary import Tag
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """A picture as the encoder of a collection sees it: from `Collection.encode`, itself a query.
+
+    Attributes:
+        vector: (d,) floats, as the encoder gave them.
+        tags: with their probabilities; for a picture of the collection those that it keeps.
+        sha256: of its file's content, lower-case hex; None where there is no file. A collection that holds
+            the same content takes its own image for it.
+        label: for people.
+
+    Example:
+        >>> import tempfile
+        >>> from i2v_search import Collection, sample_directory
+        >>> birds = Collection.build(tempfile.mkdtemp(), [sample_directory() / "birds"])
+        >>> apple = birds.encode(next((sample_directory() / "fruit").iterdir()))
+        >>> apple.vector.shape, len(birds.search(apple, top=3).hits)
+        ((4096,), 3)
+    """
+
+    vector: NDArray[np.floating] = field(repr=False)
+    tags: tuple[Tag, ...] = ()
+    sha256: str | None = None
+    label: str = "image"
 
 
 @dataclass(frozen=True)
@@ -20,15 +47,14 @@ class Resolved:
         position: of its row in the feature store, None for an image from outside.
         vector: (d,) of the encoder, float64 where it was given as a vector; None for a row.
         sha256: of its file's content, None where there is no file.
-        tags: names of the tags that the encoder gives an image from outside, at least as probable as
-            `TAG_THRESHOLD`; those of a row are in the feature store.
+        tags: that the encoder gives an image from outside; those of a row are in the feature store.
     """
 
     label: str
     position: int | None = None
     vector: NDArray[np.floating] | None = None
     sha256: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
 
     def embed(self, store: FeatureStore, similarity: Similarity) -> NDArray[np.float32]:
         """(d,) float32 in the search space."""

@@ -33,6 +33,7 @@ from i2v_search.search.results import Hit, SearchResult
 from i2v_search.search.tag_table import TagTable
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
 #: Queries answered at a time: what is held for each is bounded by that.
 BATCH = 256
@@ -274,7 +275,9 @@ class Searcher:
                 liked.append(
                     self._table.numbers_at(item.position)  # type: ignore[arg-type]
                     if inside
-                    else self._table.numbers_of(item.tags)
+                    else self._table.numbers_of(
+                        [tag.name for tag in item.tags if tag.probability >= TAG_THRESHOLD]
+                    )
                 )
         return np.concatenate(liked)
 

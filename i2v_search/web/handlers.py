@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -24,8 +23,6 @@ from i2v_search.web.jobs.upload_memory import Upload
 from i2v_search.web.schema import (
     ById,
     ConditionFields,
-    ExampleById,
-    ExampleByUpload,
     FilterFields,
     HitModel,
     ImageModel,
@@ -45,6 +42,8 @@ from i2v_search.web.service import Service
 
 #: Hits whose tags are counted.
 COUNTED_HITS = 200
+#: Tags told of an upload.
+UPLOAD_TAGS = 40
 
 
 def search(service: Service, asked: SearchRequest) -> SearchResponse:
@@ -57,11 +56,8 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
     collection = service.shelf.collection()
     result = _result(service, collection, asked, asked.top, asked.offset)
     ranked = bool(asked.examples) or _wants(asked.tags)
-    liked = _liked(service, asked)
-    hits = [_hit(service, collection, hit, liked, ranked=ranked) for hit in result.hits]
-    return SearchResponse(
-        hits=hits, more=result.more, seconds=result.seconds, query=_label(service, collection, asked)
-    )
+    hits = [_hit(collection, hit, ranked=ranked) for hit in result.hits]
+    return SearchResponse(hits=hits, more=result.more, seconds=result.seconds, query=printable(result.query))
 
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
@@ -131,11 +127,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
         if not isinstance(reference, ById) and service.shelf.image_with(reference.upload) is None
     )
     uploads = [next(outside) if stop.id is None else None for stop in found.stops]
-    stops = tuple(
-        stop if upload is None else replace(stop, path=f"upload {upload.key[:8]}", tags=_telling(upload))
-        for stop, upload in zip(found.stops, uploads, strict=True)
-    )
-    return collection, replace(found, stops=stops), uploads
+    return collection, found, uploads
 
 
 def morph_response(collection: Collection, found: Morph, uploads: Sequence[Upload | None]) -> MorphResponse:
@@ -165,6 +157,11 @@ def tag_models(tags: Sequence[Tag]) -> list[TagModel]:
         TagModel(name=tag.name, probability=round(tag.probability, 4), category=tag.category)
         for tag in ordered
     ]
+
+
+def upload_tags(upload: Upload) -> list[TagModel]:
+    """Tags of an upload for the page, the most probable first."""
+    return tag_models([tag for tag in upload.encoded.tags if tag.probability >= TAG_THRESHOLD])[:UPLOAD_TAGS]
 
 
 def _result(
@@ -206,7 +203,7 @@ def _passing(store: FeatureStore, asked: ConditionFields) -> NDArray[np.int64]:
 
 
 def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:
-    """What the library takes for an image; a number or a vector, never a path."""
+    """What the library takes for an image; an id or what `Collection.encode` saw, never a path."""
     if isinstance(reference, ById):
         if collection.store.position_of_id(reference.id) is None:
             raise Failure("not_found", f"the collection holds no image {reference.id}")
@@ -217,7 +214,7 @@ def _query(service: Service, collection: Collection, reference: ImageRef) -> Que
     upload = service.uploads.get(reference.upload)
     if not service.reader.made(upload):
         raise Failure("upload_gone", "the collection has another encoder now; upload the picture again")
-    return np.asarray(upload.vector)
+    return upload.encoded
 
 
 def _record(collection: Collection, number: int) -> ImageRecord:
@@ -227,31 +224,14 @@ def _record(collection: Collection, number: int) -> ImageRecord:
     return collection.store.record(position)
 
 
-def _liked(service: Service, asked: SearchRequest) -> set[str]:
-    """Tags of the uploads that results should be like; the library knows only their vectors."""
-    outside = [
-        service.uploads.find(example.upload)
-        for example in asked.examples
-        if isinstance(example, ExampleByUpload)
-        and example.weight > 0
-        and service.shelf.image_with(example.upload) is None
-    ]
-    return {tag.name for upload in outside if upload is not None for tag in upload.tags}
-
-
-def _hit(service: Service, collection: Collection, hit: Hit, liked: set[str], *, ranked: bool) -> HitModel:
+def _hit(collection: Collection, hit: Hit, *, ranked: bool) -> HitModel:
     record = _record(collection, hit.id)
-    tags = list(hit.tags)
-    if liked:
-        statistics = service.tag_statistics(collection)
-        shared = {tag.name for tag in record.tags if tag.name in liked and _plausible(tag)} | set(tags)
-        tags = sorted(shared, key=lambda name: (statistics.rarity(name), name))
     return HitModel(
         rank=hit.rank,
         id=hit.id,
         path=printable(hit.path),
         score=hit.score if ranked else None,
-        tags=tags,
+        tags=list(hit.tags),
         copies=hit.copies,
         width=record.width,
         height=record.height,
@@ -278,23 +258,6 @@ def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopMode
         height=height,
         version=version_of(sha256),
     )
-
-
-def _label(service: Service, collection: Collection, asked: SearchRequest) -> str:
-    """What was asked, for people."""
-    names = []
-    for example in asked.examples:
-        if isinstance(example, ExampleById):
-            name = printable(_record(collection, example.id).path)
-        else:
-            number = service.shelf.image_with(example.upload)
-            name = "an upload" if number is None else printable(_record(collection, number).path)
-        names.append(name if example.weight > 0 else f"not {name}")
-    return ", ".join([*names, *asked.tags])
-
-
-def _telling(upload: Upload) -> tuple[str, ...]:
-    return tuple(tag.name for tag in upload.tags if tag.category not in {"rating", "meta"})[:4]
 
 
 def _plausible(tag: Tag) -> bool:

@@ -39,7 +39,7 @@ class Service:
 
     def __init__(self, collection: Collection, settings: ServerSettings) -> None:
         self.settings = settings
-        self.shelf = Shelf(collection)
+        self.shelf = Shelf(collection, settings.device)
         self.searching = Pool("search", settings.workers, settings.queue)
         self.reading = Pool("upload", 1, settings.queue)
         self.drawing = Pool("drawing", 1, _DRAWING_QUEUE)
@@ -47,7 +47,7 @@ class Service:
         self.uploads = Uploads(settings.uploads_kept)
         self.map = MapKeeper(self.shelf)
         self._decoders = [Decoder(settings.decode_seconds) for _ in range(1 + _THUMBNAIL_THREADS)]
-        self.reader = Reader(self.shelf, self._decoders[0], settings)
+        self.reader = Reader(self.shelf, self._decoders[0], settings.max_upload_pixels)
         folder = settings.cache or Path(user_cache_path("i2v-search")) / "thumbnails"
         self.thumbnails = ThumbnailCache(folder, settings.thumbnail_bytes, self._decoders[1:])
         self._statistics: tuple[Manifest, TagStatistics] | None = None
@@ -83,7 +83,7 @@ class Service:
         try:
             for decoder in self._decoders:
                 decoder.start()
-            self.reader.warm_up()
+            _ = self.shelf.collection().encoder
         except I2VSearchError:
             # The request that needs the encoder will say what is wrong with it.
             return

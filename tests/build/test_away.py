@@ -44,7 +44,7 @@ def ids_of(directory: Path) -> dict[str, int]:
 
 def add(directory: Path, other: Path) -> object:
     collection = Collection.open(directory)
-    collection._encoder = GridEncoder()
+    collection._encoder.keep(GridEncoder(), collection.store.manifest)
     return collection.add([other])
 
 

@@ -526,7 +526,7 @@ def test_what_is_excluded_leaves_the_collection_and_is_told(library: Library) ->
 def test_adding_excludes_but_removes_nothing(library: Library) -> None:
     library.extract()
     opened = Collection(library.directory)
-    opened._encoder = library.encoder
+    opened._encoder.keep(library.encoder, opened.store.manifest)
     draw_folder(library.images / "more", 2, first=10)
     added = opened.add([library.images], exclude=["0010.png", "0001.png"])
     assert (added.encoded, added.removed, added.excluded) == (1, 0, 0)

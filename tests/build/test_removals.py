@@ -58,7 +58,7 @@ class Art:
 
     def open(self) -> Collection:
         collection = Collection.open(self.directory)
-        collection._encoder = self.encoder
+        collection._encoder.keep(self.encoder, collection.store.manifest)
         return collection
 
     @property

@@ -39,7 +39,7 @@ def test_it_is_small_and_opens_as_it_was_opened(opened: Collection, monkeypatch:
     monkeypatch.chdir("/")
     again = pickle.loads(content)
     assert again.directory == opened.directory
-    assert (again._device, again.backend, again.milvus_uri) == (Device(threads=3), "milvus", "x.db")
+    assert (again._encoder.device, again.backend, again.milvus_uri) == (Device(threads=3), "milvus", "x.db")
     assert again.ids == copy.copy(opened).ids == opened.ids
 
 

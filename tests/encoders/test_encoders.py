@@ -169,7 +169,7 @@ def read_by(art: Path) -> dict[str, Callable[[Faulty], object]]:
         good = Faulty("nothing", lambda values: values)
         collection = Collection.build(art.parent / "c", [art], encoder=good)
         draw(art.parent / "other.png", 99)
-        collection._encoder = encoder
+        collection._encoder.keep(encoder, collection.store.manifest)
         return collection.search(art.parent / "other.png")
 
     return {

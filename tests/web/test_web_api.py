@@ -94,7 +94,7 @@ def test_an_answer_says_what_was_asked(
         {"upload": copy, "weight": -0.5},
     ]
     told = search(server, examples=asked, tags=["bird", "-cat"])["query"]
-    assert told == f"{inside}, an upload, not {sample_collection.stored_path(b)}, bird, -cat"
+    assert told == f"{inside}, upload {outside[:8]}, not {sample_collection.stored_path(b)}"
     assert search(server, tags=["bird"])["query"] == "bird"
     assert search(server)["query"] == ""
 
@@ -369,8 +369,6 @@ def test_tags_are_counted_in_the_state_that_a_thread_has_open(
     statistics = service.tag_statistics(after)
     found = {other.name: other.count for other in statistics.starting(tag.name, 1000)}
     assert found.get(tag.name, 0) == count < tag.count
-    carried = after.store.tag_counts()  # what the library orders shared tags by
-    assert {name: statistics.rarity(name) for name in carried} == carried
     service.close()
 
 
@@ -388,7 +386,7 @@ def test_a_state_that_could_not_be_opened_is_tried_again(
         def refuse(*_: object, **__: object) -> Collection:
             raise OSError(errno.EMFILE, "Too many open files")
 
-        patch.setattr(Collection, "open", refuse)
+        patch.setattr(shelf, "Collection", refuse)
         now += 2
         assert kept.collection() is before
     assert kept.collection() is before  # not on every request

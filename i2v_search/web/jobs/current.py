@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import TypeAlias
 
+from i2v_search.choices import Device
 from i2v_search.collection.collection import Collection
+from i2v_search.collection.loaded_encoder import LoadedEncoder
 from i2v_search.errors import CollectionError
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.manifest import FILE_NAME
@@ -35,10 +37,12 @@ class Shelf:
 
     Args:
         first: the collection, as opened.
+        device: where pictures are encoded, by one encoder for all threads.
     """
 
-    def __init__(self, first: Collection) -> None:
+    def __init__(self, first: Collection, device: Device = Device()) -> None:
         self.directory: Path = first.directory
+        self._encoder = LoadedEncoder(device)
         self._backend, self._milvus_uri = first.backend, first.milvus_uri
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -63,7 +67,12 @@ class Shelf:
         stamp, now = self.stamp, time.monotonic()
         if getattr(self._local, "stamp", None) != stamp and now >= getattr(self._local, "again", now):
             try:
-                opened = Collection.open(self.directory, backend=self._backend, milvus_uri=self._milvus_uri)
+                opened = Collection(
+                    self.directory,
+                    backend=self._backend,
+                    milvus_uri=self._milvus_uri,
+                    encoder=self._encoder,
+                )
                 self._local.catalogue = Catalogue(opened.store)
             except (CollectionError, OSError):
                 if getattr(self._local, "collection", None) is None:

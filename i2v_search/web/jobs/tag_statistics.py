@@ -65,7 +65,6 @@ class TagStatistics:
         self._matrix, self._by_tag = matrix, matrix.tocsc()
         self._counts = np.diff(self._by_tag.indptr).astype(np.int64)
         self._numbers = numbers
-        self._carried = store.tag_counts()
         #: Names of the ratings that images have.
         self.ratings = sorted(name for name, category in categories.items() if category == "rating")
 
@@ -90,10 +89,6 @@ class TagStatistics:
         order = [n for n in np.lexsort((np.arange(len(scores)), -scores)).tolist() if scores[n] > 0]
         chosen = [n for n in order if self.categories[n] != "rating"][:limit]
         return [self._counted(n, float(min(scores[n], 1))) for n in chosen]
-
-    def rarity(self, name: str) -> int:
-        """How many images carry a tag, however improbable: what a search orders shared tags by."""
-        return self._carried.get(name, 0)
 
     def _counted(self, number: int, score: float) -> CountedTag:
         return CountedTag(self.names[number], self.categories[number], int(self._counts[number]), score)

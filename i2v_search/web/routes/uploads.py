@@ -64,5 +64,5 @@ def _keep(service: Service, content: bytes) -> UploadModel:
         width=kept.width,
         height=kept.height,
         id=service.shelf.image_with(key),
-        tags=answers.tag_models(kept.tags),
+        tags=answers.upload_tags(kept),
     )
