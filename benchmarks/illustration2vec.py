@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ from i2v_search.encoders.networks.illustration2vec import FeatureModel
 from i2v_search.encoders.networks.runtime import onnx_session
 from i2v_search.encoders.quantizing import quantize_model
 from i2v_search.encoders.registry import load_encoder
+from i2v_search.encoders.stream import run_batches
 from i2v_search.images.decoding import load_image
-from i2v_search.images.lookahead import map_ahead
 from i2v_search.images.sample import sample_images
 
 # The writer of full-size weight files is the tests' own.
@@ -191,9 +190,8 @@ def _product() -> Callable[[], object]:
 
 
 def _encode_files(model: FeatureModel, files: list[Path]) -> None:
-    prepared = map_ahead(lambda file: model.prepare(load_image(file)), files, 2 * BATCH)
-    while batch := list(islice(prepared, BATCH)):
-        model.encode(batch)
+    for _ in run_batches(files, lambda file: (file, model.prepare(load_image(file))), model.encode, BATCH):
+        pass
 
 
 def _as_in_2015(file: Path, mean: NDArray[np.float32]) -> NDArray[np.float32]:

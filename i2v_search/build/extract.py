@@ -14,16 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from i2v_search.build.presence import Places, find_absent, find_scopes, is_unchanged
-from i2v_search.encoders.base import Encoder, encode_batch, tags_of
+from i2v_search.encoders.base import Encoder, Encoding, encode_batch, tags_of
+from i2v_search.encoders.stream import Batch, run_batches, skipping
 from i2v_search.errors import ImageError
 from i2v_search.images.decoding import decode_image
-from i2v_search.images.lookahead import map_ahead
 from i2v_search.images.sidecar import Sidecars
 from i2v_search.images.signature import is_signed
 from i2v_search.images.sources import (
@@ -47,8 +48,6 @@ from i2v_search.store.removals import Removals
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 
-#: Batches that may be decoded ahead of the forward pass.
-LOOK_AHEAD = 2
 #: Bytes of a stored path; only a member of a hostile archive has more.
 MAX_PATH = 16 * 2**10
 
@@ -148,13 +147,17 @@ def extract(
 
 @dataclass
 class _Entry:
-    """An image on its way into the store: prepared but not yet encoded, or with a row to copy."""
+    """An image on its way into the store: to be encoded, or with a row to copy."""
 
     record: ImageRecord
     image_id: int | None
-    prepared: Any = None
     same: Sequence[int] = ()
     copy_of: int | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no row has its content."""
+        return self.copy_of is None and not self.same
 
 
 _Outcome: TypeAlias = _Entry | Skipped | Literal["unchanged", "drawn", "left_out"]
@@ -184,25 +187,22 @@ class _Extractor:
         scopes = find_scopes(sources, self.root)
         folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
         self.sidecars = Sidecars(self.root, dict.fromkeys(folders), self.exclude, self.tally)
-        pending: list[_Entry] = []
-        for done, outcome in enumerate(self._decoded(sources), start=1):
-            match outcome:
-                case Skipped():
-                    self._skip(outcome)
-                case _Entry():
-                    pending.append(self._settle(outcome))
-                    if (
-                        sum(entry.prepared is not None for entry in pending) >= self.encoder.batch_size
-                        or len(pending) >= 256
-                    ):
-                        self._write(pending)
-                        pending = []
-                case "drawn":
-                    self.tally.add(DRAWN)
-                case _:
-                    self.counts[outcome] += 1
-            report(Progress("extracting", done, None if total is None else max(total, done)))
-        self._write(pending)
+        done = 0
+        for batch in self._batches(sources):
+            entries: list[_Entry] = []
+            for outcome in batch.items:
+                match outcome:
+                    case Skipped():
+                        self._skip(outcome)
+                    case _Entry():
+                        entries.append(self._settle(outcome))
+                    case "drawn":
+                        self.tally.add(DRAWN)
+                    case _:
+                        self.counts[outcome] += 1
+                done += 1
+                report(Progress("extracting", done, None if total is None else max(total, done)))
+            self._write(entries, batch.output)
         if sync:
             self._remove_missing(scopes)
         seconds = time.perf_counter() - started
@@ -213,13 +213,13 @@ class _Extractor:
             **self.counts, skipped=tuple(self.skipped), not_read=left, links=links, seconds=seconds
         )
 
-    def _decoded(self, sources: Sequence[Source]) -> Iterator[_Outcome]:
-        """Outcomes in the order of the sources, decoded ahead by a bounded number of images."""
-        limit = LOOK_AHEAD * self.encoder.batch_size
+    def _batches(self, sources: Sequence[Source]) -> Iterator[Batch[_Outcome, Encoding]]:
+        """Outcomes in the order of the sources."""
         images = iter_images(sources, self.root, self.wanted, exclude=self.exclude, tally=self.tally)
-        return map_ahead(self._read, images, limit)
+        encode = partial(encode_batch, self.encoder)
+        return run_batches(images, skipping(self._read), encode, self.encoder.batch_size)
 
-    def _read(self, item: SourceImage | Skipped) -> _Outcome:
+    def _read(self, item: SourceImage | Skipped) -> tuple[_Outcome, Any]:
         """In a worker: find out whether an image has to be read and, if so, read it."""
         position = self.catalogue.find_path(item.path)
         if isinstance(item, Skipped):
@@ -227,39 +227,34 @@ class _Extractor:
                 # It is there, if unreadable: what is known of it stays.
                 self.seen[position] = True
             self.known(item, ())
-            return item
+            return item, None
         if len(os.fsencode(item.path)) > MAX_PATH:
-            return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes")
+            return Skipped(f"{item.path[:100]}…", f"its name is longer than {MAX_PATH} bytes"), None
         if position is None and self.removals.has_path(item.path):
-            return "left_out"
+            return "left_out", None
         tags = self.sidecars.of(item.path)
         if self._is_current(position, item, tags):
-            return "unchanged"
-        try:
-            return self._entry(item, position, tags)
-        except ImageError as error:
-            return Skipped(item.path, error.reason)
+            return "unchanged", None
+        return self._entry(item, position, tags)
 
-    def _entry(
-        self, item: SourceImage, position: int | None, tags: tuple[Tag, ...]
-    ) -> _Entry | Literal["drawn", "left_out"]:
+    def _entry(self, item: SourceImage, position: int | None, tags: tuple[Tag, ...]) -> tuple[_Outcome, Any]:
         """Find out by its content whether an image is known and, if not, decode it."""
         content = item.read()
         if is_signed(content):
-            return "drawn"
+            return "drawn", None
         sha256 = hashlib.sha256(content).hexdigest()
         record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
         image_id = None if position is None else int(self.store.ids[position])
         if position is None and (before := self._find_dead(item.path, sha256)) is not None:
-            return _Entry(record, int(self.store.ids[before]), copy_of=before)
+            return _Entry(record, int(self.store.ids[before]), copy_of=before), None
         same = self.catalogue.find_content(sha256)
         if same:
-            return _Entry(record, image_id, same=same, copy_of=position if position in same else None)
+            return _Entry(record, image_id, same, copy_of=position if position in same else None), None
         if position is None and self.removals.has_content(sha256):
-            return "left_out"
+            return "left_out", None
         decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
         record = replace(record, width=decoded.width, height=decoded.height)
-        return _Entry(record, image_id, self.encoder.prepare(decoded.pixels))
+        return _Entry(record, image_id), self.encoder.prepare(decoded.pixels)
 
     def _find_dead(self, path: str, sha256: str) -> int | None:
         """Position of the row that an image had before it was removed, unless its id is taken again."""
@@ -277,7 +272,7 @@ class _Extractor:
 
     def _settle(self, entry: _Entry) -> _Entry:
         """In order: decide whether a row to copy is that of a touched image, a moved one or a second copy."""
-        if entry.prepared is not None:
+        if entry.is_new:
             self.counts["encoded"] += 1
             return entry
         if entry.copy_of is not None:
@@ -306,19 +301,24 @@ class _Extractor:
         known = set(zip(vocabulary.names, vocabulary.categories, strict=True)) if vocabulary else set()
         return [tag for tag in tags if (tag.name, tag.category) in known]
 
-    def _write(self, entries: Sequence[_Entry]) -> None:
+    def _write(self, entries: Sequence[_Entry], encoding: Encoding | None) -> None:
+        """Append the rows of a batch.
+
+        Args:
+            entries: settled.
+            encoding: of those that are new, in their order; None if none is.
+        """
         if not entries:
             return
         rows = np.empty((len(entries), self.store.dimension), np.float16)
         norms = np.empty(len(entries), np.float32)
         records = [entry.record for entry in entries]
-        fresh = [number for number, entry in enumerate(entries) if entry.prepared is not None]
-        if fresh:
-            encoding = encode_batch(self.encoder, [entries[number].prepared for number in fresh])
+        fresh = [number for number, entry in enumerate(entries) if entry.is_new]
+        if encoding is not None:
             rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
             for number, head in zip(fresh, tags_of(self.encoder, encoding), strict=True):
                 records[number] = replace(records[number], tags=_merged(head, records[number].tags))
-        copies = [number for number, entry in enumerate(entries) if entry.prepared is None]
+        copies = [number for number, entry in enumerate(entries) if not entry.is_new]
         if copies:
             positions = np.array([entries[number].copy_of for number in copies], np.int64)
             rows[copies], norms[copies] = self.store.take_float16(positions), self.store.norms(positions)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import Any
 
 from i2v_search.arguments import several
 from i2v_search.choices import Rule
 from i2v_search.encoders.base import Tagger, tag_batch
-from i2v_search.errors import ImageError
+from i2v_search.encoders.stream import run_batches, skipping
 from i2v_search.images.decoding import decode_image
-from i2v_search.images.lookahead import map_ahead
 from i2v_search.images.signature import is_signed
 from i2v_search.images.sources import Skipped, SourceImage, Sources, count_images, image_root, iter_images
 from i2v_search.images.unread import DRAWN, Tally
@@ -71,31 +70,22 @@ def tag_images(
     tally, sources = tally or Tally(), several(sources)  # read more than once
     total, done = count_images(sources, exclude=exclude), 0
     images = iter_images(sources, image_root(sources), exclude=exclude, tally=tally)
-    found = map_ahead(_preparer(tagger, tally), images, 2 * tagger.batch_size)
-    prepared = (item for item in found if item is not None)
-    while batch := list(islice(prepared, tagger.batch_size)):
-        inputs = [item[1] for item in batch if not isinstance(item, Skipped)]
-        rows = iter(tag_batch(tagger, inputs) if inputs else ())
-        for item in batch:
-            yield item if isinstance(item, Skipped) else TaggedImage(item[0], choose(next(rows)))
-        done += len(batch)
-        report(Progress("tagging", done, max(total, done)))
 
-
-def _preparer(
-    tagger: Tagger, tally: Tally
-) -> Callable[[SourceImage | Skipped], tuple[str, Any] | Skipped | None]:
-    def prepare(item: SourceImage | Skipped) -> tuple[str, Any] | Skipped | None:
+    def prepare(item: SourceImage | Skipped) -> tuple[str | Skipped | None, Any]:
         if isinstance(item, Skipped):
-            return item
-        try:
-            content = item.read()
-            if is_signed(content):
-                tally.add(DRAWN)
-                return None
-            decoded = decode_image(content, name=item.path, shrink_to=tagger.shrink_to)
-        except ImageError as error:
-            return Skipped(item.path, error.reason)
+            return item, None
+        content = item.read()
+        if is_signed(content):
+            return None, None
+        decoded = decode_image(content, name=item.path, shrink_to=tagger.shrink_to)
         return item.path, tagger.prepare(decoded.pixels)
 
-    return prepare
+    for batch in run_batches(images, skipping(prepare), partial(tag_batch, tagger), tagger.batch_size):
+        rows = iter(() if batch.output is None else batch.output)
+        for item in batch.items:
+            if item is None:
+                tally.add(DRAWN)
+                continue
+            done += 1
+            yield item if isinstance(item, Skipped) else TaggedImage(item, choose(next(rows)))
+        report(Progress("tagging", done, max(total, done)))

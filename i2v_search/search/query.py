@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, SupportsIndex, TypeAlias
 
@@ -16,6 +18,7 @@ from PIL import Image
 
 from i2v_search.arguments import number, read_whole, several, shown, whole
 from i2v_search.encoders.base import Encoder, encode_batch, tags_of
+from i2v_search.encoders.stream import run_batches
 from i2v_search.encoders.weights.npy import NPY_MAGIC, npy_array
 from i2v_search.errors import QueryError, WeightsError
 from i2v_search.images.decoding import decode_image
@@ -84,19 +87,35 @@ class Resolver:
     def resolve_all(self, images: Sequence[QueryImage]) -> list[Resolved]:
         """Find several images; those that have to be encoded are encoded in batches. Errors of `resolve`."""
         found: list[Resolved] = []
-        waiting: list[tuple[int, Any]] = []
-        for image in images:
-            item = self._find(image)
-            if isinstance(item, _Unknown):
-                waiting.append((len(found), item.prepared))
-                item = Resolved(item.label, sha256=item.sha256)
-            found.append(item)
-            if waiting and len(waiting) >= self._encoder().batch_size:
-                self._encode(waiting, found)
-                waiting = []
-        if waiting:
-            self._encode(waiting, found)
+        unknown = self._find_all(images, found)
+        first = next(unknown, None)
+        if first is None:
+            return found
+        encoder = self._encoder()
+
+        def prepare(item: _Unknown) -> tuple[int, Any]:
+            image = item.image
+            if isinstance(image, bytes):
+                image = decode_image(image, name=item.label, shrink_to=encoder.shrink_to).pixels
+            return item.place, encoder.prepare(image)
+
+        encode = partial(encode_batch, encoder)
+        for batch in run_batches(chain([first], unknown), prepare, encode, encoder.batch_size):
+            if batch.output is not None:
+                rows = zip(batch.items, batch.output.vectors, tags_of(encoder, batch.output), strict=True)
+                for place, vector, tags in rows:
+                    found[place] = replace(found[place], vector=vector, tags=tags)
         return found
+
+    def _find_all(self, images: Sequence[QueryImage], found: list[Resolved]) -> Iterator[_Unknown]:
+        """Fill `found`, and give the images among it that have to be encoded as they come."""
+        for place, image in enumerate(images):
+            item = self._find(image)
+            if isinstance(item, Resolved):
+                found.append(item)
+            else:
+                found.append(Resolved(item.label, sha256=item.sha256))
+                yield replace(item, place=place)
 
     def encode(self, image: QueryImage) -> EncodedImage:
         """The vector and the tags of an image; those of the collection are read, others encoded.
@@ -119,7 +138,9 @@ class Resolver:
         if isinstance(image, EncodedImage):
             return self._encoded(image)
         if isinstance(image, Image.Image):
-            return self._unknown(image, "image", None)
+            # Here, not in the threads that decode files: one image may be given twice, and loads but once.
+            shrink_to = self._encoder().shrink_to
+            return _Unknown("image", None, decode_image(image, name="image", shrink_to=shrink_to).pixels)
         if isinstance(image, bytes):
             return self._content(image, "image")
         if isinstance(image, str | os.PathLike):
@@ -134,14 +155,6 @@ class Resolver:
                 "array, np.asarray(vector)"
             ) from None
         return self._id(number)
-
-    def _encode(self, waiting: Sequence[tuple[int, Any]], found: list[Resolved]) -> None:
-        """Give those of `found` that wait for it their vector and tags."""
-        encoder = self._encoder()
-        encoding = encode_batch(encoder, [prepared for _, prepared in waiting])
-        rows = zip(waiting, encoding.vectors, tags_of(encoder, encoding), strict=True)
-        for (place, _), vector, tags in rows:
-            found[place] = replace(found[place], vector=vector, tags=tags)
 
     def _id(self, image_id: int) -> Resolved:
         position = self._store.position_of_id(image_id)
@@ -187,7 +200,7 @@ class Resolver:
             return self._vector(_parse_npy(content, label), label)
         sha256 = hashlib.sha256(content).hexdigest()
         same = self._catalogue.find_content(sha256)
-        return self._row(same[0]) if same else self._unknown(content, label, sha256)
+        return self._row(same[0]) if same else _Unknown(label, sha256, content)
 
     def _encoded(self, image: EncodedImage) -> Resolved:
         same = self._catalogue.find_content(image.sha256) if image.sha256 else ()
@@ -195,11 +208,6 @@ class Resolver:
             return self._row(same[0])
         checked = self._vector(image.vector, image.label)
         return replace(checked, vector=image.vector, sha256=image.sha256, tags=image.tags)
-
-    def _unknown(self, image: Image.Image | bytes, label: str, sha256: str | None) -> _Unknown:
-        encoder = self._encoder()
-        pixels = decode_image(image, name=label, shrink_to=encoder.shrink_to).pixels
-        return _Unknown(label, sha256, encoder.prepare(pixels))
 
     def _vector(self, vector: NDArray[Any], label: str) -> Resolved:
         place = "" if label == "vector" else f"{label}: "
@@ -219,11 +227,12 @@ class Resolver:
 
 @dataclass(frozen=True)
 class _Unknown:
-    """An image that has to be encoded, as the encoder takes it."""
+    """An image that has to be encoded: a file's content, or its pixels; and its place among all."""
 
     label: str
     sha256: str | None
-    prepared: Any
+    image: Image.Image | bytes
+    place: int = 0
 
 
 def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import Device
 from i2v_search.encoders.networks.layers import Network, Weights, onnx_model
 from i2v_search.encoders.networks.runtime import OnnxRuntime, Runtime, TorchRuntime, resolve_device
+from i2v_search.encoders.stream import run_batches
 from i2v_search.encoders.trained import Preprocessing
 from i2v_search.errors import ImageError
 from i2v_search.files import write_atomically
@@ -104,12 +104,13 @@ def input_batches(
     samples: Samples, rows: Sequence[int], epoch: int | None, size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Rows that can be read, and their inputs, `size` at a time."""
-    inputs = read_ahead(samples, rows, epoch, 2 * size)
-    while taken := list(islice(inputs, size)):
-        found = [(row, value) for row, value in taken if value is not None]
-        if found:
-            kept, values = zip(*found, strict=True)
-            yield np.array(kept, np.int64), samples.to_input(np.stack(values))
+
+    def prepare(row: int) -> tuple[int, NDArray[Any] | None]:
+        return row, samples.read(row, epoch)
+
+    for batch in run_batches(rows, prepare, lambda values: samples.to_input(np.stack(values)), size):
+        if batch.output is not None:
+            yield np.array(batch.items, np.int64)[batch.places], batch.output
 
 
 class FeatureSamples:
@@ -155,19 +156,22 @@ class FeatureSamples:
         key = _key_of(samples, wanted, trunk)
         features, done = _open_features(folder, key, (len(wanted), trunk.dimension))
         found = cls(features, {key: place for place, key in enumerate(wanted)}, copies)
-        inputs = map_ahead(
-            lambda key: samples.read(key[0], None if key[1] < 0 else key[1]), wanted[done:], 2 * trunk.batch
-        )
+
+        def prepare(key: tuple[int, int]) -> tuple[None, NDArray[Any] | None]:
+            row, copy = key
+            return None, samples.read(row, None if copy < 0 else copy)
+
+        def run(values: list[NDArray[Any]]) -> NDArray[np.float32]:
+            return trunk.run(samples.to_input(np.stack(values)))
+
         report(Progress("computing features", done, len(wanted)))
-        while batch := list(islice(inputs, trunk.batch)):
+        for batch in run_batches(wanted[done:], prepare, run, trunk.batch):
             # A row that cannot be read is one of NaN.
-            block = np.full((len(batch), features.shape[1]), np.nan, np.float16)
-            readable = {place: value for place, value in enumerate(batch) if value is not None}
-            if readable:
-                inputs_read = samples.to_input(np.stack(list(readable.values())))
-                block[list(readable)] = trunk.run(inputs_read)
-            features[done : done + len(batch)] = block
-            done += len(batch)
+            block = np.full((len(batch.items), features.shape[1]), np.nan, np.float16)
+            if batch.output is not None:
+                block[batch.places] = batch.output
+            features[done : done + len(block)] = block
+            done += len(block)
             features.flush()
             _save_progress(folder, key, done)
             report(Progress("computing features", done, len(wanted)))

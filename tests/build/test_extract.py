@@ -15,9 +15,10 @@ from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
 from i2v_search import Collection, Extraction, Tag
-from i2v_search.build.extract import LOOK_AHEAD, MAX_PATH
+from i2v_search.build.extract import MAX_PATH
 from i2v_search.build.upkeep.relocating import relocate_collection
 from i2v_search.encoders.base import EncoderInfo
+from i2v_search.encoders.stream import LOOK_AHEAD
 from i2v_search.errors import EncoderMismatchError, ImageError, SourceError
 from i2v_search.images.sources import FollowedLink
 from i2v_search.progress import Progress

@@ -84,8 +84,8 @@ def test_epochs_see_different_pictures_and_runs_the_same(dataset: Dataset) -> No
 def test_batches_leave_out_what_cannot_be_read(dataset: Dataset) -> None:
     pictures = samples(dataset)
     found = list(input_batches(pictures, range(12), None, 5))
-    assert [rows.tolist() for rows, _ in found] == [[0, 1, 2, 3], [5, 6, 7, 8, 9], [10, 11]]
-    assert [inputs.shape for _, inputs in found] == [(size, 3, 224, 224) for size in (4, 5, 2)]
+    assert [rows.tolist() for rows, _ in found] == [[0, 1, 2, 3, 5], [6, 7, 8, 9, 10], [11]]
+    assert [inputs.shape for _, inputs in found] == [(size, 3, 224, 224) for size in (5, 5, 1)]
     assert list(pictures.skipped) == [4]
 
 
@@ -119,7 +119,7 @@ class StopError(Exception):
 
 def test_computing_features_goes_on_where_it_stopped(dataset: Dataset, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
-        if progress.done == 12:
+        if progress.done > 10:
             raise StopError
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -130,7 +130,7 @@ def test_computing_features_goes_on_where_it_stopped(dataset: Dataset, tmp_path:
         compute(samples(dataset), parts, report=stop)
     steps: list[int] = []
     compute(samples(dataset), parts, report=lambda progress: steps.append(progress.done))
-    assert steps == [12, 16, 20, 21]
+    assert steps == [13, 18, 21]
     assert (parts / FEATURES).read_bytes() == (whole / FEATURES).read_bytes()
 
 

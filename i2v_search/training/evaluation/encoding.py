@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.encoders.base import Encoder, Encoding, encode_batch
-from i2v_search.errors import EncoderError, ImageError
+from i2v_search.encoders.stream import run_batches, skipping
+from i2v_search.errors import EncoderError
 from i2v_search.images.decoding import decode_image
-from i2v_search.images.lookahead import map_ahead
 from i2v_search.images.sources import Skipped
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.evaluation.edited_copies import EDITS, SIDE, edited_copies
@@ -58,31 +59,29 @@ def encode_pictures(
         EncoderError: no picture can be read, or the encoder gives something else than vectors of numbers.
     """
 
-    def prepare(number: int) -> tuple[int, str, Any] | Skipped:
-        try:
-            content = read(number)
-            decoded = decode_image(content, name=paths[number], shrink_to=encoder.shrink_to)
-        except ImageError as error:
-            return Skipped(paths[number], error.reason)
-        return number, hashlib.sha256(content).hexdigest(), encoder.prepare(decoded.pixels)
+    def prepare(number: int) -> tuple[str, Any]:
+        content = read(number)
+        decoded = decode_image(content, name=paths[number], shrink_to=encoder.shrink_to)
+        return hashlib.sha256(content).hexdigest(), encoder.prepare(decoded.pixels)
 
-    rows: list[int] = []
-    contents: list[str] = []
-    skipped: list[Skipped] = []
-
-    def inputs() -> Iterator[Any]:
-        ahead = map_ahead(prepare, range(len(paths)), 2 * encoder.batch_size)
-        for done, item in enumerate(ahead, start=1):
-            if isinstance(item, Skipped):
-                skipped.append(item)
-            else:
-                rows.append(item[0])
-                contents.append(item[1])
-                yield item[2]
-            report(Progress(f"encoding with {encoder.info.id}", done, len(paths)))
-
-    encoding = _encode_all(encoder, inputs())
-    return Encoded(np.array(rows, np.int64), encoding.vectors, encoding.tags, tuple(contents), tuple(skipped))
+    items: list[str | Skipped] = []
+    found: list[Encoding] = []
+    for batch in run_batches(
+        range(len(paths)), skipping(prepare), partial(encode_batch, encoder), encoder.batch_size
+    ):
+        items += batch.items
+        found += [batch.output] if batch.output else []
+        report(Progress(f"encoding with {encoder.info.id}", len(items), len(paths)))
+    if not found:
+        raise EncoderError("none of the pictures can be read, so there is nothing to evaluate")
+    tags = [encoding.tags for encoding in found if encoding.tags is not None]
+    return Encoded(
+        np.array([row for row, item in enumerate(items) if isinstance(item, str)], np.int64),
+        np.concatenate([encoding.vectors for encoding in found]),
+        np.concatenate(tags) if tags else None,
+        tuple(item for item in items if isinstance(item, str)),
+        tuple(item for item in items if isinstance(item, Skipped)),
+    )
 
 
 def encode_copies(
@@ -104,27 +103,16 @@ def encode_copies(
         ImageError: a picture cannot be read.
     """
 
-    def prepare(number: int) -> list[Any]:
+    def prepare(number: int) -> tuple[int, list[Any]]:
         decoded = decode_image(read(number), name=paths[number], shrink_to=SIDE)
-        return [encoder.prepare(copy) for copy in edited_copies(decoded.pixels).values()]
+        return number, [encoder.prepare(copy) for copy in edited_copies(decoded.pixels).values()]
 
-    def inputs() -> Iterator[Any]:
-        ahead = map_ahead(prepare, range(len(paths)), max(2, encoder.batch_size // len(EDITS)))
-        for done, copies in enumerate(ahead, start=1):
-            yield from copies
-            report(Progress(f"encoding copies with {encoder.info.id}", done, len(paths)))
+    def run(copies: list[list[Any]]) -> NDArray[np.float32]:
+        return encode_batch(encoder, list(chain.from_iterable(copies))).vectors
 
-    vectors = _encode_all(encoder, inputs()).vectors
+    found = []
+    for batch in run_batches(range(len(paths)), prepare, run, max(1, encoder.batch_size // len(EDITS))):
+        found += [] if batch.output is None else [batch.output]
+        report(Progress(f"encoding copies with {encoder.info.id}", batch.items[-1] + 1, len(paths)))
+    vectors = np.concatenate(found)
     return {name: vectors[place :: len(EDITS)] for place, name in enumerate(EDITS)}
-
-
-def _encode_all(encoder: Encoder, inputs: Iterator[Any]) -> Encoding:
-    vectors, tags = [], []
-    while batch := list(islice(inputs, encoder.batch_size)):
-        encoding = encode_batch(encoder, batch)
-        vectors.append(encoding.vectors)
-        if encoding.tags is not None:
-            tags.append(encoding.tags)
-    if not vectors:
-        raise EncoderError("none of the pictures can be read, so there is nothing to evaluate")
-    return Encoding(np.concatenate(vectors), np.concatenate(tags) if tags else None)
