@@ -192,7 +192,7 @@ def __getattr__(name: str) -> Any:
     if name == "i2v":
         return import_module(f"{__name__}.encoders.i2v")
     if name in _RENAMED:
-        warn(f"{__name__}.{name} is now called {_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        warn(f"{__name__}.{name} is now {_RENAMED[name]}", DeprecationWarning, stacklevel=2)
         return __getattr__(_RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -59,7 +59,7 @@ def renamed(**names: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
         def call(*args: _P.args, **given: _P.kwargs) -> _R:
             for old, new in names.items():
                 if old in given:
-                    warnings.warn(f"argument {old} is now called {new}", DeprecationWarning, stacklevel=2)
+                    warnings.warn(f"argument {old} is now {new}", DeprecationWarning, stacklevel=2)
                     given[new] = given.pop(old)
             return function(*args, **given)
 

@@ -61,7 +61,7 @@ class Device:
     def __post_init__(self) -> None:
         if self.name not in get_args(DeviceName):
             known = ", ".join(get_args(DeviceName))
-            raise QueryError(f"no device is called {shown(self.name)}; known: {known}")
+            raise QueryError(f"unknown device {shown(self.name)}; available: {known}")
         plain_numbers(self)
 
     @staticmethod

@@ -106,8 +106,8 @@ def begin_manifest(
         manifest.save(directory)
     elif root_is_away(manifest):
         raise SourceError(
-            f"the image folder of this collection, {manifest.image_root!r}, is not there, so nothing was "
-            "changed; connect its disk or, if the images were moved, run: "
+            f"the image folder of this collection, {manifest.image_root!r}, does not exist, so nothing "
+            "was changed; connect its disk or, if the images were moved, run: "
             f"i2v-search relocate {shlex.quote(manifest.image_root)} NEW_FOLDER --collection {directory}"
         )
     return manifest
@@ -186,6 +186,6 @@ def _require_same(role: str, info: EncoderInfo | None, record: EncoderRecord | N
     ]
     if differing:
         raise EncoderMismatchError(
-            f"this collection was made with another {role}: {'; '.join(differing)}; use its own "
+            f"this collection uses another {role}: {'; '.join(differing)}; use that one "
             f"({theirs['id'] or 'none'}), or build a new collection with --collection"
         )

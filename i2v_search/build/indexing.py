@@ -185,7 +185,7 @@ def require_similarity(name: str | None) -> None:
     """Refuse a similarity that does not exist, with `QueryError`."""
     known = get_args(SimilarityName)
     if name is not None and name not in known:
-        raise QueryError(f"no similarity is called {name!r}; known: {', '.join(known)}")
+        raise QueryError(f"unknown similarity {name!r}; available: {', '.join(known)}")
 
 
 def has_index(directory: Path, wishes: IndexWishes, similarity: SimilarityName | None = None) -> bool:

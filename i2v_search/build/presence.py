@@ -91,12 +91,14 @@ class Places:
         try:
             path.stat()
             if place in self._mounts and is_unmounted(path):
-                return Skipped(place, "no disk is mounted there any more; its images stay")
+                return Skipped(place, "its disk is not mounted; its images are kept")
         except (FileNotFoundError, NotADirectoryError, ValueError):
             if os.path.islink(path):  # noqa: PTH114 - False, where Path raises
-                return Skipped(place, f"a link to {path.readlink()}, which is not there; its images stay")
+                return Skipped(
+                    place, f"a link to {path.readlink()}, which does not exist; its images are kept"
+                )
         except (OSError, RuntimeError) as error:
-            return Skipped(place, f"it cannot be looked at ({why(error)}); its images stay")
+            return Skipped(place, f"cannot be accessed ({why(error)}); its images are kept")
         return None
 
 

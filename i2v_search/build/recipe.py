@@ -108,7 +108,9 @@ class Recipe(_Table):
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RecipeError(f"no recipe at {file}; start from index/recipes/template.toml") from None
+            raise RecipeError(
+                f"recipe {file} does not exist; start from index/recipes/template.toml"
+            ) from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise RecipeError(f"{file} cannot be read as TOML: {error}") from error
         try:

@@ -44,8 +44,8 @@ class Shard:
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.of <= MAX_SHARDS:
             raise QueryError(
-                f"a shard is I/N with I from 1 to N and N up to {MAX_SHARDS}, such as 2/8; "
-                f"not {self.number}/{self.of}"
+                f"a shard must be I/N with I from 1 to N and N up to {MAX_SHARDS}, such as 2/8, not "
+                f"{self.number}/{self.of}"
             )
 
     @classmethod
@@ -57,7 +57,7 @@ class Shard:
         """
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
         if found is None:
-            raise QueryError(f"a shard is I/N, such as 2/8; not {text!r}")
+            raise QueryError(f"a shard must be I/N, such as 2/8, not {text!r}")
         return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:

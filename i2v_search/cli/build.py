@@ -47,7 +47,9 @@ def build(
         list[str] | None, typer.Argument(help="Folders, image files, glob patterns, zip or tar archives.")
     ] = None,
     collection: CollectionOption = DEFAULT,
-    recipe: Annotated[Path | None, typer.Option(help="Build as a recipe says, in place of IMAGES.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe file (TOML) to build from, instead of IMAGES.")
+    ] = None,
     encoder: EncoderOption = None,
     similarity: SimilarityOption = None,
     kind: KindOption = None,
@@ -64,11 +66,11 @@ def build(
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Make a collection from images, or bring one up to date: extract, then index.
+    """Build or update a collection from images: extract, then index.
 
-    A second run encodes only what is new or changed. Images gone from a given folder are removed from the
-    collection; what was removed by hand stays out until its file is named. Stop it at any time; the next run
-    goes on where it stopped.
+    A second run encodes only new or changed images. Images that no longer exist in a given folder are removed
+    from the collection; an image removed with remove stays out until its file is given by name. The command
+    can be stopped at any time; the next run continues.
     """
     from i2v_search.build.recipe import Recipe
     from i2v_search.cli import show
@@ -126,25 +128,25 @@ def extract(
     shard: Annotated[
         str | None,
         typer.Option(
-            "--shard", help="I/N: only the I-th of N shares of the images, for N machines; then merge."
+            "--shard", help="I/N: process only the I-th of N shares of the images; merge joins the shares."
         ),
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(
-            "--cluster", help="Use Ray: local, auto, or the address of a cluster (ray://HOST:PORT)."
-        ),
+        typer.Option("--cluster", help="Ray cluster: local, auto, or an address (ray://HOST:PORT)."),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="With --cluster: encoders at work; default: all GPUs or CPUs."),
+        typer.Option(
+            "--workers", min=1, help="Number of workers with --cluster (default: all GPUs or CPUs)."
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Only the first half of build: compute vectors, leave the index as it is.
+    """Compute vectors without building the index (the first half of build).
 
-    Several machines share the work by --shard, each with a collection of its own that merge joins in the end,
-    or by --cluster, which does all of that. Both may be run again at any time: what is done stays done.
+    Several machines share the work with --shard, each with its own collection, which merge joins, or with
+    --cluster, which does both. Both can be stopped and run again at any time.
     """
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
@@ -152,7 +154,7 @@ def extract(
     where = Device(device, threads, batch_size_of(batch_size), precision)
     if cluster is not None:
         if shard is not None:
-            raise typer.BadParameter("--cluster makes shards itself: give either --shard or --cluster")
+            raise typer.BadParameter("--cluster creates its own shards; use either --shard or --cluster")
         _extract_on_cluster(
             collection,
             images,
@@ -168,7 +170,7 @@ def extract(
         )
         return
     if workers is not None:
-        raise typer.BadParameter("--workers goes with --cluster; on one machine --threads says what to use")
+        raise typer.BadParameter("--workers requires --cluster; on one machine use --threads")
     with _stoppable(collection), show.progress() as report:
         extracted = Collection.extract(
             collection,
@@ -228,27 +230,27 @@ def index(
     latency: LatencyOption = None,
     pca: Annotated[
         int | None,
-        typer.Option("--pca", min=2, max=4096, help="Principal components to scan; 256 if never said."),
+        typer.Option("--pca", min=2, max=4096, help="Number of principal components to scan (default 256)."),
     ] = None,
     graph: Annotated[
-        bool | None, typer.Option("--graph/--no-graph", help="Build the graph that morphs walk on.")
+        bool | None, typer.Option("--graph/--no-graph", help="Build the neighbour graph for morphs.")
     ] = None,
     reduced: Annotated[
         bool | None,
         typer.Option(
-            "--reduced/--no-reduced", help="Keep the principal components of every image in HDF5 too."
+            "--reduced/--no-reduced", help="Store the principal components of every image in HDF5 too."
         ),
     ] = None,
     plan_only: Annotated[
-        bool, typer.Option("--plan", help="Only say which index would be built, and what it would take.")
+        bool, typer.Option("--plan", help="Show the planned index and its predicted cost; build nothing.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Build the index from the vectors: says first what that will take, and then what it took.
+    """Build the index from the vectors; shows the predicted and the measured cost.
 
-    The kind is chosen by the wishes: the simplest whose predicted memory and time meet them. What it finds is
-    measured against exact search, and its search is tuned until the recall holds. What is not said stays as
-    it was when the index was built.
+    The kind is the simplest whose predicted memory and time meet the options. Its recall is measured against
+    exact search, and the search is tuned until it reaches --recall. Options that are not given keep the
+    values of the last build.
     """
     from i2v_search.cli import show
 

@@ -10,7 +10,7 @@ import typer
 from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, MilvusOption
 
 WaitOption = Annotated[
-    float, typer.Option("--wait", min=0, help="Seconds to wait for a server that goes away meanwhile.")
+    float, typer.Option("--wait", min=0, help="Seconds to wait if the server becomes unavailable.")
 ]
 
 
@@ -18,14 +18,17 @@ def push(
     collection: CollectionOption = DEFAULT,
     milvus_uri: MilvusOption = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Drop what is there under that name, and send all of it.")
+        bool,
+        typer.Option(
+            "--replace", help="Delete the Milvus collection of that name and send everything again."
+        ),
     ] = False,
     wait: WaitOption = 60.0,
     json: JsonOption = False,
 ) -> None:
-    """Send a collection to a Milvus server: what is there is compared row by row, and what differs is sent.
+    """Send a collection to a Milvus server; only rows that differ are sent.
 
-    May be stopped and run again at any time. Then: i2v-search search --backend milvus.
+    Can be stopped and run again at any time. To search: i2v-search search --backend milvus.
     """
     _push(collection, milvus_uri, wait, json=json, replace=replace)
 
@@ -36,7 +39,7 @@ def sync(
     wait: WaitOption = 60.0,
     json: JsonOption = False,
 ) -> None:
-    """Push a collection if it was changed since the last push; made to be run every few minutes."""
+    """Push a collection if it has changed since the last push; suitable for a cron job."""
     _push(collection, milvus_uri, wait, json=json, compare=False)
 
 
@@ -64,6 +67,6 @@ def _push(
         f"({done.seconds:.1f} s)",
         markup=False,
     )
-    found = f"{done.index}; finds {done.recall_at_10:.1%} of the ten nearest"
-    away = f"; the server was away {done.interruptions} times" if done.interruptions else ""
+    found = f"{done.index}; recall@10 {done.recall_at_10:.1%}"
+    away = f"; the server was unavailable {done.interruptions} times" if done.interruptions else ""
     show.out.print(f"index {found}{away}", markup=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 datasets_app = typer.Typer(
     name="dataset",
-    help="Show what a data set to train on holds.",
+    help="Inspect data sets for training.",
     no_args_is_help=True,
 )
 

@@ -24,15 +24,15 @@ def run_demo(directory: Path, output: Path) -> None:
         output: folder for the pictures.
     """
     started = time.perf_counter()
-    show.out.section("1. Build: from a folder of illustrations to a collection")
+    show.out.section("1. Build a collection from a folder of illustrations")
     with show.progress() as report:
         collection = Collection.build(directory, [sample_directory()], report=report)
     show.changes(collection)
-    show.out.section("2. Search: references like one illustration")
+    show.out.section("2. Search for illustrations similar to one")
     result = collection.search(QUERY, top=9)
     show.out.print(f"query: {QUERY}")
     show.hits(result)
-    show.out.section("3. Morph: real illustrations that connect two")
+    show.out.section("3. Morph: a path of real illustrations between two")
     found = collection.morph(*MORPH)
     print_morph(found)
     show.out.section("4. Pictures")
@@ -47,7 +47,7 @@ def run_demo(directory: Path, output: Path) -> None:
         "  i2v-search search drawing.png --sheet references.png",
         "  i2v-search morph first.png second.png --strip morph.png",
         "  i2v-search serve",
-        f"A page to search this sample: i2v-search serve --collection {directory}",
-        "The collection is index/default unless --collection says otherwise; i2v-search --help has the rest.",
+        f"Web page for this sample: i2v-search serve --collection {directory}",
+        "The default collection is index/default (see --collection). All commands: i2v-search --help",
     ):
         show.out.print(line, markup=False)

@@ -20,25 +20,27 @@ def duplicates(
     kind: Annotated[
         DuplicateKind,
         typer.Option(
-            help="What counts: same file; also same pixels; also re-encoded, resized, touched up; "
-            "also variants, which differ in one thing."
+            help="file: identical files; pixels: also identical pixels; near: also re-encoded, resized "
+            "or retouched; variants: also images with one difference."
         ),
     ] = "near",
     threshold: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Least cosine of images whose pixels are compared.")
+        float, typer.Option(min=0.01, max=1, help="Minimum cosine of images whose pixels are compared.")
     ] = 0.9,
     sheet: Annotated[
-        Path | None, typer.Option(help="Draw the groups, a row for each (PNG, JPEG, WebP).")
+        Path | None, typer.Option(help="Write a contact sheet, one row per group (PNG, JPEG, WebP).")
     ] = None,
     paths_only: Annotated[
-        bool, typer.Option("--paths-only", "-f", help="Print only the files of removable copies, one a line.")
+        bool,
+        typer.Option("--paths-only", "-f", help="Print only the paths of removable copies, one per line."),
     ] = False,
     null: Annotated[
-        bool, typer.Option("--null", "-0", help="Like --paths-only, but a NUL after each: for xargs -0.")
+        bool,
+        typer.Option("--null", "-0", help="Like --paths-only, but each path ends with NUL, for xargs -0."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Find images that are the same picture, and tell which one of each to keep. Deletes nothing."""
+    """Find duplicate images and suggest which copy to keep. Deletes nothing."""
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
     from i2v_search.collection.collection import Collection
@@ -74,7 +76,7 @@ def _show(found: Duplicates) -> None:
     from i2v_search.search.duplicates.groups import size_text
 
     if not found.groups:
-        show.out.print("No image is the same picture as another; --kind variants finds looser groups.")
+        show.out.print("No duplicates found; --kind variants finds looser groups.")
         return
     table = Table(box=None, header_style="bold")
     for heading in ("", "score", "id", "pixels", "size"):

@@ -20,9 +20,11 @@ def evaluate(
         list[Path], typer.Argument(help="Folders or archives with tags.jsonl.", metavar="SET...")
     ],
     exclude: ExcludeOption = None,
-    encoder: Annotated[str, typer.Option("--encoder", help="Encoder, or a trained model's folder.")] = "lite",
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="Encoder name, or folder of a trained model.")
+    ] = "lite",
     against: Annotated[
-        str | None, typer.Option("--against", help="A second encoder to compare with, picture by picture.")
+        str | None, typer.Option("--against", help="Second encoder for a paired comparison.")
     ] = None,
     retrieval: Annotated[bool, typer.Option("--retrieval", help="Measure retrieval by label.")] = False,
     tags: Annotated[bool, typer.Option("--tags", help="Measure tags by category.")] = False,
@@ -31,28 +33,35 @@ def evaluate(
     held_out: Annotated[
         float | None,
         typer.Option(
-            "--held-out", help="Only the pictures that training with this validation share left out."
+            "--held-out", help="Evaluate only the pictures held out by training with this --validation share."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the held-out choice and the samples.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Random seed of the held-out split and the samples.")
+    ] = 0,
     similarity: Annotated[
         SimilarityName, typer.Option("--similarity", help="How vectors are compared.")
     ] = "centred",
-    device: Annotated[DeviceName, typer.Option("--device", help="Where the encoders run.")] = "auto",
+    device: Annotated[DeviceName, typer.Option("--device", help="Device of the encoders.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads of the encoders.")
+        int | None, typer.Option("--threads", min=1, help="Number of CPU threads of the encoders.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write everything as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write all results as JSON.")] = None,
     sheet: Annotated[
-        Path | None, typer.Option("--sheet", help="Write random queries with their hits (PNG, JPEG, WebP).")
+        Path | None,
+        typer.Option(
+            "--sheet", help="Write a contact sheet of random queries and their hits (PNG, JPEG, WebP)."
+        ),
     ] = None,
-    queries: Annotated[int, typer.Option("--queries", min=1, help="Queries on the sheet.")] = 20,
+    queries: Annotated[
+        int, typer.Option("--queries", min=1, help="Number of queries on the contact sheet.")
+    ] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Measure an encoder: retrieval by label, tags, edited copies, recall of indexes.
+    """Evaluate an encoder: retrieval by label, tags, edited copies, recall of indexes.
 
-    Without any of these options, everything that applies to the set and the encoder. Every number has its
-    95 % interval; with --against also the paired difference.
+    By default every part that applies to the data set and the encoder. Every number has a 95 % interval;
+    --against adds the paired difference.
     """
     from i2v_search.cli import scores, show
     from i2v_search.files import write_atomically

@@ -38,7 +38,7 @@ from i2v_search.cli.upkeep import compact, relocate, verify
 
 app = typer.Typer(
     name="i2v-search",
-    help="Find illustrations that look like an illustration, and walk from one to another.",
+    help="Search illustrations by similarity, and morph from one to another.",
     epilog="Start with: i2v-search demo, then i2v-search build FOLDER. Docs: README.md",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -97,7 +97,7 @@ def _main(
             "--max-pixels",
             min=1,
             envvar="I2V_SEARCH_MAX_PIXELS",
-            help="Largest picture that is read, in pixels; default: 100 million.",
+            help="Maximum number of pixels of an image (default 100 million).",
         ),
     ] = None,
     max_side: Annotated[
@@ -106,11 +106,11 @@ def _main(
             "--max-side",
             min=1,
             envvar="I2V_SEARCH_MAX_SIDE",
-            help="Longest side that is read, in pixels; default: 65535.",
+            help="Maximum side of an image in pixels (default 65535).",
         ),
     ] = None,
 ) -> None:
-    """Find illustrations that look like an illustration, and walk from one to another."""
+    """Search illustrations by similarity, and morph from one to another."""
     # By the environment, so that the processes that a command starts hold them as well.
     for name, value in (("I2V_SEARCH_MAX_PIXELS", max_pixels), ("I2V_SEARCH_MAX_SIDE", max_side)):
         if value is not None:
@@ -126,9 +126,9 @@ def add(
     forget_removals: ForgetOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Add images to a collection; nothing is removed.
+    """Add images to a collection.
 
-    A file that was removed before is taken in again where it is named; one that is only in a folder is not.
+    A removed file is added again only if it is given by name, not as part of a folder.
     """
     from i2v_search.cli import show
 
@@ -146,15 +146,13 @@ def add(
 
 @app.command(epilog="Example: i2v-search remove 17 birds/owl.png 'drafts/*'")
 def remove(
-    images: Annotated[
-        list[str], typer.Argument(help="Ids, paths in the collection, or glob patterns of them.")
-    ],
+    images: Annotated[list[str], typer.Argument(help="Ids, paths in the collection, or glob patterns.")],
     collection: CollectionOption = DEFAULT,
     json: JsonOption = False,
 ) -> None:
-    """Remove images from a collection; the files themselves are left alone.
+    """Remove images from a collection; their files are kept.
 
-    They stay out of later builds, wherever they are moved, until they are added by name.
+    Later builds skip these files, even if they are moved, until they are added by name.
     """
     from i2v_search.cli import show
 
@@ -169,7 +167,7 @@ def remove(
 
 @app.command(epilog="Example: i2v-search info --collection index/art")
 def info(collection: CollectionOption = DEFAULT, json: JsonOption = False) -> None:
-    """Tell what a collection holds."""
+    """Show collection details."""
     from i2v_search.cli import show
 
     facts = open_collection(collection).info()
@@ -182,9 +180,9 @@ def info(collection: CollectionOption = DEFAULT, json: JsonOption = False) -> No
 @app.command(epilog="Example: i2v-search demo")
 def demo(
     collection: CollectionOption = Path("index/demo"),
-    output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(help="Output folder for the pictures.")] = Path("demo"),
 ) -> None:
-    """Show everything on the bundled sample: build, search, morph, pictures."""
+    """Run a demo on the bundled sample: build, search, morph, pictures."""
     from i2v_search.cli.demo import run_demo
 
     run_demo(collection, output)

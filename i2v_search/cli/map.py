@@ -28,24 +28,28 @@ if TYPE_CHECKING:
 def draw_map(
     collection: CollectionOption = DEFAULT,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write: a picture (.png) or a page (.html).")
+        Path | None, typer.Option("--out", "-o", help="Output file: image (.png) or web page (.html).")
     ] = None,
     method: Annotated[
-        MapMethod, typer.Option("--method", help="tsne parts groups best; pca needs no extra.")
+        MapMethod,
+        typer.Option("--method", help="Projection: tsne separates groups best; pca needs no extra package."),
     ] = "auto",
     images: Annotated[
-        int, typer.Option("--images", "-n", min=1, help="The most to draw; of more, an even sample.")
+        int,
+        typer.Option(
+            "--images", "-n", min=1, help="Maximum number of images; a larger collection is sampled evenly."
+        ),
     ] = 20_000,
     tags: TagsOption = "",
     path: PathsOption = None,
     rating: RatingOption = None,
     max_explicit: ExplicitOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same map.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Draw a collection in two dimensions, alike images close together, as a picture or a web page.
+    """Draw a two-dimensional map of a collection, similar images close together.
 
-    The page is one file that needs no network: move, zoom, search, and look up each picture's path.
+    The web page is one file that needs no network: it supports moving, zooming, search and looking up paths.
     """
     from platformdirs import user_cache_path
 
@@ -103,7 +107,7 @@ def _facts(drawn: CollectionMap, *, asked: MapMethod) -> list[str]:
         shown = f"an even sample of {count} of {drawn.total} images (more with --images)"
     facts = f"{shown}, {METHOD_NAMES[drawn.method]}, {drawn.seconds:.1f} s"
     if drawn.neighbours_kept is not None:
-        facts += f"; {drawn.neighbours_kept:.0%} of the 10 nearest neighbours stay among the 10 nearest"
+        facts += f"; {drawn.neighbours_kept:.0%} of the 10 nearest neighbours are preserved"
     if asked == "auto" and choose_method("auto") == "pca":
-        return [facts, f"A map that parts groups better needs openTSNE: {INSTALL}"]
+        return [facts, f"For a map that separates groups better, install openTSNE: {INSTALL}"]
     return [facts]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 models_app = typer.Typer(
     name="models",
-    help="Import model files: Illustration2Vec weights, original or ported, and any ONNX encoder or tagger.",
+    help="Import models: Illustration2Vec weights, or any ONNX encoder or tagger.",
     no_args_is_help=True,
 )
 
@@ -30,32 +30,41 @@ NameArgument = Annotated[str, typer.Argument(help="Name of an imported model.")]
 )
 def import_(
     file: Annotated[
-        Path, typer.Argument(help=".caffemodel, .pth, .npz, .safetensors, .onnx, or a trained folder.")
+        Path,
+        typer.Argument(
+            help="Model file (.caffemodel, .pth, .npz, .safetensors, .onnx) or folder of a trained model."
+        ),
     ],
-    name: Annotated[str | None, typer.Option("--name", help="Its name; default: after the file's.")] = None,
-    tags: Annotated[Path | None, typer.Option(help="List of tags (.json or .csv) of a tag model.")] = None,
-    thresholds: Annotated[Path | None, typer.Option(help="Each tag's thresholds (.npz).")] = None,
-    prototxt: Annotated[Path | None, typer.Option(help="Caffe configuration to check against.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model (default: the file's name).")
+    ] = None,
+    tags: Annotated[Path | None, typer.Option(help="Tag list (.json or .csv) of a tag model.")] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="Thresholds of the tags (.npz).")] = None,
+    prototxt: Annotated[
+        Path | None, typer.Option(help="Caffe network configuration to check the weights against.")
+    ] = None,
     mean_file: Annotated[Path | None, typer.Option(help="Image mean (.npy or .binaryproto).")] = None,
     input_size: Annotated[
         int | None,
-        typer.Option(min=8, help="For any other ONNX model: side of its input."),
+        typer.Option(min=8, help="Input side in pixels of another ONNX model."),
     ] = None,
-    layout: Annotated[Layout, typer.Option(help="Order of the input's axes.")] = "NCHW",
-    channels: Annotated[Channels, typer.Option(help="Order of its channels.")] = "RGB",
-    scale: Annotated[float, typer.Option(help="Pixels 0..255 are divided by this first.")] = 1.0,
-    mean: Annotated[str, typer.Option(help="Then this is subtracted: one number or three.")] = "0",
-    std: Annotated[str, typer.Option(help="Then they are divided by this: one number or three.")] = "1",
-    resize: Annotated[Resize, typer.Option(help="How an image becomes square; pad is white.")] = "stretch",
-    output: Annotated[str | None, typer.Option(help="Name of the output with the vector.")] = None,
-    tag_output: Annotated[str | None, typer.Option(help="Name of the output with the tags.")] = None,
-    logits: Annotated[bool, typer.Option("--logits", help="The tag output needs a sigmoid.")] = False,
+    layout: Annotated[Layout, typer.Option(help="Order of the input axes.")] = "NCHW",
+    channels: Annotated[Channels, typer.Option(help="Order of the colour channels.")] = "RGB",
+    scale: Annotated[float, typer.Option(help="Divisor of the pixel values 0..255, applied first.")] = 1.0,
+    mean: Annotated[str, typer.Option(help="Mean to subtract: one number or three.")] = "0",
+    std: Annotated[str, typer.Option(help="Standard deviation to divide by: one number or three.")] = "1",
+    resize: Annotated[
+        Resize, typer.Option(help="How an image is made square; pad fills with white.")
+    ] = "stretch",
+    output: Annotated[str | None, typer.Option(help="Name of the vector output.")] = None,
+    tag_output: Annotated[str | None, typer.Option(help="Name of the tag output.")] = None,
+    logits: Annotated[bool, typer.Option("--logits", help="Apply a sigmoid to the tag output.")] = False,
     seconds: Annotated[
-        float, typer.Option(min=1, help="Most time an ONNX model may take for two images.")
+        float, typer.Option(min=1, help="Time limit in seconds for two images of an ONNX model.")
     ] = 300,
     json: JsonOption = False,
 ) -> None:
-    """Check a model file, convert it once, and make it usable as --encoder or --tagger."""
+    """Import a model file for use as --encoder or --tagger."""
     from pydantic import ValidationError
 
     from i2v_search.cli import show
@@ -68,7 +77,7 @@ def import_(
         cards = import_weights(file, name=name, companions=Companions(tags, thresholds, prototxt, mean_file))
     else:
         if name is None:
-            raise typer.BadParameter("give the model a --name")
+            raise typer.BadParameter("give a model name with --name")
         try:
             description = OnnxDescription(
                 size=input_size,
@@ -110,14 +119,14 @@ def list_(json: JsonOption = False) -> None:
 
 @models_app.command("info", epilog="Example: i2v-search models info i2v-v2")
 def info(name: NameArgument, json: JsonOption = False) -> None:
-    """Tell what an imported model is, and check its file."""
+    """Show an imported model and check its file."""
     from i2v_search.cli import show
     from i2v_search.encoders.model_folder import check_model, find_model
     from i2v_search.errors import EncoderError
 
     card = find_model(name)
     if card is None:
-        raise EncoderError(f"no imported model is called {name!r}; i2v-search models list shows them")
+        raise EncoderError(f"no imported model named {name!r}; i2v-search models list shows them")
     check_model(card)
     if json:
         show.as_json(card.model_dump(mode="json"))
@@ -128,11 +137,13 @@ def info(name: NameArgument, json: JsonOption = False) -> None:
 @models_app.command("quantize", epilog="Example: i2v-search models quantize i2v-v2 ~/art")
 def quantize(
     name: NameArgument,
-    images: Annotated[list[str], typer.Argument(help="Typical images, some hundred.")],
-    new_name: Annotated[str | None, typer.Option("--name", help="Of the copy; default: NAME-int8.")] = None,
+    images: Annotated[list[str], typer.Argument(help="Typical images to calibrate with, a few hundred.")],
+    new_name: Annotated[
+        str | None, typer.Option("--name", help="Name of the copy (default: NAME-int8).")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Make an 8-bit copy of a feature model, faster on a CPU, and measure what it costs in recall."""
+    """Create an 8-bit copy of a feature model, faster on a CPU, and measure the loss of recall."""
     from i2v_search.cli import show
     from i2v_search.encoders.quantizing import quantize_model
 
@@ -150,7 +161,7 @@ def quantize(
 
 @models_app.command("remove", epilog="Example: i2v-search models remove i2v-v1")
 def remove(name: NameArgument) -> None:
-    """Delete an imported model; collections made with it stay, but take no new images."""
+    """Delete an imported model; its collections are kept but accept no new images."""
     from i2v_search.cli import show
     from i2v_search.encoders.model_folder import remove_model
 

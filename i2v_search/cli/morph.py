@@ -37,20 +37,20 @@ def morph(
     b: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
     collection: CollectionOption = DEFAULT,
     via: Annotated[
-        list[str] | None, typer.Option("--via", help="Image to walk through; repeatable, in this order.")
+        list[str] | None, typer.Option("--via", help="Waypoint image; repeatable, in this order.")
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--avoid", help="Id or path of an image that the morph must not use; repeatable."),
+        typer.Option("--avoid", help="Id or path of an image to avoid; repeatable."),
     ] = None,
     steps: Annotated[
-        str, typer.Option("--steps", "-n", help="Images between A and B, or auto: as many as it needs.")
+        str, typer.Option("--steps", "-n", help="Number of images between A and B, or auto.")
     ] = "4",
     method: Annotated[
         MorphMethod,
         typer.Option(
-            help="gradual: smallest largest hop with exactly so many images; geodesic, minimax: over the "
-            "graph of neighbours, thinned or filled; line: along the straight way."
+            help="gradual: smallest largest hop for the given steps; geodesic, minimax: path in the "
+            "neighbour graph; line: near the straight line."
         ),
     ] = "gradual",
     tags: TagsOption = "",
@@ -60,16 +60,16 @@ def morph(
     strip: Annotated[Path | None, typer.Option(help="Write a morph strip (PNG, JPEG, WebP).")] = None,
     animation: Annotated[
         Path | None,
-        typer.Option(help="Write a moving picture that fades from A to B and back (.webp, .gif)."),
+        typer.Option(help="Write an animation that fades from A to B and back (.webp, .gif)."),
     ] = None,
     drawing: Annotated[
-        Path | None, typer.Option("--map", help="Write a picture of the walk among its neighbours (PNG).")
+        Path | None, typer.Option("--map", help="Write a map of the morph and its neighbours (PNG).")
     ] = None,
     backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Walk from image A to image B over real images that gradually connect them."""
+    """Find a morph: a path of real images that gradually connects image A and image B."""
     from i2v_search.cli import show
 
     count = _steps_of(steps)
@@ -126,7 +126,7 @@ def print_morph(found: Morph) -> None:
         show.out.print(f"[dim]{escape(line)}[/dim]")
     if found.gaps:
         gaps = "a gap" if found.gaps == 1 else f"{found.gaps} gaps"
-        show.out.print(f"[yellow]The walk jumps over {gaps} that no image of the collection fills.[/yellow]")
+        show.out.print(f"[yellow]The morph crosses {gaps} that no image of the collection fills.[/yellow]")
 
 
 def quality_lines(found: Morph) -> list[str]:
@@ -138,7 +138,7 @@ def quality_lines(found: Morph) -> list[str]:
     if quality.regret is None or quality.bottleneck is None:
         hop += f", the mean {degrees(quality.mean_hop):.0f}°"
     elif quality.regret <= _AS_GOOD:
-        hop += ": as small as on any walk between the two"
+        hop += ", the smallest possible between the two"
     else:
         best = f"{degrees(quality.bottleneck):.0f}°, with any number of images"
         hop += f", {quality.regret:.2f} times the smallest possible ({best})"
@@ -150,15 +150,11 @@ def quality_lines(found: Morph) -> list[str]:
     if back:
         remarks.append(f"{back} of {hops} hops {'lead' if back > 1 else 'leads'} back towards A")
     else:
-        remarks.append("every hop leads on towards B")
+        remarks.append("every hop leads towards B")
     if same:
-        remarks.append(
-            f"{same} pairs are nearly the same picture" if same > 1 else "1 pair is nearly the same picture"
-        )
+        remarks.append(f"{same} pairs of near copies" if same > 1 else "1 pair of near copies")
     if hubs:
-        remarks.append(
-            f"{hubs} images turn up on many walks" if hubs > 1 else "1 image turns up on many walks"
-        )
+        remarks.append(f"{hubs} images occur on many morphs" if hubs > 1 else "1 image occurs on many morphs")
     return [f"{hop}.", f"{'; '.join(remarks)}."]
 
 
@@ -179,7 +175,7 @@ def _steps_of(text: str) -> int | None:
     if text == "auto":
         return None
     if (steps := read_whole(text)) is None:
-        raise typer.BadParameter(f"--steps is a number from 0 on, or auto, not {shown(text)}")
+        raise typer.BadParameter(f"--steps must be a whole number of at least 0, or auto, not {shown(text)}")
     return steps
 
 

@@ -18,72 +18,68 @@ if TYPE_CHECKING:
 DEFAULT = Path("index/default")
 
 CollectionOption = Annotated[
-    Path, typer.Option("--collection", "-c", help="Directory of the collection.", show_default=True)
+    Path, typer.Option("--collection", "-c", help="Collection directory.", show_default=True)
 ]
 ImagesArgument = Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")]
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--exclude", help="Leave out what matches, as in a .gitignore: '*.gif', 'drafts/'; repeatable."
+        "--exclude", help="Exclude matching files, as in a .gitignore: '*.gif', 'drafts/'; repeatable."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 EncoderOption = Annotated[
-    str | None, typer.Option("--encoder", help="Encoder; default: the collection's own, or lite.")
+    str | None, typer.Option("--encoder", help="Encoder (default: the collection's encoder, or lite).")
 ]
 TaggerOption = Annotated[
-    str | None, typer.Option("--tagger", help="Imported tagger whose tags are stored; see models.")
+    str | None, typer.Option("--tagger", help="Imported tagger that provides the stored tags; see models.")
 ]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable image.")]
 ForgetOption = Annotated[
     bool,
-    typer.Option("--forget-removals", help="Take in again what was removed; else only what is named."),
+    typer.Option("--forget-removals", help="Add removed images again (default: only those given by name)."),
 ]
-DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Where the encoder runs.")]
+DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Device of the encoder.")]
 ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, help="CPU threads of the encoder; default: all cores.")
+    int | None,
+    typer.Option("--threads", min=1, help="Number of CPU threads of the encoder (default: all cores)."),
 ]
 BatchOption = Annotated[
-    str, typer.Option("--batch-size", help="Images a forward pass, or auto: what runs best.")
+    str, typer.Option("--batch-size", help="Batch size of the encoder: a number, or auto.")
 ]
-PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Numbers a GPU computes in.")]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Floating-point precision on a GPU.")]
 
 SimilarityOption = Annotated[
     SimilarityName | None,
-    typer.Option("--similarity", help="How vectors are compared; default: the collection's own, or centred."),
+    typer.Option("--similarity", help="Similarity measure (default: the collection's, or centred)."),
 ]
 KindOption = Annotated[
-    IndexKind | None, typer.Option("--kind", help="Kind of index; auto chooses by the wishes.")
+    IndexKind | None,
+    typer.Option("--kind", help="Index kind; auto chooses it from --recall, --memory and --latency."),
 ]
 RecallOption = Annotated[
     float | None,
-    typer.Option("--recall", min=0.01, max=1.0, help="Recall@10 the index must reach; 0.99 if never said."),
+    typer.Option("--recall", min=0.01, max=1.0, help="Minimum recall@10 (default 0.99)."),
 ]
 MemoryOption = Annotated[
     str | None,
-    typer.Option(
-        "--memory", help="Most memory to build and search with, such as 2GB; half of all if never said."
-    ),
+    typer.Option("--memory", help="Memory limit, e.g. 2GB (default: half of RAM)."),
 ]
 LatencyOption = Annotated[
     float | None,
-    typer.Option(
-        "--latency", min=0.01, help="Milliseconds a search may take, without encoding; 5 if never said."
-    ),
+    typer.Option("--latency", min=0.01, help="Target search time in ms, excluding encoding (default 5)."),
 ]
 
-TagsOption = Annotated[
-    str, typer.Option("--tags", help="Tags every result has, for example: 'smile, -glasses'.")
-]
-RatingOption = Annotated[
-    str | None, typer.Option("--rating", help="Most probable rating of every result, for example safe.")
-]
+TagsOption = Annotated[str, typer.Option("--tags", help="Tags of every result, e.g. 'smile, -glasses'.")]
+RatingOption = Annotated[str | None, typer.Option("--rating", help="Rating of every result, e.g. safe.")]
 ExplicitOption = Annotated[
-    float | None, typer.Option("--max-explicit", min=0, max=1, help="Most that 'explicit' may have.")
+    float | None,
+    typer.Option("--max-explicit", min=0, max=1, help="Maximum probability of rating 'explicit'."),
 ]
 PathsOption = Annotated[
-    list[str] | None, typer.Option("--path", help="Folder, file or glob: 'birds', '*/old/*.png'; repeatable.")
+    list[str] | None,
+    typer.Option("--path", help="Folder, file or glob of every result: 'birds', '*/old/*.png'; repeatable."),
 ]
 
 BackendOption = Annotated[
@@ -95,7 +91,7 @@ MilvusOption = Annotated[
     typer.Option(
         "--milvus-uri",
         envvar="I2V_SEARCH_MILVUS_URI",
-        help="Milvus server, http://HOST:19530, or a file such as art.db; perhaps with #NAME.",
+        help="Milvus server (http://HOST:19530) or file (art.db), optionally with #NAME.",
     ),
 ]
 
@@ -115,13 +111,13 @@ def refuse_beside(context: typer.Context, option: str, *, allowed: frozenset[str
         and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
     ]
     if beside:
-        raise typer.BadParameter(f"{option} says that itself: leave out {' and '.join(beside)}")
+        raise typer.BadParameter(f"{option} cannot be combined with {' and '.join(beside)}")
 
 
 def paths_only_of(paths_only: bool, null: bool, json: bool) -> bool:
     """Whether only paths are asked for; ``--null`` says so too."""
     if json and (paths_only or null):
-        raise typer.BadParameter("choose one of --json and --paths-only")
+        raise typer.BadParameter("use either --json or --paths-only")
     return paths_only or null
 
 
@@ -137,7 +133,9 @@ def batch_size_of(text: str) -> int | None:
     if text == "auto":
         return None
     if not (size := read_whole(text)):
-        raise typer.BadParameter(f"--batch-size is a number from 1 on, or auto, not {shown(text)}")
+        raise typer.BadParameter(
+            f"--batch-size must be a whole number of at least 1, or auto, not {shown(text)}"
+        )
     return size
 
 
@@ -158,4 +156,4 @@ def bytes_of(text: str, option: str = "--memory") -> int:
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise typer.BadParameter(f"{option} is a size such as 500MB or 2GB, not {text!r}") from None
+        raise typer.BadParameter(f"{option} must be a size such as 500MB or 2GB, not {text!r}") from None

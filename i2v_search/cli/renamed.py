@@ -26,5 +26,5 @@ class RenamedOptions(TyperCommand):
             old, equals, value = argument.partition("=")
             if old in renamed:
                 args[at] = f"{renamed[old]}{equals}{value}"
-                err.print(f"warning: {old} is now called {renamed[old]}", markup=False)
+                err.print(f"warning: {old} is now {renamed[old]}", markup=False)
         return super().parse_args(ctx, args)

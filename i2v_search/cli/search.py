@@ -34,74 +34,85 @@ _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages
 def search(
     query: Annotated[
         list[str] | None,
-        typer.Argument(help="Image or .npy files; ids or paths in the collection; none to go by --tags."),
+        typer.Argument(help="Image or .npy files, ids or paths in the collection; none with --tags alone."),
     ] = None,
     collection: CollectionOption = DEFAULT,
     unlike: Annotated[
         list[str] | None,
         typer.Option(
-            "--not", help="An image the results should be unlike; repeatable.", rich_help_panel=_QUERY
+            "--not",
+            help="Negative example: an image that results should differ from; repeatable.",
+            rich_help_panel=_QUERY,
         ),
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Weights of the queries in order: '1,0.5'.", rich_help_panel=_QUERY)
+        str, typer.Option(help="Weights of the queries, in order: '1,0.5'.", rich_help_panel=_QUERY)
     ] = "",
     each: Annotated[
         bool,
         typer.Option(
             "--each",
-            help="Search for each QUERY by itself, and each row of a .npy file.",
+            help="Search for each QUERY separately, and for each row of a .npy file.",
             rich_help_panel=_QUERY,
         ),
     ] = False,
     include_query: Annotated[
         bool,
         typer.Option(
-            "--include-query", help="Keep the query itself and its exact copies.", rich_help_panel=_QUERY
+            "--include-query", help="Include the query itself and its exact copies.", rich_help_panel=_QUERY
         ),
     ] = False,
     tags: Annotated[
         str,
-        typer.Option("--tags", help="Tags every result has: 'smile, -glasses'.", rich_help_panel=_FILTERS),
+        typer.Option("--tags", help="Tags of every result: 'smile, -glasses'.", rich_help_panel=_FILTERS),
     ] = "",
     tag_threshold: Annotated[
         float,
         typer.Option(
             min=0,
             max=1,
-            help="An image has a tag from this probability on; 0: tags only rank.",
+            help="Minimum probability of a tag; 0: tags only rank.",
             rich_help_panel=_FILTERS,
         ),
     ] = 0.25,
     path: Annotated[
         list[str] | None,
         typer.Option(
-            "--path", help="Folder, file or glob: 'birds', '*.png'; repeatable.", rich_help_panel=_FILTERS
+            "--path",
+            help="Folder, file or glob of every result: 'birds', '*.png'; repeatable.",
+            rich_help_panel=_FILTERS,
         ),
     ] = None,
     rating: Annotated[
         str | None,
-        typer.Option("--rating", help="Most probable rating of every result.", rich_help_panel=_FILTERS),
+        typer.Option("--rating", help="Rating of every result.", rich_help_panel=_FILTERS),
     ] = None,
     max_explicit: Annotated[
         float | None,
         typer.Option(
-            "--max-explicit", min=0, max=1, help="Most that 'explicit' may have.", rich_help_panel=_FILTERS
+            "--max-explicit",
+            min=0,
+            max=1,
+            help="Maximum probability of rating 'explicit'.",
+            rich_help_panel=_FILTERS,
         ),
     ] = None,
     min_score: Annotated[
-        float, typer.Option(min=-1, max=1, help="Leave out results below.", rich_help_panel=_FILTERS)
+        float, typer.Option(min=-1, max=1, help="Minimum score of results.", rich_help_panel=_FILTERS)
     ] = -1.0,
     top: Annotated[
-        int, typer.Option("--top", "-k", min=1, help="How many results.", rich_help_panel=_ORDER)
+        int, typer.Option("--top", "-k", min=1, help="Number of results.", rich_help_panel=_ORDER)
     ] = 10,
     page: Annotated[
-        int, typer.Option("--page", min=1, help="Which page of --top results.", rich_help_panel=_ORDER)
+        int, typer.Option("--page", min=1, help="Page of --top results.", rich_help_panel=_ORDER)
     ] = 1,
     tag_weight: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Share of the tags in the score, 0: they only filter.", rich_help_panel=_ORDER
+            min=0,
+            max=1,
+            help="Weight of the tags in the score, 0 to 1; 0: tags only filter.",
+            rich_help_panel=_ORDER,
         ),
     ] = 0.0,
     diverse: Annotated[
@@ -110,15 +121,13 @@ def search(
             "--diverse",
             min=0,
             max=1,
-            help="Results unlike one another: from 1, the plain order, to 0; try 0.7.",
+            help="Diversify the results: 1 (off) to 0 (strongest); try 0.7.",
             rich_help_panel=_ORDER,
         ),
     ] = None,
     copies: Annotated[
         bool,
-        typer.Option(
-            "--copies", help="Show copies too, not one for all of a picture.", rich_help_panel=_ORDER
-        ),
+        typer.Option("--copies", help="Include copies of the same picture.", rich_help_panel=_ORDER),
     ] = False,
     sheet: Annotated[
         Path | None,
@@ -127,22 +136,25 @@ def search(
     paths_only: Annotated[
         bool,
         typer.Option(
-            "--paths-only", "-f", help="Print only file paths, one a line.", rich_help_panel=_OUTPUT
+            "--paths-only", "-f", help="Print only file paths, one per line.", rich_help_panel=_OUTPUT
         ),
     ] = False,
     null: Annotated[
         bool,
         typer.Option(
-            "--null", "-0", help="Only file paths, a NUL after each: for xargs -0.", rich_help_panel=_OUTPUT
+            "--null",
+            "-0",
+            help="Like --paths-only, but each path ends with NUL, for xargs -0.",
+            rich_help_panel=_OUTPUT,
         ),
     ] = False,
     backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find the images most like one or several images, or those with the tags asked for.
+    """Search for images similar to one or several images, or with given tags.
 
-    The shared tags of a result say why it is there: the rarest in the collection first.
+    Shared tags of a result are listed from the rarest in the collection to the most frequent.
     """
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
@@ -204,7 +216,7 @@ def _drawn(
         return searches_picture(collection, results, images, on_missing=on_missing)
     shown = [query for query in queries if not _is_npy(query)]
     if not shown and not results[0].hits:
-        raise typer.BadParameter("no image qualifies: there is nothing to draw")
+        raise typer.BadParameter("no results, so there is nothing to draw")
     return search_picture(collection, results[0], shown, on_missing=on_missing)
 
 
@@ -235,9 +247,11 @@ def _examples(queries: Sequence[str], weights: str, unlike: Sequence[str]) -> li
 
 def _refuse_for_each(queries: Sequence[str], weights: str) -> None:
     if not queries:
-        raise typer.BadParameter("--each needs a QUERY; to go by tags alone leave it out")
+        raise typer.BadParameter("--each requires a QUERY; to search by tags alone, omit --each")
     if weights:
-        raise typer.BadParameter("--weights weighs several queries that are one; leave it or --each out")
+        raise typer.BadParameter(
+            "--weights combines several queries into one; use either --weights or --each"
+        )
 
 
 def _separate(queries: Sequence[str]) -> tuple[list[str], list[Any]]:

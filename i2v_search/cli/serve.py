@@ -28,34 +28,38 @@ if TYPE_CHECKING:
 def serve(
     collection: CollectionOption = DEFAULT,
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; others need a token.")
+        str,
+        typer.Option("--host", help="Address to listen on; addresses other than 127.0.0.1 require a token."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8800,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: any free port.")] = 8800,
     token: Annotated[
         str | None,
-        typer.Option("--token", envvar="I2V_SEARCH_TOKEN", help="What clients must show.", show_envvar=True),
+        typer.Option(
+            "--token", envvar="I2V_SEARCH_TOKEN", help="Token that clients must send.", show_envvar=True
+        ),
     ] = None,
     open_page: Annotated[
-        bool | None, typer.Option("--open/--no-open", help="Open a browser; default: in a terminal.")
+        bool | None, typer.Option("--open/--no-open", help="Open a browser (default: only in a terminal).")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Threads that search.")] = 2,
-    max_upload: Annotated[str, typer.Option("--max-upload", help="Largest upload.")] = "20MB",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Number of search threads.")] = 2,
+    max_upload: Annotated[str, typer.Option("--max-upload", help="Maximum size of an upload.")] = "20MB",
     max_upload_pixels: Annotated[
         int,
-        typer.Option("--max-upload-pixels", min=1, help="Most pixels of an upload, before it is decoded."),
+        typer.Option("--max-upload-pixels", min=1, help="Maximum number of pixels of an upload."),
     ] = 50_000_000,
     connections: Annotated[
-        int, typer.Option("--connections", min=1, max=10_000, help="Connections open at once.")
+        int, typer.Option("--connections", min=1, max=10_000, help="Maximum number of open connections.")
     ] = 256,
     rate: Annotated[
-        float, typer.Option("--rate", min=0, help="Searches a second from one address; 0: any.")
+        float, typer.Option("--rate", min=0, help="Maximum searches per second and address; 0: no limit.")
     ] = 50.0,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option("--allow-origin", help="Site whose pages may call the API; repeatable."),
+        typer.Option("--allow-origin", help="Origin allowed to call the API (CORS); repeatable."),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", help="Further name of this server; repeatable.")
+        list[str] | None,
+        typer.Option("--allow-host", help="Additional host name of this server; repeatable."),
     ] = None,
     backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
@@ -63,11 +67,12 @@ def serve(
         Path | None,
         typer.Option(
             "--access-log",
-            help="File of JSON lines, reopened on SIGHUP; - for standard error; default: - if no terminal.",
+            help="Access log (JSON lines), reopened on SIGHUP; - for standard error (default without a "
+            "terminal).",
         ),
     ] = None,
 ) -> None:
-    """Open a page to search and morph in, and an HTTP API, on this machine."""
+    """Serve a web page for search and morphs, and an HTTP API."""
     _share_cores(workers)
     from i2v_search.choices import Device
     from i2v_search.web.server_settings import ServerSettings

@@ -43,7 +43,7 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
         with naming(path):
             picture.save(path)
     except ValueError as error:
-        raise typer.BadParameter(f"{path}: {error}; end the name in .png, .jpg or .webp") from None
+        raise typer.BadParameter(f"{path}: {error}; the file name must end in .png, .jpg or .webp") from None
     if not quiet:
         out.print(f"wrote {path}", markup=False)
 
@@ -66,10 +66,10 @@ def text_widths(paths: Iterable[str], others: Sequence[int], tags: str) -> tuple
 def hits(result: SearchResult) -> None:
     """Print search results as a table."""
     if not result.hits and result.offset:
-        out.print("No image is left for this page. Try a lower --page.")
+        out.print("No results on this page. Try a lower --page.")
         return
     if not result.hits:
-        out.print("No image qualifies. Try fewer filters or a lower --min-score.")
+        out.print("No results. Try fewer filters or a lower --min-score.")
         return
     table = Table(box=None, header_style="bold")
     widths = {"rank": 4, "score": 6, "id": max(2, *(len(str(hit.id)) for hit in result.hits))}
@@ -85,9 +85,9 @@ def hits(result: SearchResult) -> None:
         table.add_row(str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(name), escape(shared))
     out.print(table)
     place = f" from {result.offset + 1} on" if result.offset else ""
-    more = "; --page has more" if result.more else ""
+    more = "; more with --page" if result.more else ""
     if any(hit.copies for hit in result.hits):
-        more += "; --copies shows copies"
+        more += "; copies with --copies"
     out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
 
 
@@ -105,12 +105,10 @@ def changes(collection: Collection) -> None:
         if getattr(done, name):
             counted.append(f"{getattr(done, name)} {name.replace('_', ' ')}")
     if done.excluded:
-        counted[-1] += f" ({done.excluded} of them excluded, the files are still there)"
+        counted[-1] += f" ({done.excluded} of them excluded; their files still exist)"
     out.print(f"{len(collection)} images in {escape(str(collection.directory))}: {', '.join(counted)}")
     if done.left_out:
-        out.print(
-            "What is left out was removed before: add it by name, or take all of it with --forget-removals."
-        )
+        out.print("Images that were removed stay out. To add them again, name them or use --forget-removals.")
     skipped(done.skipped)
     not_read(done.not_read)
     if done.links:
@@ -127,10 +125,10 @@ def stopped(directory: Path) -> None:
     try:
         count = len(FeatureStore(directory))
     except (CollectionError, OSError):
-        err.print("stopped before anything was written", markup=False)
+        err.print("stopped; nothing was written", markup=False)
         return
     err.print(
-        f"stopped: {directory} keeps {count:,} images; run the same command again to go on", markup=False
+        f"stopped: {directory} keeps {count:,} images; run the same command again to continue", markup=False
     )
 
 
@@ -147,8 +145,8 @@ def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
     if writer.shared:
         example = writer.shared[0]
         err.print(
-            f"{len(writer.shared)} images share a name with another but for the ending, so their captions "
-            f"have it too: {escape(example)}.txt"
+            f"{len(writer.shared)} images differ from another only in the extension, so their captions "
+            f"keep it: {escape(example)}.txt"
         )
     skipped(tuple(kept), err, "captions not written")
 
@@ -176,7 +174,7 @@ def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
     skipped(found, err, "drawn as grey squares")
     root, directory = collection.info().image_root, collection.directory
     err.print(
-        "If they are on a disk that is away, plug it in; if they were moved, run: "
+        "If they are on a disconnected disk, connect it; if they were moved, run: "
         f"i2v-search relocate {escape(root)} NEW --collection {escape(str(directory))}"
     )
     raise typer.Exit(1)
@@ -215,7 +213,7 @@ def model(card: ModelCard) -> None:
 def models(cards: list[ModelCard]) -> None:
     """Print the imported models as a table."""
     if not cards:
-        out.print("No model is imported. Import one with: i2v-search models import FILE")
+        out.print("No imported models. Import one with: i2v-search models import FILE")
         return
     table = Table("model", "kind", "vectors", "tags", "from", box=None, header_style="bold")
     for card in cards:
@@ -235,7 +233,7 @@ def info(facts: CollectionInfo) -> None:
         "vectors": f"{facts.dimension}-d by encoder {facts.encoder}",
         "similarity": facts.similarity,
         "index": _index_line(facts),
-        "tags": f"{facts.tags:,}" if facts.tags else "none; give them in tags.jsonl, or build with --tagger",
+        "tags": f"{facts.tags:,}" if facts.tags else "none; add tags.jsonl, or build with --tagger",
         "disk": f"{sum(facts.bytes.values()) / 1e6:,.1f} MB in {len(facts.bytes)} files",
     }
     if facts.dead_rows:
@@ -254,16 +252,16 @@ def _index_line(facts: CollectionInfo) -> str:
     if facts.index["query_ms"] is not None:
         line += f", {facts.index['query_ms']:.1f} ms a search"
     if facts.unindexed:
-        line += f"; {facts.unindexed:,} newer images are scanned beside it"
+        line += f"; {facts.unindexed:,} unindexed rows are scanned separately"
     return line
 
 
 def _kind_line(index: dict[str, Any]) -> str:
     """What an index or a plan does, in a few words."""
-    again = f", best {index['candidates']} compared again in full"
+    again = f", best {index['candidates']} re-ranked in full"
     match index["kind"]:
         case "exact":
-            return "every image compared in full"
+            return "exact comparison with every image"
         case "pca":
             return f"{index['dimensions']} principal components scanned{again}"
         case "codes":
@@ -286,7 +284,7 @@ def plan(planned: IndexPlan) -> None:
         f"{_duration(cost.build_seconds)} to build, {cost.query_ms:.1f} ms a search[/dim]"
     )
     if planned.shortfall:
-        out.print(f"[yellow]not as wished: {escape(planned.shortfall)}[/yellow]")
+        out.print(f"[yellow]requirements not met: {escape(planned.shortfall)}[/yellow]")
 
 
 def built(facts: CollectionInfo) -> None:
@@ -301,8 +299,8 @@ def built(facts: CollectionInfo) -> None:
         ("memory to search", "memory_bytes", 1e-6, "MB"),
         ("memory to build", "build_memory_bytes", 1e-6, "MB"),
         ("disk", "disk_bytes", 1e-6, "MB"),
-        ("time to build", "build_seconds", 1, "s"),
-        ("time of a search", "query_ms", 1, "ms"),
+        ("build time", "build_seconds", 1, "s"),
+        ("search time", "query_ms", 1, "ms"),
     ):
         values = [index[side].get(key, 0) * scale for side in ("predicted", "actual")]
         table.add_row(label, *(f"{value:,.1f} {unit}" for value in values))
@@ -310,8 +308,8 @@ def built(facts: CollectionInfo) -> None:
     recall = index["wishes"]["recall_target"]
     if index["recall_at_10"] < recall:
         out.print(
-            f"[yellow]recall@10 is {index['recall_at_10']:.3f}, {recall:g} was wished: "
-            "use --kind exact, or more --pca components[/yellow]"
+            f"[yellow]recall@10 is {index['recall_at_10']:.3f}, below the target {recall:g}: use --kind "
+            "exact, or more --pca components[/yellow]"
         )
 
 

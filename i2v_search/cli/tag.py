@@ -22,39 +22,42 @@ Write: TypeAlias = "Callable[[TaggedImage], None]"
 def tag(
     images: ImagesArgument,
     tagger: Annotated[
-        str | None, typer.Option("--tagger", help="Default: the only imported one, or lite.")
+        str | None, typer.Option("--tagger", help="Tagger (default: the only imported one, or lite).")
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="Tags above this probability.")] = 0.25,
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Minimum probability of a tag.")] = 0.25,
     rule: Annotated[
-        Rule, typer.Option(help="One threshold, or each tag's own for the best F score.")
+        Rule, typer.Option(help="One threshold for all tags, or each tag's own for the best F score.")
     ] = "constant",
     top: Annotated[
-        int | None, typer.Option("--top", "-k", min=1, help="The best of each category instead.")
+        int | None,
+        typer.Option("--top", "-k", min=1, help="Number of best tags per category, instead of a threshold."),
     ] = None,
     sidecar: Annotated[
-        bool, typer.Option("--sidecar", help="Write a caption with the tags beside each file; see below.")
+        bool, typer.Option("--sidecar", help="Write the tags to a caption file beside each image; see below.")
     ] = False,
     append: Annotated[
-        bool, typer.Option("--append", help="With --sidecar: add the tags that a caption lacks.")
+        bool, typer.Option("--append", help="With --sidecar: add missing tags to existing captions.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="With --sidecar: replace captions that are there.")
+        bool, typer.Option("--overwrite", help="With --sidecar: replace existing captions.")
     ] = False,
     exclude: ExcludeOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    csv_: Annotated[bool, typer.Option("--csv", help="Print CSV: path, category, tag, probability.")] = False,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="With --csv: texts as they are, for programs, not spreadsheets.")
+    json: Annotated[bool, typer.Option("--json", help="Print JSON lines, one object per image.")] = False,
+    csv_: Annotated[
+        bool, typer.Option("--csv", help="Print CSV with columns path, category, tag, probability.")
     ] = False,
-    device: Annotated[DeviceName, typer.Option("--device", help="Where the tagger runs.")] = "auto",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With --csv: do not escape text for spreadsheets.")
+    ] = False,
+    device: Annotated[DeviceName, typer.Option("--device", help="Device of the tagger.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads of the tagger.")
+        int | None, typer.Option("--threads", min=1, help="Number of CPU threads of the tagger.")
     ] = None,
 ) -> None:
-    """Tag images: general, character, copyright, rating.
+    """Tag images with general, character, copyright and rating tags.
 
-    The caption of pic.png is pic.txt, or pic.png.txt where there is a pic.jpg too. A caption that is there
-    already stays as it is, and the exit code is 1, unless you say --append or --overwrite.
+    The caption of pic.png is pic.txt, or pic.png.txt if a pic.jpg exists too. An existing caption is kept,
+    with exit code 1, unless --append or --overwrite is given.
     """
     from i2v_search.cli import show
     from i2v_search.encoders.registry import load_tagger
@@ -64,13 +67,13 @@ def tag(
     from i2v_search.images.unread import Tally
 
     if json and csv_:
-        raise typer.BadParameter("choose one of --json and --csv")
+        raise typer.BadParameter("use either --json or --csv")
     if raw and not csv_:
-        raise typer.BadParameter("--raw goes with --csv")
+        raise typer.BadParameter("--raw requires --csv")
     if append and overwrite:
-        raise typer.BadParameter("choose one of --append and --overwrite")
+        raise typer.BadParameter("use either --append or --overwrite")
     if (append or overwrite) and not sidecar:
-        raise typer.BadParameter("--append and --overwrite go with --sidecar")
+        raise typer.BadParameter("--append and --overwrite require --sidecar")
     loaded = load_tagger(tagger, Device(device, threads))
     skipped: list[Skipped] = []
     kept: list[Skipped] = []

@@ -22,47 +22,55 @@ if TYPE_CHECKING:
 
 
 def train(
-    sets: Annotated[
-        list[str], typer.Argument(help="Data sets: folders or archives with tags beside the pictures.")
+    sets: Annotated[list[str], typer.Argument(help="Data sets: folders or archives of tagged pictures.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Output folder for the model, its report and curves.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model, its report and curves.")],
     exclude: ExcludeOption = None,
-    model: Annotated[TrainingModel, typer.Option(help="The network.")] = "lite",
+    model: Annotated[TrainingModel, typer.Option(help="Network to train.")] = "lite",
     start: Annotated[
-        str | None, typer.Option("--from", help="Weights to start from: a file, a model's name or folder.")
+        str | None, typer.Option("--from", help="Initial weights: a file, or the name or folder of a model.")
     ] = None,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Train the head of lite only: quick.")] = False,
-    copies: Annotated[int, typer.Option(help="With --freeze: augmented copies of each image.")] = 4,
-    epochs: Annotated[int, typer.Option(help="Passes over the images, at most.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Images a forward pass.")] = 32,
-    accumulate: Annotated[int, typer.Option(help="Forward passes an update.")] = 1,
-    optimizer: Annotated[TrainingOptimizer, typer.Option(help="Which optimizer.")] = "adamw",
-    learning_rate: Annotated[float, typer.Option(help="Highest, of layers from scratch.")] = 1e-3,
-    pretrained_rate: Annotated[float, typer.Option(help="Share of it for layers of --from.")] = 0.1,
-    weight_decay: Annotated[float, typer.Option(help="Of weights, not of biases.")] = 1e-2,
-    warmup: Annotated[float, typer.Option(help="Share of the updates in which the rate rises.")] = 0.05,
-    clip: Annotated[float, typer.Option(help="Largest norm of a gradient; 0 is any.")] = 1.0,
-    positive_weight: Annotated[float, typer.Option(help="0 to 1: make rare tags weigh more.")] = 0.0,
-    validation: Annotated[float, typer.Option(help="Share of the images never trained on.")] = 0.1,
-    minimum: Annotated[int, typer.Option(help="Images a tag needs to be learned.")] = 20,
-    criterion: Annotated[TrainingCriterion, typer.Option(help="What tells the best epoch.")] = "map",
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train only the head of lite (fast).")] = False,
+    copies: Annotated[int, typer.Option(help="Number of augmented copies of each image, with --freeze.")] = 4,
+    epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Number of images per forward pass.")] = 32,
+    accumulate: Annotated[int, typer.Option(help="Number of forward passes per update.")] = 1,
+    optimizer: Annotated[TrainingOptimizer, typer.Option(help="Optimizer.")] = "adamw",
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of new layers.")] = 1e-3,
+    pretrained_rate: Annotated[
+        float, typer.Option(help="Factor of the learning rate for layers from --from.")
+    ] = 0.1,
+    weight_decay: Annotated[float, typer.Option(help="Weight decay (not applied to biases).")] = 1e-2,
+    warmup: Annotated[
+        float, typer.Option(help="Fraction of the updates with a rising learning rate.")
+    ] = 0.05,
+    clip: Annotated[float, typer.Option(help="Maximum norm of the gradient; 0: no limit.")] = 1.0,
+    positive_weight: Annotated[float, typer.Option(help="Extra weight of rare tags, 0 to 1.")] = 0.0,
+    validation: Annotated[float, typer.Option(help="Fraction of the images for validation.")] = 0.1,
+    minimum: Annotated[int, typer.Option(help="Minimum number of images of a tag.")] = 20,
+    criterion: Annotated[TrainingCriterion, typer.Option(help="Criterion for the best epoch.")] = "map",
     patience: Annotated[
-        int, typer.Option(help="Stop after so many epochs that are no better; 0: never.")
+        int, typer.Option(help="Stop after this many epochs without improvement; 0: never.")
     ] = 5,
-    seed: Annotated[int, typer.Option(help="Another seed, another run.")] = 0,
-    no_augment: Annotated[bool, typer.Option("--no-augment", help="Images as they are.")] = False,
-    name: Annotated[str | None, typer.Option("--name", help="Of the model; default: after --out.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    no_augment: Annotated[bool, typer.Option("--no-augment", help="Train without augmentation.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model (default: name of --out).")
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the unfinished run in --out; same options.")
+        bool, typer.Option("--resume", help="Continue the unfinished run in --out, with the same options.")
     ] = False,
-    device: Annotated[DeviceName, typer.Option("--device", help="Where it trains.")] = "auto",
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
-    precision: Annotated[Precision, typer.Option("--precision", help="Mixed precision.")] = "auto",
+    device: Annotated[DeviceName, typer.Option("--device", help="Device to train on.")] = "auto",
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
+    precision: Annotated[
+        Precision, typer.Option("--precision", help="Floating-point precision on a GPU.")
+    ] = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Train a network on tagged pictures; afterwards --encoder OUT and --tagger OUT use it.
+    """Train a network on tagged pictures, for use with --encoder OUT and --tagger OUT.
 
-    Stop it at any time with Ctrl-C; the same command with --resume goes on as if nothing had happened.
+    It can be stopped at any time with Ctrl-C; the same command with --resume continues exactly.
     """
     from i2v_search.cli import show
     from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
@@ -105,7 +113,7 @@ def train(
                 report=report,
             )
     except KeyboardInterrupt:
-        show.err.print(f"stopped; the same command with --resume goes on from {out}", markup=False)
+        show.err.print(f"stopped; the same command with --resume continues from {out}", markup=False)
         raise typer.Exit(130) from None
     if json:
         show.as_json(made.to_dict())
@@ -129,7 +137,7 @@ def _show(made: RunReport) -> None:
         table.add_row(f"{epoch['number']}{mark}", f"{epoch['training_loss']:.4f}", *checked, rate)
     show.out.print(table)
     if made.finished == "early":
-        show.out.print("Stopped early: validation got no better.")
+        show.out.print("Stopped early: validation did not improve.")
     gives = "vectors and tags" if made.dimension else "tags"
     uses = f"--encoder {made.directory}" if made.dimension else f"--tagger {made.directory}"
     tags = ", ".join(f"{count} {category}" for category, count in made.vocabulary.items())

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def merge(
-    others: Annotated[list[Path], typer.Argument(help="Directories of collections to take images from.")],
+    others: Annotated[list[Path], typer.Argument(help="Directories of the collections to merge.")],
     collection: CollectionOption = DEFAULT,
     ids: Annotated[
-        Path | None, typer.Option("--ids", help="Write a CSV file: collection, old id, new id.")
+        Path | None, typer.Option("--ids", help="Write a CSV file with collection, old id, new id.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Take the images of collections built elsewhere into one, then index; the others are only read.
+    """Merge collections into one, then index; the others are only read.
 
-    All must have been made with the same encoder and tagger. Of two rows for one file the newer stays. The
-    command may be repeated, or run again after it was interrupted.
+    All collections must use the same encoder and tagger. Of two rows for one file, the newer is kept. The
+    command can be interrupted and run again.
     """
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
@@ -43,7 +43,7 @@ def merge(
             "updated": source.updated,
             "refreshed": source.refreshed,
             "unchanged": source.unchanged,
-            "left out (removed here before)": source.left_out,
+            "left out (removed from this collection)": source.left_out,
         }
         told = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count) or "no images"
         show.out.print(f"{source.directory}: {told}", markup=False)
@@ -52,27 +52,29 @@ def merge(
 
 
 def export(
-    file: Annotated[Path, typer.Argument(help="What to write; its name ends in .npy, .h5 or .csv.")],
+    file: Annotated[Path, typer.Argument(help="Output file (.npy, .h5 or .csv).")],
     collection: CollectionOption = DEFAULT,
     pca: Annotated[
-        int | None, typer.Option("--pca", min=1, help="Reduce the vectors to so many principal components.")
+        int | None, typer.Option("--pca", min=1, help="Reduce the vectors to this many principal components.")
     ] = None,
     unit: Annotated[
-        bool, typer.Option("--unit", help="In .npy: vectors of length 1, not as the encoder gave them.")
+        bool, typer.Option("--unit", help="In .npy: normalise the vectors to unit length.")
     ] = False,
     virtual: Annotated[
-        bool, typer.Option("--virtual", help="In .h5: point to the collection's vectors, copy none.")
+        bool,
+        typer.Option("--virtual", help="In .h5: refer to the collection's vectors instead of copying them."),
     ] = False,
     names: Annotated[
-        bool, typer.Option("--ids/--no-ids", help="With .npy: id and path of every row in NAME.ids.csv.")
+        bool,
+        typer.Option("--ids/--no-ids", help="With .npy: write id and path of every row to NAME.ids.csv."),
     ] = True,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="In .csv: paths and tags as they are, for programs, not spreadsheets."),
+        typer.Option("--raw", help="In .csv: do not escape text for spreadsheets."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write vectors, paths and tags for other programs; an existing file is replaced."""
+    """Export vectors, paths and tags to a file; an existing file is replaced."""
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 

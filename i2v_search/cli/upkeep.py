@@ -18,13 +18,13 @@ _SHOWN_LOST = 20
 def verify(
     collection: CollectionOption = DEFAULT,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Drop what is damaged, and build again what is derived.")
+        bool, typer.Option("--repair", help="Drop damaged data and rebuild what is derived from it.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Compare every file of a collection with its checksum; exit code 1 if one differs.
+    """Check every file of a collection against its checksum; exit code 1 on a mismatch.
 
-    With --repair, drop damaged rows and files, say what was lost, and exit with 1 only if images were lost.
+    With --repair, drop damaged rows and files, list what is lost, and exit with 1 only if images are lost.
     """
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
@@ -47,7 +47,7 @@ def verify(
 
 
 def compact(collection: CollectionOption = DEFAULT, json: JsonOption = False) -> None:
-    """Give back the space of images that were removed or replaced; ids and answers stay."""
+    """Reclaim the space of removed or replaced images; ids and results stay the same."""
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 
@@ -64,15 +64,15 @@ def compact(collection: CollectionOption = DEFAULT, json: JsonOption = False) ->
 
 
 def relocate(
-    old: Annotated[str, typer.Argument(help="Folder or archive where the images were; it may be gone.")],
-    new: Annotated[str, typer.Argument(help="Where they are.")],
+    old: Annotated[str, typer.Argument(help="Old folder or archive of the images; it need not exist.")],
+    new: Annotated[str, typer.Argument(help="New folder or archive of the images.")],
     collection: CollectionOption = DEFAULT,
     force: Annotated[
-        bool, typer.Option("--force", help="Go on though no image is there, a disk not plugged in.")
+        bool, typer.Option("--force", help="Continue even if no image is found, e.g. on a disconnected disk.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Tell a collection that its images were moved from OLD to NEW; nothing is encoded again."""
+    """Update the image paths of a collection from OLD to NEW; nothing is encoded again."""
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
     from i2v_search.escapes import printable
@@ -83,9 +83,9 @@ def relocate(
     if json:
         show.as_json({**done.to_dict(), "image_root": printable(done.image_root)})
         return
-    show.out.print(f"{done.moved:,} images moved, {done.found:,} of them are there", markup=False)
+    show.out.print(f"{done.moved:,} images moved, {done.found:,} of them found", markup=False)
     if done.missing:
-        show.out.print(f"[yellow]{done.missing:,} are missing; build drops them.[/yellow]")
+        show.out.print(f"[yellow]{done.missing:,} are missing; the next build drops them.[/yellow]")
     show.out.print(f"image root: {done.image_root}", markup=False)
 
 
@@ -97,11 +97,14 @@ def _show_repair(repaired: Repair) -> None:
     for damage in repaired.damages:
         show.out.print(f"[red]{escape(damage.file)}[/red]: {escape(damage.problem)}")
     if repaired.lost:
-        show.out.print(f"[yellow]{len(repaired.lost):,} images lost; build again from the folder:[/yellow]")
+        show.out.print(
+            f"[yellow]{len(repaired.lost):,} images lost; to restore them, build from the folder "
+            "again:[/yellow]"
+        )
     for image in repaired.lost[:_SHOWN_LOST]:
         path = "unreadable path" if image.path is None else image.path
         show.out.print(f"  {image.id} {path}", markup=False)
     if len(repaired.lost) > _SHOWN_LOST:
         show.out.print(f"  ... and {len(repaired.lost) - _SHOWN_LOST:,} more; --json names them all")
     if repaired.index_dropped:
-        show.out.print("The index was built again.")
+        show.out.print("The index was rebuilt.")

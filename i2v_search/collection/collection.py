@@ -91,9 +91,7 @@ class Collection:
         encoder: LoadedEncoder | None = None,
     ) -> None:
         if backend not in get_args(Backend):
-            raise QueryError(
-                f"no search backend is called {backend!r}; known: {', '.join(get_args(Backend))}"
-            )
+            raise QueryError(f"unknown search backend {backend!r}; available: {', '.join(get_args(Backend))}")
         self.directory = directory
         #: What proposes neighbours, and where it is.
         self.backend, self.milvus_uri = backend, milvus_uri
@@ -592,7 +590,7 @@ class Collection:
             QueryError: an example, tag or option does not exist, or options contradict each other.
             ImageError: an image cannot be read.
             IndexStaleError: there is no index; tags alone need none.
-            SearchServerError: the Milvus server does not answer, with that backend.
+            SearchServerError: the Milvus server does not respond, with that backend.
 
         Example:
             >>> import tempfile
@@ -943,7 +941,7 @@ class Collection:
     def _network(self) -> Network:
         if len(self.store) < 2:
             raise MorphError(
-                f"the graph of neighbours needs two images or more, the collection has {len(self.store)}; "
+                f"the neighbour graph needs at least two images, the collection has {len(self.store)}; "
                 "add more, or use method 'gradual' or 'line'"
             )
         try:
@@ -960,8 +958,8 @@ class Collection:
         file = current_index(self.store).files.get("graph")
         if file is None:
             raise MorphError(
-                f"the graph of {len(self.store)} images has not been built; run: "
-                f"i2v-search index --graph --collection {self.directory}"
+                f"the graph of {len(self.store)} images has not been built; run: i2v-search index --graph "
+                f"--collection {self.directory}"
             )
         return load_network(rows, self.directory, file)
 

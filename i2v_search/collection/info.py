@@ -22,7 +22,7 @@ class CollectionInfo:
             None without one.
         unindexed: images added since it was built, which are scanned beside it.
         bytes: on disk, by file.
-        tags: number of different tags.
+        tags: number of distinct tags.
     """
 
     directory: str

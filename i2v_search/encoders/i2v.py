@@ -113,8 +113,8 @@ class Illustration2Vec:
         """
         if self._feature is None:
             raise EncoderError(
-                "these weights are of the tag model, which has no feature vectors (no layer 'encode1'); "
-                "load the feature model: illust2vec_ver200.caffemodel"
+                "these are weights of the tag model, which gives no feature vectors (no layer "
+                "'encode1'); load the feature model: illust2vec_ver200.caffemodel"
             )
         feature = self._feature
         return _in_batches(feature, images, lambda inputs: feature.encode(inputs).vectors)
@@ -130,7 +130,7 @@ class Illustration2Vec:
     def _need_tagger(self) -> TagModel:
         if self._tagger is None:
             raise EncoderError(
-                "these weights are of the feature model, or no list of tags was given; load the tag model "
+                "these are weights of the feature model, or the tag list is missing; load the tag model "
                 "with its tag_list.json: illust2vec_tag_ver200.caffemodel"
             )
         return self._tagger

@@ -59,7 +59,7 @@ def resize_to_input(image: Image.Image) -> NDArray[np.float32]:
     if image.mode != "RGB":
         raise ValueError(f"the picture has mode {image.mode}, not RGB; open it with i2v_search.load_image")
     if 0 in image.size:
-        raise ValueError(f"the picture has {image.width} x {image.height} pixels; there is nothing to resize")
+        raise ValueError(f"the picture has {image.width} x {image.height} pixels; it is empty")
     across = _fractions(image.width)[:, np.newaxis]
     down = _fractions(image.height)[:, np.newaxis, np.newaxis]
     upper, lower = (

@@ -132,9 +132,9 @@ def import_onnx(
     """
     file = Path(path)
     if description.output is None and description.tag_output is None:
-        raise EncoderError("name what the model gives: --output for vectors, --tag-output for tags")
+        raise EncoderError("name the outputs of the model: --output for vectors, --tag-output for tags")
     if (description.tag_output is None) != (tags is None):
-        raise TagError("--tag-output and --tags go together: the output with the tags, and the list of them")
+        raise TagError("--tag-output and --tags require each other: the tag output and the tag list")
     check_name(name)
     trial = try_model(file, description, seconds=seconds)
     vocabulary = None if tags is None else read_vocabulary(tags, count=trial.tags)
@@ -174,7 +174,7 @@ def import_folder(path: str | os.PathLike[str], *, name: str | None = None) -> M
     folder = Path(path)
     card = find_model(os.fspath(folder.resolve()))
     if card is None:
-        raise EncoderError(f"{folder} holds no {CARD}: give a file of weights, or a folder that train left")
+        raise EncoderError(f"{folder} holds no {CARD}; give a weight file, or a folder made by train")
     check_model(card)
     trained = ModelCard.model_validate_json((folder / CARD).read_bytes())
     card = trained.model_copy(update={"name": name or trained.name})
@@ -214,7 +214,7 @@ def _import_head(file: Path, weights: Weights, head: Head, name: str, companions
 
 def _vocabulary(companions: Companions, count: int) -> Vocabulary:
     if companions.tags is None:
-        raise TagError("this is a tag model: give its list of tags with --tags tag_list.json")
+        raise TagError("this is a tag model; give its tag list with --tags tag_list.json")
     vocabulary = read_vocabulary(companions.tags, count=count)
     if companions.thresholds is None:
         return vocabulary

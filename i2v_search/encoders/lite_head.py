@@ -70,7 +70,7 @@ class LiteHead:
         names = [entry.name for entry in fields(cls)]
         missing = [name for name in names if f"lite.{name}" not in weights]
         if missing:
-            raise WeightsError(f"the weights have no 'lite.{missing[0]}': they are not of model lite")
+            raise WeightsError(f"the weights have no 'lite.{missing[0]}'; they are not weights of lite")
         return cls(**{name: np.asarray(weights[f"lite.{name}"], np.float32) for name in names})
 
     def to_weights(self) -> dict[str, NDArray[np.float32]]:

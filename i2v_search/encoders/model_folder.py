@@ -194,7 +194,7 @@ def remove_model(name: str) -> None:
     """
     folder = models_directory() / name
     if not _NAME.fullmatch(name) or not (folder / CARD).exists():
-        raise EncoderError(f"no imported model is called {name!r}; i2v-search models list shows them")
+        raise EncoderError(f"no imported model {name!r}; see i2v-search models list")
     shutil.rmtree(folder)
 
 
@@ -206,12 +206,12 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name) or name in _BUILT_IN:
         raise EncoderError(
-            f"{name!r} cannot be a model's name: use a-z, 0-9, '.', '_' and '-', and not 'lite' or 'lite0'"
+            f"{name!r} is not a valid model name; use a-z, 0-9, '.', '_' and '-', and not 'lite' or 'lite0'"
         )
     folder = models_directory() / name
     if folder.exists():
         remedy = f"run: i2v-search models remove {name}" if (folder / CARD).exists() else f"delete {folder}"
-        raise EncoderError(f"a model called {name!r} is there already; choose --name, or {remedy}")
+        raise EncoderError(f"model {name!r} exists; choose another --name, or {remedy}")
 
 
 @contextmanager

@@ -63,10 +63,10 @@ class OnnxModel:
         self.outputs = [output.name for output in self._session.get_outputs()]
         for name in description.outputs:
             if name not in self.outputs:
-                raise EncoderError(f"the model has no output {name!r}; it has {', '.join(self.outputs)}")
+                raise EncoderError(f"the model has no output {name!r}; available: {', '.join(self.outputs)}")
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
-            raise EncoderError(f"the model has {len(inputs)} inputs, but only an image is given")
+            raise EncoderError(f"the model has {len(inputs)} inputs, but only the image is available")
         self._input = inputs[0].name
         self._type = _input_type(inputs[0].type, description)
         _check_shape(inputs[0].name, inputs[0].shape, description)
@@ -94,7 +94,7 @@ class OnnxModel:
         """
         if self.description.output is None:
             raise EncoderError(
-                f"model {self.info.id!r} only gives tags: use it with --tagger, or import it with --output"
+                f"model {self.info.id!r} gives only tags; use it with --tagger, or import it with --output"
             )
         vectors, *tags = self._run(inputs, self.description.outputs)
         return Encoding(vectors, self._probabilities(tags[0]) if tags else None)
@@ -151,12 +151,12 @@ class OnnxModel:
 def _rows(name: str, values: Any, count: int) -> NDArray[np.float32]:
     """An output as (count, d) float32."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        raise EncoderError(f"its output {name!r} does not hold numbers; name another")
+        raise EncoderError(f"its output {name!r} does not hold numbers; choose another")
     if values.shape[:1] != (count,):
         if count != 1:
             raise EncoderError(
-                f"its output {name!r} has shape {values.shape} for {count} images, not a row for each; name "
-                "another, or export the model with a free batch"
+                f"its output {name!r} has shape {values.shape} for {count} images, not one row per image; "
+                "choose another, or export the model with a dynamic batch"
             )
         values = values[None]  # squeezed
     return np.asarray(values.reshape(count, -1), np.float32)
@@ -170,9 +170,7 @@ def _input_type(declared: str, described: OnnxDescription) -> Any:
         )
     dtype = np.dtype(_TYPES[declared])
     if dtype.kind in "iu" and (described.scale, *described.mean, *described.std) != (1, 0, 0, 0, 1, 1, 1):
-        raise EncoderError(
-            f"its input is a {declared}, for pixels of 0..255 as they are: leave out --scale, --mean, --std"
-        )
+        raise EncoderError(f"its input is a {declared}, for raw pixels 0..255; omit --scale, --mean, --std")
     return dtype
 
 
@@ -182,9 +180,9 @@ def _check_shape(name: str, shape: Sequence[int | str | None], described: OnnxDe
         return
     shown = f"its input {name!r} is {_shown(shape)}"
     if len(shape) != 4:
-        raise EncoderError(f"{shown}, which is no batch of images; expected 4 axes")
+        raise EncoderError(f"{shown}, not a batch of images; expected 4 axes")
     if isinstance(shape[0], int) and shape[0] < 1:
-        raise EncoderError(f"{shown}, a batch of {shape[0]} images; export it with a free batch")
+        raise EncoderError(f"{shown}, a batch of {shape[0]} images; export it with a dynamic batch")
     expected = _expected(described.layout, described.size)
     pairs = zip(shape[1:], expected[1:], strict=True)
     if all(have == want for have, want in pairs if isinstance(have, int)):
@@ -196,7 +194,7 @@ def _check_shape(name: str, shape: Sequence[int | str | None], described: OnnxDe
         channels = shape[3 if layout == "NHWC" else 1]
         if len(sides) == 1 and (channels == 3 or not isinstance(channels, int)):
             remedies.append(f"--layout {layout} --input-size {sides.pop()}")
-    remedy = f"give {remedies[0]}" if remedies else "only square images of 3 channels are given to a model"
+    remedy = f"give {remedies[0]}" if remedies else "only square images of 3 channels are supported"
     raise EncoderError(f"{shown}, the description says {_shown(expected)}: {remedy}")
 
 

@@ -28,7 +28,7 @@ def image_graph(model: Any, outputs: Sequence[str]) -> Any | None:
     given = [entry.name for entry in graph.output]
     for name in outputs:
         if name not in given:
-            raise EncoderError(f"the model has no output {name!r}; it has {', '.join(given)}")
+            raise EncoderError(f"the model has no output {name!r}; available: {', '.join(given)}")
     if len(inputs) == 1:
         return None
     needed = _needed(graph, outputs)
@@ -36,10 +36,10 @@ def image_graph(model: Any, outputs: Sequence[str]) -> Any | None:
     if len(used) != 1:
         alone = [name for name in given if sum(entry in _needed(graph, [name]) for entry in inputs) == 1]
         remedy = (
-            f"name one that needs a single input: {', '.join(alone)}" if alone else "export its image part"
+            f"choose one that needs a single input: {', '.join(alone)}" if alone else "export its image part"
         )
         raise EncoderError(
-            f"output {' and '.join(outputs)} needs {_listed(used)}, but only an image is given; {remedy}"
+            f"output {' and '.join(outputs)} needs {_listed(used)}, but only the image is available; {remedy}"
         )
     part = type(model)()
     part.CopyFrom(model)
@@ -83,4 +83,4 @@ def _read_by(node: Any) -> Iterator[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"the inputs {', '.join(names)}" if names else "no input at all"
+    return f"the inputs {', '.join(names)}" if names else "no input"

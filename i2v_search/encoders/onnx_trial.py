@@ -106,21 +106,16 @@ def read_model(file: Path) -> Any:
         raise EncoderError(f"{file} is not an ONNX model ({error})") from error
     if any(tensor.external_data for tensor in model.graph.initializer):
         raise EncoderError(
-            f"{file} keeps weights in other files; save it as one file (up to 2 GB) and import that"
+            f"{file} stores weights in other files; save it as one file (up to 2 GB) and import that"
         )
     return model
 
 
 def _no_answer(file: Path, status: int, late: bool, seconds: float, errors: bytes) -> str:
     if late:
-        return (
-            f"{file.name} did not answer for two images in {seconds:g} s: it may never end; allow more "
-            "with --seconds if it is only slow"
-        )
+        return f"{file.name} did not finish two images in {seconds:g} s; if it is only slow, raise --seconds"
     last = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
-    return (
-        f"{file.name} ended the process that tried it ({last or f'exit status {status}'}); it is not imported"
-    )
+    return f"{file.name} crashed the process that tested it ({last or f'exit status {status}'}); not imported"
 
 
 def _answer(file: Path, description: OnnxDescription) -> Trial:
@@ -133,12 +128,12 @@ def _answer(file: Path, description: OnnxDescription) -> Trial:
     counts = model.widths([np.full((side, side, 3), value, np.uint8) for value in (0, 255)])
     named = dict(zip(outputs, counts, strict=True))
     for name, most, advice in (
-        (description.output, MAX_DIMENSION, "name an output that is pooled to one vector"),
-        (description.tag_output, MAX_TAGS, "name the output with the tags' probabilities"),
+        (description.output, MAX_DIMENSION, "choose an output pooled to one vector"),
+        (description.tag_output, MAX_TAGS, "choose the output with the tag probabilities"),
     ):
         if name is not None and not 1 <= named[name] <= most:
             raise EncoderError(
-                f"its output {name!r} has {named[name]} numbers for an image, at most {most} are taken; "
+                f"its output {name!r} has {named[name]} numbers per image, the limit is {most}; "
                 f"{advice} (it has {', '.join(model.outputs)})"
             )
     return Trial(

@@ -74,7 +74,7 @@ def open_tagger(name: str, device: Device) -> Tagger:
 def _checked(name: str) -> tuple[ModelCard, Path]:
     card = find_model(name)
     if card is None:
-        raise EncoderError(f"no imported model is called {name!r}; i2v-search models list shows them")
+        raise EncoderError(f"no imported model {name!r}; see i2v-search models list")
     return card, check_model(card)
 
 

@@ -94,7 +94,7 @@ def quantize_model(
     prepared = _prepared(encoder, images)
     if len(prepared) < 2 * _NEIGHBOURS:
         raise EncoderError(
-            f"{len(prepared)} images could be read; give at least {2 * _NEIGHBOURS}, better some hundred"
+            f"{len(prepared)} images could be read; give at least {2 * _NEIGHBOURS}, preferably a few hundred"
         )
     mean = load_array(folder / MEAN)
     batches = _Batches(prepared[:CALIBRATION_IMAGES], network_mean() if mean is None else mean)

@@ -33,7 +33,7 @@ def register_encoder(name: str, factory: Factory) -> None:
         EncoderError: the name is taken.
     """
     if name in encoder_names():
-        raise EncoderError(f"encoder {name!r} is registered already; choose another name")
+        raise EncoderError(f"encoder {name!r} is already registered; choose another name")
     _FACTORIES[name] = factory
 
 
@@ -94,9 +94,10 @@ def load_tagger(name: str | None = None, device: Device | DeviceName = Device())
         return LiteEncoder(Device.of(device))
     card = find_model(name) if name else None
     if name is None or card is None or not card.tags:
-        asked = "choose a tagger" if name is None else f"no tagger is called {name!r}"
+        asked = "choose a tagger" if name is None else f"no tagger {name!r}"
         raise EncoderError(
-            f"{asked}; known: {', '.join(known)}; import one with: i2v-search models import FILE --tags LIST"
+            f"{asked}; available: {', '.join(known)}; import one with: i2v-search models import FILE "
+            "--tags LIST"
         )
     from i2v_search.encoders.opening import open_tagger
 
@@ -123,12 +124,12 @@ def _find_factory(name: str) -> Factory:
     card = find_model(name)
     if card is None:
         raise EncoderError(
-            f"no encoder is called {name!r}; known: {', '.join(encoder_names())}; "
+            f"no encoder {name!r}; available: {', '.join(encoder_names())}; "
             "import a model file with: i2v-search models import FILE"
         )
     if card.dimension is None:
         raise EncoderError(
-            f"{name!r} is a tag model: it gives no feature vectors. Use it with --tagger {name}, and "
+            f"{name!r} is a tag model without feature vectors; use it with --tagger {name}, and "
             "import the feature model (illust2vec_ver200.caffemodel) for --encoder"
         )
     from i2v_search.encoders.opening import open_encoder

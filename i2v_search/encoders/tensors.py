@@ -145,7 +145,7 @@ def _read_header(data: FileMap, path: Path) -> dict[str, _Tensor]:
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: the safetensors header is not valid JSON ({error})") from error
     if not isinstance(header, dict):
-        raise WeightsError(f"{path}: the safetensors header is no JSON object")
+        raise WeightsError(f"{path}: the safetensors header is not a JSON object")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise WeightsError(f"{path}: __metadata__ must map text to text")
@@ -160,7 +160,8 @@ def _read_header(data: FileMap, path: Path) -> dict[str, _Tensor]:
         end += tensor.length
     if end != len(data):
         raise WeightsError(
-            f"{path}: {len(data)} bytes long, its header describes {end}; the file is cut or damaged"
+            f"{path}: {len(data)} bytes long, but its header describes {end}; the file is truncated or "
+            "damaged"
         )
     return ordered
 
@@ -168,7 +169,7 @@ def _read_header(data: FileMap, path: Path) -> dict[str, _Tensor]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        raise ValueError("a name is there twice")
+        raise ValueError("duplicate name")
     return unique
 
 
@@ -178,7 +179,7 @@ def _parse_tensor(entry: Any, origin: int, place: str) -> _Tensor:
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
         raise WeightsError(
-            f"{place} has dtype {code!r}; one of {', '.join(DTYPES)} is read: convert it to F32"
+            f"{place} has dtype {code!r}; one of {', '.join(DTYPES)} is supported; convert it to F32"
         )
     if not (_are_sizes(shape) and _are_sizes(offsets) and len(offsets) == 2 and len(shape) <= MAX_DIMENSIONS):
         raise WeightsError(f"{place}: shape and data_offsets must be lists of a few non-negative integers")

@@ -168,9 +168,9 @@ def _unsafe_name(name: str) -> str | None:
     if name.startswith("/") or re.match(r"[A-Za-z]:[\\/]|\\\\", name):
         return "the member's name is absolute"
     if ".." in re.split(r"[/\\]", name):
-        return "the member's name leads out of the archive"
+        return "the member's name points outside the archive"
     if "\0" in name or not name:
-        return "the member's name is not a name"
+        return "the member's name is not valid"
     return None
 
 
@@ -256,7 +256,7 @@ class _ForwardReader:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_TAR_READ:
-            raise tarfile.ReadError("a header that claims to be absurdly large")
+            raise tarfile.ReadError("a header of an impossible size")
         blocks: list[bytes] = []
         while size and (block := self._stream.read(size)):
             size -= len(block)

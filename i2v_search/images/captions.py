@@ -113,7 +113,7 @@ class CaptionWriter:
         >>> _ = (folder / "cat.txt").write_text("my cat")
         >>> tags = ImageTags(general=(Tag("cat"), Tag("my cat")))
         >>> CaptionWriter(folder).write("cat.png", tags).reason
-        'cat.txt is there already and stays; --append adds to it, --overwrite replaces it'
+        'cat.txt exists and is kept; use --append to add to it, --overwrite to replace it'
         >>> CaptionWriter(folder, "append").write("cat.png", tags)
         >>> (folder / "cat.txt").read_text()
         'my cat, cat\\n'
@@ -136,7 +136,7 @@ class CaptionWriter:
             OSError: the folder cannot be written to, or the disk is full.
         """
         if ARCHIVE_SEPARATOR in path or is_url(path):
-            return Skipped(path, "no caption can be written beside it: it is in an archive or at a URL")
+            return Skipped(path, "cannot write a caption beside an image in an archive or at a URL")
         image = self._root / path
         names = self._names_in(image.parent)
         file = image.with_name(names.own(image.name))
@@ -149,13 +149,13 @@ class CaptionWriter:
             if self._existing == "keep":
                 return Skipped(
                     path,
-                    f"{file.name} is there already and stays; --append adds to it, --overwrite replaces it",
+                    f"{file.name} exists and is kept; use --append to add to it, --overwrite to replace it",
                 )
             if self._existing == "append":
                 try:
                     text = _appended(_read_text(file), tags)
                 except TagError as error:
-                    return Skipped(path, f"{file.name} is left as it is: {error}")
+                    return Skipped(path, f"{file.name} is not changed: {error}")
         write_atomically(file, f"{text}\n".encode())
         self._written.add(file)
         return None
@@ -221,7 +221,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise TagError(f"it cannot be read ({error.strerror})") from error
     if len(content) > MAX_BYTES:
-        raise TagError(f"it has more than {MAX_BYTES} bytes, too many for a caption")
+        raise TagError(f"it has more than {MAX_BYTES} bytes, too large for a caption")
     try:
         return content.decode("utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -60,7 +60,7 @@ def decode_image(
     (400, 300, (134, 100), (255, 255, 255))
     """
     if shrink_to is not None and shrink_to < 1:
-        raise ValueError(f"shrink_to is {shrink_to}; it must be at least 1")
+        raise ValueError(f"shrink_to must be at least 1, not {shrink_to}")
     if not isinstance(source, str | os.PathLike | bytes | PIL.Image.Image) and not hasattr(source, "read"):
         raise TypeError(
             f"cannot read an image from {type(source).__name__}: give a path, bytes, stream or Image"

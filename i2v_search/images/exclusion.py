@@ -94,9 +94,11 @@ def _read_lines(path: Path) -> tuple[str, ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror}); it says what to leave out") from error
+        raise SourceError(
+            f"{path} cannot be read ({error.strerror}); it lists the patterns to exclude"
+        ) from error
     if len(content) > _MAX_BYTES:
-        raise SourceError(f"{path} has more than {_MAX_BYTES} bytes; this is no list of patterns")
+        raise SourceError(f"{path} has more than {_MAX_BYTES} bytes; not a list of patterns")
     return tuple(content.decode("utf-8-sig", "surrogateescape").splitlines())
 
 
@@ -109,5 +111,5 @@ def _spec(patterns: tuple[str, ...], place: str) -> GitIgnoreSpec:
             GitIgnoreSpec.from_lines([pattern])
         except ValueError as error:
             where = place if place.startswith("-") else f"{place}, line {number}"
-            raise SourceError(f"{where}: {pattern!r} is no pattern of a .gitignore ({error})") from error
+            raise SourceError(f"{where}: {pattern!r} is not a .gitignore pattern ({error})") from error
     return GitIgnoreSpec.from_lines(patterns)

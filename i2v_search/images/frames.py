@@ -81,7 +81,7 @@ def decode_whole(data: bytes, name: str = "<bytes>") -> WholePicture:
                 raise ImageError(name, damage_reason(opened.format or "image", error)) from error
             digest.update(data)
     if first is None:
-        raise ImageError(name, "it shows nothing")
+        raise ImageError(name, "it is blank")
     return WholePicture(*first, frames, digest.digest())
 
 

@@ -103,8 +103,8 @@ def _connect(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise SourceError(
-            f"{url!r} is a URL, and fsspec is not installed; run: pip install fsspec, and what it needs for "
-            "this store, such as s3fs"
+            f"{url!r} is a URL, and fsspec is not installed; run: pip install fsspec, and the package of "
+            "this store, e.g. s3fs"
         ) from error
     try:
         system, path = fsspec.core.url_to_fs(url)

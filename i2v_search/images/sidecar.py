@@ -170,7 +170,7 @@ class Sidecars:
             )
             if missing:
                 place = _stored(folder, FILE_NAME, self._root)
-                self._tally.add(f"lines of {place}", len(missing), f"there is no file {missing[0]!r}")
+                self._tally.add(f"lines of {place}", len(missing), f"file {missing[0]!r} does not exist")
 
     def _look_around(self, folder: str) -> tuple[list[tuple[str, _TagsFile]], CaptionNames]:
         """The tags files that may be about the images of a folder, the nearest first, and its captions."""
@@ -317,7 +317,7 @@ def _tag_names(names: Any, place: str) -> frozenset[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) and _is_unicode(name) for name in names):
         raise SourceError(f'{place}: "unknown" must be a list of tags')
     if len(names) > MAX_TAGS:
-        raise SourceError(f"{place}: {len(names)} unknown tags for one image, at most {MAX_TAGS} are taken")
+        raise SourceError(f"{place}: {len(names)} unknown tags for one image, the limit is {MAX_TAGS}")
     return frozenset(map(normalise_tag, names)) - {""}
 
 
@@ -326,7 +326,7 @@ def _parse(document: Mapping[str, Any], place: str) -> tuple[str, tuple[Tag, ...
     if not isinstance(path, str) or not isinstance(names, list) or not isinstance(categories, dict):
         raise SourceError(f'{place}: "path" must be a string, "tags" a list, "categories" an object')
     if len(names) > MAX_TAGS:
-        raise SourceError(f"{place}: {len(names)} tags for one image, at most {MAX_TAGS} are taken")
+        raise SourceError(f"{place}: {len(names)} tags for one image, the limit is {MAX_TAGS}")
     tags: dict[str, Tag] = {}
     for name in names:
         category = categories.get(name, "general") if isinstance(name, str) else None

@@ -125,7 +125,7 @@ def image_root(sources: Sources) -> Path:
     try:
         return Path(os.path.commonpath(bases)) if bases else Path(Path.cwd().anchor)
     except ValueError as error:
-        raise SourceError(f"the sources have no folder in common: {', '.join(bases)}") from error
+        raise SourceError(f"the sources have no common folder: {', '.join(bases)}") from error
 
 
 def named_files(sources: Sources, root: Path) -> dict[str, Path | None]:
@@ -222,9 +222,7 @@ def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
     b'pixels'
     """
     if is_url(path):
-        raise ImageError(
-            path, "it is at a URL, and those of a collection are not followed; look there for it"
-        )
+        raise ImageError(path, "it is at a URL, which is not fetched for stored images; open the URL itself")
     parts = path.split("/")
     if not path or "\0" in path:
         raise ImageError(path, "not a stored path")
@@ -249,9 +247,9 @@ def _inside(root: Path, path: str, label: str, allow_outside: bool) -> Path:
         base = root.resolve()
         located = (base / path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise ImageError(label, "its links lead in a circle") from error
+        raise ImageError(label, "its links form a cycle") from error
     if not allow_outside and not located.is_relative_to(base):
-        raise ImageError(label, "refused: a link leads outside the image folder")
+        raise ImageError(label, "refused: a link points outside the image folder")
     return located
 
 
@@ -277,7 +275,7 @@ class _File:
             yield _look_at(self.path)
 
     def nothing_found(self) -> str:
-        return f"{self.path} is left out"
+        return f"{self.path} is excluded"
 
     def _excluded(self) -> bool:
         return bool(self.exclude) and Exclusion(str(self.base), self.exclude).excludes(self.path)
@@ -289,7 +287,7 @@ class _Archive(_File):
         return _walk_wanted_archive(self.path, wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
-        return f"{self.path} holds no picture: looked for members ending in {_extensions_text()}"
+        return f"{self.path} holds no picture: no member ends in {_extensions_text()}"
 
 
 @dataclass(frozen=True)
@@ -314,9 +312,7 @@ class _Folder:
         return _walk_folder(self.path, (), wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
-        return (
-            f"{self.path} holds no picture: looked everywhere below for names ending in {_extensions_text()}"
-        )
+        return f"{self.path} holds no picture: no file in it or below ends in {_extensions_text()}"
 
 
 @dataclass(frozen=True)
@@ -345,7 +341,7 @@ class _Glob:
         return _walk_folder(self.prefix, self.parts, wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
-        return f"nothing matches {self.pattern}: in a shell, quote it, and use ** for folders in folders"
+        return f"nothing matches {self.pattern}; quote it in a shell, and use ** for nested folders"
 
 
 _AnySource: TypeAlias = _File | _Folder | _Glob | RemoteSource
@@ -353,7 +349,7 @@ _AnySource: TypeAlias = _File | _Folder | _Glob | RemoteSource
 
 def _parse(sources: Sources, exclude: Sequence[str] = ()) -> list[_AnySource]:
     if not (named := several(sources)):
-        raise SourceError("no sources given: name a folder, a file, a glob pattern or an archive")
+        raise SourceError("no sources given; give a folder, a file, a glob pattern or an archive")
     patterns = tuple(several(exclude))
     return [_parse_one(os.fsdecode(source), patterns) for source in named]
 
@@ -629,7 +625,7 @@ def _refuse_link(
     if identity in above or any(identity == level.identity for level in levels):
         return Passed(entry.path, "a symbolic link to a folder above it")
     if identity in followed:
-        return Passed(entry.path, "a symbolic link to a folder that another link has led to")
+        return Passed(entry.path, "a symbolic link to a folder that was already read through another link")
     followed.add(identity)
     return None
 

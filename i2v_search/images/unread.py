@@ -41,7 +41,7 @@ _HELP: Final[dict[str, str]] = {
             "svgz ai eps ps pdf wmf emf cdr"
         ),
         "convert to PNG": _endings("jxl exr hdr dds qoi sgi xpm xbm cur icns"),
-        "name archives themselves, or a pattern for them": _ARCHIVES,
+        "give archives by name or pattern": _ARCHIVES,
         "pack as zip": _OTHER_ARCHIVES,
         "unfinished downloads?": _endings("part crdownload download tmp"),
     }.items()
@@ -116,7 +116,7 @@ class Tally:
         ...     tally.file(name)
         >>> tally.passed_over(".git", is_folder=True, is_image=False)
         >>> print(*tally.counted(), sep=", ")
-        2 .heic (convert to JPEG), 1 .psd (export as PNG), 1 hidden folder, 1 without an ending
+        2 .heic (convert to JPEG), 1 .psd (export as PNG), 1 hidden folder, 1 without an extension
     """
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class Tally:
         if ending in COMPANIONS or path in self.read:
             return
         if not ending:
-            self.add("without an ending")
+            self.add("without an extension")
         elif ending in _HELP or _ENDING.fullmatch(ending):
             self.add(ending, help=_HELP.get(ending, ""))
         else:

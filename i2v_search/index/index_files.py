@@ -96,8 +96,7 @@ def load_index(store: FeatureStore) -> VectorIndex:
     )
     if len(index.tail) > MAX_TAIL:
         raise IndexStaleError(
-            f"{len(index.tail)} images were added to {store.directory} since its index was built; "
-            f"{_fix(store)}"
+            f"{len(index.tail)} images of {store.directory} are not indexed yet; {_fix(store)}"
         )
     return index
 
@@ -119,7 +118,7 @@ def load_space(store: FeatureStore) -> tuple[Similarity, Form, NDArray[np.int64]
     found = {name: (values.dtype.str, values.shape) for name, values in arrays.items()}
     if found != _expected(record, store.dimension) or not _are_positions(positions, record, store):
         raise CollectionDamagedError(
-            f"{record.files['arrays'].name} is not what the index needs; rebuild it: i2v-search index"
+            f"{record.files['arrays'].name} does not match the index; rebuild it: i2v-search index"
         )
     return Similarity(record.similarity, arrays["mean"]), _form(record, arrays), positions
 

@@ -189,7 +189,7 @@ def choose_method(method: MapMethod) -> MapMethod:
     'pca'
     """
     if method not in {"auto", "tsne", "pca"}:
-        raise QueryError(f"no map method is called {method!r}; known: auto, tsne, pca")
+        raise QueryError(f"unknown map method {method!r}; available: auto, tsne, pca")
     installed = find_spec("openTSNE") is not None
     if method == "tsne" and not installed:
         raise QueryError(f"method 'tsne' needs openTSNE; install it: {INSTALL}")
@@ -225,7 +225,7 @@ def _reduce(
         return np.zeros((0, 2), np.float32)
     fitted = evenly(positions, _FITTED_ROWS)
     pca = fit_pca(
-        _blocks(store, similarity, fitted, "finding components", report), min(COMPONENTS, store.dimension)
+        _blocks(store, similarity, fitted, "computing components", report), min(COMPONENTS, store.dimension)
     )
     parts = [pca.transform(block) for block in _blocks(store, similarity, positions, "reducing", report)]
     reduced = np.concatenate(parts)

@@ -155,10 +155,10 @@ def plan_index(
     size = _Size(rows, dimension, min(pca_dimensions, dimension))
     if similarity == "hamming":
         plan = size.exact_codes()
-        reason = f"{dimension}-bit codes are scanned whole"
+        reason = f"{dimension}-bit codes are scanned in full"
     elif rows <= pca_dimensions and kind != "codes":
         plan = size.exact()
-        reason = f"{rows} rows: nothing to gain from anything else"
+        reason = f"{rows} rows: no other index is faster"
     elif kind == "auto":
         plan, reason = _choose(size, memory_bytes, recall_target, latency_ms)
     else:
@@ -175,17 +175,17 @@ def _choose(
 ) -> tuple[IndexPlan, str]:
     exact = size.exact()
     if recall_target >= 1:
-        return exact, "a recall of 1 needs every row compared in full"
+        return exact, "recall 1 requires exact comparison with every row"
     plans = [exact, size.pca(), size.ivf(), size.lean_ivf()]
     fitting = [plan for plan in plans if _fits(plan, memory_bytes)]
     for plan in fitting:
         if plan.predicted.query_ms <= latency_ms:
             if plan is exact:
-                return plan, f"all vectors are compared in {plan.predicted.query_ms:.1f} ms"
-            return plan, f"comparing all vectors in full would take {_too_much(exact, memory_bytes)} a query"
+                return plan, f"exact comparison takes {plan.predicted.query_ms:.1f} ms"
+            return plan, f"exact comparison would take {_too_much(exact, memory_bytes)} per query"
     if fitting:
-        return min(fitting, key=lambda plan: plan.predicted.query_ms), "the fastest that fits the memory"
-    return min(plans, key=lambda plan: plan.predicted.build_memory_bytes), "it takes the least memory"
+        return min(fitting, key=lambda plan: plan.predicted.query_ms), "fastest kind within the memory limit"
+    return min(plans, key=lambda plan: plan.predicted.build_memory_bytes), "lowest memory"
 
 
 def _too_much(exact: IndexPlan, memory_bytes: int | None) -> str:
@@ -202,11 +202,13 @@ def _finished(plan: IndexPlan, reason: str, memory_bytes: int | None, latency_ms
     if not _fits(plan, memory_bytes):
         assert memory_bytes is not None  # noqa: S101 - or it would fit
         short.append(
-            f"building it takes {plan.predicted.build_memory_bytes / 1e6:,.0f} MB, "
-            f"{memory_bytes / 1e6:,.0f} MB are allowed"
+            f"predicted build memory {plan.predicted.build_memory_bytes / 1e6:,.0f} MB exceeds the limit "
+            f"of {memory_bytes / 1e6:,.0f} MB"
         )
     if plan.predicted.query_ms > latency_ms:
-        short.append(f"a search takes {plan.predicted.query_ms:.1f} ms, {latency_ms:g} ms are wished")
+        short.append(
+            f"predicted search time {plan.predicted.query_ms:.1f} ms exceeds the {latency_ms:g} ms target"
+        )
     return IndexPlan(**{**vars(plan), "reason": reason, "shortfall": "; ".join(short)})
 
 

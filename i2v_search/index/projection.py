@@ -145,7 +145,7 @@ def _sampled(
     for block in position_blocks(store, sample):
         yield similarity.embed_rows(store, block)
         done += len(block)
-        report(Progress("learning components", done, len(sample)))
+        report(Progress("computing components", done, len(sample)))
     # Whoever asked for the rows has all of them, and works on them now: half a minute for 4,096 dimensions.
     report(Progress("solving for components", 0, None))
 

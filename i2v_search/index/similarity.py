@@ -91,8 +91,8 @@ class Similarity:
             return self._embed_in_place(_in_range(vectors))
         if (peak := float(np.abs(vectors).max(initial=0))) > _LARGEST:
             raise QueryError(
-                f"a query vector with a number as large as {peak:.3g} is too far from every image to compare "
-                f"distances; similarity {self.name} needs vectors like those of the collection's encoder"
+                f"the query vector holds {peak:.3g}, too large to compare distances; similarity "
+                f"{self.name} needs vectors like those of the collection's encoder"
             )
         return vectors.astype(np.float32)
 
@@ -183,7 +183,7 @@ class Similarity:
             signs = np.where(tied, np.arange(len(total)) % 2 == 0, total > 0)
             return np.asarray(np.where(signs, 1, -1)[None] / scale, np.float32)
         if embedded.any() and np.linalg.norm(total) <= _TIED * np.abs(shares).sum():
-            raise QueryError("the examples cancel one another out; leave one out, or weigh them otherwise")
+            raise QueryError("the examples cancel each other out; remove one, or change the weights")
         return unit(total[None])
 
 

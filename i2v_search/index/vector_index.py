@@ -188,7 +188,7 @@ class VectorIndex:
         except RuntimeError as error:
             raise CollectionDamagedError(f"the index cannot be searched ({error}); {fix}") from error
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self.positions):
-            raise CollectionDamagedError(f"the index finds rows that are not there; {fix}")
+            raise CollectionDamagedError(f"the index returns rows that do not exist; {fix}")
         return distances, rows
 
     def _compare(self, queries: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -232,9 +232,9 @@ class VectorIndex:
             rows[done : done + len(block)] = self.form.apply(embedded)
             done += len(block)
             report(Progress("gathering a sample", done, len(sample)))
-        report(Progress("learning the structure", 0, None))
+        report(Progress("training the index", 0, None))
         self.scanner.train(rows)
-        report(Progress("learning the structure", 1, 1))
+        report(Progress("training the index", 1, 1))
 
     def _add(self, positions: NDArray[np.int64], report: Report) -> None:
         done, held = 0, list[NDArray[Any]]()

@@ -90,7 +90,7 @@ class UnitRows:
     def neighbours_of_all(self, k: int, report: Report) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The k nearest others of every row of the index: squared chords and numbers, inf and -1 for none."""
         if not joinable(self._index):
-            raise ValueError("this index does not keep what its rows are joined by")
+            raise ValueError("this index does not store the components of its rows")
         scores, neighbours = neighbours_of_all(self._index, k, report)
         return 2 - 2 * scores, neighbours
 

@@ -25,7 +25,7 @@ from i2v_search.search.resolved import Resolved
 def require_method(method: str) -> None:
     """Refuse an unknown method (QueryError)."""
     if method not in METHODS:
-        raise QueryError(f"no morph method is called {method!r}; known: {', '.join(METHODS)}")
+        raise QueryError(f"unknown morph method {method!r}; available: {', '.join(METHODS)}")
 
 
 def needs_graph(method: MorphMethod) -> bool:

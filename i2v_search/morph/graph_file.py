@@ -143,7 +143,7 @@ def remap_tail(directory: Path, record: FileRecord, mapping: NDArray[np.int64], 
         return record
     if not np.all((tail >= -1) & (tail < len(mapping))):
         raise CollectionDamagedError(
-            f"{directory / record.name} names rows that are not there; rebuild it: i2v-search index"
+            f"{directory / record.name} refers to rows that do not exist; rebuild it: i2v-search index"
         )
     return write_arrays(path, {**arrays, "tail": np.where(tail < 0, -1, mapping[tail])})
 
@@ -170,7 +170,9 @@ def _network_of(arrays: Arrays) -> tuple[Network, NDArray[np.int64]]:
     )
     occurrences, tail = arrays["occurrences"], arrays["tail"]
     _require(occurrences.dtype == np.int32 and occurrences.shape == (n,), "its occurrences are of other rows")
-    _require(tail.dtype == np.int64 and tail.ndim == 1 and len(tail) <= n, "its tail is longer than it is")
+    _require(
+        tail.dtype == np.int64 and tail.ndim == 1 and len(tail) <= n, "it has more unindexed rows than rows"
+    )
     ends, lengths = arrays["bridges/rows"], arrays["bridges/squared"]
     _require(
         ends.dtype == np.int32 and ends.shape == (len(lengths), 2) and _inside(ends, n),

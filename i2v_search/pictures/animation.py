@@ -97,10 +97,10 @@ def morph_animation(
     """
     if format not in get_args(AnimationFormat):
         raise QueryError(
-            f"no moving picture has format {format!r}; known: {', '.join(get_args(AnimationFormat))}"
+            f"unknown animation format {format!r}; available: {', '.join(get_args(AnimationFormat))}"
         )
     if side < _SMALLEST_SIDE:
-        raise QueryError(f"a moving picture needs a side of at least {_SMALLEST_SIDE} pixels, got {side}")
+        raise QueryError(f"an animation needs a side of at least {_SMALLEST_SIDE} pixels, got {side}")
     side = min(side, roomy_side(len(morph.stops), format, most_bytes))
     pictures = stop_pictures(collection, morph.stops, side, outside, on_missing)
     while True:
@@ -109,8 +109,8 @@ def morph_animation(
             return made
         if side == _SMALLEST_SIDE:
             raise QueryError(
-                f"{len(morph.stops)} images make a moving picture of {len(made.content):,} bytes at the "
-                f"least, more than the {most_bytes:,} allowed; ask for fewer steps"
+                f"{len(morph.stops)} images need an animation of at least {len(made.content):,} bytes, "
+                f"over the limit of {most_bytes:,}; use fewer steps"
             )
         # Bytes grow somewhat slower than the number of pixels.
         side = max(_SMALLEST_SIDE, int(_SHRINK * side * (most_bytes / len(made.content)) ** 0.5))

@@ -81,7 +81,8 @@ def map_page(
     content = page.encode("utf-8")
     if len(content) > PAGE_BYTES:
         raise QueryError(
-            f"the page of {len(drawn.ids)} images takes {len(content)} bytes, the most is {PAGE_BYTES}; "
+            f"the page of {len(drawn.ids)} images takes {len(content)} bytes, over the limit of "
+            f"{PAGE_BYTES}; "
             "draw fewer with --images"
         )
     return content

@@ -66,8 +66,9 @@ def morph_map_picture(
     small = thumbnails(collection, drawn.ids, _SMALL, on_missing=on_missing)
     around = [picture or missing(_SMALL) for picture in small]
     note = (
-        "Left to right: from A to B. Up and down: what else differs most; moved apart to be seen. Pale: the "
-        f"images most like those on the way. The plane shows {drawn.shown:.0%} of how they differ."
+        "Horizontal: from A to B. Vertical: the largest other difference; moved apart for display. Pale: "
+        "images "
+        f"most similar to those of the morph. The plane shows {drawn.shown:.0%} of the variance."
     )
     tiles = _tiles(collection, drawn.stops, None, on_missing)
     return draw_walk(tiles, around, drawn.coordinates, pixels=pixels, note=note)

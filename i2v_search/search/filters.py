@@ -48,10 +48,10 @@ class Filter:
         if not 0 <= self.tag_threshold <= 1:
             raise QueryError(
                 f"tag_threshold is a probability from 0 to 1, not {self.tag_threshold}; "
-                f"an image usually has a tag from {TAG_THRESHOLD} on"
+                f"the default is {TAG_THRESHOLD}"
             )
         if self.max_explicit is not None and math.isnan(self.max_explicit):
-            raise QueryError("max_explicit is a probability from 0 to 1, not nan")
+            raise QueryError("max_explicit must be a probability from 0 to 1, not nan")
 
     @classmethod
     def parse(
@@ -147,8 +147,8 @@ def _unknown_tag(name: str, table: TagTable, threshold: float) -> str:
     known = table.counts
     if not known:
         return (
-            f"no image has tag {name!r}: this collection has no tags; give them in tags.jsonl beside the "
-            "images, or build a collection with --tagger"
+            f"no image has tag {name!r}: this collection has no tags; "
+            "add tags.jsonl beside the images, or build a collection with --tagger"
         )
     if name in known:
         return (

@@ -151,8 +151,8 @@ class Resolver:
             number = whole("an id", image)
         except QueryError:
             raise QueryError(
-                f"{shown(image)} is not an image: give an id, a path, an image, its bytes, or a vector as an "
-                "array, np.asarray(vector)"
+                f"{shown(image)} is not an image; give an id, a path, an image, its bytes, or a vector as "
+                "an array, np.asarray(vector)"
             ) from None
         return self._id(number)
 
@@ -166,7 +166,7 @@ class Resolver:
         return Resolved(self._store.path(position), position, sha256=self._store.sha256(position))
 
     def _path(self, text: str) -> Resolved | _Unknown:
-        missing = f"{shown(text)} is neither an id nor a path in the collection nor a file"
+        missing = f"{shown(text)} is not an id, a path in the collection or a file"
         try:
             forms = dict.fromkeys((text, self._stored_form(text)))
         except ValueError:  # a NUL, or a character that no file name can have
@@ -272,5 +272,5 @@ def examples_of(query: Query) -> list[Example]:
         if not math.isfinite(number("the weight of an example", example.weight)):
             raise QueryError(f"the weight of an example must be a finite number, not {example.weight}")
     if not any(example.weight for example in examples):
-        raise QueryError("a query needs at least one example with a weight other than 0")
+        raise QueryError("a query needs at least one example with a non-zero weight")
     return examples

@@ -68,15 +68,15 @@ class Request:
         if not 0 <= self.tag_weight <= 1:
             raise QueryError(f"tag_weight must be from 0 (filter only) to 1, not {self.tag_weight}")
         if self.tag_weight and not self.filter.wanted:
-            raise QueryError("tag_weight needs tags to rank by; name at least one without '-'")
+            raise QueryError("tag_weight requires at least one tag without a leading '-'")
         if self.diverse is not None and not 0 <= self.diverse <= 1:
             raise QueryError(
                 f"diverse must be from 0 (as different as can be) to 1 (plain order), not {self.diverse}"
             )
         if self.diverse is not None and self.offset + self.top > MAX_DIVERSE:
             raise QueryError(
-                f"diverse results are chosen up to number {MAX_DIVERSE}, not to {self.offset + self.top}; "
-                "ask for fewer, or search without diverse"
+                f"diverse results are limited to the first {MAX_DIVERSE}, not "
+                f"{self.offset + self.top};request fewer, or search without diverse"
             )
 
     @classmethod
@@ -102,9 +102,9 @@ class Request:
             QueryError: there is neither an example nor a wanted tag, or wanted tags that change nothing.
         """
         if not has_query and not self.filter.wanted:
-            raise QueryError("nothing to rank by: give a query, or tags of which one is without '-'")
+            raise QueryError("nothing to rank by; give a query, or at least one tag without a leading '-'")
         if has_query and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):
             raise QueryError(
-                "with tag_threshold 0 and tag_weight 0 the tags change nothing; "
-                "give a threshold to filter by them, or a weight to rank by them"
+                "with tag_threshold 0 and tag_weight 0 the tags have no effect; set a threshold to "
+                "filter, or a weight to rank"
             )

@@ -43,7 +43,7 @@ class SearchResult:
     Attributes:
         hits: best first.
         seconds: time the search took; of several searched together, its share.
-        query: what was asked, for people.
+        query: the query in words.
         offset: how many better ones were passed over.
         more: whether more images qualify: there is a next page.
     """

@@ -242,7 +242,7 @@ def read_user_block(block: bytes) -> tuple[str, int, Places]:
     magic, checksum, length = _PREFIX.unpack_from(block)
     document = block[_PREFIX.size : _PREFIX.size + length]
     if magic != _MAGIC:
-        raise ValueError("not a file of i2v-search")
+        raise ValueError("not an i2v-search file")
     if zlib.crc32(document) != checksum:
         raise ValueError("its user block is damaged")
     try:

@@ -269,7 +269,7 @@ class FeatureStore:
             if record and (differs := difference(self.directory / record.name, record.sha256)):
                 damages.append(Damage(record.name, differs))
         if not Manifest.is_as_saved(self.directory):
-            damages.append(Damage(FILE_NAME, "it differs in blanks from what was written"))
+            damages.append(Damage(FILE_NAME, "differs in white space from what was written"))
         return damages
 
     def _column(self, name: str) -> NDArray[Any]:

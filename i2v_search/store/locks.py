@@ -54,7 +54,9 @@ class ProcessLock:
         """What else to do about a lock that another process holds; empty where waiting is all."""
         if not isinstance(self._lock, SoftFileLock):
             return ""
-        return f"; if none is running, on any machine, delete {self._marker}: this drive has no locks"
+        return (
+            f"; if none is running on any machine, delete {self._marker} (this drive does not support locks)"
+        )
 
 
 def _acquired(lock: BaseFileLock) -> bool:

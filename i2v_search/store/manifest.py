@@ -28,7 +28,7 @@ _Count = Field(ge=0, le=2**62)
 def _without_nul(text: str) -> str:
     """Refuse what no file can be called."""
     if "\0" in text or len(text) > 2**16:
-        raise ValueError("it holds a zero byte, or is longer than a path can be")
+        raise ValueError("it holds a zero byte or exceeds the maximum length of a path")
     return text
 
 
@@ -165,7 +165,7 @@ class Manifest(_Model):
         except (FileNotFoundError, NotADirectoryError):
             require_folder(directory)
             raise CollectionNotFoundError(
-                f"no collection at {directory}; make one with: "
+                f"no collection at {directory}; build one with: "
                 f"i2v-search build FOLDER --collection {directory}"
             ) from None
         except OSError as error:
@@ -181,8 +181,8 @@ class Manifest(_Model):
             ) from error
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise CollectionDamagedError(
-                f"{path} has format {version}, this i2v-search reads up to {FORMAT_VERSION}; "
-                "upgrade i2v-search"
+                f"{path} has format {version}, this i2v-search supports up to {FORMAT_VERSION}; upgrade "
+                "i2v-search"
             )
         if checksum != _checksum(document):
             raise CollectionDamagedError(
@@ -250,7 +250,7 @@ def require_folder(directory: Path) -> None:
     for place in (directory, *directory.parents):
         if place.is_file():
             raise CollectionNotFoundError(
-                f"{place} is a file, and a collection is a folder; name another place with --collection"
+                f"{place} is a file, not a collection folder; choose another with --collection"
             )
 
 

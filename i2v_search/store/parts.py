@@ -254,7 +254,7 @@ class Part:
             values = np.asarray(self._maps[ends][:count])
             if count and (values[0] < 0 or values[-1] > limit or np.any(values[1:] < values[:-1])):
                 raise CollectionDamagedError(
-                    f"{self.path}: {ends} is not a rising list up to {limit}; "
+                    f"{self.path}: {ends} is not an ascending list up to {limit}; "
                     f"{repair_advice(self.path.parent)}"
                 )
         numbers = self.all_tag_entries()[1]

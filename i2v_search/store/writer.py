@@ -45,7 +45,7 @@ class WriterLock:
     def __enter__(self) -> Self:
         if not self._lock.acquire():
             raise CollectionLockedError(
-                f"another process is writing to {self._directory}; wait for it to finish, then run this "
+                f"another process is writing to {self._directory};wait for it to finish, then try "
                 f"again{self._lock.remedy}"
             )
         return self
@@ -112,7 +112,7 @@ class StoreWriter:
             if count == 0:
                 if writer.rows == 0:
                     raise CollectionError(
-                        f"{records[start].path[:200]}: its path or its tags are larger than a feature file"
+                        f"{records[start].path[:200]}: its path or its tags are too large for a feature file"
                     )
                 self._seal()
                 self._start_part()

@@ -77,9 +77,9 @@ def published_vocabulary(names: Sequence[str]) -> Vocabulary:
     """
     if len(names) != PUBLISHED_COUNT:
         raise TagError(
-            f"a plain list of tags must be Illustration2Vec's {PUBLISHED_COUNT}, whose categories follow "
-            f"from their positions; this one has {len(names)}. "
-            'Give own tags as {"name": ..., "category": ...}'
+            f"a plain list of tags must be the {PUBLISHED_COUNT} tags of Illustration2Vec, in their order; "
+            f"this one has {len(names)}. "
+            'Write other tags as {"name": ..., "category": ...}'
         )
     categories = [category for category, count in _PUBLISHED_BLOCKS for _ in range(count)]
     return Vocabulary(tuple(_spelled(name) for name in names), tuple(categories))
@@ -177,7 +177,7 @@ def _read_text(path: Path) -> str:
         with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
-            raise TagError(f"more than {_MAX_BYTES} bytes; this is no tag list")
+            raise TagError(f"more than {_MAX_BYTES} bytes; not a tag list")
         return content.decode("utf-8-sig")
     except OSError as error:
         raise TagError(f"cannot be read ({error.strerror})") from error
@@ -208,7 +208,7 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TagError(
             'expected a list of tags or an object {"general": [...], ...}; found '
-            f"{type(value).__name__} where a list belongs"
+            f"{type(value).__name__} instead of a list"
         )
     return value
 
@@ -261,7 +261,7 @@ def _from_pairs(pairs: Iterable[tuple[Any, Any]]) -> Vocabulary:
         given.append(category if isinstance(category, str) else repr(category))
     categories = named_categories(given)
     if not names:
-        raise TagError("there are no tags in it")
+        raise TagError("it holds no tags")
     return Vocabulary(tuple(names), cast(tuple[Category, ...], tuple(categories)))
 
 

@@ -100,7 +100,7 @@ class Vocabulary:
             raise TagError(f"{len(self.names)} tag names, but {len(self.categories)} categories")
         for category in self.categories:
             if category not in CATEGORIES:
-                raise TagError(f"category {category!r} is unknown; known: {', '.join(CATEGORIES)}")
+                raise TagError(f"category {category!r} is unknown; available: {', '.join(CATEGORIES)}")
         twice = [tag for tag, n in Counter(zip(self.categories, self.names, strict=True)).items() if n > 1]
         if twice:
             category, name = twice[0]
@@ -238,7 +238,7 @@ def top_tags(probabilities: ArrayLike, vocabulary: Vocabulary, *, count: int = 1
         [('hat', 0.2)]
     """
     if count < 0:
-        raise TagError(f"cannot list {count} tags of each category; give a count of 0 or more")
+        raise TagError(f"cannot list {count} tags of each category; the count must be at least 0")
     values = _one_image(probabilities, vocabulary)
     ranked = {}
     for category in CATEGORIES:
@@ -297,7 +297,7 @@ def _one_image(probabilities: ArrayLike, vocabulary: Vocabulary) -> NDArray[np.f
 def _thresholds(vocabulary: Vocabulary, threshold: float, rule: str) -> NDArray[np.float64]:
     """What a probability must exceed, one for all tags or one each."""
     if rule not in RULES:
-        raise TagError(f"rule {rule!r} is unknown; known: {', '.join(RULES)}")
+        raise TagError(f"rule {rule!r} is unknown; available: {', '.join(RULES)}")
     if rule == "constant":
         return np.full(len(vocabulary), threshold, np.float64)
     if vocabulary.thresholds is None:
@@ -322,5 +322,5 @@ def _place(vocabulary: Vocabulary, name: str) -> int:
     if spelled not in vocabulary._places:
         near = get_close_matches(spelled, vocabulary.names, n=3)
         hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
-        raise TagError(f"none of the {len(vocabulary)} tags is called {name!r}{hint}")
+        raise TagError(f"none of the {len(vocabulary)} tags is {name!r}{hint}")
     return vocabulary._places[spelled]

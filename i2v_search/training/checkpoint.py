@@ -86,7 +86,9 @@ def load_checkpoint(folder: Path) -> Saved | None:
         or state.pop("format", None) != FORMAT
         or not _is_name(state.get("tensors"))
     ):
-        raise TrainingError(f"{folder / STATE} is no checkpoint of this version; train into another folder")
+        raise TrainingError(
+            f"{folder / STATE} is not a checkpoint of this version; train into another folder"
+        )
     arrays = map_tensors(folder / state.pop("tensors"))
     parts = [
         {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}

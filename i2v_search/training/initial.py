@@ -94,14 +94,14 @@ def read_start(source: str | os.PathLike[str]) -> Start:
     if card is None:
         if not Path(name).is_file():
             raise TrainingError(
-                f"{name!r} is no imported model, no trained model's folder and no file of weights"
+                f"{name!r} is not an imported model, a folder of a trained model or a weight file"
             )
         weights = read_weights(Path(name))
         check_architecture(weights, name)
         return Start(weights, name=Path(name).name)
     if card.kind == "onnx" or card.precision == "int8":
         raise TrainingError(
-            f"{name} is an {card.precision} {card.kind} model; only float weights are trained on"
+            f"{name} is an {card.precision} {card.kind} model; training requires float weights"
         )
     folder = check_model(card)
     vocabulary = load_vocabulary(folder, card.tags) if card.tags else None

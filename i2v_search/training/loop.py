@@ -329,8 +329,8 @@ class Loop:
             return
         if saved.state.pop("identity", None) != self._identity:
             raise TrainingError(
-                f"{self.folder.parent} holds an unfinished run on other data or by another network; "
-                "choose another --out"
+                f"{self.folder.parent} holds an unfinished run with other data or another network; choose "
+                "another --out"
             )
         names = {entry.name for entry in fields(Position)}
         if set(saved.state) != names:

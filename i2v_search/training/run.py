@@ -153,7 +153,7 @@ def _claimed(folder: Path, settings: TrainingSettings, resume: bool) -> Iterator
         raise TrainingError(f"{folder} holds a trained model; choose another --out, or delete it first")
     if checkpoint.exists() and not resume:
         raise TrainingError(
-            f"{folder} holds an unfinished run; add --resume to go on with it, or choose another --out"
+            f"{folder} holds an unfinished run; add --resume to continue it, or choose another --out"
         )
     checkpoint.mkdir(parents=True, exist_ok=True)
     lock = ProcessLock(checkpoint / "lock")
@@ -164,8 +164,8 @@ def _claimed(folder: Path, settings: TrainingSettings, resume: bool) -> Iterator
             different = settings.differences(_read_run(checkpoint / RUN))
             if different:
                 raise TrainingError(
-                    f"the run in {folder} was started otherwise: {'; '.join(different)}. Give the "
-                    "options it was started with, or choose another --out"
+                    f"the run in {folder} was started with other options: {'; '.join(different)}; use the "
+                    "same options, or choose another --out"
                 )
         write_atomically(checkpoint / RUN, json.dumps(settings.to_dict(), indent=1).encode())
         try:

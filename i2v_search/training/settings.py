@@ -85,7 +85,7 @@ class TrainingSettings:
             if not low <= value <= high:
                 raise TrainingError(f"{name} is {value}; it must be from {low:g} to {high:g}")
         if self.frozen and self.model != "lite":
-            raise TrainingError(f"only model lite is trained with a frozen trunk, not {self.model}")
+            raise TrainingError(f"only model lite supports a frozen trunk, not {self.model}")
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""

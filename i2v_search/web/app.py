@@ -98,7 +98,7 @@ def create_app(collection: Collection, settings: ServerSettings) -> FastAPI:
 async def _page() -> Response:
     file = STATIC / "index.html"
     if not file.is_file():
-        raise Failure("not_found", "this installation has no page; the API is described at /api/v1/docs")
+        raise Failure("not_found", "this installation has no web page; see /api/v1/docs for the API")
     return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 

@@ -151,7 +151,7 @@ def morph_response(collection: Collection, found: Morph, uploads: Sequence[Uploa
 
 
 def tag_models(tags: Sequence[Tag]) -> list[TagModel]:
-    """Tags, the most probable first."""
+    """Tags, most probable first."""
     ordered = sorted(tags, key=lambda tag: (-tag.probability, tag.name))
     return [
         TagModel(name=tag.name, probability=round(tag.probability, 4), category=tag.category)
@@ -160,7 +160,7 @@ def tag_models(tags: Sequence[Tag]) -> list[TagModel]:
 
 
 def upload_tags(upload: Upload) -> list[TagModel]:
-    """Tags of an upload for the page, the most probable first."""
+    """Tags of an upload for the page, most probable first."""
     return tag_models([tag for tag in upload.encoded.tags if tag.probability >= TAG_THRESHOLD])[:UPLOAD_TAGS]
 
 
@@ -206,21 +206,21 @@ def _query(service: Service, collection: Collection, reference: ImageRef) -> Que
     """What the library takes for an image; an id or what `Collection.encode` saw, never a path."""
     if isinstance(reference, ById):
         if collection.store.position_of_id(reference.id) is None:
-            raise Failure("not_found", f"the collection holds no image {reference.id}")
+            raise Failure("not_found", f"no image in the collection has id {reference.id}")
         return reference.id
     number = service.shelf.image_with(reference.upload)
     if number is not None:
         return number
     upload = service.uploads.get(reference.upload)
     if not service.reader.made(upload):
-        raise Failure("upload_gone", "the collection has another encoder now; upload the picture again")
+        raise Failure("upload_gone", "the encoder of the collection has changed; upload the image again")
     return upload.encoded
 
 
 def _record(collection: Collection, number: int) -> ImageRecord:
     position = collection.store.position_of_id(number)
     if position is None:
-        raise Failure("not_found", f"the collection holds no image {number}")
+        raise Failure("not_found", f"no image in the collection has id {number}")
     return collection.store.record(position)
 
 

@@ -67,7 +67,9 @@ class _State(Collector):
         """Yield the metrics."""
         service = self._service
         pending = GaugeMetricFamily("i2v_search_pending", "Calls running or waiting.", labels=["pool"])
-        refused = CounterMetricFamily("i2v_search_refused", "Calls turned away: busy.", labels=["pool"])
+        refused = CounterMetricFamily(
+            "i2v_search_refused", "Calls refused because the server is busy.", labels=["pool"]
+        )
         for pool in service.pools:
             pending.add_metric([pool.name], pool.pending)
             refused.add_metric([pool.name], pool.refused)

@@ -23,7 +23,7 @@ def errors(*more: int) -> dict[int | str, dict[str, Any]]:
         if status in {429, 503}:
             found[status]["headers"] = {
                 "Retry-After": {
-                    "description": "seconds after which to try again",
+                    "description": "seconds to wait before the next try",
                     "schema": {"type": "integer"},
                 }
             }

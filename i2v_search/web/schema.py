@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from i2v_search.choices import MorphMethod
 
-ImageId = Annotated[int, Field(ge=0, lt=2**63, description="number of an image of the collection")]
+ImageId = Annotated[int, Field(ge=0, lt=2**63, description="image id")]
 UploadKey = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of an uploaded file, lower-case hex")
 ]
@@ -17,10 +17,10 @@ TagText = Annotated[
     Field(
         min_length=1,
         max_length=200,
-        description="a tag; a leading - excludes it; a name that begins with - is put in quotation marks",
+        description="tag; a leading - excludes it; a name that starts with - must be quoted",
     ),
 ]
-Rating = Annotated[str | None, Field(max_length=100, description="most probable rating of every result")]
+Rating = Annotated[str | None, Field(max_length=100, description="rating of every result")]
 Version = Annotated[str, Field(description="first 12 hex digits of the file's SHA-256")]
 
 
@@ -59,7 +59,7 @@ class ByUpload(Asked):
 ImageRef = ById | ByUpload
 
 Weight = Annotated[
-    float, Field(ge=-100, le=100, description="how much results should be like it; negative: unlike it")
+    float, Field(ge=-100, le=100, description="weight of the example; negative: results differ from it")
 ]
 
 
@@ -89,11 +89,11 @@ class FilterFields(ConditionFields):
         default=[], max_length=32, examples=[[{"id": 1}, {"id": 3, "weight": -0.5}]]
     )
     min_score: float | None = Field(default=None, ge=-1, le=1, examples=[0.1])
-    tag_weight: float = Field(default=0.0, ge=0, le=1, description="share of the tags in the score")
+    tag_weight: float = Field(default=0.0, ge=0, le=1, description="weight of the tags in the score")
     diverse: float | None = Field(
-        default=None, ge=0, le=1, description="1: the plain order; 0: as unlike one another as can be"
+        default=None, ge=0, le=1, description="1: plain order; 0: as different from one another as possible"
     )
-    copies: bool = Field(default=False, description="show copies too, not one for all of a picture")
+    copies: bool = Field(default=False, description="include copies of the same picture")
 
 
 class SearchRequest(FilterFields):
@@ -109,9 +109,9 @@ class HitModel(Given):
     rank: int = Field(description="1 for the best", examples=[1])
     id: ImageId
     path: str = Field(description="relative to the image folder", examples=["birds/owl.png"])
-    score: float | None = Field(description="null where nothing was ranked", examples=[0.72])
+    score: float | None = Field(description="null without ranking", examples=[0.72])
     tags: list[str] = Field(description="tags shared with the query, the rarest first")
-    copies: int = Field(description="other images of the same picture that are left out for it")
+    copies: int = Field(description="number of other copies of the same picture that are not listed")
     width: int
     height: int
     version: Version
@@ -123,7 +123,7 @@ class SearchResponse(Given):
     hits: list[HitModel]
     more: bool = Field(description="whether there is a next page")
     seconds: float
-    query: str = Field(description="what was asked, for people")
+    query: str = Field(description="the query in words")
 
 
 class TagModel(Given):
@@ -156,7 +156,7 @@ class ImageModel(Given):
     width: int
     height: int
     bytes: int
-    tags: list[TagModel] = Field(description="the most probable first")
+    tags: list[TagModel] = Field(description="most probable first")
     rating: str | None
     version: Version
 
@@ -167,7 +167,7 @@ class UploadModel(Given):
     upload: UploadKey = Field(examples=[_KEY])
     width: int
     height: int
-    id: ImageId | None = Field(description="of the same file in the collection")
+    id: ImageId | None = Field(description="id of the same file in the collection")
     tags: list[TagModel]
 
 
@@ -186,9 +186,9 @@ class CollectionModel(Given):
     encoder: str
     dimension: int
     similarity: str
-    tags: int = Field(description="number of different tags")
+    tags: int = Field(description="number of distinct tags")
     ratings: list[str]
-    has_graph: bool = Field(description="whether methods geodesic and minimax can be used")
+    has_graph: bool = Field(description="whether methods geodesic and minimax are available")
     upload_limits: UploadLimits
 
 
@@ -206,10 +206,12 @@ class MorphRequest(Asked):
     a: ImageRef = Field(examples=[{"id": 1}])
     b: ImageRef = Field(examples=[{"id": 30}])
     via: list[ImageRef] = Field(default=[], max_length=8, examples=[[]])
-    steps: int | None = Field(default=4, ge=0, le=60, description="images between A and B; null: as it needs")
+    steps: int | None = Field(
+        default=4, ge=0, le=60, description="number of images between A and B; null: automatic"
+    )
     method: MorphMethod = "gradual"
     exclude: list[ImageId] = Field(
-        default=[], max_length=1000, description="images to go around; unknown ones are passed over"
+        default=[], max_length=1000, description="images to avoid; unknown ids are ignored"
     )
     tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
     rating: Rating = Field(default=None, examples=[None])
@@ -221,8 +223,8 @@ class StopModel(Given):
     id: ImageId | None
     upload: UploadKey | None
     path: str
-    hop: float = Field(description="angle from the image before, in radians")
-    progress: float = Field(description="how much of the way lies behind it, from 0 to 1")
+    hop: float = Field(description="angle to the previous image, in radians")
+    progress: float = Field(description="position on the path, from 0 to 1")
     tags: list[str]
     waypoint: bool
     width: int
@@ -238,7 +240,7 @@ class QualityModel(Given):
     mean_hop: float
     bottleneck: float | None = Field(description="smallest possible largest hop, with any number of images")
     regret: float | None = Field(description="largest hop over the bottleneck")
-    monotonicity: float = Field(description="share of the hops that lead on towards B")
+    monotonicity: float = Field(description="fraction of the hops that lead towards B")
     near_duplicates: int
 
 
@@ -265,7 +267,7 @@ class MapModel(Given):
     """The collection in two dimensions."""
 
     method: str = Field(examples=["tsne"])
-    explained: str = Field(description="how far it can be believed, for people")
+    explained: str = Field(description="how reliable the map is, in words")
     images: list[MapPoint]
 
 
@@ -284,9 +286,9 @@ class Waiting(Given):
 class ErrorDetail(Given):
     """What went wrong."""
 
-    code: str = Field(description="stable, for programs", examples=["not_found"])
-    message: str = Field(description="for people")
-    request_id: str = Field(description="the same as in the header X-Request-ID, and in the log")
+    code: str = Field(description="stable error code", examples=["not_found"])
+    message: str = Field(description="message in words")
+    request_id: str = Field(description="request id, as in the header X-Request-ID and the log")
 
 
 class ErrorModel(Given):

@@ -77,17 +77,17 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
             raise ServerError(
-                f"{self.host} can be reached by others, and without a token anybody could search; "
-                "give one with --token or I2V_SEARCH_TOKEN, or listen on 127.0.0.1"
+                f"{self.host} is reachable from other machines and requires a token; set one with --token "
+                "or I2V_SEARCH_TOKEN, or listen on 127.0.0.1"
             )
         if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):
             raise ServerError(
-                f"a token needs at least {SHORTEST_TOKEN} ASCII characters, this one has {len(self.token)}; "
+                f"the token must have at least {SHORTEST_TOKEN} ASCII characters, not {len(self.token)}; "
                 'make one: python3 -c "import secrets; print(secrets.token_urlsafe())"'
             )
         for origin in self.allow_origins:
             if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
-                raise ServerError(f"an origin looks like https://example.org, not {origin!r}")
+                raise ServerError(f"an origin must be of the form https://example.org, not {origin!r}")
         least = {"workers": 1, "max_upload_bytes": 1, "max_upload_pixels": 1, "connections": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:

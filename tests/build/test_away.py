@@ -66,7 +66,7 @@ def test_nothing_changes_while_the_image_folder_is_away(
     Collection.build(directory, [images], encoder=GridEncoder())
     before = files_of(directory)
     (tmp_path / "disk").rename(tmp_path / "unplugged")
-    with pytest.raises(SourceError, match=r"is not there.*connect its disk.*i2v-search relocate"):
+    with pytest.raises(SourceError, match=r"does not exist.*connect its disk.*i2v-search relocate"):
         write(directory, other)
     assert files_of(directory) == before
     (tmp_path / "unplugged").rename(tmp_path / "disk")
@@ -84,7 +84,7 @@ def test_a_recipe_does_not_take_an_absent_folder_for_a_moved_one(tmp_path: Path)
     before = files_of(tmp_path / "c")
     images.rename(tmp_path / "away")
     recipe.write_text('collection = "c"\n[images]\nsources = ["new"]\n')
-    with pytest.raises(SourceError, match="is not there"):
+    with pytest.raises(SourceError, match="does not exist"):
         Collection.from_recipe(recipe)
     assert files_of(tmp_path / "c") == before
 
@@ -127,7 +127,7 @@ def test_a_link_to_a_folder_whose_disk_is_away_keeps_its_images(
     counts, told = extract(directory, images)
     assert counts["removed"] == 1
     assert len(told) == 1
-    assert "which is not there; its images stay" in next(iter(told.values()))
+    assert "which does not exist; its images are kept" in next(iter(told.values()))
     assert {**ids_of(directory), "0001.png": before["0001.png"]} == before
     (tmp_path / "gone").rename(disk)
     assert extract(directory, images) == ({"unchanged": len(before) - 1}, {})
@@ -192,7 +192,7 @@ def test_a_mount_point_whose_disk_is_away_keeps_its_images(
     for _ in range(2):
         counts, told = extract(directory, images)
         assert (counts, list(told)) == ({"unchanged": 2}, ["usb"])
-        assert "no disk is mounted" in told["usb"]
+        assert "its disk is not mounted" in told["usb"]
         assert ids_of(directory) == before
     # Images copied to the machine itself: an ordinary folder from now on.
     shutil.copytree(tmp_path / "away", disk, dirs_exist_ok=True)
@@ -212,7 +212,7 @@ def test_an_image_folder_that_is_an_empty_mount_point_is_away(
     images.rename(tmp_path / "away")
     images.mkdir()
     mounted.clear()
-    with pytest.raises(SourceError, match="is not there"):
+    with pytest.raises(SourceError, match="does not exist"):
         extract(directory, draw_folder(tmp_path / "other", 2))
 
 
@@ -245,7 +245,7 @@ def test_a_disk_that_is_unmounted_keeps_its_images(tmp_path: Path) -> None:
     )
     assert done.stdout.splitlines() == [
         "({'encoded': 4}, {})",
-        "({'unchanged': 2}, {'usb': 'no disk is mounted there any more; its images stay'})",
+        "({'unchanged': 2}, {'usb': 'its disk is not mounted; its images are kept'})",
     ]
 
 
@@ -265,7 +265,7 @@ def test_absurd_paths_are_looked_at_too(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", 1)
     places = Places(tmp_path)
     for path in ("a/" * 8000 + "b.png", "nul\0/b.png", f"a.zip{ARCHIVE_SEPARATOR * 3}b.png", "../x/b.png"):
-        assert places.away(path) is None or "cannot be looked at" in places.away(path).reason  # type: ignore[union-attr]
+        assert places.away(path) is None or "cannot be accessed" in places.away(path).reason  # type: ignore[union-attr]
     assert places.is_there("a.png")
     assert not places.is_there("b.png")
     assert not places.is_there("nul\0/b.png")

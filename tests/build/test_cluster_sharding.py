@@ -63,7 +63,7 @@ def test_members_of_a_tar_stay_together_and_those_of_a_zip_do_not_have_to(a: str
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "1/100001", "-1/4", "1/4/2", "", "١/٢"])
 def test_what_is_no_shard_is_refused(text: str) -> None:
-    with pytest.raises(QueryError, match="a shard is I/N"):
+    with pytest.raises(QueryError, match="a shard must be I/N"):
         Shard.parse(text)
 
 
@@ -227,7 +227,7 @@ def test_a_watcher_tells_what_is_done_and_by_how_many(job: ShardJob) -> None:
 def test_a_shard_that_kills_its_workers_is_given_up(job: ShardJob) -> None:
     for number in range(MAX_ATTEMPTS):
         job.place(1).with_name(f".{job.place(1).name}.dead{number}").mkdir()
-    with pytest.raises(ClusterError, match=r"has ended 8 workers.*--shard 1/2"):
+    with pytest.raises(ClusterError, match=r"has terminated 8 workers.*--shard 1/2"):
         work(job, 1)
     assert work(job, 2).extraction.encoded > 0
 
@@ -300,7 +300,7 @@ def test_a_worker_with_another_encoder_refuses(job: ShardJob, monkeypatch: pytes
 def test_a_worker_that_does_not_see_the_folder_says_so(job: ShardJob, tmp_path: Path) -> None:
     (tmp_path / "shards").rename(tmp_path / "elsewhere")
     row = ShardWorker(job)({"shard": 1})
-    with pytest.raises(ClusterError, match="where every machine sees them under the same path"):
+    with pytest.raises(ClusterError, match="must have the same path on every machine"):
         raise Failure(row["kind"], tuple(row["arguments"])).as_error()
 
 
@@ -342,7 +342,7 @@ def test_the_command_makes_a_shard(tmp_path: Path, loaded: list[GridEncoder]) ->
     ("options", "told"),
     [
         (["--shard", "1/2", "--cluster", "local"], "either --shard or --cluster"),
-        (["--workers", "2"], "goes with --cluster"),
+        (["--workers", "2"], "requires --cluster"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(

@@ -229,12 +229,12 @@ def test_an_empty_collection_gives_empty_files(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("all.txt", {}, "end the name"),
+        ("all.txt", {}, "the file name must end in"),
         ("all.csv", {"pca": 2}, "option pca"),
         ("all.h5", {"raw": True}, "option raw"),
         ("all.npy", {"virtual": True}, "option virtual"),
         ("all.h5", {"unit": True}, "option unit"),
-        ("all.npy", {"unit": True, "pca": 2}, "choose one"),
+        ("all.npy", {"unit": True, "pca": 2}, "use either pca or unit"),
         ("all.npy", {"pca": DIMENSION + 1}, "cannot reduce"),
         ("all.h5", {"pca": 0}, "cannot reduce"),
     ],
@@ -251,7 +251,7 @@ def test_a_collection_does_not_lose_its_own_files(store: FeatureStore) -> None:
     part = store.parts[0].path
     before = part.read_bytes()
     for name in (part.name, "features-00099.h5"):
-        with pytest.raises(QueryError, match="keep for themselves"):
+        with pytest.raises(QueryError, match="reserved file name"):
             export_store(store, store.directory / name)
     assert part.read_bytes() == before
 

@@ -344,7 +344,7 @@ def test_archives_are_synchronised_like_folders(
     # A folder does not look into its archives: they do not count as gone.
     alone = library.extract()
     assert (alone.unchanged, alone.removed) == (5, 0)
-    assert "name archives themselves" in str(*alone.not_read)
+    assert "give archives by name" in str(*alone.not_read)
     draw_folder(library.images / "packed", 2, first=10)
     pack(library.images / "packed", archive)
     shutil.rmtree(library.images / "packed")
@@ -554,7 +554,7 @@ def test_captions_and_nested_tags_files_are_stored(library: Library) -> None:
     assert library.tags("0000.png") == {Tag("kohyatag"), Tag("long hair")}
     assert library.tags("0001.png") == {Tag("hydrustag"), Tag("someone", 1.0, "artist")}
     assert library.tags("sub/0010.png") == {Tag("subtag")}
-    assert [str(item) for item in told] == ["1 line of sub/tags.jsonl (there is no file 'no.png')"]
+    assert [str(item) for item in told] == ["1 line of sub/tags.jsonl (file 'no.png' does not exist)"]
     (library.images / "0002.txt").write_text("new")
     again = library.extract()
     assert (again.unchanged, again.refreshed, again.not_read) == (5, 1, told)

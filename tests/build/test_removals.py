@@ -215,7 +215,7 @@ def test_a_damaged_list_is_dropped_and_said(art: Art) -> None:
     with pytest.raises(CollectionDamagedError, match="verify --repair"):
         art.build()
     (damage,) = Collection.repair(art.directory).damages
-    assert "the next build takes it in again" in damage.problem
+    assert "the next build adds them again" in damage.problem
     assert art.open().verify() == ()
     assert art.build() == {"unchanged": 4, "restored": 1}
 

@@ -99,7 +99,7 @@ def test_a_damaged_id_is_put_right(store: Path, row: int, at: int, mask: int) ->
     [
         ("missing", lambda path: path.unlink()),
         ("truncated", lambda path: path.write_bytes(path.read_bytes()[:4000])),
-        ("not a file of i2v-search", lambda path: path.write_bytes(bytes(20_000))),
+        ("not an i2v-search file", lambda path: path.write_bytes(bytes(20_000))),
         ("not a regular file", lambda path: (path.unlink(), path.mkdir())),
         ("empty", lambda path: path.write_bytes(b"")),
     ],
@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_read_is_dropped_whole(
         FeatureStore(store)
     done = repair_collection(store)
     assert name in done.damages[0].problem
-    assert "6 images are lost: build again from the folder" in done.damages[0].problem
+    assert "6 images are lost; build from the folder again" in done.damages[0].problem
     assert (done.lost_rows, done.lost, done.complete) == (6, (), False)
     left = {number: row for number, row in rows.items() if not 6 <= number < 12}
     assert live_rows(store) == left
@@ -197,7 +197,7 @@ def test_a_tag_name_that_cannot_be_read_goes(store: Path, name: str, at: int, ma
     images, had = len(live_rows(store)), FeatureStore(store).tag_counts()["common"]
     flip(part_path(store, 0), offset(store, 0, name) + at, mask)
     done = repair_collection(store)
-    assert "1 tag names are lost, 6 images had one" in done.damages[0].problem
+    assert "1 tag names are lost, which 6 images had" in done.damages[0].problem
     assert len(live_rows(store)) == images
     assert FeatureStore(store).tag_counts() == {"common": had - 4}
 

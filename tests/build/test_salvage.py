@@ -70,7 +70,7 @@ def test_bytes_behind_a_file_lose_nothing(store: Path, number: int) -> None:
     done = repair_collection(store)
     assert done.complete
     assert "too long" in done.damages[0].problem
-    assert "its rows are intact; written anew" in done.damages[0].problem
+    assert "its rows are intact; rewritten" in done.damages[0].problem
     assert live_rows(store) == rows
 
 
@@ -131,7 +131,7 @@ def test_a_file_under_another_name_is_found(store: Path, name: str, behind: byte
     assert "is missing" in refused(store)
     done = repair_collection(store)
     assert done.complete
-    assert f"it has the name {name} now" in done.damages[0].problem
+    assert f"renamed to {name}" in done.damages[0].problem
     assert live_rows(store) == rows
 
 
@@ -262,7 +262,7 @@ def test_the_list_of_removed_images_is_put_back(store: Path, how: str) -> None:
         path.rename(store / "removed.npy")
     done = repair_collection(store)
     assert done.complete
-    assert "its content is intact, written anew" in done.damages[0].problem
+    assert "its content is intact; rewritten" in done.damages[0].problem
     assert live_rows(store) == rows
 
 

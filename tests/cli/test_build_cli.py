@@ -36,7 +36,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     count = len(FeatureStore(kept))
     assert 0 < count < 9
     assert " ".join(done.stderr.split()) == (
-        f"stopped: {kept} keeps {count} images; run the same command again to go on"
+        f"stopped: {kept} keeps {count} images; run the same command again to continue"
     )
     encoder = GridEncoder()
     monkeypatch.setattr("i2v_search.build.features.load_encoder", lambda *_: encoder)
@@ -51,7 +51,7 @@ def test_ctrl_c_before_anything_was_written(tmp_path: Path, monkeypatch: pytest.
     images = draw_folder(tmp_path / "art", 1)
     monkeypatch.setattr("i2v_search.build.features.load_encoder", stop)
     done = CliRunner().invoke(app, ["build", str(images), "-c", str(tmp_path / "c")])
-    assert (done.exit_code, done.stderr) == (130, "stopped before anything was written\n")
+    assert (done.exit_code, done.stderr) == (130, "stopped; nothing was written\n")
 
 
 def test_an_index_that_is_there_is_not_told_of_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_an_index_that_is_there_is_not_told_of_again(tmp_path: Path, monkeypatch
     monkeypatch.setattr("i2v_search.build.features.load_encoder", lambda *_: GridEncoder())
     arguments = ["build", str(images), "-c", kept, "--kind", "codes"]
     first, second = (CliRunner().invoke(app, arguments).stdout for _ in range(2))
-    assert "time to build" in first
+    assert "build time" in first
     assert second.splitlines() == [f"300 images in {kept}: 0 encoded, 300 unchanged"]
     draw(images / "new.png", 1000)
-    assert "time to build" in CliRunner().invoke(app, arguments).stdout
+    assert "build time" in CliRunner().invoke(app, arguments).stdout

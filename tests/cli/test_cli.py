@@ -144,7 +144,7 @@ def test_search_by_tags_needs_no_image(built: Path) -> None:
     assert all("birds" in hit["tags"] for hit in found["hits"])
     done = run("search", cwd=built)
     assert done.returncode == 2
-    assert "nothing to rank by: give a query, or tags" in done.stderr
+    assert "nothing to rank by; give a query, or at least one tag" in done.stderr
 
 
 def test_the_threshold_of_the_command_is_that_of_the_library() -> None:
@@ -178,7 +178,10 @@ def test_search_for_each_query(built: Path) -> None:
     assert "vectors.npy[1]" in shown
     with Image.open(built / "each.png") as sheet:
         assert sheet.height > sheet.width > 400
-    for wrong, message in (((), "--each needs a QUERY"), (("0", "--weights", "2"), "leave it or --each out")):
+    for wrong, message in (
+        ((), "--each requires a QUERY"),
+        (("0", "--weights", "2"), "use either --weights or --each"),
+    ):
         done = run("search", *wrong, "--each", cwd=built)
         assert done.returncode == 2
         assert message in done.stderr
@@ -198,7 +201,7 @@ def test_search_writes_pictures(built: Path) -> None:
         assert sheet.width > 1000
     done = run("search", "0", "--sheet", "out/sheet.odd", cwd=built)
     assert done.returncode == 2
-    assert "end the name in .png, .jpg or .webp" in done.stderr
+    assert "the file name must end in .png, .jpg or .webp" in done.stderr
 
 
 def test_add_remove_info_verify(tmp_path: Path) -> None:
@@ -234,25 +237,33 @@ def test_extract_leaves_the_index_to_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["search", "0", "-c", "nowhere"], 1, "no collection at nowhere; make one with: i2v-search build"),
+        (["search", "0", "-c", "nowhere"], 1, "no collection at nowhere; build one with: i2v-search build"),
         (["search", "99999"], 2, "no image of the collection has id 99999"),
-        (["search", "nothing.png"], 2, "neither an id nor a path in the collection nor a file"),
+        (["search", "nothing.png"], 2, "not an id, a path in the collection or a file"),
         (["search", "0", "--tags", "birdz"], 2, "did you mean 'bird"),
         (["morph", "0", "0"], 1, "same"),
         (["morph", "0", "1", "--steps", "500"], 1, "500"),
         (["build"], 2, "give either IMAGES or --recipe FILE"),
         (["build", "nowhere"], 1, "nowhere"),
-        (["build", "--recipe", "x.toml", "-c", "y"], 2, "--recipe says that itself: leave out --collection"),
-        (["build", "--recipe", "x.toml", "--kind", "pca", "--strict"], 2, "leave out --kind and --strict"),
-        (["search", "0", "--json", "-f"], 2, "choose one of --json and --paths-only"),
+        (["build", "--recipe", "x.toml", "-c", "y"], 2, "--recipe cannot be combined with --collection"),
+        (
+            ["build", "--recipe", "x.toml", "--kind", "pca", "--strict"],
+            2,
+            "cannot be combined with --kind and --strict",
+        ),
+        (["search", "0", "--json", "-f"], 2, "use either --json or --paths-only"),
         (["export", "x.h5", "--raw"], 2, "option raw is for .npy and .csv"),
-        (["tag", ".", "--raw"], 2, "--raw goes with --csv"),
-        (["build", "--recipe", "none.toml"], 2, "no recipe at none.toml"),
+        (["tag", ".", "--raw"], 2, "--raw requires --csv"),
+        (["build", "--recipe", "none.toml"], 2, "recipe none.toml does not exist"),
         (["remove", "77777"], 2, "holds no image '77777'"),
         (["add", "empty.png"], 1, "empty.png"),
         (["search", "0", "--top", "0"], 2, "--top"),
         (["nonsense"], 2, "No such command"),
-        (["build", ".", "--batch-size", "many"], 2, "--batch-size is a number from 1 on, or auto"),
+        (
+            ["build", ".", "--batch-size", "many"],
+            2,
+            "--batch-size must be a whole number of at least 1, or auto",
+        ),
     ],
 )
 def test_errors_say_what_to_do_in_one_line(

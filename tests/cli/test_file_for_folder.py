@@ -33,5 +33,5 @@ def test_a_file_is_named(
         main()
     assert ended.value.code == 1
     said = capsys.readouterr().err
-    assert "notes.txt is a file, and a collection is a folder; name another place" in said
+    assert "notes.txt is a file, not a collection folder; choose another" in said
     assert (tmp_path / "notes.txt").read_text() == "mine"

@@ -175,13 +175,13 @@ def test_pictures_are_written_and_told(walk: Walk, ends: tuple[int, int], tmp_pa
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--steps", "many"], 2, "--steps is a number from 0 on, or auto, not 'many'"),
-        (["--steps", "1001"], 1, "a morph cannot have 1001 intermediates; ask for 0 to 1,000"),
+        (["--steps", "many"], 2, "--steps must be a whole number of at least 0, or auto, not 'many'"),
+        (["--steps", "1001"], 1, "a morph cannot have 1001 intermediates; use 0 to 1,000"),
         (["--animation", "film.mp4"], 2, "--animation must end in .webp or .gif, not 'film.mp4'"),
         (["--method", "fade"], 2, "--method"),
-        (["--strip", "strip.odd"], 2, "end the name in .png, .jpg or .webp"),
+        (["--strip", "strip.odd"], 2, "the file name must end in .png, .jpg or .webp"),
         (["--avoid", "77777"], 2, "holds no image '77777'"),
-        (["--via", "nothing.png"], 2, "neither an id nor a path in the collection nor a file"),
+        (["--via", "nothing.png"], 2, "not an id, a path in the collection or a file"),
         (["--tags", "birdz"], 2, "did you mean 'bird"),
     ],
 )
@@ -209,21 +209,21 @@ def test_the_words_below_follow_from_the_numbers(
 ) -> None:
     morph = sample_collection.morph(*ends, steps=3)
     plain = with_quality(morph, hops=(0.5, 1.0, 0.5, 0.5), bottleneck=1.0, monotonicity=1.0, hub_share=0.0)
-    assert quality_lines(plain)[0] == "Largest hop 57° (1 to 2): as small as on any walk between the two."
-    assert quality_lines(plain)[1].endswith("ms; every hop leads on towards B.")
+    assert quality_lines(plain)[0] == "Largest hop 57° (1 to 2), the smallest possible between the two."
+    assert quality_lines(plain)[1].endswith("ms; every hop leads towards B.")
     worse = with_quality(plain, bottleneck=0.8, monotonicity=0.75, near_duplicates=1, hub_share=1 / 3)
     assert "1.25 times the smallest possible (46°, with any number of images)." in quality_lines(worse)[0]
     assert quality_lines(worse)[1].endswith(
-        "1 of 4 hops leads back towards A; 1 pair is nearly the same picture; 1 image turns up on many walks."
+        "1 of 4 hops leads back towards A; 1 pair of near copies; 1 image occurs on many morphs."
     )
     unknown = with_quality(plain, bottleneck=None, near_duplicates=2, hub_share=2 / 3, monotonicity=0.5)
     assert quality_lines(unknown)[0] == "Largest hop 57° (1 to 2), the mean 36°."
     assert quality_lines(unknown)[1].split("; ")[1:] == [
         "2 of 4 hops lead back towards A",
-        "2 pairs are nearly the same picture",
-        "2 images turn up on many walks.",
+        "2 pairs of near copies",
+        "2 images occur on many morphs.",
     ]
     print_morph(replace(plain, gaps=2))
-    assert "jumps over 2 gaps that no image of the collection fills" in capsys.readouterr().out
+    assert "crosses 2 gaps that no image of the collection fills" in capsys.readouterr().out
     print_morph(replace(plain, gaps=1))
     assert "jumps over a gap that no image of the collection fills" in capsys.readouterr().out

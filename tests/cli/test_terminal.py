@@ -208,7 +208,7 @@ def test_names_reach_programs_as_they_are(run: Run, evil: Path) -> None:
         assert sorted(out) == sorted(b"".join(file + ending for file in files))
     assert set(run("search", "1", "-0", "--include-query", "-k", "20").out.split(b"\0")) == files | {b""}
     refused = run("search", "1", "-0", "--json")
-    assert (refused.code, b"choose one of --json and --paths-only" in refused.err) == (2, True)
+    assert (refused.code, b"use either --json or --paths-only" in refused.err) == (2, True)
 
 
 def test_copies_are_moved_by_their_names_whatever_is_in_them(

@@ -49,7 +49,7 @@ def test_relocate(worn: Path, tmp_path: Path) -> None:
     count = len(Collection.open(worn))
     said = run("relocate", images, tmp_path / "new", "-c", worn)
     assert said.exit_code == 0
-    assert f"{count} images moved, {count - 1} of them are there" in said.output
+    assert f"{count} images moved, {count - 1} of them found" in said.output
     assert "1 are missing" in said.output
     again = run("relocate", tmp_path / "new", tmp_path / "gone", "-c", worn, "--force", "--json")
     assert json.loads(again.stdout)["missing"] == count
@@ -62,8 +62,8 @@ def test_verify_and_repair(worn: Path) -> None:
     assert found.exit_code == 1
     repaired = run("verify", "--repair", "-c", worn)
     assert repaired.exit_code == 1  # an image was lost
-    assert f"1 images lost; build again from the folder:\n  0 {lost}" in repaired.output
-    assert "The index was built again." in repaired.output
+    assert f"1 images lost; to restore them, build from the folder again:\n  0 {lost}" in repaired.output
+    assert "The index was rebuilt." in repaired.output
     assert "every file matches its checksum" in repaired.output
     again = run("verify", "--repair", "-c", worn, "--json")
     assert again.exit_code == 0

@@ -152,7 +152,7 @@ def test_the_name_of_a_file_is_enough_to_look_for_it_but_not_to_remove_it(tmp_pa
     assert art.search("0003.png", top=3).hits == art.search("two/0003.png", top=3).hits
     assert art.stored_path("0003.png") == "two/0003.png"
     assert art.morph("0003.png", "one/0001.png", steps=0).stops[0].path == "two/0003.png"
-    with pytest.raises(QueryError, match=r"'0001.png' may be any of 2 images: one/0001.png, two/0001.png"):
+    with pytest.raises(QueryError, match=r"'0001.png' matches 2 images: one/0001.png, two/0001.png"):
         art.search("0001.png")
     with pytest.raises(QueryError, match=r"holds no image '0003.png'"):
         art.remove("0003.png")

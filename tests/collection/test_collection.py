@@ -82,7 +82,7 @@ def test_a_directory_is_a_path_or_its_text(kind: type, collection: Collection) -
     [
         ("nowhere", "i2v-search build FOLDER --collection"),
         ("empty", "i2v-search build FOLDER --collection"),
-        ("file", "is a file, and a collection is a folder; name another place with --collection"),
+        ("file", "is a file, not a collection folder; choose another with --collection"),
     ],
 )
 def test_no_collection_is_an_error_that_says_what_to_do(place: str, advice: str, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_copies_of_a_picture_are_passed_over(method: MorphMethod, images: Path, 
 
 def test_an_unknown_method_is_an_error_that_names_the_known_ones(collection: Collection) -> None:
     with pytest.raises(
-        QueryError, match="no morph method is called 'fade'; known: gradual, geodesic, minimax, line"
+        QueryError, match="unknown morph method 'fade'; available: gradual, geodesic, minimax, line"
     ):
         collection.morph(0, 1, method="fade")  # type: ignore[arg-type]
 
@@ -421,7 +421,7 @@ def test_a_collection_of_one_image(images: Path, tmp_path: Path) -> None:
         collection.morph(*ends, steps=1, method="geodesic")
     for method in ("gradual", "line"):
         assert [stop.id for stop in collection.morph(*ends, steps=1, method=method).stops] == [None, 0, None]
-        with pytest.raises(MorphError, match="only 1 rows can be used"):
+        with pytest.raises(MorphError, match="only 1 rows are usable"):
             collection.morph(*ends, steps=2, method=method)
 
 
@@ -616,7 +616,7 @@ def test_another_encoder_is_refused(
     other.info = EncoderInfo(**{**GridEncoder.info.to_dict(), key: value})
     with pytest.raises(EncoderMismatchError, match=f"{key} '{value}' instead of") as caught:
         Collection.build(collection.directory, [images], encoder=other)
-    assert "use its own (grid), or build a new collection" in str(caught.value)
+    assert "use that one (grid), or build a new collection" in str(caught.value)
     assert Collection.open(collection.directory).search(1).hits
 
 

@@ -100,7 +100,7 @@ def test_opencv_reads_the_same_blobs(tmp_path: Path, model: str, style: str) -> 
         (b"\x00\x00", "expected a field number from 1 to 536870911, found 0"),
         (b"\x45\x00\x00", "expected 4 bytes in field 8, found 2"),
         (b"\xa0\x06\x01", r"expected a layer \(length-delimited\), found a varint field"),
-        (b"\x0a\x03net", "holds no layer with weights"),
+        (b"\x0a\x03net", "has no layer with weights"),
     ],
 )
 def test_a_damaged_message_is_named_by_its_offset(tmp_path: Path, content: bytes, expected: str) -> None:
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[list[object], str]] = {
         [*layer("f", "InnerProduct", [blob(BIAS)], "layer", nested(117, integer(6, 1)))],
         "keeps its weight transposed",
     ),
-    "three blobs": ([*layer("bn", "ReLU", [blob(BIAS)] * 3)], "holds more than a weight and a bias"),
+    "three blobs": ([*layer("bn", "ReLU", [blob(BIAS)] * 3)], "has more than a weight and a bias"),
     "no name": ([*layer("", "ReLU", [blob(BIAS)])], "expected a layer with a name"),
     "bad name": ([*nested(100, nested(1, [b"\xff\xfe"]))], "a layer's name in UTF-8"),
     "long name": ([*layer("n" * 5000, "ReLU", [blob(BIAS)])], "a layer's name of at most 4096 bytes"),
@@ -209,8 +209,8 @@ def test_an_npy_mean_is_read_whatever_its_layout(
         (np.full((3, 1, 1), np.nan, np.float32), "not finite"),
         (np.zeros((3, 0, 4), np.float32), "expected values"),
         (np.array([None, 1], object), "pickled objects are refused"),
-        (np.zeros((3, 1, 1), np.complex64), "no plain array of floats"),
-        (np.zeros((3, 1, 1), ">f4"), "no plain array of floats"),
+        (np.zeros((3, 1, 1), np.complex64), "not a plain array of floats"),
+        (np.zeros((3, 1, 1), ">f4"), "not a plain array of floats"),
     ],
 )
 def test_an_npy_that_is_no_mean_is_refused(tmp_path: Path, array: NDArray[np.generic], expected: str) -> None:

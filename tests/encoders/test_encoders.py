@@ -66,7 +66,7 @@ def test_built_in_encoders_are_known_and_lite_is_the_default() -> None:
 
 
 def test_an_unknown_encoder_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(EncoderError, match=r"no encoder is called 'big'; known: .*\blite\b"):
+    with pytest.raises(EncoderError, match=r"no encoder 'big'; available: .*\blite\b"):
         load_encoder("big")
 
 
@@ -109,7 +109,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_installed_package_adds_its_encoder(plugins: None) -> None:
     assert "plugged" in encoder_names()
     assert isinstance(load_encoder("plugged"), GridEncoder)
-    with pytest.raises(EncoderError, match="registered already"):
+    with pytest.raises(EncoderError, match="already registered"):
         register_encoder("plugged", grid_factory)
 
 

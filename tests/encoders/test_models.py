@@ -152,7 +152,7 @@ def test_hamming_compares_the_signs_of_centred_vectors(both: None, data: Path) -
 def test_the_tag_model_is_refused_where_features_are_needed_and_the_reverse(both: None, data: Path) -> None:
     with pytest.raises(EncoderError, match=r"'i2v-v2-tags' is a tag model.*--tagger i2v-v2-tags"):
         Collection.build(data / "c", [sample_directory() / "birds"], encoder="i2v-v2-tags")
-    with pytest.raises(EncoderError, match="no tagger is called 'i2v-v2'; known: i2v-v2-tags, lite"):
+    with pytest.raises(EncoderError, match="no tagger 'i2v-v2'; available: i2v-v2-tags, lite"):
         load_tagger("i2v-v2")
 
 
@@ -173,12 +173,12 @@ def test_a_file_with_both_heads_gives_two_models(data: Path) -> None:
 
 def test_the_wrong_list_of_tags_and_a_taken_name_are_refused(both: None, data: Path) -> None:
     file = data / "illust2vec_tag_ver200.caffemodel"
-    with pytest.raises(TagError, match="give its list of tags with --tags"):
+    with pytest.raises(TagError, match="give its tag list with --tags"):
         import_weights(file, name="other")
     (data / "short.json").write_text(json.dumps({"general": ["a", "b"]}))
     with pytest.raises(TagError, match="1539"):
         import_weights(file, name="other", companions=Companions(data / "short.json"))
-    with pytest.raises(EncoderError, match="is there already; choose --name"):
+    with pytest.raises(EncoderError, match="exists; choose another --name"):
         import_weights(file, companions=Companions(data / "tag_list.json"))
     assert [card.name for card in installed_models()] == ["i2v-v2", "i2v-v2-tags"]
     assert sorted(path.name for path in models.models_directory().iterdir()) == ["i2v-v2", "i2v-v2-tags"]
@@ -211,7 +211,7 @@ def test_a_changed_model_file_is_refused_and_a_removed_model_is_gone(both: None)
         load_encoder("i2v-v2")
     remove_model("i2v-v2")
     assert find_model("i2v-v2") is None
-    with pytest.raises(EncoderError, match="no encoder is called 'i2v-v2'"):
+    with pytest.raises(EncoderError, match="no encoder 'i2v-v2'"):
         load_encoder("i2v-v2")
     for name in ("../i2v-v2-tags", "", "nothing"):
         with pytest.raises(EncoderError):
@@ -450,7 +450,7 @@ def test_models_and_tag_on_the_command_line(data: Path) -> None:
     assert len(sidecars) == 14
     assert sidecars[0].read_text().count(",") == 2
     run("models", "remove", "i2v-v1-tags")
-    assert "No model is imported" in run("models", "list")
+    assert "No imported models" in run("models", "list")
 
 
 def test_an_onnx_model_on_the_command_line(data: Path) -> None:

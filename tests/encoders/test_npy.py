@@ -101,7 +101,7 @@ def test_an_array_has_a_few_dimensions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("descr", ["<f16", ">f4", "|O", "<i4", "<c8", "|b1", "<M8", "|V4"])
 def test_what_is_no_float_is_refused(descr: str, tmp_path: Path) -> None:
     content = npy(HEADER.replace("<f4", descr) % "(1,)" + "\n", bytes(16))
-    with pytest.raises(WeightsError, match="no plain array of floats"):
+    with pytest.raises(WeightsError, match="not a plain array of floats"):
         read_both_ways(content, tmp_path)
 
 

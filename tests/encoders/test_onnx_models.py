@@ -84,7 +84,7 @@ def test_whole_numbers_are_taken_as_they_are(tmp_path: Path) -> None:
     for change in ({"scale": 255}, {"mean": (1, 0, 0)}, {"std": (1, 1, 2)}):
         refused(
             file,
-            r"input is a tensor\(uint8\), for pixels of 0..255 as they are: leave out --scale",
+            r"input is a tensor\(uint8\), for raw pixels 0..255; omit --scale",
             VECTOR.model_copy(update=change),
         )
 
@@ -115,12 +115,12 @@ def test_an_output_that_needs_the_text_is_refused_and_others_are_named(tmp_path:
     file = mean_colours(tmp_path / "m.onnx", change=with_text_input)
     refused(
         file,
-        "similarity needs the inputs input_ids, pixels, but only an image is given; name one that needs a "
-        "single input: vector, scores, words",
+        "similarity needs the inputs input_ids, pixels, but only the image is available; choose one that "
+        "needs a single input: vector, scores, words",
         OnnxDescription(size=16, output="similarity"),
     )
     refused(file, "no output 'nothing'; it has vector", OnnxDescription(size=16, output="nothing"))
-    refused(file, r"\(n, 77\), which is no batch of images", OnnxDescription(size=16, output="words"))
+    refused(file, r"\(n, 77\), not a batch of images", OnnxDescription(size=16, output="words"))
 
 
 def test_an_output_without_its_batch_axis_is_one_image(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_an_output_without_its_batch_axis_is_one_image(tmp_path: Path) -> None:
         ({}, {"layout": "NHWC"}, "give --layout NCHW --input-size 16"),
         ({"size": 24}, {}, "give --layout NCHW --input-size 24"),
         ({"size": 24, "layout": "NHWC"}, {}, "give --layout NHWC --input-size 24"),
-        ({"batch": 0}, {}, "a batch of 0 images; export it with a free batch"),
+        ({"batch": 0}, {}, "a batch of 0 images; export it with a dynamic batch"),
         ({"dtype": TensorProto.BFLOAT16}, {}, "export it with float32|ONNX Runtime cannot load"),
         ({"dtype": TensorProto.BOOL}, {}, r"input is a tensor\(bool\).*export it with float32"),
     ],
@@ -189,10 +189,10 @@ def test_an_output_too_long_for_a_vector_is_refused_and_the_list_still_works(tmp
     file = mean_colours(tmp_path / "m.onnx", size=160, change=change)
     refused(
         file,
-        "'whole' has 76800 numbers for an image, at most 65536 are taken; name .* pooled .*it has vector",
+        "'whole' has 76800 numbers per image, the limit is 65536; choose .* pooled .*available: vector",
         OnnxDescription(size=160, output="whole"),
     )
-    assert "No model is imported" in run("models", "list").stdout
+    assert "No imported models" in run("models", "list").stdout
 
 
 def strings(graph: GraphProto) -> None:
@@ -222,8 +222,8 @@ def too_much_memory(graph: GraphProto) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (strings, "'bad' does not hold numbers; name another"),
-        (one_row, r"'bad' has shape \(1, 3\) for 2 images, not a row for each"),
+        (strings, "'bad' does not hold numbers; choose another"),
+        (one_row, r"'bad' has shape \(1, 3\) for 2 images, not one row per image"),
         (one_image_only, "ONNX Runtime cannot run the model: .*Reshape"),
         (too_much_memory, "ONNX Runtime cannot (run|load) the model: "),
     ],
@@ -271,9 +271,7 @@ def test_other_errors_than_those_of_onnx_runtime_stay_what_they_are(
 
 def test_a_model_that_never_ends_is_given_up(tmp_path: Path) -> None:
     file = mean_colours(tmp_path / "m.onnx", change=with_endless_loop)
-    with pytest.raises(
-        EncoderError, match=r"did not answer for two images in 8 s: it may never end; .*--seconds"
-    ):
+    with pytest.raises(EncoderError, match=r"did not finish two images in 8 s; .*--seconds"):
         import_onnx(file, name="m", description=VECTOR, seconds=8)
     assert installed_models() == []
 
@@ -364,7 +362,7 @@ def test_a_copied_model_is_itself(tmp_path: Path, place: Path) -> None:
 
 def test_a_folder_of_another_kind_is_not_replaced(tmp_path: Path, place: Path) -> None:
     (place / "m").mkdir(parents=True)
-    with pytest.raises(EncoderError, match=f"'m' is there already; choose --name, or delete {place / 'm'}"):
+    with pytest.raises(EncoderError, match=f"'m' exists; choose another --name, or delete {place / 'm'}"):
         import_onnx(mean_colours(tmp_path / "m.onnx"), name="m", description=VECTOR)
 
 
@@ -389,4 +387,4 @@ def test_numbers_that_make_no_input_are_refused(
 
 def test_a_foreign_model_without_a_description_is_told_how_to_describe_it(tmp_path: Path) -> None:
     found = run("models", "import", mean_colours(tmp_path / "m.onnx"), "--name", "m")
-    assert "describe any other model with --input-size" in str(found.exception)
+    assert "describe another model with --input-size" in str(found.exception)

@@ -157,7 +157,7 @@ def test_the_other_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"layer 'encode1' after conv6_3 ReLU is InnerProduct; .* conv6_4"):
         check_prototxt(write(tmp_path / "net", prototxt(feature)), tag)
     trunk = "\n".join(prototxt(feature).splitlines()[:-2])
-    with pytest.raises(WeightsError, match="lacks 'encode1', which the weights have"):
+    with pytest.raises(WeightsError, match="lacks 'encode1', which the weights contain"):
         check_prototxt(write(tmp_path / "net", trunk), feature)
 
 

@@ -164,8 +164,8 @@ HEADERS: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (damaged(b'{"\xff":1}'), "not valid JSON"),
     "deep": (damaged(b"[" * 100_000), "not valid JSON"),
     "long number": (damaged(b'{"a":' + b"9" * 10_000 + b"}"), "not valid JSON"),
-    "a list": (damaged([]), "no JSON object"),
-    "twice": (damaged(b'{"a":1,"a":1}'), "a name is there twice"),
+    "a list": (damaged([]), "not a JSON object"),
+    "twice": (damaged(b'{"a":1,"a":1}'), "duplicate name"),
     "metadata of numbers": (damaged({"__metadata__": {"a": 1}}), "must map text to text"),
     "no entry": (damaged({"a": 5}), "expected dtype, shape and data_offsets"),
     "more in an entry": (damaged({"a": entry() | {"x": 1}}), "expected dtype, shape and data_offsets"),
@@ -183,8 +183,8 @@ HEADERS: dict[str, tuple[bytes, str]] = {
     "too short for its shape": (damaged({"a": entry(shape=(2,))}), "in 4 bytes"),
     "a hole": (damaged({"a": entry(offsets=(4, 8))}, bytes(8)), "starts at byte"),
     "overlapping": (damaged({"a": entry(), "b": entry()}), "starts at byte"),
-    "data left over": (damaged({"a": entry()}, bytes(5)), "the file is cut or damaged"),
-    "data missing": (damaged({"a": entry()}, bytes(3)), "the file is cut or damaged"),
+    "data left over": (damaged({"a": entry()}, bytes(5)), "the file is truncated or damaged"),
+    "data missing": (damaged({"a": entry()}, bytes(3)), "the file is truncated or damaged"),
 }
 
 

@@ -122,7 +122,7 @@ def test_tag_keeps_captions_and_says_so(tmp_path: Path) -> None:
     assert code == 1
     assert "1 captions not written:" in said
     assert "/a.webp: a.txt is there already and stays" in said
-    assert "2 images share a name with another but for the ending" in said
+    assert "2 images differ from another only in the extension" in said
     assert (tmp_path / "a.txt").read_text() == "mine"
     assert sorted(file.name for file in tmp_path.glob("*.txt")) == ["a.txt", "pic.png.txt", "pic.webp.txt"]
     assert tag("--sidecar", "--append")[0] == 0
@@ -177,7 +177,7 @@ def test_text_as_editors_write_it(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(b"\xff\x00\x81", "UTF-8"), (b"a," * MAX_BYTES, "too many for a caption")]
+    ("content", "problem"), [(b"\xff\x00\x81", "UTF-8"), (b"a," * MAX_BYTES, "too large for a caption")]
 )
 def test_what_is_no_caption_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "a.txt").write_bytes(content)

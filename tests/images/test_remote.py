@@ -133,5 +133,5 @@ def test_a_url_that_leads_nowhere_is_an_error(url: str) -> None:
 
 @pytest.mark.parametrize("outside", [True, False])
 def test_a_url_in_a_collection_is_not_followed(tmp_path: Path, outside: bool, bucket: Any) -> None:
-    with pytest.raises(ImageError, match="not followed"):
+    with pytest.raises(ImageError, match="not fetched"):
         open_stored(tmp_path, "memory:///art/000/0000.png", allow_outside=outside)

@@ -385,10 +385,10 @@ def test_building_reports_progress(store: FeatureStore, small_blocks: None) -> N
     assert (indexing[-1], seen[0].total) == (len(store), len(store))
     stages = list(dict.fromkeys(step.stage for step in seen))
     assert stages == [
-        "learning components",
+        "computing components",
         "solving for components",
         "gathering a sample",
-        "learning the structure",
+        "training the index",
         "indexing",
         "searching exactly",
         "tuning",
@@ -468,7 +468,7 @@ def test_too_many_new_rows_are_refused_with_the_command_that_rebuilds_the_index(
     monkeypatch.setattr(files, "MAX_TAIL", 9)
     directory = save(build(own_store, "cosine")).directory
     append(directory, random_vectors(10, D, seed=9))
-    with pytest.raises(IndexStaleError, match="10 images were added") as caught:
+    with pytest.raises(IndexStaleError, match="10 images of") as caught:
         load_index(FeatureStore(directory))
     assert f"run: i2v-search index --collection {directory}" in str(caught.value)
 

@@ -156,14 +156,14 @@ def test_near_duplicates_are_left_out_while_others_are_left() -> None:
     assert gradual(space_of(crowd), 0, 3, 2).rows == (1, 4)
     # Asked for more than there are different ones, it takes them too.
     assert len(gradual(space_of(matrix, 3), 0, 4, 6).rows) == 6
-    with pytest.raises(MorphError, match="8 intermediates asked for, but only 7"):
+    with pytest.raises(MorphError, match="8 intermediates requested, but only 7"):
         gradual(space_of(matrix, 3), 0, 4, 8)
 
 
 def test_exact_copies_are_never_taken() -> None:
     matrix = arc(0.0, 0.5, 1.0, 0.5, 0.0, 1.0)
     assert gradual(space_of(matrix, 3), 0, 2, 1).rows == (1,)
-    with pytest.raises(MorphError, match="only 1 rows can be used"):
+    with pytest.raises(MorphError, match="only 1 rows are usable"):
         gradual(space_of(matrix, 3), 0, 2, 2)
 
 
@@ -202,5 +202,5 @@ def test_a_filter_that_cuts_the_graph_leaves_the_great_circle() -> None:
 def test_no_steps_is_no_intermediate() -> None:
     assert gradual(space_of(arc(0.0, 0.5, 1.0)), 0, 2, 0).rows == ()
     for steps in (-1, 1001):
-        with pytest.raises(MorphError, match=f"cannot have {steps} intermediates; ask for 0 to 1,000"):
+        with pytest.raises(MorphError, match=f"cannot have {steps} intermediates; use 0 to 1,000"):
             gradual(space_of(arc(0.0, 0.5, 1.0)), 0, 2, steps)

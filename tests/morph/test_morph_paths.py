@@ -279,10 +279,10 @@ def test_densifying_never_makes_the_largest_hop_longer() -> None:
 @both_methods
 def test_too_few_rows_is_an_error_that_counts_them(method: Method) -> None:
     matrix = random_rows(6, 3)
-    with pytest.raises(MorphError, match="5 intermediates asked for, but only 4 rows"):
+    with pytest.raises(MorphError, match="5 intermediates requested, but only 4 rows"):
         method(space_of(matrix), 0, 1, 5)
     with_duplicates = np.concatenate([matrix, matrix])
-    with pytest.raises(MorphError, match="5 intermediates asked for, but only 4 rows"):
+    with pytest.raises(MorphError, match="5 intermediates requested, but only 4 rows"):
         method(space_of(with_duplicates), 0, 1, 5)
 
 
@@ -324,7 +324,7 @@ def test_rows_that_are_gone_are_no_intermediates(method: Method) -> None:
     network = follow(rows, Network.of(build_graph(rows, 2)), np.arange(11), alive, k=2)
     space = MorphSpace(rows, network, alive=alive)
     assert method(space, 0, 10, 7).rows == (1, 2, 4, 5, 6, 8, 9)
-    with pytest.raises(MorphError, match="8 intermediates asked for, but only 7 rows"):
+    with pytest.raises(MorphError, match="8 intermediates requested, but only 7 rows"):
         method(space, 0, 10, 8)
 
 
@@ -343,7 +343,7 @@ def test_allowed_rows_that_fall_apart_are_bridged_and_reported() -> None:
 @both_methods
 def test_nothing_allowed_is_an_error(method: Method) -> None:
     space = space_of(random_rows(20, 4), 3)
-    with pytest.raises(MorphError, match="loosen the filters"):
+    with pytest.raises(MorphError, match="relax the filters"):
         method(space, 0, 1, 3, allowed=np.zeros(20, np.bool_))
 
 
@@ -414,7 +414,7 @@ def test_wrong_ends_steps_and_masks_are_refused(method: Method) -> None:
 
 def test_a_geodesic_needs_a_fitting_graph_and_a_positive_power() -> None:
     space, other = space_of(random_rows(10, 4), 3), space_of(random_rows(9, 4), 3)
-    with pytest.raises(MorphError, match="needs the k-NN graph"):
+    with pytest.raises(MorphError, match="requires the neighbour graph"):
         geodesic(MorphSpace(space.rows), 0, 1, 2)
     with pytest.raises(MorphError, match="graph has 9 rows, the collection 10"):
         geodesic(MorphSpace(space.rows, other.network), 0, 1, 2)

@@ -93,7 +93,7 @@ def test_no_leg_takes_a_copy_of_what_another_shows(name: str, copies: int) -> No
 
 def test_where_only_copies_are_left_there_is_no_path() -> None:
     matrix = arc(*np.linspace(0, 1, 5), *np.linspace(0, 1, 5))
-    with pytest.raises(MorphError, match="rows can be used"):
+    with pytest.raises(MorphError, match="rows are usable"):
         route(space_of(matrix), [0, 2, 4], 4, "line")
 
 
@@ -110,9 +110,9 @@ def test_without_a_number_each_leg_chooses() -> None:
 
 def test_wrong_questions_are_refused() -> None:
     space = space_of(arc(0.0, 0.5, 1.0, 1.5, 2.0))
-    with pytest.raises(MorphError, match="two ends or more, got 1"):
+    with pytest.raises(MorphError, match="at least two ends, got 1"):
         route(space, [0], 2, "gradual")
-    with pytest.raises(MorphError, match="1 images cannot hold 2 waypoints; ask for 2 or more"):
+    with pytest.raises(MorphError, match="1 images cannot hold 2 waypoints; use 2 or more"):
         route(space, [0, 1, 2, 4], 1, "gradual")
     with pytest.raises(MorphError, match="the same picture"):
         route(space, [0, 0, 4], 3, "gradual")

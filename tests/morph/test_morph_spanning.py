@@ -75,5 +75,5 @@ def test_a_long_chain_is_climbed_without_recursion() -> None:
 def test_arrays_that_are_no_forest_are_refused(
     parent: list[int], squared: list[float], depth: list[int]
 ) -> None:
-    with pytest.raises(MorphError, match="build it again"):
+    with pytest.raises(MorphError, match="rebuild it"):
         SpanningTree(np.array(parent, np.int32), np.array(squared, np.float32), np.array(depth, np.int32))

@@ -98,9 +98,9 @@ def test_two_ends_alone_make_a_film(sample_collection: Collection) -> None:
 
 
 def test_what_cannot_be_made_is_refused(sample_collection: Collection, morph: Morph) -> None:
-    with pytest.raises(QueryError, match="format 'mp4'; known: webp, gif"):
+    with pytest.raises(QueryError, match="format 'mp4'; available: webp, gif"):
         morph_animation(sample_collection, morph, format="mp4")  # type: ignore[arg-type]
     with pytest.raises(QueryError, match="at least 64 pixels, got 10"):
         morph_animation(sample_collection, morph, side=10)
-    with pytest.raises(QueryError, match="more than the 1,000 allowed; ask for fewer steps"):
+    with pytest.raises(QueryError, match="over the limit of 1,000; use fewer steps"):
         morph_animation(sample_collection, morph, side=64, most_bytes=1000)

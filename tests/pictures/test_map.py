@@ -34,7 +34,7 @@ from i2v_search.pictures.map_drawing import SHEET_BYTES, SHEET_PIXELS, sprite_sh
 from i2v_search.store.feature_store import FeatureStore
 
 #: Ends of stages that a second run of a map has no need of.
-WORK = {"finding components", "reducing", "arranging", "measuring"}
+WORK = {"computing components", "reducing", "arranging", "measuring"}
 HOSTILE = "</script><img src=x onerror=boom()>.png"
 METHODS: list[MapMethod] = ["tsne", "pca"]
 

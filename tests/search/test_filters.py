@@ -198,12 +198,12 @@ def test_a_name_that_several_images_have_is_an_error_that_lists_them(tmp_path: P
         "y/two.png",
     ]
     store = make_store(tmp_path, random_vectors(len(paths), 4), paths=paths)
-    listed = "'same.png' may be any of 7 images: a/same.png, .*, e/same.png and 2 more; give more of its path"
+    listed = "'same.png' matches 7 images: a/same.png, .*, e/same.png and 2 more; give a longer path"
     with pytest.raises(QueryError, match=listed):
         find_named(store, "same.png")
-    with pytest.raises(QueryError, match="any of 2 images"):
+    with pytest.raises(QueryError, match="matches 2 images"):
         find_named(store, "\u00e9.png", whole=True)
-    with pytest.raises(QueryError, match=r"any of 2 images: x/two.png, y/two.png; give"):
+    with pytest.raises(QueryError, match=r"matches 2 images: x/two.png, y/two.png; give"):
         find_named(store, "two.png")
     store = remove(tmp_path, [9])
     assert find_named(store, "two.png") == 10

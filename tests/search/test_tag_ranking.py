@@ -130,7 +130,7 @@ def test_tags_filter_and_rank_as_brute_force_does(
             collection.search(query, tags=tags, tag_weight=weight)
         return
     if wanted and query is not None and not weight and not threshold:
-        with pytest.raises(QueryError, match="the tags change nothing"):
+        with pytest.raises(QueryError, match="the tags have no effect"):
             collection.search(query, tags=tags, tag_threshold=0)
         return
     by_tags = TAGGED[:, wanted].mean(axis=1) if wanted else np.zeros(N)
@@ -174,22 +174,22 @@ def test_tags_alone_need_no_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "nothing to rank by: give a query, or tags"),
+        ({}, "nothing to rank by; give a query, or at least one tag"),
         ({"tags": "-hat"}, "nothing to rank by"),
         ({"paths": "a/*"}, "nothing to rank by"),
-        ({"query": 1, "tag_weight": 0.5}, "tag_weight needs tags to rank by"),
-        ({"query": 1, "tags": "-hat", "tag_weight": 0.5}, "tag_weight needs tags to rank by"),
+        ({"query": 1, "tag_weight": 0.5}, "tag_weight requires at least one tag"),
+        ({"query": 1, "tags": "-hat", "tag_weight": 0.5}, "tag_weight requires at least one tag"),
         ({"query": 1, "tags": "hat", "tag_weight": 1.5}, "tag_weight must be from 0"),
         ({"query": 1, "tags": "hat", "tag_weight": float("nan")}, "tag_weight must be from 0"),
         ({"tags": "hat", "tag_threshold": -0.1}, "tag_threshold is a probability from 0 to 1, not -0.1"),
         ({"tags": "hat", "tag_threshold": float("nan")}, "tag_threshold is a probability"),
-        ({"query": 1, "tags": "hat", "tag_threshold": 0}, "the tags change nothing"),
+        ({"query": 1, "tags": "hat", "tag_threshold": 0}, "the tags have no effect"),
         ({"tags": "hta"}, "did you mean 'hat'"),
-        ({"query": 1, "max_explicit": float("nan")}, "max_explicit is a probability"),
+        ({"query": 1, "max_explicit": float("nan")}, "max_explicit must be a probability"),
         ({"query": 1, "min_score": float("nan")}, "min_score must be a number"),
         ({"query": 1, "diverse": 1.2}, "diverse must be from 0"),
         ({"query": 1, "offset": -1}, "offset must be at least 0"),
-        ({"query": 1, "diverse": 0.5, "top": 1001}, "diverse results are chosen up to number 1000"),
+        ({"query": 1, "diverse": 0.5, "top": 1001}, "diverse results are limited to the first 1000"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

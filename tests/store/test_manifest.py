@@ -45,7 +45,7 @@ def test_it_names_every_file_of_the_collection() -> None:
 
 @pytest.mark.parametrize("place", ["", "missing"])
 def test_no_manifest_is_no_collection(tmp_path: Path, place: str) -> None:
-    with pytest.raises(CollectionNotFoundError, match="make one with: i2v-search build"):
+    with pytest.raises(CollectionNotFoundError, match="build one with: i2v-search build"):
         Manifest.load(tmp_path / place)
 
 
@@ -79,7 +79,7 @@ def test_reformatting_is_no_change(tmp_path: Path) -> None:
 def test_a_newer_format_says_upgrade(tmp_path: Path) -> None:
     full_manifest().save(tmp_path)
     rewrite(tmp_path, lambda document: document.update(format=4, novelty={}))
-    with pytest.raises(CollectionDamagedError, match=r"has format 4, .* reads up to 3; upgrade"):
+    with pytest.raises(CollectionDamagedError, match=r"has format 4, .* supports up to 3; upgrade"):
         Manifest.load(tmp_path)
 
 

@@ -177,7 +177,7 @@ def test_a_full_part_is_followed_by_another(
 def test_a_row_larger_than_a_part_is_an_error(directory: Path, record: ImageRecord) -> None:
     writer = open_writer(directory)
     add(writer, image("b"))
-    with pytest.raises(CollectionError, match="larger than a feature file"):
+    with pytest.raises(CollectionError, match="too large for a feature file"):
         add(writer, record)
     writer.close()
     assert len(FeatureStore(directory)) == 1

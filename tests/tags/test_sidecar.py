@@ -99,8 +99,8 @@ def test_lines_about_no_file_are_counted(tmp_path: Path) -> None:
         sidecars.of(path)
     sidecars.count_unmatched(lambda path: True)
     assert tally.counted() == (
-        NotRead("lines of sub/tags.jsonl", 1, "there is no file 'f.png'"),
-        NotRead("lines of tags.jsonl", 1, "there is no file 'b.png'"),
+        NotRead("lines of sub/tags.jsonl", 1, "file 'f.png' does not exist"),
+        NotRead("lines of tags.jsonl", 1, "file 'b.png' does not exist"),
     )
     others = Tally()
     Sidecars(tmp_path, [tmp_path], tally=others).count_unmatched(lambda path: path != "b.png")

@@ -66,7 +66,7 @@ def test_the_published_list_gives_categories_by_position(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("tags", [PUBLISHED[:-1], [*PUBLISHED, "more"], ["hat"], []])
 def test_a_plain_list_of_another_length_is_refused(tmp_path: Path, tags: list[str]) -> None:
-    with pytest.raises(TagError, match=f"1539, whose categories follow .* this one has {len(tags)}"):
+    with pytest.raises(TagError, match=f"1539 tags of Illustration2Vec, .* this one has {len(tags)}"):
         read_vocabulary(write_json(tmp_path, tags))
 
 
@@ -169,7 +169,7 @@ def test_another_number_of_tags_than_outputs_is_refused(tmp_path: Path) -> None:
         ([{"name": "hat", "category": 12}], "category '12' is unknown"),
         ({"mood": ["hat"]}, "category 'mood' is unknown"),
         ({"general": ["hat", "HAT"]}, "'hat' occurs more than once in category general"),
-        ({"general": "hat"}, "found str where a list belongs"),
+        ({"general": "hat"}, "found str instead of a list"),
         ({"general": [["hat"]]}, "name must be text"),
         ({"general": [None]}, "name must be text"),
         ({"general": [" _ "]}, "name must be text"),
@@ -181,8 +181,8 @@ def test_another_number_of_tags_than_outputs_is_refused(tmp_path: Path) -> None:
         ([None], "not a mixture"),
         ({}, "no tags"),
         ({"general": []}, "no tags"),
-        ("hat", "found str where a list belongs"),
-        (None, "found NoneType where a list belongs"),
+        ("hat", "found str instead of a list"),
+        (None, "found NoneType instead of a list"),
         ([*PUBLISHED[:-1], "safe"], "'safe' occurs more than once in category rating"),
     ],
 )
@@ -240,7 +240,7 @@ def test_an_endless_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "tags.json"
     with path.open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(TagError, match="this is no tag list"):
+    with pytest.raises(TagError, match="not a tag list"):
         read_vocabulary(path)
 
 

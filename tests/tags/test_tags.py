@@ -80,7 +80,7 @@ def test_an_f_rule_without_thresholds_says_what_is_missing() -> None:
 
 
 def test_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(TagError, match=r"'f3' is unknown; known: constant, f0\.5, f1, f2"):
+    with pytest.raises(TagError, match=r"'f3' is unknown; available: constant, f0\.5, f1, f2"):
         plausible_tags(PROBABILITIES, HATS, rule="f3")  # type: ignore[arg-type]
 
 
@@ -130,9 +130,9 @@ def test_specific_tags_may_be_spelled_with_underscores() -> None:
 
 
 def test_an_unknown_specific_tag_is_named_with_near_ones() -> None:
-    with pytest.raises(TagError, match=r"none of the 9 tags is called 'smiel'; did you mean 'smile'\?"):
+    with pytest.raises(TagError, match=r"none of the 9 tags is 'smiel'; did you mean 'smile'\?"):
         specific_tags(PROBABILITIES, HATS, ["hat", "smiel"])
-    with pytest.raises(TagError, match=r"called '绘'$"):
+    with pytest.raises(TagError, match=r"is '绘'$"):
         specific_tags(PROBABILITIES, HATS, ["绘"])
 
 

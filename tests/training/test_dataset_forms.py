@@ -122,7 +122,7 @@ def test_pictures_can_be_left_out(tmp_path: Path, kind: str) -> None:
     source, before = packed(folder, kind)
     left = read_dataset(source, exclude=["*.gif", "drafts/", *(["d.png"] if kind == "zip" else [])])
     assert list(tags_of(left)) == [f"{before}a.png"]
-    with pytest.raises(SourceError, match=r"every picture of .* is left out"):
+    with pytest.raises(SourceError, match=r"every picture of .* is excluded"):
         read_dataset(source, exclude=["*"])
 
 
@@ -132,7 +132,7 @@ def test_pictures_can_be_left_out(tmp_path: Path, kind: str) -> None:
         ("metadata.jsonl", "{", r"metadata\.jsonl, line 1: not valid JSON"),
         ("metadata.jsonl", "[]", r"line 1: expected a JSON object"),
         ("metadata.jsonl", "{}", r'line 1: expected the path of a picture in "file_name"'),
-        ("metadata.jsonl", '{"file_name": "../a.png"}', "leads out of the data set"),
+        ("metadata.jsonl", '{"file_name": "../a.png"}', "points outside the data set"),
         ("metadata.jsonl", '{"file_name": "a.png", "tags": 5}', '"tags" a list'),
         ("metadata.csv", "name,tags\na.png,x", r'row 1: expected the path of a picture in "file_name"'),
         ("a.json", "{", r"a\.json: not valid JSON"),

@@ -169,16 +169,16 @@ def test_every_update_may_leave_a_checkpoint_and_only_the_last_and_the_best_are_
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     loop(tmp_path, identity="a").run(2)
-    with pytest.raises(TrainingError, match="unfinished run on other data"):
+    with pytest.raises(TrainingError, match="unfinished run with other data"):
         loop(tmp_path, identity="b")
     (tmp_path / STATE).write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
         loop(tmp_path)
     (tmp_path / STATE).write_text('{"format": 2}')
-    with pytest.raises(TrainingError, match="no checkpoint of this version"):
+    with pytest.raises(TrainingError, match="not a checkpoint of this version"):
         loop(tmp_path)
     (tmp_path / STATE).write_text('{"format": 1, "tensors": "../../else.safetensors"}')
-    with pytest.raises(TrainingError, match="no checkpoint of this version"):
+    with pytest.raises(TrainingError, match="not a checkpoint of this version"):
         loop(tmp_path)
 
 

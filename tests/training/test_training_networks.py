@@ -184,7 +184,9 @@ def test_any_file_of_illustration2vecs_weights_is_a_start(tmp_path: Path) -> Non
 
 
 def test_what_is_no_start_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="'nowhere' is no imported model, no trained model's folder"):
+    with pytest.raises(
+        TrainingError, match="'nowhere' is not an imported model, a folder of a trained model"
+    ):
         read_start("nowhere")
     (tmp_path / "page.html").write_text("<html>")
     with pytest.raises(WeightsError, match="web page"):

@@ -271,10 +271,10 @@ def test_without_validation_there_are_no_thresholds(drawings: Dataset, tmp_path:
 
 def test_too_little_to_train_on_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     folder = draw_set(tmp_path / "drawings", 4)
-    with pytest.raises(TagError, match="no tag is worth learning"):
+    with pytest.raises(TagError, match="no tag can be learned"):
         train_small(read_dataset(folder), tmp_path / "run", replace(SETTINGS, minimum=20))
     (folder / "tags.jsonl").write_text('{"path": "000.png", "tags": ["circle"]}\n')
-    with pytest.raises(TagError, match="no tag is worth learning"):
+    with pytest.raises(TagError, match="no tag can be learned"):
         train_small(read_dataset(folder), tmp_path / "run", replace(SETTINGS, minimum=1))
     lines = ['{"path": "000.png", "tags": ["circle"]}', '{"path": "001.png", "tags": []}']
     (folder / "tags.jsonl").write_text("\n".join(lines))
@@ -304,7 +304,7 @@ def test_a_finished_run_is_not_overwritten(trained: Path, drawings: Dataset) -> 
         ({"epochs": 0}, "epochs is 0; it must be from 1"),
         ({"validation": 1.0}, "validation is 1.0; it must be from 0 to 0.9"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
-        ({"model": "illustration2vec", "frozen": True}, "only model lite is trained with a frozen trunk"),
+        ({"model": "illustration2vec", "frozen": True}, "only model lite supports a frozen trunk"),
     ],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, object], said: str) -> None:
@@ -378,7 +378,7 @@ def test_the_command_line_trains_and_says_what_to_do_next(tmp_path: Path) -> Non
     assert again.exit_code == 1
     assert "holds a trained model" in str(again.exception)
     missing = CliRunner().invoke(app, [*command[:3], str(tmp_path / "new"), "--from", "nothing.pth"])
-    assert "is no imported model" in str(missing.exception)
+    assert "is not an imported model" in str(missing.exception)
     imported = CliRunner().invoke(app, ["models", "import", str(out), "--name", "mine"])
     assert "--encoder mine or --tagger mine" in imported.output
     nothing = CliRunner().invoke(app, ["models", "import", str(folder)])

@@ -107,7 +107,7 @@ def test_an_image_from_outside_starts_a_search(
     digest = hashlib.sha256(content).hexdigest()
     searched(page, rf"\?like=u:{digest}$")
     expect(page.locator("#examples .example")).to_have_count(1)
-    expect(page.locator("#facts")).to_have_text("Most alike first")
+    expect(page.locator("#facts")).to_have_text("Most similar first")
     expected = hits(server, examples=[{"upload": digest, "weight": 1}])
     until(page, f"document.querySelector('#grid [data-key]').dataset.key === '{expected[0]}'")
     assert keys(page) == expected
@@ -275,7 +275,7 @@ def test_tags_are_suggested_while_one_types(visit: Visit, server: Running) -> No
     expect(page.locator("#tag")).to_have_attribute("aria-activedescendant", "suggestion-0")
     page.keyboard.press("Enter")
     searched(page, f"tag={known[0]['name']}")
-    expect(page.locator("#facts")).to_have_text("Best match of the tags first")
+    expect(page.locator("#facts")).to_have_text("Best tag match first")
     page.keyboard.type("-wing")
     page.keyboard.press("Backspace")
     page.fill("#tag", "no-such-tag-here")
@@ -294,8 +294,8 @@ def test_score_and_difference_narrow_down(visit: Visit, server: Running) -> None
     until(page, f"document.querySelectorAll('#grid .picture').length === {len(expected)}")
     assert keys(page) == expected
     page.keyboard.press("End")
-    expect(page.locator("#message h2")).to_have_text("No picture fits")
-    page.get_by_role("button", name="Lower the score").click()
+    expect(page.locator("#message h2")).to_have_text("No results")
+    page.get_by_role("button", name="Lower the minimum score").click()
     until(page, f"document.querySelectorAll('#grid .picture').length === {len(plain)}")
     page.locator("#different").focus()
     for _ in range(3):
@@ -324,7 +324,7 @@ def test_a_rating_is_offered_where_there_are_ratings(visit: Visit) -> None:
     visit.open()
     page.select_option("#rating", "safe")
     expect(page).to_have_url(re.compile(r"\?rating=safe$"))
-    until(page, "document.querySelector('#message h2').textContent === 'No picture fits'")
+    until(page, "document.querySelector('#message h2').textContent === 'No results'")
     assert asked[-1]["rating"] == "safe"
 
 
@@ -362,7 +362,7 @@ def bomb() -> bytes:
     ("content", "status", "said"),
     [
         (b"I am a text, renamed.\n" * 20, 415, "not-a-picture.png is not an image that can be read"),
-        (bytes(MAX_UPLOAD + 1), None, "not-a-picture.png is too large: 0.4 MB, the most is 0.4 MB"),
+        (bytes(MAX_UPLOAD + 1), None, "not-a-picture.png is too large: 0.4 MB, the limit is 0.4 MB"),
         (bomb(), 422, "not-a-picture.png cannot be read: it is broken, or has too many pixels"),
     ],
     ids=["text", "oversized", "bomb"],
@@ -397,7 +397,7 @@ def test_an_address_dropped_is_not_fetched(visit: Visit) -> None:
 def test_a_lost_upload_is_offered_again(visit: Visit) -> None:
     visit.expect_refusal(404)
     page = visit.open(f"?like=u:{'0' * 64}&like=3")
-    expect(page.locator("#message h2")).to_have_text("An uploaded image is gone")
+    expect(page.locator("#message h2")).to_have_text("An uploaded image has expired")
     page.get_by_role("button", name="Search without it").click()
     searched(page, r"\?like=3$")
     expect(page.locator("#grid .picture")).to_have_count(60)
@@ -437,7 +437,7 @@ def test_a_forgotten_upload_is_sent_again(visit: Visit, server: Running, tmp_pat
 
 @pytest.mark.parametrize(
     ("code", "sent", "said"),
-    [("upload_gone", 1, "An uploaded image is gone"), ("not_found", 0, "That did not work")],
+    [("upload_gone", 1, "An uploaded image has expired"), ("not_found", 0, "Something went wrong")],
 )
 def test_an_upload_is_not_sent_again_and_again(
     code: str, sent: int, said: str, visit: Visit, tmp_path: Path
@@ -482,7 +482,7 @@ def test_a_silent_server_can_be_asked_again(visit: Visit) -> None:
     page = visit.open()
     page.route("**/api/v1/search", lambda route: route.abort())
     page.locator("#grid a").nth(2).click()
-    expect(page.locator("#message")).to_contain_text("The server does not answer")
+    expect(page.locator("#message")).to_contain_text("The server does not respond")
     page.unroute("**/api/v1/search")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#grid .picture").first).to_be_visible()
@@ -575,7 +575,7 @@ def test_an_answer_that_breaks_off_is_said(visit: Visit) -> None:
     page = visit.open()
     page.route("**/api/v1/search", lambda route: route.fulfill(body='{"hits": [{"id": 1', status=200))
     page.locator("#grid a").nth(2).click()
-    expect(page.locator("#message")).to_contain_text("The answer of the server broke off")
+    expect(page.locator("#message")).to_contain_text("The response is incomplete")
     page.unroute("**/api/v1/search")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#grid .picture").first).to_be_visible()
@@ -595,13 +595,13 @@ def test_tags_of_other_pictures_are_not_shown_beside_these(visit: Visit) -> None
 
 @pytest.mark.parametrize(
     ("query", "way"),
-    [("?rating=bogus", "Any rating"), ("?tag=bogus", "Drop the tags"), ("?like=999999", "Start over")],
+    [("?rating=bogus", "Any rating"), ("?tag=bogus", "Remove the tags"), ("?like=999999", "Start over")],
 )
 def test_a_search_that_is_refused_can_be_left(visit: Visit, query: str, way: str) -> None:
     page, status = visit.page, 404 if "like" in query else 422
     visit.expect_refusal(status)
     visit.open(query)
-    expect(page.locator("#message")).to_contain_text("That did not work")
+    expect(page.locator("#message")).to_contain_text("Something went wrong")
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     page.get_by_role("button", name=way).click()
     expect(page.locator("#grid .picture").first).to_be_visible()
@@ -613,7 +613,7 @@ def test_more_pictures_that_did_not_come_are_said_and_asked_for_again(visit: Vis
     page.route("**/api/v1/search", lambda route: route.abort())
     page.keyboard.press("End")
     page.mouse.wheel(0, 100_000)
-    expect(page.locator("#more")).to_contain_text("More did not come: The server does not answer")
+    expect(page.locator("#more")).to_contain_text("More did not come: The server does not respond")
     page.unroute("**/api/v1/search")
     page.locator("#more").click()
     until(page, "document.querySelectorAll('#grid .picture').length > 60")
@@ -625,7 +625,7 @@ def test_a_tag_is_not_called_unknown_because_the_server_is_silent(visit: Visit) 
     page.route("**/api/v1/tags?*", lambda route: route.abort())
     page.locator("#tag").fill("bird")
     page.locator("#tag").press("Enter")
-    expect(page.locator("#notices")).to_contain_text("The server does not answer")
+    expect(page.locator("#notices")).to_contain_text("The server does not respond")
 
 
 # The files of the page

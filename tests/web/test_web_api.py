@@ -430,7 +430,7 @@ def test_messages_name_no_folder() -> None:
 
 
 def test_a_search_server_that_is_away_is_told_without_its_address() -> None:
-    failure = failure_of(SearchServerError("http://secret:19530 does not answer"), Path("art"))
+    failure = failure_of(SearchServerError("http://secret:19530 does not respond"), Path("art"))
     assert (failure.status, failure.code) == (503, "search_server_unavailable")
     assert "secret" not in failure.message
 

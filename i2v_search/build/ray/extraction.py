@@ -188,7 +188,7 @@ def _run(ray: ModuleType, job: ShardJob, pool: Pool) -> None:
         except RayError as error:
             if len(job.unfinished()) == len(unfinished):
                 reason = str(error).strip() or type(error).__name__
-                raise ClusterError(f"Ray gave up: {reason.splitlines()[-1]}; run it again") from error
+                raise ClusterError(f"Ray failed: {reason.splitlines()[-1]}; run it again") from error
         else:
             if failure is not None:
                 raise failure.as_error()

@@ -72,12 +72,12 @@ def ray_session(cluster: str, cores: int) -> Iterator[ModuleType]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         if cluster == "local":
             raise ClusterError(
-                f"Ray does not start on this machine: {reason}; RAY_TMPDIR names the folder of its files, "
+                f"Ray does not start on this machine: {reason}; RAY_TMPDIR sets the folder of its files, "
                 f"of at most {_LONGEST_FOLDER} characters"
             ) from error
         raise ClusterError(
-            f"cannot reach the Ray cluster {cluster!r}: {reason}; is it running, with the same versions "
-            f"of Python and Ray ({ray.__version__}), and is RAY_AUTH_TOKEN its token?"
+            f"cannot reach the Ray cluster {cluster!r}: {reason}; check that it is running with the same "
+            f"versions of Python and Ray ({ray.__version__}), and that RAY_AUTH_TOKEN is its token"
         ) from error
     try:
         yield ray

@@ -174,8 +174,8 @@ def extract_shard(
     dead = sum(path.name.startswith(hidden) for path in place.parent.iterdir())
     if dead >= MAX_ATTEMPTS:
         raise ClusterError(
-            f"shard {number} of {job.shards} has ended {dead} workers; find the image that does it with "
-            f"i2v-search extract --shard {number}/{job.shards} on one machine"
+            f"shard {number} of {job.shards} has terminated {dead} workers; to find the image that causes "
+            f"it, run i2v-search extract --shard {number}/{job.shards} on one machine"
         )
     attempt = place.with_name(f"{hidden}{uuid4().hex}")
     try:

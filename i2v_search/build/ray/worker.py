@@ -81,8 +81,8 @@ class ShardWorker:
             job = self._job
             if not Path(job.folder).is_dir():
                 raise ClusterError(
-                    f"{job.folder} is not there; put the collection, and the images, where every machine "
-                    "sees them under the same path"
+                    f"{job.folder} does not exist; the collection and the images must have the same path "
+                    "on every machine"
                 )
             target = Path(job.collection)
             manifest = Manifest.load(target)

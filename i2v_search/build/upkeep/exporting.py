@@ -227,7 +227,7 @@ def _require_sensible(
     store: FeatureStore, path: Path, suffix: str, *, pca: int | None, unit: bool, virtual: bool, raw: bool
 ) -> None:
     if suffix not in SUFFIXES:
-        raise QueryError(f"{path}: end the name in {', '.join(SUFFIXES)} to say what to write")
+        raise QueryError(f"{path}: the file name must end in {', '.join(SUFFIXES)}")
     for asked, option, kinds in (
         (pca is not None, "pca", (".npy", ".h5")),
         (unit, "unit", (".npy",)),
@@ -237,9 +237,9 @@ def _require_sensible(
         if asked and suffix not in kinds:
             raise QueryError(f"option {option} is for {' and '.join(kinds)}, not for {path.name}")
     if unit and pca is not None:
-        raise QueryError("choose one of pca and unit: principal components are of unit rows anyway")
+        raise QueryError("use either pca or unit: principal components are computed from unit rows")
     if is_own_file(path.name) and (path.parent / FILE_NAME).exists():
-        raise QueryError(f"{path} is a name that collections keep for themselves; choose another")
+        raise QueryError(f"{path} is a reserved file name of collections; choose another")
 
 
 def _tags(record: ImageRecord) -> list[str]:

@@ -281,7 +281,7 @@ def _make_virtual(document: Any, store: FeatureStore, positions: NDArray[np.int6
     starts = np.flatnonzero(np.concatenate([[True], breaks])) if len(positions) else np.empty(0, np.int64)
     if len(starts) > MAX_RUNS:
         raise QueryError(
-            f"the images lie in {len(starts)} places of {store.directory}, a virtual file may have "
+            f"the images lie in {len(starts)} places of {store.directory}, a virtual file supports "
             f"{MAX_RUNS}; run first: i2v-search compact --collection {store.directory}"
         )
     sources = [

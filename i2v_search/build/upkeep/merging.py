@@ -111,10 +111,10 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
     """
     started = time.perf_counter()
     if not others:
-        raise QueryError("nothing to merge: name at least one other collection")
+        raise QueryError("nothing to merge: give at least one other collection")
     for other in others:
         if _is_same_folder(directory, other):
-            raise QueryError(f"{other} is the collection itself: it cannot be merged into {directory}")
+            raise QueryError(f"{other} is the same collection as {directory}")
     # Before anything is made: a misspelt name must not leave an empty collection behind.
     manifests = [Manifest.load(other) for other in others]
     _require_same_makers(directory, Manifest.find(directory) or manifests[0], others, manifests)
@@ -365,8 +365,8 @@ def _require_same_makers(
             theirs, ours = getattr(manifest, role), getattr(target, role)
             if _identity(theirs) != _identity(ours):
                 raise EncoderMismatchError(
-                    f"{other} was made with another {role} than {directory}: {_described(theirs)} instead of "
-                    f"{_described(ours)}; merge only collections made alike"
+                    f"{other} uses another {role} than {directory}: {_described(theirs)} instead of "
+                    f"{_described(ours)}; merge only collections with the same encoder and tagger"
                 )
 
 

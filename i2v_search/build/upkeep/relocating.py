@@ -89,7 +89,7 @@ def relocate_collection(
         if move.count and not found and not force:
             raise QueryError(
                 f"none of the {move.count} images that were under {os.fspath(old)!r} is under "
-                f"{os.fspath(new)!r}; check both, or use --force"
+                f"{os.fspath(new)!r}; check both paths, or use --force"
             )
         relocated = _rename_removals(directory, manifest, move).updated(image_root=move.root)
         if relocated != manifest and not move.parts:

@@ -119,7 +119,7 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
         removed, unreadable = _read_tombstones(directory, manifest, sum(part.rows for part in found))
         forgotten = list(_broken_removals(directory, manifest))
         broken = list(_broken_derived(directory, manifest))
-        blanks = [] if Manifest.is_as_saved(directory) else [Damage(FILE_NAME, "it differs in blanks only")]
+        blanks = [] if Manifest.is_as_saved(directory) else [Damage(FILE_NAME, "differs only in white space")]
         damaged = [part.damage for part in found if part.damage]
         damages = [*blanks, *damaged, *put_back, *unreadable, *forgotten, *broken]
         rows = _Rows(found, removed)
@@ -243,9 +243,9 @@ def _examine(place: FoundPart, dimension: int, record: PartRecord) -> _Examined:
         part = SalvagedPart(path, dimension, record)
     except CollectionDamagedError as error:
         lost = (
-            f"{record.rows:,} images are lost" if record.sha256 else "its images, an unknown number, are lost"
+            f"{record.rows:,} images are lost" if record.sha256 else "an unknown number of its images is lost"
         )
-        problem = f"{_reason(error, path)}; {lost}: build again from the folder"
+        problem = f"{_reason(error, path)}; {lost}; build from the folder again"
         whole = Damage(record.name, problem, tuple(range(record.rows)))
         ids = np.full(record.rows, -1, np.int64)
         return _Examined(record, ids, np.zeros(len(ids), bool), None, 0, whole)
@@ -267,21 +267,21 @@ def _reason(error: CollectionDamagedError, path: Path) -> str:
 def _problems(place: FoundPart, record: PartRecord, part: SalvagedPart, reason: str) -> Iterator[str]:
     """What to say of a damaged file, in words."""
     if place.path.name != record.name:
-        yield f"it has the name {place.path.name} now"
+        yield f"renamed to {place.path.name}"
     if reason:
         yield reason
     if record.sha256 is not None and part.rows != record.rows:
         yield f"it has {part.rows:,} rows, {FILE_NAME} says {record.rows:,}"
     bad = int(np.count_nonzero(~part.good))
     if bad:
-        yield f"{bad:,} of {part.rows:,} rows are damaged and dropped"
+        yield f"{bad:,} of {part.rows:,} rows are damaged and were dropped"
     elif place.intact or reason:
-        yield "its rows are intact; written anew"
+        yield "its rows are intact; rewritten"
     else:
-        yield "it differs from its checksum, but its rows are intact; written anew"
+        yield "it differs from its checksum, but its rows are intact; rewritten"
     if part.lost_tags:
         count = part.tags_with(part.lost_tags)
-        yield f"{len(part.lost_tags)} tag names are lost, {count:,} images had one"
+        yield f"{len(part.lost_tags)} tag names are lost, which {count:,} images had"
 
 
 class _Rows:
@@ -401,7 +401,7 @@ def _read_tombstones(
     except CollectionDamagedError as error:
         assert record is not None  # noqa: S101 - without one there is nothing to read
         problem = str(error).split("; ")[0]
-        back = f"{_tombstones_before(directory, record)} removed images are back: remove them again"
+        back = f"{_tombstones_before(directory, record)} removed images are back; remove them again"
         return np.empty(0, np.int64), [Damage(record.name, f"{problem}; {back}")]
 
 
@@ -419,7 +419,7 @@ def _put_back(directory: Path, record: FileRecord | None) -> Iterator[Damage]:
             if digest.hexdigest() == record.sha256:
                 write_atomically(path, content[:end])
                 why = "was too long" if other == path else f"had the name {other.name}"
-                yield Damage(record.name, f"it {why}; its content is intact, written anew")
+                yield Damage(record.name, f"it {why}; its content is intact; rewritten")
                 return
 
 
@@ -447,13 +447,13 @@ def _broken_removals(directory: Path, manifest: Manifest) -> Iterator[Damage]:
         problem = str(error).split("; ")[0]
         yield Damage(
             manifest.removals.name,
-            f"{problem}; what was removed from the collection is forgotten: the next build takes it in again",
+            f"{problem}; the list of removed images is lost: the next build adds them again",
         )
 
 
 def _broken_derived(directory: Path, manifest: Manifest) -> Iterator[Damage]:
     for damage in verify_index(directory, manifest.index):
-        yield replace(damage, problem=f"{damage.problem.split('; ')[0]}; the index is built anew")
+        yield replace(damage, problem=f"{damage.problem.split('; ')[0]}; the index is rebuilt")
 
 
 def _next_id(manifest: Manifest, found: Sequence[_Examined]) -> int:

@@ -72,12 +72,10 @@ def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
             numbers = _LAYER if field.number == _NET_LAYER else _V1_LAYER
             for name, array in _read_layer(reader, field, numbers).items():
                 if name in weights:
-                    raise WeightsError(
-                        f"{path}: {name} is there twice, the second time at byte {field.offset}"
-                    )
+                    raise WeightsError(f"{path}: {name} occurs twice, the second time at byte {field.offset}")
                 weights[name] = array
     if not weights:
-        raise WeightsError(f"{path} holds no layer with weights; expected a .caffemodel")
+        raise WeightsError(f"{path} has no layer with weights; expected a .caffemodel")
     return weights
 
 
@@ -97,8 +95,8 @@ def _read_layer(reader: WireReader, layer: Field, numbers: _Numbers) -> dict[str
             blobs.append(field)
             if len(blobs) > 2:
                 raise WeightsError(
-                    f"{reader.path}: layer {name!r} at byte {layer.offset} holds more than a weight and "
-                    "a bias; this is a foreign network"
+                    f"{reader.path}: layer {name!r} at byte {layer.offset} has more than a weight and a "
+                    "bias; not an Illustration2Vec network"
                 )
         elif field.number == numbers.convolution:
             _refuse(reader, field, _GROUP, 1, f"layer {name!r} convolves in groups")
@@ -117,7 +115,9 @@ def _read_layer(reader: WireReader, layer: Field, numbers: _Numbers) -> dict[str
 def _refuse(reader: WireReader, parameters: Field, number: int, usual: int, problem: str) -> None:
     for field in reader.inside(parameters, "a layer's parameters"):
         if field.number == number and reader.integer(field, "a layer's parameter") != usual:
-            raise WeightsError(f"{reader.path}: {problem} (byte {field.offset}); this is a foreign network")
+            raise WeightsError(
+                f"{reader.path}: {problem} (byte {field.offset}); not an Illustration2Vec network"
+            )
 
 
 def _weight(blob: NDArray[np.float32], kind: str) -> NDArray[np.float32]:

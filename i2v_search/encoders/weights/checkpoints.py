@@ -59,14 +59,14 @@ _TORCH_MAGIC = bytes.fromhex(
     "6cfc9c46f9206aa85019"
 )  # what torch.save began with before it wrote zip archives
 _REFUSED = {
-    b"\x89HDF": "an HDF5 file; its weights are read from .caffemodel, .npz, .pth, .safetensors or .onnx",
-    NPY_MAGIC: "a single NumPy array; expected a file of all the weights",
-    b"version https://git-lfs": "a Git LFS pointer, not the file it points to: git lfs pull",
-    b"<!DOCTYPE": "a web page, not the file it links to: download the file itself",
-    b"<html": "a web page, not the file it links to: download the file itself",
-    b"name:": "a network configuration, not its weights: give the .caffemodel",
-    b"layer": "a network configuration, not its weights: give the .caffemodel",
-    b"input": "a network configuration, not its weights: give the .caffemodel",
+    b"\x89HDF": "an HDF5 file; supported are .caffemodel, .npz, .pth, .safetensors and .onnx",
+    NPY_MAGIC: "a single NumPy array; expected a file with all weights",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself; run: git lfs pull",
+    b"<!DOCTYPE": "a web page, not the file itself; download the file",
+    b"<html": "a web page, not the file itself; download the file",
+    b"name:": "a network configuration, not weights; give the .caffemodel",
+    b"layer": "a network configuration, not weights; give the .caffemodel",
+    b"input": "a network configuration, not weights; give the .caffemodel",
 }
 
 
@@ -143,8 +143,8 @@ def detect_format(path: Path) -> Format:
         return "torch"
     if start.startswith(b"\x80"):
         raise WeightsError(
-            f"{path} is a pickled Python object: loading it could run any code that is in the file, so it is "
-            "refused. In the program that made it: torch.save(model.state_dict(), 'weights.pth')"
+            f"{path} is a pickled Python object: loading it could execute code from the file; refused. In "
+            "the program that made it, save: torch.save(model.state_dict(), 'weights.pth')"
         )
     return _detect_message(data, path)
 
@@ -154,13 +154,13 @@ def _detect_archive(path: Path) -> Format:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except ZIP_ERRORS as error:
-        raise WeightsError(f"{path}: damaged or cut zip archive ({brief(error)})") from error
+        raise WeightsError(f"{path}: damaged or truncated zip archive ({brief(error)})") from error
     if any(name.endswith("data.pkl") for name in names):
         return "torch"
     if names and all(name.endswith(".npy") for name in names):
         return "npz"
     raise WeightsError(
-        f"{path} is a zip archive of other things ({names[:3]}); unpack it and give the weights"
+        f"{path} is a zip archive of other files ({names[:3]}); unpack it and give the weights"
     )
 
 
@@ -182,7 +182,7 @@ def _detect_message(data: FileMap, path: Path) -> Format:
     if layers:
         return "caffemodel"
     raise WeightsError(
-        f"{path} is no file of weights that is known (it starts with {data[:8]!r}); expected .caffemodel, a "
+        f"{path} is not a supported weight file (it starts with {data[:8]!r}); expected .caffemodel, a "
         "torch state dict, a chainer .npz, .safetensors or .onnx"
     )
 
@@ -194,8 +194,8 @@ def _canonical(arrays: Mapping[str, NDArray[Any]], path: Path) -> dict[str, NDAr
         layer, _, part = name.removeprefix(wrapper).replace("/", ".").rpartition(".")
         if layer not in _LAYOUTS or part not in _PARTS:
             raise WeightsError(
-                f"{path} holds {name!r}, {array.shape}, which is no layer of Illustration2Vec's: this "
-                "is a foreign network"
+                f"{path} holds {name!r}, {array.shape}, which is not a layer of Illustration2Vec: this "
+                "is not an Illustration2Vec network"
             )
         canonical = f"{_LAYOUTS[layer]}.{_PARTS[part]}"
         if canonical in found:
@@ -252,7 +252,8 @@ def check_architecture(weights: Weights, source: str = "these weights") -> Archi
     Example:
         >>> check_architecture({}, "file.npz")
         Traceback (most recent call last):
-        i2v_search.errors.WeightsError: file.npz is a foreign network or incomplete: conv1_1.weight is missing
+        i2v_search.errors.WeightsError: file.npz is incomplete or not an Illustration2Vec network:
+        conv1_1.weight is missing
     """
     held = heads(weights)
     channels = 3
@@ -286,14 +287,18 @@ def _check_layer(weights: Weights, name: str, inputs: tuple[int, ...], source: s
     weight, bias = weights.get(f"{name}.weight"), weights.get(f"{name}.bias")
     if weight is None or bias is None:
         part = "weight" if weight is None else "bias"
-        raise WeightsError(f"{source} is a foreign network or incomplete: {name}.{part} is missing")
+        raise WeightsError(
+            f"{source} is incomplete or not an Illustration2Vec network: {name}.{part} is missing"
+        )
     expected = f"(n, {', '.join(map(str, inputs))})"
     if weight.shape[1:] != inputs or weight.ndim != len(inputs) + 1:
         raise WeightsError(
-            f"{source} is a foreign network: {name}.weight has shape {weight.shape}; expected {expected}"
+            f"{source} is not an Illustration2Vec network: {name}.weight has shape {weight.shape}; "
+            f"expected {expected}"
         )
     if bias.shape != weight.shape[:1]:
         raise WeightsError(
-            f"{source} is a foreign network: {name}.bias has shape {bias.shape}; expected {weight.shape[:1]}"
+            f"{source} is not an Illustration2Vec network: {name}.bias has shape {bias.shape}; expected "
+            f"{weight.shape[:1]}"
         )
     return int(weight.shape[0])

@@ -84,8 +84,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             claimed = sum(member.file_size for member in members)
             if len(members) > MAX_MEMBERS or claimed > limit:
                 raise WeightsError(
-                    f"{path} would expand to {claimed} bytes in {len(members)} members; at most {limit} "
-                    f"bytes in {MAX_MEMBERS} are read"
+                    f"{path} would expand to {claimed} bytes in {len(members)} members; the limit is "
+                    f"{limit} bytes in {MAX_MEMBERS} members"
                 )
             return {
                 member.filename.removesuffix(".npy"): _read_member(
@@ -127,13 +127,13 @@ def _fill(stream: IO[bytes], target: NDArray[np.uint8], place: str) -> None:
         target[filled : filled + len(block)] = np.frombuffer(block, np.uint8)
         filled += len(block)
     if stream.read(1):  # which also makes zipfile compare the checksum
-        raise WeightsError(f"{place} goes on after {len(target)} bytes of data; expected its end")
+        raise WeightsError(f"{place} has more than the expected {len(target)} bytes of data")
 
 
 def _header_place(prefix: bytes, place: str) -> tuple[int, int]:
     """Offset and length of the header."""
     if len(prefix) < 12 or prefix[:6] != NPY_MAGIC or prefix[6] not in {1, 2, 3}:
-        raise WeightsError(f"{place} is no NumPy array; expected .npy of version 1, 2 or 3")
+        raise WeightsError(f"{place} is not a NumPy array; expected .npy of version 1, 2 or 3")
     start = 10 if prefix[6] == 1 else 12
     length = int.from_bytes(prefix[8:start], "little")
     if length > MAX_HEADER:
@@ -145,7 +145,7 @@ def _parse_header(header: bytes, place: str) -> tuple[np.dtype[Any], Any, tuple[
     match = _HEADER.fullmatch(header.decode("latin-1"))
     if match is None or match[1] not in DTYPES:
         raise WeightsError(
-            f"{place} holds no plain array of floats (header {header[:120]!r}); pickled objects are refused"
+            f"{place} is not a plain array of floats (header {header[:120]!r}); pickled objects are refused"
         )
     try:
         shape: tuple[int, ...] = ast.literal_eval(match[3])

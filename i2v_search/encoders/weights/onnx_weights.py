@@ -157,7 +157,7 @@ def _transposed(array: NDArray[np.float32], name: str, path: Path) -> NDArray[np
 
 def _foreign(path: Path, difference: str) -> WeightsError:
     return WeightsError(
-        f"{path} is no plain export of an Illustration2Vec network: {difference}; describe any other "
+        f"{path} is not a plain export of an Illustration2Vec network: {difference}; describe another "
         "model with --input-size, --layout, --output or --tag-output"
     )
 
@@ -219,7 +219,7 @@ class _Tensors:
             offset = int(tensor.external.get("offset", "0"))
             length = int(tensor.external.get("length", str(len(data) - offset)))
         except ValueError as error:
-            raise WeightsError(f"{path}: {what} lies at a place that is no number ({error})") from error
+            raise WeightsError(f"{path}: {what} has an offset that is not a number ({error})") from error
         if not (0 <= offset <= offset + length <= len(data)) or length % dtype.itemsize:
             raise WeightsError(
                 f"{path}: {what} asks for bytes {offset} to {offset + length} of {len(data)} in {file}"

@@ -107,7 +107,7 @@ def read_prototxt(path: Path) -> Configuration:
         raise WeightsError(f"{path} is not text; expected a network configuration") from error
     layers = [_layer(message, path) for key in ("layer", "layers") for message in network.messages(key)]
     if not layers:
-        raise WeightsError(f"{path} describes no layer; expected a network configuration")
+        raise WeightsError(f"{path} describes no layers; expected a network configuration")
     return Configuration("".join(network.texts("name")[:1]), _input_shape(network, path), tuple(layers))
 
 
@@ -145,7 +145,7 @@ def check_prototxt(path: Path, weights: Weights) -> Configuration:
         [] if found & set(_HEADS) else [name for name in _HEADS if f"{name}.weight" in weights]
     )
     if missing:
-        raise WeightsError(f"{path} lacks {missing[0]!r}, which the weights have")
+        raise WeightsError(f"{path} lacks {missing[0]!r}, which the weights contain")
     return configuration
 
 

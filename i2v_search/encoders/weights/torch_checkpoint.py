@@ -71,12 +71,12 @@ def _check_archive(path: Path) -> None:
         raise WeightsError(f"{path}: damaged torch archive ({brief(error)})") from error
     if any("/code/" in member.filename for member in members):
         raise WeightsError(
-            f"{path} is a TorchScript program, which would have to be run; refused. Where it was made, save "
-            "the weights alone: torch.save(module.state_dict(), 'weights.pth')"
+            f"{path} is a TorchScript program, which would have to be executed; refused. In the program "
+            "that made it, save only the weights: torch.save(module.state_dict(), 'weights.pth')"
         )
     size = path.stat().st_size
     if any(member.compress_type for member in members) or sum(member.file_size for member in members) > size:
-        raise WeightsError(f"{path}: expected a torch archive without compression; this one would expand")
+        raise WeightsError(f"{path}: expected a torch archive without compression")
     pickles = [member for member in members if member.filename.endswith("data.pkl")]
     if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
         raise WeightsError(f"{path}: expected one data.pkl of at most {MAX_PICKLE} bytes in a torch archive")
@@ -88,8 +88,8 @@ def _load_error(path: Path, error: Exception) -> WeightsError:
     if "lobal" in text or "nsupported class" in text:
         name = f" {found[1]}" if found else ""
         return WeightsError(
-            f"{path} holds a pickled Python object{name}, not weights alone: loading it could run any code "
-            "that is in the file, so it is refused. In the program that made it: "
+            f"{path} holds a pickled Python object{name}, not only weights: loading it could execute code "
+            "from the file; refused. In the program that made it, save: "
             "torch.save(model.state_dict(), 'weights.pth')"
         )
     return WeightsError(f"{path}: damaged torch file ({brief(error)})")
@@ -106,7 +106,7 @@ def _state_dict(loaded: Any, path: Path) -> dict[str, Any]:
             break
         loaded = inner[0]
     raise WeightsError(
-        f"{path} holds {type(loaded).__name__}; expected a state dict, as of "
+        f"{path} holds {type(loaded).__name__}; expected a state dict, as saved by "
         "torch.save(model.state_dict(), 'weights.pth')"
     )
 

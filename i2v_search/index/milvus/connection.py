@@ -70,20 +70,20 @@ class MilvusAddress:
         place, _, name = given.partition("#")
         if not place:
             raise SearchServerError(
-                f"where is the Milvus server? give --milvus-uri http://127.0.0.1:19530, or a file such as "
+                "no Milvus server given; use --milvus-uri http://127.0.0.1:19530, or a file such as "
                 f"pictures.db, or set {URI_VARIABLE}"
             )
         if not re.match(r"(https?|tcp|unix)://.", place) and not place.endswith(".db"):
             raise SearchServerError(
-                f"{place!r} is no address of Milvus: give http://host:port, or a file that ends in .db"
+                f"{place!r} is not a Milvus address; use http://host:port, or a file name that ends in .db"
             )
         wanted = name or re.sub(r"\W", "_", default_name, flags=re.ASCII)
         if not name and not re.match(r"[A-Za-z_]", wanted):
             wanted = f"_{wanted}"
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", wanted) or re.search(r"__\d+(_of)?$", wanted):
             raise SearchServerError(
-                f"{wanted!r} is no name for a Milvus collection: letters, digits and _ only, no digit first, "
-                f"and no __ with a number at the end; give another: --milvus-uri {place}#NAME"
+                f"{wanted!r} is not a valid name of a Milvus collection: letters, digits and _ only, no "
+                f"leading digit, and no __ with a number at the end; use another: --milvus-uri {place}#NAME"
             )
         return cls(place, wanted)
 
@@ -236,14 +236,14 @@ class MilvusServer:
             )
         if away:
             return SearchServerError(
-                f"no Milvus server answers at {self.address.text} ({reason or 'no connection'}); start it, "
-                "for instance with: milvus-lite server --data-dir DIRECTORY --host 127.0.0.1, and run the "
+                f"no Milvus server responds at {self.address.text} ({reason or 'no connection'}); start "
+                "it, for example with: milvus-lite server --data-dir DIRECTORY --host 127.0.0.1, and run the "
                 "command again"
             )
         if getattr(error, "code", None) == _NOT_FOUND:
             return SearchServerError(
-                f"{self.address.text} was sent anew or removed meanwhile; open the collection again, and "
-                "where that does not help run: i2v-search push"
+                f"{self.address.text} was replaced or removed meanwhile; open the collection again, or "
+                "run: i2v-search push"
             )
         return SearchServerError(f"the Milvus server at {self.address.text} refuses: {reason}")
 

@@ -73,7 +73,7 @@ class MilvusIndex:
         state = read_state(server)
         require_same_encoder(store, state, server)
         if state is None or state.serving is None:
-            begun = "has not been sent whole" if state else "has not been sent"
+            begun = "has not been sent completely" if state else "has not been sent"
             raise IndexStaleError(f"the collection {store.directory} {begun} to {server.address.text}; {fix}")
         edition = state.serving
         if edition.generation > store.manifest.generation:
@@ -89,8 +89,8 @@ class MilvusIndex:
         index = cls(store, server, edition, read_space(server, edition, store.dimension))
         if len(index.beside) > MAX_TAIL:
             raise IndexStaleError(
-                f"{len(index.beside)} images were added to {store.directory} since it was sent to "
-                f"{server.address.text}; {fix}"
+                f"{len(index.beside)} images of {store.directory} have not been sent to "
+                f"{server.address.text} yet; {fix}"
             )
         server.load(edition.rows_name(server))
         return index

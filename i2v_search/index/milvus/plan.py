@@ -85,7 +85,7 @@ def plan_milvus(
         >>> plan_milvus(planned, 10**6, 4096, "centred", pca_dimensions=256, lite=False).kind
         'SCANN'
         >>> plan_milvus(planned, 10**6, 4096, "centred", pca_dimensions=256, lite=True).note
-        'Milvus Lite has no SCANN; IVF_SQ8 instead'
+        'Milvus Lite has no SCANN; uses IVF_SQ8'
     """
     whole = plan.kind == "exact" and 4 * rows * dimension <= WHOLE_BYTES and dimension <= MAX_DIMENSIONS
     dimensions = dimension if whole else min(pca_dimensions, dimension)
@@ -96,9 +96,9 @@ def plan_milvus(
     if plan.kind == "ivf":
         kind, build = ("IVF_SQ8", {}) if lite else ("SCANN", {"with_raw_data": True})
         build["nlist"] = plan.lists
-        note = "Milvus Lite has no SCANN; IVF_SQ8 instead" if lite else ""
+        note = "Milvus Lite has no SCANN; uses IVF_SQ8" if lite else ""
     elif plan.kind == "hnsw":
         kind, build = "HNSW_SQ", {"M": HNSW_NEIGHBOURS, "efConstruction": 200, "sq_type": "SQ8"}
     elif plan.kind == "codes":
-        note = "sign codes are not sent; every row's components are compared instead"
+        note = "sign codes are not sent; compares the components of every row"
     return MilvusPlan(kind, metric, build, dimensions, whole, note)

@@ -165,7 +165,7 @@ class _Pusher:
         if state is not None and state.image_root != fresh.image_root:
             raise SearchServerError(
                 f"{self.server.address.text} holds images of {state.image_root}, this collection those of "
-                f"{fresh.image_root}; give another name: --milvus-uri {self.server.address.uri}#NAME, or "
+                f"{fresh.image_root}; use another name: --milvus-uri {self.server.address.uri}#NAME, or "
                 "replace it: i2v-search push --replace"
             )
         return state or fresh
@@ -219,8 +219,8 @@ class _Pusher:
                 break
         else:
             raise SearchServerError(
-                f"{server.address.text} holds {server.count(name)} rows of {len(self.store)} after {_PASSES} "
-                "tries; is something else writing there? run: i2v-search push --replace"
+                f"{server.address.text} holds {server.count(name)} rows of {len(self.store)} after "
+                f"{_PASSES} tries; another program may be writing to it; run: i2v-search push --replace"
             )
         self._wait_for_index(name)
         if edition.generation < 0 and server.lite:

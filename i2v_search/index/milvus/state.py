@@ -153,7 +153,7 @@ def read_state(server: MilvusServer) -> MilvusState | None:
     fields = {field["name"] for field in server.call("describe_collection", name)["fields"]}
     if fields != {"id", "vector", "document"}:
         raise SearchServerError(
-            f"{server.address.text} is a Milvus collection of something else; choose another name: "
+            f"{server.address.text} is a Milvus collection of another program; choose another name: "
             f"--milvus-uri {server.address.uri}#NAME"
         )
     server.load(name)
@@ -167,8 +167,9 @@ def read_state(server: MilvusServer) -> MilvusState | None:
     except ValidationError as error:
         first = error.errors()[0]
         raise SearchServerError(
-            f"what {server.address.text} says of itself is not valid at {'.'.join(map(str, first['loc']))} "
-            f"({first['msg']}); was it sent by a newer i2v-search? send it anew: i2v-search push --replace"
+            f"the description stored in {server.address.text} is not valid at "
+            f"{'.'.join(map(str, first['loc']))} "
+            f"({first['msg']}); it may come from a newer i2v-search; send it again: i2v-search push --replace"
         ) from error
 
 
@@ -196,8 +197,8 @@ def require_same_encoder(store: FeatureStore, state: MilvusState | None, server:
     if state is not None and (state.encoder, state.dimension) != (ours.weights_sha256, ours.dimension):
         raise EncoderMismatchError(
             f"{server.address.text} holds vectors of {state.dimension} dimensions by encoder "
-            f"{state.encoder_id!r}, this collection has {ours.dimension} by {ours.id!r}; give another name: "
-            f"--milvus-uri {server.address.uri}#NAME, or replace it: i2v-search push --replace"
+            f"{state.encoder_id!r}, this collection has {ours.dimension} by {ours.id!r}; use another "
+            f"name: --milvus-uri {server.address.uri}#NAME, or replace it: i2v-search push --replace"
         )
 
 
@@ -282,8 +283,8 @@ def read_space(server: MilvusServer, edition: Edition, dimension: int) -> Space:
         found |= {int(row["id"]): np.asarray(row["vector"], np.float32) for row in rows}
     if sorted(found) != list(range(count)) or any(len(vector) != dimension for vector in found.values()):
         raise SearchServerError(
-            f"{server.address.text} lacks what its vectors were made by ({len(found)} rows of {count}); send "
-            "it anew: i2v-search push --replace"
+            f"{server.address.text} lacks the description of its encoder ({len(found)} rows of {count}); "
+            "send it again: i2v-search push --replace"
         )
     similarity = Similarity(edition.similarity, found[0])
     form: Form = Whole()
@@ -294,7 +295,7 @@ def read_space(server: MilvusServer, edition: Edition, dimension: int) -> Space:
     space = Space.of(similarity, form)
     if space.key != edition.key:
         raise SearchServerError(
-            f"{server.address.text}: what its vectors were made by was changed; send it anew: "
+            f"{server.address.text}: the description of its encoder has changed; send it again: "
             "i2v-search push --replace"
         )
     return space

@@ -46,7 +46,7 @@ class KnnGraph:
             self.neighbours.min() >= -1 and self.neighbours.max() < len(self.neighbours)
         ):
             raise MorphError(
-                f"the k-NN graph names rows outside 0..{len(self.neighbours) - 1}; build it again"
+                f"the k-NN graph refers to rows outside 0..{len(self.neighbours) - 1}; rebuild it"
             )
 
 

@@ -41,12 +41,12 @@ class SpanningTree:
         whole = self.parent.ndim == 1 and self.squared.shape == self.depth.shape == (n,)
         whole &= (self.parent.dtype, self.squared.dtype, self.depth.dtype) == _TYPES
         if not whole or not np.all((self.parent >= -1) & (self.parent < n)):
-            raise MorphError(f"a spanning tree of {n} rows names rows outside 0..{n - 1}; build it again")
+            raise MorphError(f"a spanning tree of {n} rows refers to rows outside 0..{n - 1}; rebuild it")
         roots = self.parent < 0
         # A parent is one level higher: no climb can go round in circles.
         above = np.where(roots, -1, self.depth[self.parent])
         if not np.array_equal(self.depth, above + 1) or not np.all(self.squared >= 0):
-            raise MorphError("a spanning tree has rows that do not lead to a root; build it again")
+            raise MorphError("a spanning tree has rows without a path to a root; rebuild it")
 
     @classmethod
     def of(cls, edges: csr_array) -> SpanningTree:

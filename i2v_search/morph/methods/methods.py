@@ -202,12 +202,12 @@ def _network(space: MorphSpace) -> Network:
     network = space.network
     if network is None:
         raise MorphError(
-            "this method needs the k-NN graph of the collection; build it, or use method 'gradual', which "
-            "finds its way without"
+            "this method requires the neighbour graph of the collection; build it, or use method "
+            "'gradual', which does not"
         )
     if network.edges.shape[0] != len(space.rows):
         raise MorphError(
-            f"the graph has {network.edges.shape[0]} rows, the collection {len(space.rows)}; build it again"
+            f"the graph has {network.edges.shape[0]} rows, the collection {len(space.rows)}; rebuild it"
         )
     return network
 

@@ -53,7 +53,7 @@ def route(
         [(2,), ()]
     """
     if len(ends) < 2:
-        raise MorphError(f"a morph leads from A to B: two ends or more, got {len(ends)}")
+        raise MorphError(f"a morph needs at least two ends, got {len(ends)}")
     check_steps(steps)
     stops = [task_end(space.rows, end) for end in ends]
     vectors = np.stack([stop.vector for stop in stops])
@@ -89,8 +89,8 @@ def _refuse_repeats(vectors: NDArray[np.float32]) -> None:
                 raise MorphError("both ends of the morph are the same picture; choose two different ones")
             names = ["A", *(f"waypoint {number}" for number in range(1, last)), "B"]
             raise MorphError(
-                f"{names[first]} and {names[second]} of the morph are the same picture, and none comes "
-                "twice; leave one out, or choose another"
+                f"{names[first]} and {names[second]} of the morph are the same picture; remove one, or "
+                "choose another"
             )
 
 
@@ -112,7 +112,7 @@ def _shares(vectors: NDArray[np.float32], steps: int | None) -> list[int | None]
         return [None] * legs
     left = steps - (legs - 1)
     if left < 0:
-        raise MorphError(f"{steps} images cannot hold {legs - 1} waypoints; ask for {legs - 1} or more")
+        raise MorphError(f"{steps} images cannot hold {legs - 1} waypoints; use {legs - 1} or more")
     chords = np.sqrt([float(squared_chords(x[None], y[None])[0, 0]) for x, y in pairwise(vectors)])
     angles = 2 * np.arcsin(np.minimum(chords.astype(np.float64) / 2, 1))
     exact = left * angles / max(float(angles.sum()), 1e-12)

@@ -63,7 +63,7 @@ class GraphWalks:
             )
             found = self.cheapest(hops)
         if found is None:
-            raise MorphError("no row may lie between the two ends; loosen the filters or add pictures")
+            raise MorphError("no row is allowed between the two ends; relax the filters or add pictures")
         return found
 
     def least_largest(self) -> float:

@@ -131,14 +131,14 @@ def canonical_key(end: TaskEnd) -> tuple[bool, int, bytes]:
 def check_steps(steps: int | None) -> None:
     """Refuse a negative number of intermediates, and one that would take minutes (MorphError)."""
     if steps is not None and not 0 <= steps <= MOST_STEPS:
-        raise MorphError(f"a morph cannot have {steps} intermediates; ask for 0 to {MOST_STEPS:,}")
+        raise MorphError(f"a morph cannot have {steps} intermediates; use 0 to {MOST_STEPS:,}")
 
 
 def too_few(have: int, steps: int) -> MorphError:
     """Return the error that says how many rows can be used."""
     return MorphError(
-        f"{steps} intermediates asked for, but only {have} rows can be used (not counting both ends, "
-        "exact duplicates and rows that the filters exclude); ask for fewer, or loosen the filters"
+        f"{steps} intermediates requested, but only {have} rows are usable (without both ends, exact "
+        "duplicates and filtered rows); request fewer, or relax the filters"
     )
 
 

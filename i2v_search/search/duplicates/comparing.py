@@ -76,9 +76,9 @@ def find_duplicates(
         IndexStaleError: the index is missing or older than the feature store.
     """
     if kind not in KINDS:
-        raise QueryError(f"no kind of duplicates is called {kind!r}; known: {', '.join(KINDS)}")
+        raise QueryError(f"unknown kind of duplicates {kind!r}; available: {', '.join(KINDS)}")
     if not 0 < threshold <= 1:
-        raise QueryError(f"the threshold is {threshold}; it must be above 0 and at most 1")
+        raise QueryError(f"threshold must be above 0 and at most 1, not {threshold}")
     started = time.perf_counter()
     pictures = StoredPictures(store, root)
     search = _Search(store, pictures, kind, threshold)
@@ -170,7 +170,7 @@ class _Search:
             block = block[self._waiting[block]]
             if len(block):
                 self._compare_block(index, block)
-            report(Progress("looking for copies", min(start + size, total), total))
+            report(Progress("comparing candidates", min(start + size, total), total))
 
     def _compare_block(self, index: SearchIndex, block: NDArray[np.int64]) -> None:
         queries = index.similarity.embed_rows(self._store, block)

@@ -95,7 +95,7 @@ def difference(whole: Levels, part: Levels, side: int = SIDE) -> Difference | No
 
     Args:
         whole: it may show more than `part`: a copy of it may have been cut at its sides.
-        part: it shows nothing but what `whole` does, apart from even borders.
+        part: it is blank but what `whole` does, apart from even borders.
         side: pixels a side at which both can be compared, at least `LEAST_SIDE`.
     """
     one, other = (

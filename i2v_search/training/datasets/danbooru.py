@@ -46,7 +46,7 @@ class Post:
 
     Attributes:
         name: what messages call it.
-        files: names its picture may have, lower case, the likeliest first; some without an ending.
+        files: names its picture may have, lower case, the likeliest first; some without an extension.
         tags: in every category, the rating last.
         label: its first character, else its first copyright, else "".
         group: the post it is a variant of, or itself.
@@ -103,7 +103,7 @@ def _documents(file: BinaryIO, name: str) -> Iterator[tuple[Any, str]]:
             rest = file.read(MAX_ARRAY_BYTES)
             if file.read(1):
                 raise SourceError(
-                    f"{name} is an array of more than {MAX_ARRAY_BYTES} bytes; write one post a line"
+                    f"{name} is an array of more than {MAX_ARRAY_BYTES} bytes; write one post per line"
                 )
             posts = _json(line + rest, name)
             yield from ((post, f"{name}, post {count}") for count, post in enumerate(posts, 1))
@@ -116,7 +116,7 @@ def _json(text: bytes, place: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{place}: not a post in JSON, one a line, nor one array ({error!r})") from error
+        raise SourceError(f"{place}: expected JSON posts, one per line, or one array ({error!r})") from error
 
 
 def _post(document: Mapping[str, Any], place: str) -> Post:
@@ -187,10 +187,12 @@ def posted_tags(document: Mapping[str, Any], place: str) -> tuple[Tag, ...]:
             f" {', '.join(list(document)[:8])}"
         )
     if len(pairs) > MAX_TAGS:
-        raise TagError(f"{place}: {len(pairs)} tags for one picture, at most {MAX_TAGS} are taken")
+        raise TagError(f"{place}: {len(pairs)} tags for one picture, the limit is {MAX_TAGS}")
     if (rating := document.get("rating")) is not None:
         if not isinstance(rating, str) or rating.lower() not in _RATINGS:
-            raise TagError(f"{place}: rating {str(rating)[:20]!r} is unknown; known: {', '.join(_RATINGS)}")
+            raise TagError(
+                f"{place}: rating {str(rating)[:20]!r} is unknown; available: {', '.join(_RATINGS)}"
+            )
         pairs.append((_RATINGS[rating.lower()], "rating"))
     spelled = dict.fromkeys((normalise_tag(name), category) for name, category in pairs)
     return tuple(Tag(name, 1.0, category) for name, category in spelled if name)

@@ -130,7 +130,7 @@ def read_dataset(source: str | os.PathLike[str], *, exclude: Sequence[str] = ())
     dataset = _read(Path(source))
     kept = tuple(picture for picture in dataset.pictures if not _is_excluded(dataset.root, picture, exclude))
     if not kept:
-        raise SourceError(f"every picture of {str(source)!r} is left out")
+        raise SourceError(f"every picture of {str(source)!r} is excluded")
     return replace(dataset, pictures=kept)
 
 
@@ -153,7 +153,7 @@ def _read(path: Path) -> Dataset:
         with _opened(path) as file:
             return _from_posts(danbooru.read_posts(file, str(path)), folder, folder.name, (folder,))
     raise SourceError(
-        f"{str(path)!r} is no data set: give a folder or archive with {FILE_NAME}, or a metadata file "
+        f"{str(path)!r} is not a data set; give a folder or archive with {FILE_NAME}, or a metadata file "
         f"({' or '.join(danbooru.ENDINGS)})"
     )
 
@@ -188,7 +188,7 @@ def choose_vocabulary(datasets: Sequence[Dataset], *, minimum: int = MINIMUM) ->
     if not chosen:
         most = max(positives.values(), default=0)
         raise TagError(
-            f"no tag is worth learning: {minimum} pictures must have it and some must not; the most frequent "
+            f"no tag can be learned: {minimum} pictures must have it and some must not; the most frequent "
             f"of {len(positives)} tags is on {most} pictures"
         )
     chosen.sort(key=lambda key: (CATEGORIES.index(key[0]), -positives[key], key[1]))
@@ -339,8 +339,8 @@ def _opened(path: Path) -> BinaryIO:
 def _no_annotations(place: str, found: Sequence[str]) -> str:
     metadata = "none" if not found else ", ".join(found[:4])
     return (
-        f"{place} has no {FILE_NAME} or {' or '.join(beside.TABLES)}, no picture has a caption or JSON file "
-        f"beside it, and metadata is looked for in exactly one file ending in "
+        f"{place} has no {FILE_NAME} or {' or '.join(beside.TABLES)}, no picture has a caption or JSON "
+        "file beside it, and metadata must be exactly one file ending in "
         f"{' or '.join(danbooru.ENDINGS)}: found {metadata}"
     )
 
@@ -363,10 +363,10 @@ def _from_annotations(
     for annotation in annotations:
         inner = PurePosixPath(annotation.path)
         if inner.is_absolute() or ".." in inner.parts or "\0" in annotation.path:
-            raise SourceError(f"{place.file}: path {annotation.path!r} leads out of the data set")
+            raise SourceError(f"{place.file}: path {annotation.path!r} points outside the data set")
         path = f"{place.prefix}{annotation.path}"
         if not exists(path):
-            skipped.append(Skipped(path, "annotated, but there is no such file"))
+            skipped.append(Skipped(path, "annotated, but the file does not exist"))
             continue
         folder = inner.parent.as_posix()
         pictures[path] = Picture(  # the last line about a picture counts, as in a folder of images
@@ -393,7 +393,7 @@ def _from_posts(posts: Iterable[danbooru.Post], root: Path, name: str, sources: 
     for post in posts:
         path = next((by_name[file] for file in post.files if file in by_name), None)
         if path is None:
-            skipped.append(Skipped(post.name, f"no picture is called {post.files[0]}"))
+            skipped.append(Skipped(post.name, f"no picture {post.files[0]}"))
             continue
         pictures[path] = Picture(path, post.tags, frozenset(), post.label, post.group, post.source, "")
     return _dataset(_Place(root, name, str(sources[0]), ""), pictures.values(), skipped)

@@ -110,8 +110,8 @@ def _open(path: str, _mtime: int, _size: int, _process: int) -> Packed:
         held += 0 if is_zip else item.size
         if held > MAX_TAR_BYTES:
             raise SourceError(
-                f"{path} holds more than {MAX_TAR_BYTES} bytes of pictures, and a tar has to be held in "
-                "memory: unpack it, or pack it as a zip"
+                f"{path} holds more than {MAX_TAR_BYTES} bytes of pictures, the limit of a tar, which is "
+                "held in memory; unpack it, or pack it as a zip"
             )
         if item.prepare is not None and item.member is not None:
             members[item.member] = item.prepare()

@@ -62,7 +62,7 @@ def split(
         True
     """
     if not 0 <= validation <= 1:
-        raise ValueError(f"validation is {validation}; it is a share between 0 and 1")
+        raise ValueError(f"validation must be between 0 and 1, not {validation}")
     homes = [number for number, dataset in enumerate(datasets) for _ in dataset.pictures]
     keys = [(homes[row], picture.group) for row, (_, picture) in enumerate(_pictures(datasets))]
     parts = joined(keys, duplicates(fingerprints(datasets, report=report)))

@@ -155,9 +155,11 @@ def evaluate(
     datasets, parts = several(datasets), several(parts)
     unknown = sorted(set(parts) - set(PARTS))
     if unknown or not datasets:
-        raise QueryError(f"cannot evaluate {unknown or 'without a data set'}; parts: {', '.join(PARTS)}")
+        raise QueryError(
+            f"cannot evaluate {unknown or 'without a data set'}; available parts: {', '.join(PARTS)}"
+        )
     if held_out is not None and not 0 < held_out <= 1:
-        raise QueryError(f"held_out is a share above 0 and at most 1, not {held_out}")
+        raise QueryError(f"held_out must be above 0 and at most 1, not {held_out}")
     names = [_name(one) for one in (encoder, against) if one is not None]
     if len(set(names)) < len(names):
         raise QueryError(f"encoder {names[0]!r} cannot be compared with itself")
@@ -189,7 +191,7 @@ def _held_out(datasets: Sequence[Dataset], share: float, seed: int, report: Repo
             kept.append(replace(dataset, pictures=tuple(dataset.pictures[row] for row in rows.tolist())))
         start += len(dataset)
     if not kept:
-        raise QueryError(f"a share of {share} of these sets holds out no picture; give a larger one")
+        raise QueryError(f"a share of {share} of these data sets holds out no picture; use a larger one")
     return kept
 
 
@@ -229,7 +231,7 @@ class _Job:
         labels = [self.dataset.pictures[row].label for row in encoded.rows.tolist()]
         shared = {label for label, count in Counter(labels).items() if label and count > 1}
         if len(shared) < 1 or len(set(labels)) < 2:
-            raise _NothingToMeasureError("its pictures have no two labels that could be told apart")
+            raise _NothingToMeasureError("its pictures have fewer than two labels")
         return retrieval(
             encoded.vectors,
             labels,

@@ -78,14 +78,14 @@ class Bodies:
         most = self._most(scope)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > most:
-            raise Failure("too_large", f"{int(declared):,} bytes are more than the {most:,} allowed")
+            raise Failure("too_large", f"{int(declared):,} bytes exceed the limit of {most:,}")
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             piece = message.get("body", b"")
             if len(body) + len(piece) > most:
-                raise Failure("too_large", f"more than the {most:,} bytes allowed")
+                raise Failure("too_large", f"the body exceeds the limit of {most:,} bytes")
             if self._buffered + len(piece) > self._settings.buffered_bytes:
                 raise Failure("busy", "too many large requests are arriving at once", retry_after=2)
             body += piece
@@ -140,7 +140,7 @@ class Bodies:
             else:
                 await _cancel(work)
                 seconds = self._settings.request_seconds
-                raise Failure("busy", f"there was no answer within {seconds:g} s", retry_after=5)
+                raise Failure("busy", f"no response within {seconds:g} s", retry_after=5)
         finally:
             await _cancel(work)
             await _cancel(leaving)

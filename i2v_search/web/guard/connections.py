@@ -218,9 +218,9 @@ class _Framing(h11.Connection):
             names = {name for name, _ in event.headers}
             if b"transfer-encoding" in names:
                 if b"content-length" in names:
-                    self._refuse("a request has Content-Length or Transfer-Encoding, not both")
+                    self._refuse("a request must not have both Content-Length and Transfer-Encoding")
                 if event.http_version < b"1.1":
-                    self._refuse(f"HTTP/{event.http_version.decode()} knows no Transfer-Encoding")
+                    self._refuse(f"HTTP/{event.http_version.decode()} does not support Transfer-Encoding")
         return event
 
     def _refuse(self, reason: str) -> None:

@@ -31,30 +31,30 @@ from i2v_search.errors import (
 
 #: Code, status and meaning of every error.
 CODES: dict[str, tuple[int, str]] = {
-    "invalid_http": (400, "what was sent is not HTTP"),
+    "invalid_http": (400, "the request is not valid HTTP"),
     "unauthorized": (401, "the token is missing or wrong"),
-    "forbidden_origin": (403, "the page of another site asked"),
-    "not_found": (404, "there is nothing of that name or number"),
-    "upload_gone": (404, "the uploaded picture is no longer kept; upload it again"),
-    "picture_gone": (404, "the image's file is gone or can no longer be read"),
-    "method_not_allowed": (405, "the address knows no such method"),
-    "too_slow": (408, "the request did not arrive in time"),
-    "no_map": (409, "the collection cannot be mapped; i2v-search map says why"),
-    "index_stale": (409, "the collection has no current index; run i2v-search index"),
-    "too_large": (413, "the request is larger than allowed"),
-    "not_an_image": (415, "what was uploaded is no image that can be read"),
-    "unsupported_type": (415, "the Content-Type is not what this address takes"),
-    "wrong_host": (421, "the Host header names another server"),
+    "forbidden_origin": (403, "the request comes from a page of another origin"),
+    "not_found": (404, "not found"),
+    "upload_gone": (404, "the upload has expired; upload the image again"),
+    "picture_gone": (404, "the image file is missing or unreadable"),
+    "method_not_allowed": (405, "the HTTP method is not allowed here"),
+    "too_slow": (408, "the request took too long to arrive"),
+    "no_map": (409, "the map cannot be drawn; see i2v-search map"),
+    "index_stale": (409, "the collection has no up-to-date index; run i2v-search index"),
+    "too_large": (413, "the request is too large"),
+    "not_an_image": (415, "the upload is not a readable image"),
+    "unsupported_type": (415, "the Content-Type is not supported here"),
+    "wrong_host": (421, "the Host header is not allowed"),
     "invalid_request": (422, "a field is missing, unknown or out of range"),
-    "bad_query": (422, "a tag, rating or option does not exist in this collection"),
+    "bad_query": (422, "the collection has no such tag, rating or option"),
     "bad_image": (422, "the picture is damaged, or has too many pixels"),
-    "no_morph": (422, "no such morph exists"),
-    "too_many_requests": (429, "too many requests from this address; see Retry-After"),
-    "internal": (500, "a fault of the server; its log has the request id"),
+    "no_morph": (422, "no such morph is possible"),
+    "too_many_requests": (429, "too many requests from this client; see Retry-After"),
+    "internal": (500, "internal server error; see the request id in the log"),
     "collection_damaged": (500, "a file of the collection is damaged; run i2v-search verify"),
-    "busy": (503, "too much is waiting; see Retry-After"),
+    "busy": (503, "the server is busy; see Retry-After"),
     "encoder_unavailable": (503, "the collection's encoder cannot be loaded"),
-    "search_server_unavailable": (503, "the Milvus server does not answer"),
+    "search_server_unavailable": (503, "the Milvus server does not respond"),
 }
 
 
@@ -64,7 +64,7 @@ class Failure(Exception):  # noqa: N818 - an answer more than an error
     Args:
         code: one of `CODES`.
         message: for people; None takes what the code means.
-        retry_after: seconds after which to try again.
+        retry_after: seconds to wait before the next try.
     """
 
     def __init__(self, code: str, message: str | None = None, *, retry_after: int | None = None) -> None:
@@ -145,8 +145,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     codes = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
     messages = {
-        404: f"there is nothing at {request.scope['path'][:200]}",
-        405: "the address knows no such method",
+        404: f"no such address: {request.scope['path'][:200]}",
+        405: "the HTTP method is not allowed here",
     }
     failure = Failure(code, messages.get(error.status_code, error.detail))
     return failure_response(failure, request.scope, error.headers or {})

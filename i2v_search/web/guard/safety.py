@@ -36,8 +36,8 @@ SECURITY_HEADERS = {
 }
 
 _LOCKED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>i2v-search</title>
-<h1>This page needs its token</h1>
-<p>Open the address that <code>i2v-search serve</code> printed: it ends in <code>/?token=...</code></p>
+<h1>A token is required</h1>
+<p>Open the address printed by <code>i2v-search serve</code>, which ends in <code>/?token=...</code></p>
 """
 
 
@@ -89,7 +89,7 @@ class Gate:
         name = host_name(values[0]) if len(values) == 1 else ""
         if name in self._hosts or (self._any_address and _is_address(name)):
             return
-        raise Failure("wrong_host", f"this server is not called {name[:100]!r}; see --allow-host")
+        raise Failure("wrong_host", f"host {name[:100]!r} is not allowed; add it with --allow-host")
 
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
@@ -100,7 +100,9 @@ class Gate:
         except ValueError:
             own = False
         if not own:
-            raise Failure("forbidden_origin", f"pages of {origin[:100]!r} may not ask; see --allow-origin")
+            raise Failure(
+                "forbidden_origin", f"origin {origin[:100]!r} is not allowed; add it with --allow-origin"
+            )
 
     def _enter(self, scope: Scope, headers: Headers) -> Response | None:
         """Take the token of the page's address, once: a cookie stands for it from then on."""

@@ -85,7 +85,7 @@ class Decoder:
         except (EOFError, OSError) as error:
             self._end(process)
             late = not timer.is_alive() and not self._closed
-            reason = f"it takes longer than {self._seconds:g} s to decode" if late else "the decoder gave up"
+            reason = f"decoding takes longer than {self._seconds:g} s" if late else "the decoder gave up"
             raise ImageError("the picture", reason) from error
         finally:
             timer.cancel()

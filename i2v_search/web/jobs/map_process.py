@@ -20,14 +20,14 @@ def map_model(drawn: CollectionMap, versions: list[str]) -> MapModel:
     """A map as it is told."""
     kept = ""
     if drawn.neighbours_kept is not None:
-        kept = f" {drawn.neighbours_kept:.0%} of the 10 nearest neighbours stay among the 10 nearest."
+        kept = f" {drawn.neighbours_kept:.0%} of the 10 nearest neighbours are preserved."
     sample = "" if drawn.total == len(drawn.ids) else f" An even sample of {len(drawn.ids)} of {drawn.total}."
     places: list[Any] = drawn.coordinates.tolist()
     points = [
         MapPoint(id=number, x=x, y=y, version=version)
         for number, (x, y), version in zip(drawn.ids, places, versions, strict=True)
     ]
-    explained = f"Alike images lie close together ({METHOD_NAMES[drawn.method]}).{kept}{sample}"
+    explained = f"Similar images lie close together ({METHOD_NAMES[drawn.method]}).{kept}{sample}"
     return MapModel(method=drawn.method, explained=explained, images=points)
 
 

@@ -33,7 +33,7 @@ async def collection(service: Serving) -> CollectionModel:
 
 @router.get(
     "/metrics",
-    responses={**errors(), 200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+    responses={**errors(), 200: {"content": {"text/plain": {}}, "description": "Prometheus text format"}},
     response_class=Response,
     tags=["about"],
 )

@@ -18,14 +18,16 @@ from i2v_search.web.service import Service, Serving
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
 Number = Annotated[int, Path(ge=0, lt=2**63, description="id of an image", examples=[1])]
-Version = Annotated[str | None, Query(max_length=64, description="the image's version: makes it immutable")]
-IfNoneMatch = Annotated[str | None, Header(description="ETag that the client has")]
+Version = Annotated[
+    str | None, Query(max_length=64, description="version of the image; makes the response immutable")
+]
+IfNoneMatch = Annotated[str | None, Header(description="ETag cached by the client")]
 Side = Literal["160", "320", "640"]
 
 _IMMUTABLE = "private, max-age=31536000, immutable"
 _WEBP: dict[int | str, dict[str, Any]] = {
     200: picture("image/webp", "a WebP"),
-    304: {"description": "the client has it already"},
+    304: {"description": "not modified"},
 }
 
 
@@ -39,7 +41,7 @@ async def image(service: Serving, number: Number) -> ImageModel:
 async def thumbnail(
     service: Serving,
     number: Number,
-    size: Annotated[Side, Query(description="pixels of the longer side")] = "320",
+    size: Annotated[Side, Query(description="longer side in pixels")] = "320",
     v: Version = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
@@ -59,7 +61,7 @@ def _picture(service: Service, number: int, side: int, v: str | None, known: str
     collection = service.shelf.collection()
     position = collection.store.position_of_id(number)
     if position is None:
-        raise Failure("not_found", f"the collection holds no image {number}")
+        raise Failure("not_found", f"no image in the collection has id {number}")
     version = version_of(collection.store.sha256(position))
     etag = f'"{version}-{side}"'
     headers = {"ETag": etag, "Cache-Control": _IMMUTABLE if v == version else "private, no-cache"}

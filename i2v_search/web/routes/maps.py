@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1/map", tags=["map"])
 _COMPUTING: dict[int | str, dict[str, Any]] = {
     202: {
         "model": Waiting,
-        "description": "it is computed: ask again",
+        "description": "being computed; try again",
         "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
     }
 }

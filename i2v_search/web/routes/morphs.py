@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1/morph", tags=["morph"])
 PictureFormat = Literal["png", "gif", "webp"]
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "PNG: a strip of all images; GIF and WebP: a film that fades from one to the next",
+        "description": "PNG: a strip of all images; GIF and WebP: an animation that fades between them",
         "content": {
             f"image/{kind}": {"schema": {"type": "string", "format": "binary"}}
             for kind in ("png", "gif", "webp")

@@ -16,7 +16,7 @@ from i2v_search.web.service import Service, Serving
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="the most tags to give")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="maximum number of tags")]
 
 
 @router.post("/search", responses=errors(404, 409))
@@ -28,7 +28,7 @@ async def search(service: Serving, asked: SearchRequest) -> SearchResponse:
 @router.get("/tags", responses=errors())
 async def tags(
     service: Serving,
-    prefix: Annotated[str, Query(max_length=100, description="what a word of the name begins with")] = "",
+    prefix: Annotated[str, Query(max_length=100, description="prefix of a word of the tag name")] = "",
     limit: Limit = 50,
 ) -> list[TagCount]:
     """The tags of the collection, the most common first."""
