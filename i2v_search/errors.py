@@ -27,7 +27,16 @@ A message says what happened, the value seen against the value expected, and wha
 
 
 class I2VSearchError(Exception):
-    """Base class: catch this to catch everything i2v-search raises on purpose."""
+    """Base class: catch this to catch everything i2v-search raises on purpose.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> try:
+        ...     Collection.open("nowhere")
+        ... except I2VSearchError as error:
+        ...     print(error)
+        no collection at nowhere; build one with: i2v-search build FOLDER --collection nowhere
+    """
 
 
 class ImageError(I2VSearchError):

@@ -16,6 +16,11 @@ class Progress:
         done: units finished.
         total: units in all, or None while unknown.
         note: what else is worth knowing now, such as a loss; "" for nothing.
+
+    Example:
+        >>> moment = Progress("encoding", 120, 1000)
+        >>> f"{moment.stage}: {moment.done} of {moment.total}"
+        'encoding: 120 of 1000'
     """
 
     stage: str

@@ -78,6 +78,11 @@ class Extraction:
         not_read: what else is in the folders, by kind, and what would help.
         links: symbolic links to folders, whose images are among the others.
         seconds: wall time.
+
+    Example:
+        >>> done = Extraction(encoded=3, unchanged=12, skipped=(Skipped("drafts/broken.png", "empty file"),))
+        >>> done.encoded, done.unchanged, done.skipped[0].reason
+        (3, 12, 'empty file')
     """
 
     encoded: int = 0

@@ -23,6 +23,12 @@ class CollectionInfo:
         unindexed: images added since it was built, which are scanned beside it.
         bytes: on disk, by file.
         tags: number of distinct tags.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> info = Collection.open("index/art").info()
+        >>> info.images, info.encoder, info.index["kind"]
+        (15, 'lite', 'exact')
     """
 
     directory: str

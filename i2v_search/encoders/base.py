@@ -23,6 +23,12 @@ class EncoderInfo:
         weights_sha256: SHA-256 of the weights file, lower-case hex.
         preprocessing: names the exact way an image becomes the network's input.
         dimension: length of a vector.
+
+    Example:
+        >>> from i2v_search import load_encoder
+        >>> info = load_encoder("lite").info
+        >>> info.id, info.dimension
+        ('lite', 4096)
     """
 
     id: str
@@ -42,6 +48,11 @@ class Encoding:
     Attributes:
         vectors: (n, dimension) float32, of any length: the feature store normalises.
         tags: (n, len(vocabulary)) float32 probabilities, or None without a tag head.
+
+    Example:
+        >>> encoding = Encoding(np.ones((2, 4096), np.float32))
+        >>> encoding.vectors.shape, encoding.tags
+        ((2, 4096), None)
     """
 
     vectors: NDArray[np.float32]
@@ -54,6 +65,20 @@ class Encoder(Protocol):
 
     The work is split so that extraction can overlap it: `prepare` runs in decode threads, `encode` on whole
     batches. A vector must not depend on the other images of its batch.
+
+    Example:
+        >>> import numpy as np
+        >>> class Thumbnails:
+        ...     info = EncoderInfo("thumbnails", "0" * 64, "rgb-8", 192)
+        ...     shrink_to, batch_size, vocabulary = 8, 64, None
+        ...
+        ...     def prepare(self, image):
+        ...         return np.asarray(image.resize((8, 8)), np.float32).ravel()
+        ...
+        ...     def encode(self, inputs):
+        ...         return Encoding(np.stack(inputs))
+        >>> isinstance(Thumbnails(), Encoder)
+        True
     """
 
     info: EncoderInfo
@@ -78,7 +103,14 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Tagger(Protocol):
-    """Says which tags an image has; split like an `Encoder`."""
+    """Says which tags an image has; split like an `Encoder`.
+
+    Example:
+        >>> from i2v_search import load_tagger
+        >>> tagger = load_tagger("lite")
+        >>> isinstance(tagger, Tagger), "dog" in tagger.vocabulary.names
+        (True, True)
+    """
 
     info: EncoderInfo
     shrink_to: int | None

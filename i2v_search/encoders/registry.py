@@ -31,6 +31,14 @@ def register_encoder(name: str, factory: Factory) -> None:
 
     Raises:
         EncoderError: the name is taken.
+
+    Example:
+        >>> from i2v_search import Device
+        >>> def same_as_lite(device: Device) -> Encoder:
+        ...     return load_encoder("lite", device)
+        >>> register_encoder("mine", same_as_lite)
+        >>> load_encoder("mine", Device("cpu")).info.dimension
+        4096
     """
     if name in encoder_names():
         raise EncoderError(f"encoder {name!r} is already registered; choose another name")
@@ -84,6 +92,11 @@ def load_tagger(name: str | None = None, device: Device | DeviceName = Device())
 
     Raises:
         EncoderError: there is no such tagger, or more than one to choose from.
+
+    Example:
+        >>> tagger = load_tagger("lite")
+        >>> tagger.info.id, len(tagger.vocabulary)
+        ('lite', 408)
     """
     known = tagger_names()
     if name is None and len(known) <= 2:

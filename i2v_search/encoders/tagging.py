@@ -21,7 +21,14 @@ from i2v_search.tags.vocabulary import ImageTags, plausible_tags, top_tags
 
 @dataclass(frozen=True)
 class TaggedImage:
-    """An image and its tags; `path` is relative to the sources' common folder."""
+    """An image and its tags; `path` is relative to the sources' common folder.
+
+    Example:
+        >>> from i2v_search import load_tagger
+        >>> image = next(tag_images(["art/fruit/lemon.webp"], load_tagger("lite")))
+        >>> image.path, image.tags.general[0].name
+        ('lemon.webp', 'food')
+    """
 
     path: str
     tags: ImageTags
@@ -57,6 +64,11 @@ def tag_images(
         SourceError: a source does not exist or holds no image.
         EncoderError: the tagger gives something else than probabilities.
         TagError: the rule needs thresholds that the tagger does not have.
+
+    Example:
+        >>> from i2v_search import load_tagger
+        >>> for image in tag_images(["art/fruit"], load_tagger("lite")):
+        ...     assert "fruit" in [tag.name for tag in image.tags.general]
     """
     if top is None:
 

@@ -17,6 +17,11 @@ class SampleImage:
     `path` is the WebP file (longest side 320 px, on white) and `category` its folder. `tags` are lower-case
     words: the category, then what is drawn, then broader subjects. `source` is the file in Openclipart,
     `licence` what that file states of itself.
+
+    Example:
+        >>> image = next(image for image in sample_images() if image.title == "Owl on Branch")
+        >>> image.category, image.author, image.tags[:2]
+        ('birds', 'Gerald G.', ('birds', 'owl'))
     """
 
     path: Path

@@ -90,7 +90,13 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that was passed over, and why."""
+    """Something that was passed over, and why.
+
+    Example:
+        >>> item = Skipped("drafts/broken.png", "empty file")
+        >>> f"{item.path}: {item.reason}"
+        'drafts/broken.png: empty file'
+    """
 
     path: str
     reason: str

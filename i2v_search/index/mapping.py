@@ -60,6 +60,12 @@ class CollectionMap:
         neighbours_kept: of the 10 images most like an image, the share that is among its 10 nearest on the
             map, over a sample of images; None where there are fewer than three.
         seconds: time it took.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> drawn = Collection.open("index/art").map(method="pca")
+        >>> drawn.paths[0], drawn.coordinates.shape
+        ('birds/duck.webp', (15, 2))
     """
 
     ids: tuple[int, ...]

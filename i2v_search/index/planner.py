@@ -99,6 +99,12 @@ class IndexPlan:
         reason: why, in one sentence.
         predicted: what it will take.
         shortfall: which wish cannot be met and by how much; empty where all can.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> plan = Collection.open("index/art").plan()
+        >>> plan.kind, plan.reason
+        ('exact', '15 rows: no other index is faster')
     """
 
     kind: PlannedKind

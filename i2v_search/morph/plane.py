@@ -33,6 +33,13 @@ class MorphMap:
         coordinates: (stops + n, 2) float32: of the stops in order, then of the neighbours.
         shown: share of the variance of the stops that the plane shows, in [0, 1]; the rest is in directions
             across it.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> drawn = art.morph_map(art.morph("birds/owl.webp", "fruit/apple.webp", steps=1))
+        >>> drawn.coordinates.shape[0] == len(drawn.stops) + len(drawn.ids)
+        True
     """
 
     stops: tuple[Stop, ...]

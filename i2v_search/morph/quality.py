@@ -47,6 +47,13 @@ class MorphQuality:
             cosine(tags, tags of B) - cosine(tags, tags of A), something no method looks at: 1 = the tags,
             too, change steadily from A to B. None with fewer than three intermediates, without tags of both
             ends, or where all differences are equal.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> quality = art.morph("birds/owl.webp", "fruit/apple.webp", steps=1).quality
+        >>> len(quality.hops), quality.monotonicity
+        (2, 1.0)
     """
 
     hops: tuple[float, ...]

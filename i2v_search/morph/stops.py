@@ -21,6 +21,12 @@ class Stop:
             (`i2v_search.morph.quality.progress_along`).
         tags: a few of its tags that tell most, those of the general category first.
         waypoint: whether the path was told to go there.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> stop = Collection.open("index/art").morph("birds/owl.webp", "fruit/apple.webp", steps=1).stops[1]
+        >>> stop.path, 0 < stop.progress < 1
+        ('fruit/pineapple.webp', True)
     """
 
     id: int | None
@@ -45,6 +51,12 @@ class Morph:
         quality: how gradual it is.
         gaps: how many times it crosses between parts of the collection that nothing connects.
         seconds: time to find it.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> morph = Collection.open("index/art").morph("birds/owl.webp", "fruit/apple.webp", steps=2)
+        >>> [stop.path for stop in morph.stops]
+        ['birds/owl.webp', 'birds/duck.webp', 'fruit/bananas.webp', 'fruit/apple.webp']
     """
 
     stops: tuple[Stop, ...]

@@ -47,6 +47,14 @@ class MorphAnimation:
         size: width and height of every frame in pixels.
         frames: how many there are.
         seconds: once there and back.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> morph = art.morph("birds/owl.webp", "fruit/apple.webp", steps=1)
+        >>> made = morph_animation(art, morph, format="gif", side=64)
+        >>> made.format, made.size
+        ('gif', (64, 70))
     """
 
     content: bytes
@@ -94,6 +102,12 @@ def morph_animation(
 
     Raises:
         QueryError: the format is unknown, the side below 64, or the file too large even so.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> morph = art.morph("birds/owl.webp", "fruit/apple.webp", steps=1)
+        >>> morph_animation(art, morph, side=64).save("art.webp")
     """
     if format not in get_args(AnimationFormat):
         raise QueryError(

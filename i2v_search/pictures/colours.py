@@ -35,6 +35,12 @@ def colour_order(collection: Collection, morph: Morph) -> float | None:
     Returns:
         1 = the colours change steadily from A to B; None with fewer than three intermediates, or where all
         gain the same. A picture that cannot be read counts as grey.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> colour_order(art, art.morph("birds/owl.webp", "fruit/apple.webp", steps=3))
+        1.0
     """
     pictures = stop_pictures(collection, morph.stops, _SIDE)
     shares = np.stack([colour_histogram(picture) for picture in pictures])

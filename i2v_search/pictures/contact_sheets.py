@@ -41,6 +41,12 @@ def search_picture(
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> result = art.search("birds/owl.webp", top=4)
+        >>> search_picture(art, result, ["birds/owl.webp"]).save("references.png")
     """
     tiles = [_query_tile(collection, query, on_missing) for query in several_images(queries)]
     tiles += [_hit_tile(collection, hit, on_missing) for hit in result.hits]
@@ -69,6 +75,13 @@ def searches_picture(
 
     Raises:
         I2VSearchError: there is no hit.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> queries = ["birds/owl.webp", "fruit/lemon.webp"]
+        >>> results = [art.search(query, top=3) for query in queries]
+        >>> searches_picture(art, results, queries).save("references.png")
     """
     rows = []
     for result, query in zip_longest(several(results), several_images(queries)):
@@ -101,6 +114,11 @@ def duplicates_picture(
 
     Raises:
         I2VSearchError: there are no groups.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> duplicates_picture(art, art.duplicates()).save("duplicates.png")
     """
     shown = found.groups[:groups]
     title = f"{len(found.groups)} groups, {size_text(found.freed_bytes)} in copies"

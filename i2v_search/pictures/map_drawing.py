@@ -70,6 +70,11 @@ def map_picture(
 
     Returns:
         An RGB image, white behind the pictures. An image that can no longer be read is a grey square.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> map_picture(art, art.map(method="pca"), pixels=300).save("map.png")
     """
     layout = lay_out(drawn.coordinates)
     cell = max(_SMALLEST_CELL, min(_LARGEST_CELL, pixels // (max(layout.columns, layout.rows) + 1)))

@@ -55,6 +55,12 @@ def map_page(
 
     Raises:
         QueryError: there are more paths than such a page holds.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> map_page(art, art.map(method="pca"))[:15]
+        b'<!DOCTYPE html>'
     """
     heading = visible(title or collection.directory.resolve().name)
     document = map_document(

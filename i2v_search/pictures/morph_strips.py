@@ -40,6 +40,12 @@ def morph_picture(
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> morph = art.morph("birds/owl.webp", "fruit/apple.webp", steps=2)
+        >>> morph_picture(art, morph).save("morph.png")
     """
     tiles = _tiles(collection, morph.stops, outside, on_missing)
     return morph_strip(tiles, hops=morph.quality.hops, tile_size=TILE)
@@ -62,6 +68,12 @@ def morph_map_picture(
 
     Returns:
         An RGB image. An image that can no longer be read is a grey tile.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> morph = art.morph("birds/owl.webp", "fruit/apple.webp", steps=2)
+        >>> morph_map_picture(art, art.morph_map(morph)).save("morph-map.png")
     """
     small = thumbnails(collection, drawn.ids, _SMALL, on_missing=on_missing)
     around = [picture or missing(_SMALL) for picture in small]

@@ -43,6 +43,13 @@ class Example:
         image: see `QueryImage`.
         weight: how much the results should be like it; negative to be unlike it: that share of their
             likeness to it is taken from their score. Only the ratios of weights count.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> result = art.search([Example("fruit/lemon.webp"), Example("fruit/bananas.webp", -0.5)], top=1)
+        >>> result.query
+        'fruit/lemon.webp, not fruit/bananas.webp'
     """
 
     image: QueryImage

@@ -76,7 +76,7 @@ class Request:
         if self.diverse is not None and self.offset + self.top > MAX_DIVERSE:
             raise QueryError(
                 f"diverse results are limited to the first {MAX_DIVERSE}, not "
-                f"{self.offset + self.top};request fewer, or search without diverse"
+                f"{self.offset + self.top}; request fewer, or search without diverse"
             )
 
     @classmethod

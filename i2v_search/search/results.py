@@ -22,6 +22,12 @@ class Hit:
         tags: tags it shares with the positive examples of the query, and those asked for that it has: the
             rarest in the collection first.
         copies: how many other images that qualify show the same picture, and are left out for it.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> hit = Collection.open("index/art").search("fruit/lemon.webp", top=1).hits[0]
+        >>> hit.rank, hit.path, "fruit" in hit.tags
+        (1, 'fruit/strawberry.webp', True)
     """
 
     rank: int
@@ -46,6 +52,12 @@ class SearchResult:
         query: the query in words.
         offset: how many better ones were passed over.
         more: whether more images qualify: there is a next page.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> result = Collection.open("index/art").search("fruit/lemon.webp", top=2)
+        >>> len(result.hits), result.query, result.more
+        (2, 'fruit/lemon.webp', True)
     """
 
     hits: tuple[Hit, ...]

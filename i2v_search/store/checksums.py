@@ -17,7 +17,16 @@ _DIFFERS = "the content differs from its checksum"
 
 @dataclass(frozen=True)
 class Damage:
-    """Something `verify` found wrong: the file, what is wrong, and the rows that are lost if it can say."""
+    """Something `verify` found wrong: the file, what is wrong, and the rows that are lost if it can say.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> with open("index/art/search-00001.faiss", "ab") as file:
+        ...     file.write(b"noise")
+        5
+        >>> [damage.file for damage in Collection.open("index/art").verify()]
+        ['search-00001.faiss']
+    """
 
     file: str
     problem: str

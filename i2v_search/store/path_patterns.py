@@ -85,7 +85,7 @@ def find_named(store: FeatureStore, name: str, *, whole: bool = False) -> int | 
         paths = [printable(store.path(position)) for position in found[:_TOLD]]
         more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
         raise QueryError(
-            f"{shown(name)} matches {len(found)} images: {', '.join(paths)}{more};give a longer path, or "
+            f"{shown(name)} matches {len(found)} images: {', '.join(paths)}{more}; give a longer path, or "
             "the id"
         )
     return found[0] if found else None

@@ -45,7 +45,7 @@ class WriterLock:
     def __enter__(self) -> Self:
         if not self._lock.acquire():
             raise CollectionLockedError(
-                f"another process is writing to {self._directory};wait for it to finish, then try "
+                f"another process is writing to {self._directory}; wait for it to finish, then try "
                 f"again{self._lock.remedy}"
             )
         return self

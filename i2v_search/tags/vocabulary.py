@@ -66,6 +66,10 @@ class Tag:
         name: lower case, words separated by spaces.
         probability: in [0, 1]; 1 where a person gave the tag.
         category: one of `CATEGORIES`.
+
+    Example:
+        >>> Tag("smile", 0.9)
+        Tag(name='smile', probability=0.9, category='general')
     """
 
     name: str
@@ -147,7 +151,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class ImageTags:
-    """Tags of one image by category, each in falling probability."""
+    """Tags of one image by category, each in falling probability.
+
+    Example:
+        >>> tags = ImageTags(general=(Tag("smile", 0.9), Tag("hat", 0.4)))
+        >>> tags.to_dict()["general"]
+        [('smile', 0.9), ('hat', 0.4)]
+    """
 
     general: tuple[Tag, ...] = ()
     character: tuple[Tag, ...] = ()

@@ -59,6 +59,16 @@ class RunReport:
         settings: JSON-ready `i2v_search.training.settings.TrainingSettings`.
         device: that it ran on.
         versions: of Python and packages.
+
+    Example:
+        >>> report = RunReport(
+        ...     name="mine", directory="runs/mine", model="lite", start="", parameters=8_625_655,
+        ...     dimension=4096, vocabulary={"general": 7}, datasets=(),
+        ...     epochs=({"number": 1, "validation_map": 0.41},), best_epoch=1, finished="epochs",
+        ...     seconds=0.9, skipped=(), settings={}, device="cpu", versions={},
+        ... )  # as `train` returns it
+        >>> report.best["validation_map"]
+        0.41
     """
 
     name: str

@@ -118,6 +118,16 @@ def train(
             unfinished one that `resume` does not name, or one with other settings.
         EncoderError: the device is not there, or torch is not installed.
         KeyboardInterrupt: after a checkpoint was written.
+
+    Example:
+        >>> from i2v_search import TrainingSettings, read_dataset
+        >>> drawings = read_dataset("art")
+        >>> run = train([drawings], "runs/mine", TrainingSettings(frozen=True, minimum=3))  # doctest: +SKIP
+        >>> run.best["validation_map"]  # doctest: +SKIP
+        0.41
+        >>> train([drawings], "runs/mine")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        i2v_search.errors.TagError: no tag can be learned: 20 pictures must have it ...
     """
     import_torch("training", extra="train")
     folder, chosen, datasets = Path(directory), settings or TrainingSettings(), several(datasets)

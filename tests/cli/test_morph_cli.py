@@ -226,4 +226,4 @@ def test_the_words_below_follow_from_the_numbers(
     print_morph(replace(plain, gaps=2))
     assert "crosses 2 gaps that no image of the collection fills" in capsys.readouterr().out
     print_morph(replace(plain, gaps=1))
-    assert "jumps over a gap that no image of the collection fills" in capsys.readouterr().out
+    assert "crosses a gap that no image of the collection fills" in capsys.readouterr().out

@@ -119,7 +119,7 @@ def test_an_output_that_needs_the_text_is_refused_and_others_are_named(tmp_path:
         "needs a single input: vector, scores, words",
         OnnxDescription(size=16, output="similarity"),
     )
-    refused(file, "no output 'nothing'; it has vector", OnnxDescription(size=16, output="nothing"))
+    refused(file, "no output 'nothing'; available: vector", OnnxDescription(size=16, output="nothing"))
     refused(file, r"\(n, 77\), not a batch of images", OnnxDescription(size=16, output="words"))
 
 
@@ -189,7 +189,7 @@ def test_an_output_too_long_for_a_vector_is_refused_and_the_list_still_works(tmp
     file = mean_colours(tmp_path / "m.onnx", size=160, change=change)
     refused(
         file,
-        "'whole' has 76800 numbers per image, the limit is 65536; choose .* pooled .*available: vector",
+        "'whole' has 76800 numbers per image, the limit is 65536; choose .* pooled .*it has vector",
         OnnxDescription(size=160, output="whole"),
     )
     assert "No imported models" in run("models", "list").stdout

@@ -121,7 +121,7 @@ def test_tag_keeps_captions_and_says_so(tmp_path: Path) -> None:
     code, said = tag("--sidecar")
     assert code == 1
     assert "1 captions not written:" in said
-    assert "/a.webp: a.txt is there already and stays" in said
+    assert "/a.webp: a.txt exists and is kept" in said
     assert "2 images differ from another only in the extension" in said
     assert (tmp_path / "a.txt").read_text() == "mine"
     assert sorted(file.name for file in tmp_path.glob("*.txt")) == ["a.txt", "pic.png.txt", "pic.webp.txt"]

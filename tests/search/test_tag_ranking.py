@@ -126,7 +126,7 @@ def test_tags_filter_and_rank_as_brute_force_does(
 ) -> None:
     wanted = [NAMES.index(tag) for tag in tags if not tag.startswith("-")]
     if not wanted and (query is None or weight):
-        with pytest.raises(QueryError, match="without '-'"):
+        with pytest.raises(QueryError, match="without a leading '-'"):
             collection.search(query, tags=tags, tag_weight=weight)
         return
     if wanted and query is not None and not weight and not threshold:

@@ -54,6 +54,12 @@ class Export:
             for.
         bytes: of the files together.
         seconds: wall time.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> done = Collection.open("index/art").export("art.npy", pca=4)
+        >>> done.files, done.images, done.dimension
+        (('art.npy', 'art.ids.csv'), 15, 4)
     """
 
     files: tuple[str, ...]

@@ -48,6 +48,12 @@ class MergedSource:
         left_out: images that were removed from the target before.
         old_ids: (n,) int64, the ids of its live images in that collection.
         new_ids: (n,) int64, their ids in the target; -1 for those that are left out.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> source = Collection.merge("index/all", ["index/art"]).merged.sources[0]
+        >>> source.added, source.unchanged, source.new_ids[:3]
+        (15, 0, array([0, 1, 2]))
     """
 
     directory: str
@@ -66,7 +72,14 @@ class MergedSource:
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge did, for each collection in the order given, and how long it took."""
+    """What a merge did, for each collection in the order given, and how long it took.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> done = Collection.merge("index/all", ["index/art"]).merged
+        >>> [(source.directory, source.added) for source in done.sources]
+        [('index/art', 15)]
+    """
 
     sources: tuple[MergedSource, ...]
     seconds: float

@@ -37,6 +37,13 @@ class Relocation:
         found: those of them that are at the new place.
         missing: those that are not.
         files: feature files that were written anew; none where only the image root changed.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> done = art.relocate(art.info().image_root, "art")
+        >>> done.moved, done.found, done.missing
+        (15, 15, 0)
     """
 
     image_root: str

@@ -48,6 +48,11 @@ class LostImage:
     """An image whose row was damaged: id and path as the row has them, and either may be what was damaged.
 
     `path` is None where it cannot be read.
+
+    Example:
+        >>> lost = LostImage(17, "birds/owl.webp")
+        >>> lost.to_dict()
+        {'id': 17, 'path': 'birds/owl.webp'}
     """
 
     id: int
@@ -71,6 +76,12 @@ class Repair:
             unknown.
         index_dropped: whether an index has to be built again.
         images: live rows that are left.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> done = Collection.repair("index/art")
+        >>> done.complete, done.images
+        (True, 15)
     """
 
     damages: tuple[Damage, ...]

@@ -40,6 +40,15 @@ class Compaction:
         files: feature files that were written anew.
         bytes_before: of the feature files and tombstones.
         bytes_after: of the same now.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> art.remove(["fruit/*"])
+        7
+        >>> done = art.compact()
+        >>> done.images, done.dropped
+        (8, 7)
     """
 
     images: int

@@ -57,6 +57,11 @@ class Push:
         recall_at_10: share of an image's ten nearest that a search finds, measured.
         interruptions: how often the server was away.
         seconds: it took.
+
+    Example:
+        >>> done = Push("http://127.0.0.1:19530#art", 689, 40, 2, False, "SCANN", 0.997, 0, 3.2)
+        >>> done.images, done.sent, done.recall_at_10
+        (689, 40, 0.997)
     """
 
     address: str
@@ -102,6 +107,13 @@ def push_to_milvus(
         SearchServerError: the server cannot be reached, or refuses; run it again.
         EncoderMismatchError: what is there was made by another encoder.
         CollectionDamagedError: a row differs from its checksum; it is not sent.
+
+    Example:
+        >>> push_to_milvus("index/art", "http://127.0.0.1:19530").images  # doctest: +SKIP
+        15
+        >>> push_to_milvus("index/art", "somewhere")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        i2v_search.errors.SearchServerError: 'somewhere' is not a Milvus address; ...
     """
     started = time.perf_counter()
     store = FeatureStore(Path(directory))

@@ -26,6 +26,12 @@ class Duplicate:
         height: pixels as displayed.
         bytes: size of the file.
         in_archive: whether it is a member of an archive, which cannot be removed alone.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> best, copy = Collection.open("index/art").duplicates().groups[0].members
+        >>> best.path, copy.path, copy.kind
+        ('fruit/apple-copy.webp', 'fruit/apple.webp', 'exact')
     """
 
     id: int
@@ -50,6 +56,12 @@ class DuplicateGroup:
         kind: the loosest way in which one of them is the same as the best.
         members: the best, which is to be kept (most pixels, then largest file, then oldest id), and its
             copies: exact ones, those of equal pixels, near ones by falling score; then variants of it.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> group = Collection.open("index/art").duplicates().groups[0]
+        >>> group.kind, group.best.path, group.freed_bytes
+        ('exact', 'fruit/apple-copy.webp', 7834)
     """
 
     kind: DuplicateKind
@@ -92,6 +104,12 @@ class Duplicates:
         groups: those that would free most first, then by the id of their best; no image is in two.
         unreadable: files that had to be looked at and are gone, changed or damaged; they are in no group.
         seconds: the time it took.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> found = Collection.open("index/art").duplicates(kind="exact")
+        >>> [[member.path for member in group.members] for group in found.groups]
+        [['fruit/apple-copy.webp', 'fruit/apple.webp']]
     """
 
     groups: tuple[DuplicateGroup, ...]

@@ -74,6 +74,13 @@ class Dataset:
         pictures: in the order of the annotations; each path once.
         name: of the folder or archive.
         skipped: annotated pictures that do not exist, and why.
+
+    Example:
+        >>> drawings = read_dataset("art")
+        >>> len(drawings), drawings.pictures[0].path
+        (14, 'birds/duck.webp')
+        >>> [tag.name for tag in drawings.pictures[0].tags]
+        ['birds', 'duck']
     """
 
     root: Path

@@ -74,6 +74,13 @@ class Evaluation:
         similarity: how vectors were compared.
         seed: of every random choice.
         held_out: the share of each set that was evaluated on, None for all of it.
+
+    Example:
+        >>> from i2v_search import read_dataset
+        >>> found = evaluate([read_dataset("art")], "lite", parts=["retrieval"])
+        >>> measures = found.to_dict()["sets"][0]["measures"][0]
+        >>> round(measures["retrieval"]["precision_at_1"]["value"], 2)
+        0.93
     """
 
     sets: tuple[SetEvaluation, ...]
