@@ -30,7 +30,7 @@ def test_every_public_name_is_in_the_readme_and_has_a_docstring() -> None:
 
 
 #: Public names without an example yet, and the API of the original library, whose weights are not shipped.
-_WITHOUT_EXAMPLE = {"Collection", "IndexWishes", "i2v"}
+_WITHOUT_EXAMPLE = {"IndexWishes", "i2v"}
 
 
 def test_every_public_name_has_an_example_that_runs() -> None:

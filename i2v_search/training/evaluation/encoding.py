@@ -73,7 +73,7 @@ def encode_pictures(
         found += [batch.output] if batch.output else []
         report(Progress(f"encoding with {encoder.info.id}", len(items), len(paths)))
     if not found:
-        raise EncoderError("none of the pictures can be read, so there is nothing to evaluate")
+        raise EncoderError("none of the pictures can be read")
     tags = [encoding.tags for encoding in found if encoding.tags is not None]
     return Encoded(
         np.array([row for row, item in enumerate(items) if isinstance(item, str)], np.int64),
