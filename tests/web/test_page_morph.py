@@ -54,7 +54,7 @@ def test_two_pictures_make_a_film(visit: Visit, server: Running) -> None:
     answer = server.client.post("/api/v1/morph", json=body).json()
     hops = page.locator("#film .hop").all_inner_texts()
     assert hops == [f"{stop['hop'] * 57.29578:.0f}°" for stop in answer["stops"][1:]]
-    expect(page.locator("#sentence")).to_contain_text("6 pictures between. Hops of")
+    expect(page.locator("#sentence")).to_contain_text("6 pictures in between. Hops of")
     expect(page.locator(f"#grid [data-key='{shown[2]}'] .use.A")).to_be_visible()
     page.click("#end")
     expect(page.locator("#film-box")).to_be_hidden()

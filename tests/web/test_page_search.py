@@ -361,9 +361,9 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [
-        (b"I am a text, renamed.\n" * 20, 415, "not-a-picture.png is not an image that can be read"),
+        (b"I am a text, renamed.\n" * 20, 415, "not-a-picture.png is not a readable image"),
         (bytes(MAX_UPLOAD + 1), None, "not-a-picture.png is too large: 0.4 MB, the limit is 0.4 MB"),
-        (bomb(), 422, "not-a-picture.png cannot be read: it is broken, or has too many pixels"),
+        (bomb(), 422, "not-a-picture.png cannot be read: it is damaged or has too many pixels"),
     ],
     ids=["text", "oversized", "bomb"],
 )
@@ -613,7 +613,7 @@ def test_more_pictures_that_did_not_come_are_said_and_asked_for_again(visit: Vis
     page.route("**/api/v1/search", lambda route: route.abort())
     page.keyboard.press("End")
     page.mouse.wheel(0, 100_000)
-    expect(page.locator("#more")).to_contain_text("More did not come: The server does not respond")
+    expect(page.locator("#more")).to_contain_text("Loading more failed: The server does not respond")
     page.unroute("**/api/v1/search")
     page.locator("#more").click()
     until(page, "document.querySelectorAll('#grid .picture').length > 60")
