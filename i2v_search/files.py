@@ -1,15 +1,17 @@
-"""Whole files written so that a reader sees the old content or the new one, never a part."""
+"""Whole files written so that a reader sees the old content or the new one, and files of strangers opened."""
 
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
+import operator
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from stat import S_ISREG
 
 #: What drives answer that lack a call: shares over SMB and NFS, folders of virtual machines, FUSE.
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -99,17 +101,53 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, but no pipe or device: a stranger's collection may hold one and block.
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file for reading; never wait on a pipe, never touch a device: strangers' folders may hold both.
+
+    The kind is looked at before opening, because opening can already act on a device, and again afterwards,
+    because the name may by then mean something else.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
+        ValueError: there is a NUL in the name.
+
+    Example:
+        >>> open_regular("/dev/null")
+        Traceback (most recent call last):
+        OSError: [Errno 22] a device, not a file: '/dev/null'
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    if not S_ISREG(os.fstat(descriptor).st_mode):
+    _refuse_special(os.stat(path).st_mode, path)  # noqa: PTH116 - names that are no text keep their bytes
+    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
+    descriptor = os.open(path, functools.reduce(operator.or_, flags, os.O_RDONLY))
+    try:
+        _refuse_special(os.fstat(descriptor).st_mode, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
+        raise
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file; see `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def _refuse_special(mode: int, path: str | os.PathLike[str]) -> None:
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"{describe_special(mode)}, not a file", os.fspath(path))
+
+
+def describe_special(mode: int) -> str:
+    """Name the kind of a directory entry from its `st_mode`: "a named pipe", "a folder" and so on."""
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISREG, "a file"),
+    )
+    return next((kind for test, kind in kinds if test(mode)), "a device")
 
 
 def file_sha256(path: Path) -> str:

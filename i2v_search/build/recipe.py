@@ -11,6 +11,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
 from i2v_search.choices import Device, DeviceName, IndexKind, Precision, SimilarityName
 from i2v_search.errors import RecipeError
+from i2v_search.files import read_regular
 from i2v_search.index.planner import LATENCY_MS, PCA_DIMENSIONS, RECALL_TARGET, IndexWishes
 
 SAMPLE = "sample:"
@@ -106,7 +107,7 @@ class Recipe(_Table):
         """
         file = Path(path)
         try:
-            document = tomllib.loads(file.read_text(encoding="utf-8"))
+            document = tomllib.loads(read_regular(file).decode())
         except FileNotFoundError:
             raise RecipeError(
                 f"recipe {file} does not exist; start from index/recipes/template.toml"

@@ -33,7 +33,7 @@ from i2v_search.encoders.weights.caffemodel import read_mean
 from i2v_search.encoders.weights.checkpoints import check_architecture, heads, read_weights
 from i2v_search.encoders.weights.prototxt import check_prototxt
 from i2v_search.errors import EncoderError, TagError
-from i2v_search.files import file_sha256
+from i2v_search.files import file_sha256, read_regular
 from i2v_search.tags.lists import read_thresholds, read_vocabulary
 from i2v_search.tags.vocabulary import Vocabulary
 
@@ -176,7 +176,7 @@ def import_folder(path: str | os.PathLike[str], *, name: str | None = None) -> M
     if card is None:
         raise EncoderError(f"{folder} holds no {CARD}; give a weight file, or a folder made by train")
     check_model(card)
-    trained = ModelCard.model_validate_json((folder / CARD).read_bytes())
+    trained = ModelCard.model_validate_json(read_regular(folder / CARD))
     card = trained.model_copy(update={"name": name or trained.name})
     with new_model(card.name) as target:
         for file in (GRAPH, WEIGHTS, TAGS, THRESHOLDS, MEAN):

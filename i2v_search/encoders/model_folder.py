@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.networks.runtime import GRAPH, WEIGHTS
 from i2v_search.errors import EncoderError
-from i2v_search.files import file_sha256, naming, sync_directory
+from i2v_search.files import file_sha256, naming, read_regular, sync_directory
 from i2v_search.tags.lists import read_vocabulary
 from i2v_search.tags.vocabulary import Vocabulary
 
@@ -175,7 +175,7 @@ def find_model(name: str) -> ModelCard | None:
 
 def _read_card(path: Path, remedy: str) -> ModelCard:
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        return ModelCard.model_validate_json(read_regular(path))
     except (ValidationError, OSError) as error:
         raise EncoderError(f"{path} is not a valid model card; {remedy}") from error
 
@@ -309,7 +309,7 @@ def load_array(path: Path) -> NDArray[np.float32] | None:
         EncoderError: the file is not an array of numbers.
     """
     try:
-        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        array = np.load(io.BytesIO(read_regular(path)), allow_pickle=False)
         return np.asarray(array, np.float32)
     except FileNotFoundError:
         return None

@@ -25,6 +25,7 @@ from i2v_search.encoders.model_folder import MAX_DIMENSION, MAX_TAGS, OnnxDescri
 from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.onnx_graph import image_graph
 from i2v_search.errors import EncoderError
+from i2v_search.files import read_regular
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def read_model(file: Path) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(os.fspath(file), load_external_data=False)
+        model = onnx.load_model_from_string(read_regular(file))
     except OSError as error:
         raise EncoderError(f"{file} cannot be read: {error.strerror}") from None
     except (DecodeError, ValueError) as error:

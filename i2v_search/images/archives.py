@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias, cast
 
 from i2v_search.errors import ImageError
+from i2v_search.files import describe_special
 from i2v_search.images.exclusion import Exclusion
 from i2v_search.images.formats import EXTENSIONS
-from i2v_search.images.reading import MAX_BYTES, describe_special, open_regular_file, read_bounded
+from i2v_search.images.reading import MAX_BYTES, open_regular_file, read_bounded
 from i2v_search.images.unread import Tally, is_service_folder
 
 ARCHIVE_SEPARATOR: Final = "!/"

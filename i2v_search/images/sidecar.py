@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from i2v_search.errors import SourceError, TagError
+from i2v_search.files import open_regular
 from i2v_search.images.captions import CaptionNames, read_caption
 from i2v_search.images.exclusion import Exclusion
 from i2v_search.images.remote import is_url
@@ -234,7 +235,7 @@ class _TagsFile:
             return None
         tags: dict[str, tuple[Tag, ...]] = {}
         try:
-            with file.open("rb") as opened:
+            with open_regular(file) as opened:
                 for line, place in _lines(opened, str(file)):
                     path, given = _parse(_load(line, place), place)
                     tags[path] = given

@@ -36,6 +36,7 @@ from typing import TypeAlias
 
 from i2v_search.arguments import several
 from i2v_search.errors import ImageError, SourceError
+from i2v_search.files import describe_special
 from i2v_search.images.archives import (
     ARCHIVE_SEPARATOR,
     Content,
@@ -54,7 +55,7 @@ from i2v_search.images.archives import (
 )
 from i2v_search.images.exclusion import Exclusion
 from i2v_search.images.formats import EXTENSIONS, SIGNATURE_BYTES, begins_like_image
-from i2v_search.images.reading import MAX_BYTES, describe_special, open_regular_file, read_regular_file
+from i2v_search.images.reading import MAX_BYTES, open_regular_file, read_regular_file
 from i2v_search.images.remote import RemoteSource, is_url, remote_source
 from i2v_search.images.unread import Tally, described, is_service_folder, may_be_picture
 

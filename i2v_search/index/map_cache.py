@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from i2v_search.files import write_atomically
+from i2v_search.files import open_regular, write_atomically
 
 #: All entries together take at most so many bytes; the one used longest ago goes first.
 MOST_BYTES = 512 * 2**20
@@ -55,7 +55,7 @@ class MapCache:
         """What was kept under a key; nothing where it is not there or damaged."""
         path = self._path(key)
         try:
-            with zipfile.ZipFile(path) as file:
+            with open_regular(path) as opened, zipfile.ZipFile(opened) as file:
                 entries = {name: file.read(name) for name in file.namelist()}
             os.utime(path)
         except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error):

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.errors import CollectionDamagedError, CollectionNotFoundError
-from i2v_search.files import open_regular, write_atomically
+from i2v_search.files import open_regular, read_regular, write_atomically
 
 FILE_NAME = "collection.json"
 #: Format 2 lets an index be older than the feature store, format 3 knows what stays out and which folders are
@@ -218,7 +218,7 @@ class Manifest(_Model):
     @staticmethod
     def is_as_saved(directory: Path) -> bool:
         """Whether the file is what `save` wrote, byte for byte: the checksum does not cover blanks."""
-        content = (directory / FILE_NAME).read_bytes()
+        content = read_regular(directory / FILE_NAME)
         return content == _serialised(json.loads(content))
 
     def file_names(self) -> set[str]:

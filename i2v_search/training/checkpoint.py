@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import TrainingError
-from i2v_search.files import write_atomically
+from i2v_search.files import read_regular, write_atomically
 
 STATE = "state.json"
 FORMAT = 1
@@ -74,7 +74,7 @@ def load_checkpoint(folder: Path) -> Saved | None:
         WeightsError: its tensors are damaged.
     """
     try:
-        state = json.loads((folder / STATE).read_bytes())
+        state = json.loads(read_regular(folder / STATE))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

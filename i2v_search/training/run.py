@@ -23,7 +23,7 @@ from i2v_search.encoders.networks.optional_torch import import_torch
 from i2v_search.encoders.networks.runtime import WEIGHTS, resolve_device, write_graph
 from i2v_search.encoders.trained import preprocessing_of, trained_network
 from i2v_search.errors import I2VSearchError, TrainingError
-from i2v_search.files import file_sha256, naming, write_atomically
+from i2v_search.files import file_sha256, naming, open_regular, read_regular, write_atomically
 from i2v_search.images.sources import Skipped
 from i2v_search.progress import Report, silent
 from i2v_search.store.locks import ProcessLock
@@ -194,7 +194,7 @@ def _claimed(folder: Path, settings: TrainingSettings, resume: bool) -> Iterator
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path))
     except ValueError as error:
         raise TrainingError(f"{path} is damaged ({error}); choose another --out") from error
     return document if isinstance(document, dict) else {}
@@ -212,12 +212,16 @@ def _require_enough(plan: _Plan) -> None:
 def _split(datasets: Sequence[Dataset], settings: TrainingSettings, path: Path, report: Report) -> Split:
     """The split; it opens every picture, so a resumed run reads what it found before."""
     key = _hash_pictures(datasets)
-    with contextlib.suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as kept:
+    with (
+        contextlib.suppress(OSError, ValueError, KeyError),
+        open_regular(path) as file,
+        np.load(file, allow_pickle=False) as kept,
+    ):
         if str(kept["key"]) == key:
             return Split(kept["training"].astype(np.int64), kept["validation"].astype(np.int64))
     found = split(datasets, validation=settings.validation, seed=settings.seed, report=report)
-    with path.open("wb") as file:
-        np.savez(file, training=found.training, validation=found.validation, key=np.array(key))
+    with path.open("wb") as made:
+        np.savez(made, training=found.training, validation=found.validation, key=np.array(key))
     return found
 
 

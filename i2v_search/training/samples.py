@@ -18,7 +18,7 @@ from i2v_search.encoders.networks.runtime import OnnxRuntime, Runtime, TorchRunt
 from i2v_search.encoders.stream import run_batches
 from i2v_search.encoders.trained import Preprocessing
 from i2v_search.errors import ImageError
-from i2v_search.files import write_atomically
+from i2v_search.files import open_regular, read_regular, write_atomically
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
@@ -230,8 +230,9 @@ def _open_features(
 ) -> tuple[np.memmap[Any, np.dtype[np.float16]], int]:
     """The file of features, and how many of its rows are there already."""
     try:
-        progress = json.loads((folder / PROGRESS).read_bytes())
-        features = np.load(folder / FEATURES, mmap_mode="r+", allow_pickle=False)
+        progress = json.loads(read_regular(folder / PROGRESS))
+        with open_regular(folder / FEATURES):  # NumPy maps by name only
+            features = np.load(folder / FEATURES, mmap_mode="r+", allow_pickle=False)
         if progress["key"] == key and (features.shape, features.dtype) == (shape, np.float16):
             return features, int(progress["done"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -318,7 +318,7 @@ def test_a_directory_is_refused(directory: Path) -> None:
 def test_a_pipe_is_refused_and_does_not_block(directory: Path) -> None:
     (directory / PART).unlink()
     os.mkfifo(directory / PART)
-    assert_refused(directory, "not a regular file")
+    assert_refused(directory, "a named pipe, not a file")
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_damaged_id_is_put_right(store: Path, row: int, at: int, mask: int) ->
         ("missing", lambda path: path.unlink()),
         ("truncated", lambda path: path.write_bytes(path.read_bytes()[:4000])),
         ("not an i2v-search file", lambda path: path.write_bytes(bytes(20_000))),
-        ("not a regular file", lambda path: (path.unlink(), path.mkdir())),
+        ("a folder, not a file", lambda path: (path.unlink(), path.mkdir())),
         ("empty", lambda path: path.write_bytes(b"")),
     ],
 )

@@ -9,7 +9,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from hostile import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from in_time import in_time
 from PIL import ImageCms, ImageDraw, TiffImagePlugin
 
 from i2v_search.errors import I2VSearchError, ImageError
@@ -49,26 +50,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
     folder = tmp_path_factory.mktemp("hostile")
     yield folder, make_hostile_folder(folder)
     make_removable(folder)
-
-
-def in_time(task: Callable[[], Any], seconds: float = 60) -> Any:
-    """Run on a thread of its own, so that a task that hangs fails the test instead of stopping it."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append((task(), None))
-        except BaseException as error:  # noqa: BLE001 - carried to the test's own thread
-            outcome.append((None, error))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    assert outcome, f"still running after {seconds} s"
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
 
 
 def close_to(pixel: Any, colour: tuple[int, int, int], tolerance: int) -> bool:

@@ -123,14 +123,14 @@ def test_a_forged_manifest_is_refused(tmp_path: Path, change: Callable[[dict[str
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_refused_and_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "collection.json")
-    with pytest.raises(CollectionDamagedError, match="not a regular file"):
+    with pytest.raises(CollectionDamagedError, match="a named pipe, not a file"):
         Manifest.load(tmp_path)
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs an endless file")
 def test_an_endless_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "collection.json").symlink_to("/dev/zero")
-    with pytest.raises(CollectionDamagedError, match="not a regular file"):
+    with pytest.raises(CollectionDamagedError, match="a device, not a file"):
         Manifest.load(tmp_path)
 
 

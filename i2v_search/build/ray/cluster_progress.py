@@ -13,6 +13,7 @@ from typing import Self
 
 from i2v_search.build.ray.shards import ShardJob, ShardOutcome
 from i2v_search.errors import ClusterError
+from i2v_search.files import read_regular
 from i2v_search.progress import Progress, Report
 
 #: Seconds between two looks.
@@ -85,5 +86,5 @@ class Watcher:
 def _read_beat(path: Path) -> _Beat | None:
     with suppress(OSError, ValueError, TypeError):
         if time.time() - path.stat().st_mtime < _SILENCE:
-            return _Beat(**json.loads(path.read_text(encoding="ascii")))
+            return _Beat(**json.loads(read_regular(path)))
     return None

@@ -26,7 +26,7 @@ from i2v_search.build.sharding import Shard
 from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import ClusterError
-from i2v_search.files import sync_directory, write_atomically
+from i2v_search.files import read_regular, sync_directory, write_atomically
 from i2v_search.images.sources import FollowedLink, Skipped, SourceImage
 from i2v_search.images.unread import NotRead
 from i2v_search.progress import Progress
@@ -133,7 +133,7 @@ class ShardOutcome:
             ClusterError: it is not there or not one.
         """
         try:
-            document = json.loads((folder / _OUTCOME).read_bytes())
+            document = json.loads(read_regular(folder / _OUTCOME))
             done = document.pop("extraction")
             skipped = tuple(Skipped(**item) for item in done.pop("skipped"))
             not_read = tuple(NotRead(**item) for item in done.pop("not_read"))

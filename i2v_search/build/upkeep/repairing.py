@@ -25,7 +25,7 @@ from i2v_search.build.upkeep.finding import FoundPart, files_in, find_parts
 from i2v_search.build.upkeep.rewriting import StoredPart, rewrite_parts
 from i2v_search.build.upkeep.salvaging import SalvagedPart, lies_inside
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import write_atomically
+from i2v_search.files import read_regular, write_atomically
 from i2v_search.index.index_files import verify_index
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, difference
@@ -422,7 +422,7 @@ def _put_back(directory: Path, record: FileRecord | None) -> Iterator[Damage]:
     if record is None or not difference(path, record.sha256):
         return
     for other in (path, *files_in(directory)):
-        content = other.read_bytes() if other.is_file() and other.stat().st_size <= _MOST_LISTED else b""
+        content = read_regular(other) if other.is_file() and other.stat().st_size <= _MOST_LISTED else b""
         digest, start = hashlib.sha256(), 0
         for end in _ends(content):
             digest.update(content[start:end])

@@ -26,6 +26,7 @@ from i2v_search.encoders.weights.onnx_weights import read_onnx
 from i2v_search.encoders.weights.protobuf import LENGTH, VARINT, WireReader
 from i2v_search.encoders.weights.torch_checkpoint import read_torch
 from i2v_search.errors import WeightsError
+from i2v_search.files import open_regular
 
 Format: TypeAlias = Literal["caffemodel", "npz", "onnx", "safetensors", "torch"]
 
@@ -151,7 +152,7 @@ def detect_format(path: Path) -> Format:
 
 def _detect_archive(path: Path) -> Format:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except ZIP_ERRORS as error:
         raise WeightsError(f"{path}: damaged or truncated zip archive ({brief(error)})") from error

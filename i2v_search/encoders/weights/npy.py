@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from i2v_search.encoders.filemap import FileMap
 from i2v_search.errors import WeightsError
+from i2v_search.files import open_regular
 
 NPY_MAGIC = b"\x93NUMPY"
 #: Reading a damaged zip archive may raise any of these.
@@ -78,7 +79,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         {'conv1_1/b': (4,)}
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             limit = max(MAX_SMALL_ARCHIVE, MAX_EXPANSION * path.stat().st_size)
             claimed = sum(member.file_size for member in members)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from i2v_search.encoders.networks.optional_torch import import_torch
 from i2v_search.encoders.weights.npy import ZIP_ERRORS, brief
 from i2v_search.errors import WeightsError
+from i2v_search.files import open_regular
 
 MAX_PICKLE = 2**22
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -46,7 +47,11 @@ def read_torch(path: Path) -> dict[str, NDArray[np.float32]]:
         >>> read_torch(file)
         {'a.bias': array([1., 1.], dtype=float32)}
     """
-    zipped = zipfile.is_zipfile(path)
+    try:
+        with open_regular(path) as file:
+            zipped = zipfile.is_zipfile(file)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     if zipped:
         _check_archive(path)
     torch = import_torch(f"{path}, a file of torch's,")
@@ -65,7 +70,7 @@ def read_torch(path: Path) -> dict[str, NDArray[np.float32]]:
 def _check_archive(path: Path) -> None:
     """torch stores its members uncompressed; anything that would expand is no file of torch's."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
     except ZIP_ERRORS as error:
         raise WeightsError(f"{path}: damaged torch archive ({brief(error)})") from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2v_search.collection.collection import Collection
+from i2v_search.files import read_regular
 from i2v_search.web.jobs.decoder_pool import Decoder
 from i2v_search.web.jobs.upload_memory import webp
 
@@ -119,7 +120,7 @@ class ThumbnailCache:
 
     def _read(self, name: str) -> Thumbnail | None:
         try:
-            content = self._path(name).read_bytes()
+            content = read_regular(self._path(name))
         except OSError:
             return None
         if content[8:12] != b"WEBP" or int.from_bytes(content[4:8], "little") + 8 != len(content):
