@@ -26,10 +26,10 @@ from i2v_search import Collection
 from i2v_search.files import file_sha256
 from i2v_search.images.sample import sample_directory
 from i2v_search.index.similarity import Similarity, unit
+from i2v_search.store.feature_file import Capacity, ImageRecord, PartWriter
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, Manifest, PartRecord
-from i2v_search.store.parts import Capacity, ImageRecord, PartWriter
 from i2v_search.store.writer import WriterLock
 
 LATENT, GROUPS, CLUSTERS, LOCAL = 512, 150, 5000, 12

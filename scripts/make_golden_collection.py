@@ -16,10 +16,10 @@ from i2v_search.index.vector_index import VectorIndex
 from i2v_search.morph.collection_rows import UnitRows
 from i2v_search.morph.graph_file import build_network, save_network
 from i2v_search.progress import silent
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import FORMAT_VERSION, EncoderRecord, Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.removals import Removal, Removals
 from i2v_search.store.writer import StoreWriter, WriterLock
 from i2v_search.tags.vocabulary import Tag

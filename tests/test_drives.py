@@ -20,10 +20,10 @@ from i2v_search import Collection
 from i2v_search.encoders.model_folder import new_model
 from i2v_search.errors import CollectionLockedError, TrainingError
 from i2v_search.files import naming, replacing, sync_directory, write_atomically
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.locks import ProcessLock
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter, WriterLock, is_own_file
 from i2v_search.training.run import _claimed
 from i2v_search.training.settings import TrainingSettings
@@ -119,7 +119,7 @@ def test_a_write_into_a_feature_file_names_it(
             writer.commit()
     else:
         full: Callable[..., None] = lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full"))  # noqa: E731
-        monkeypatch.setattr("i2v_search.store.parts.write_at", full)
+        monkeypatch.setattr("i2v_search.store.feature_file.write_at", full)
         with pytest.raises(OSError, match=r"features-00000\.h5'"):
             writer.append([record], *unit_float16(random_vectors(1, 8)), [None])
     monkeypatch.undo()

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from i2v_search.build.presence import Places, find_absent, find_scopes, is_unchanged
+from i2v_search.build.changes import Places, find_absent, find_scopes, is_unchanged
 from i2v_search.encoders.base import Encoder, Encoding, encode_batch, tags_of
 from i2v_search.encoders.stream import Batch, run_batches, skipping
 from i2v_search.errors import ImageError
@@ -41,9 +41,9 @@ from i2v_search.images.sources import (
 from i2v_search.images.unread import DRAWN, NotRead, Tally
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_file import ImageRecord, storable_time
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
-from i2v_search.store.parts import ImageRecord, storable_time
 from i2v_search.store.removals import Removals
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from i2v_search.arguments import StoredImages, several
+from i2v_search.build.changes import root_is_away
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.indexing import _removals_of, lift_removals, note_mounts, require_similarity
-from i2v_search.build.presence import root_is_away
 from i2v_search.choices import Device, SimilarityName
 from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder
 from i2v_search.encoders.registry import load_encoder, load_tagger

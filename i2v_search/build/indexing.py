@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from i2v_search.build.changes import find_mounts
 from i2v_search.build.graph import graph_path, has_graph, keep_graph, kept_network, wants_graph
-from i2v_search.build.presence import find_mounts
-from i2v_search.build.watch import Watch, physical_memory
+from i2v_search.build.resources import ResourceUse, physical_memory
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import (
     CollectionDamagedError,
@@ -115,7 +115,7 @@ def build_index(
                 keep_graph(store, wishes, report)
             return plan
         store.require_intact(report=report)
-        number, watch = manifest.next_file, Watch()
+        number, watch = manifest.next_file, ResourceUse()
         extended, network = (
             _extended(store, report, with_graph=with_graph) if action == "extend" else (None, None)
         )
@@ -153,8 +153,8 @@ def _upkeep(store: FeatureStore, plan: IndexPlan) -> Upkeep:
     record = store.manifest.index
     if record is None or record.trained is None:
         return "rebuild"
-    tail = unindexed(store)
-    return plan_upkeep(record.kind, record.trained, len(store) - tail, tail, plan)
+    waiting = unindexed(store)
+    return plan_upkeep(record.kind, record.trained, len(store) - waiting, waiting, plan)
 
 
 def _built(
@@ -219,7 +219,7 @@ def _is_as_wished(
     )
 
 
-def _costs(watch: Watch, index: VectorIndex, record: IndexRecord) -> dict[str, float]:
+def _costs(watch: ResourceUse, index: VectorIndex, record: IndexRecord) -> dict[str, float]:
     """What an index took, under the names of `i2v_search.index.planner.Cost`."""
     sizes = sum((index.store.directory / file.name).stat().st_size for file in record.files.values())
     return {

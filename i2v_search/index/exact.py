@@ -11,7 +11,7 @@ from i2v_search.index.similarity import Similarity, position_blocks
 from i2v_search.store.feature_store import FeatureStore
 
 
-def tail_of(store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+def unindexed_rows(store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """(t,) int64: positions of the live rows that are not among some positions, rising; -1 is passed over."""
     held = np.zeros(store.rows, bool)
     held[positions[positions >= 0]] = True

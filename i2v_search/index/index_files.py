@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError, IndexStaleError
 from i2v_search.files import file_sha256, replacing
-from i2v_search.index.planner import TAIL_ROWS, IndexPlan
+from i2v_search.index.planner import UNINDEXED_ROWS, IndexPlan
 from i2v_search.index.projection import Components, Form, Signs, Whole
 from i2v_search.index.scanners import Settings, read_scanner, write_scanner
 from i2v_search.index.similarity import Similarity, position_blocks
@@ -27,7 +27,7 @@ from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FileRecord, IndexRecord
 
 #: More new rows than this are not scanned beside an index: it is out of date.
-MAX_TAIL = 16 * TAIL_ROWS
+MAX_UNINDEXED = 16 * UNINDEXED_ROWS
 
 
 def save_index(index: VectorIndex, number: int) -> IndexRecord:
@@ -94,9 +94,9 @@ def load_index(store: FeatureStore) -> VectorIndex:
         Settings(record.candidates, record.effort, record.shortlist),
         measured,
     )
-    if len(index.tail) > MAX_TAIL:
+    if len(index.unindexed) > MAX_UNINDEXED:
         raise IndexStaleError(
-            f"{len(index.tail)} images of {store.directory} are not indexed yet; {_fix(store)}"
+            f"{len(index.unindexed)} images of {store.directory} are not indexed yet; {_fix(store)}"
         )
     return index
 

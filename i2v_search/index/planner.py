@@ -367,21 +367,21 @@ def _lists(rows: int) -> int:
 
 
 #: New rows up to this many are scanned in full beside the index.
-TAIL_ROWS = 1024
+UNINDEXED_ROWS = 1024
 #: An index whose share of removed rows is larger is built anew.
 DEAD_SHARE = 0.25
 
 Upkeep: TypeAlias = Literal["keep", "extend", "rebuild"]
 
 
-def plan_upkeep(built: PlannedKind, trained: int, indexed: int, tail: int, plan: IndexPlan) -> Upkeep:
+def plan_upkeep(built: PlannedKind, trained: int, indexed: int, unindexed: int, plan: IndexPlan) -> Upkeep:
     """What to do about an index after rows were added and removed.
 
     Args:
         built: its kind.
         trained: live rows when it was built; what it learned fits those.
         indexed: rows in it that are still live.
-        tail: live rows that are not in it.
+        unindexed: live rows that are not in it.
         plan: for all live rows.
 
     Returns:
@@ -398,6 +398,6 @@ def plan_upkeep(built: PlannedKind, trained: int, indexed: int, tail: int, plan:
     """
     if plan.kind == "exact" or built != plan.kind or indexed < trained * (1 - DEAD_SHARE):
         return "rebuild"
-    if indexed + tail > 2 * trained:
+    if indexed + unindexed > 2 * trained:
         return "rebuild"
-    return "extend" if tail > TAIL_ROWS else "keep"
+    return "extend" if unindexed > UNINDEXED_ROWS else "keep"

@@ -52,7 +52,7 @@ class SearchIndex(Protocol):
         ...
 
     @property
-    def tail(self) -> NDArray[np.int64]:
+    def unindexed(self) -> NDArray[np.int64]:
         """(t,) int64: positions of the live rows that are not among `positions`, rising."""
         ...
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, tail_of
-from i2v_search.index.planner import LIST_POINTS, PCA_ROWS, TAIL_ROWS, IndexPlan
+from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, unindexed_rows
+from i2v_search.index.planner import LIST_POINTS, PCA_ROWS, UNINDEXED_ROWS, IndexPlan
 from i2v_search.index.projection import Form, learn_form, sample_positions
 from i2v_search.index.protocol import Conditions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
@@ -52,8 +52,8 @@ class Measured:
 class VectorIndex:
     """Nearest neighbours among the live rows of a feature store.
 
-    The index may be older than the store: live rows it does not hold, the *tail*, are compared in full, and
-    rows that were removed since are passed over.
+    The index may be older than the store: live rows that it does not hold, the *unindexed
+    rows*, are compared in full, and rows that were removed since are skipped.
 
     Attributes:
         store: the feature store.
@@ -105,10 +105,10 @@ class VectorIndex:
         return index
 
     def extended(self, report: Report = silent) -> VectorIndex:
-        """Move the tail into the scanner, which then serves the index returned and no longer this one."""
-        tail = self.tail
-        self._add(tail, report)
-        return replace(self, positions=np.concatenate([self.positions, tail]))
+        """Move the unindexed rows into the scanner, which then serves only the returned index."""
+        unindexed = self.unindexed
+        self._add(unindexed, report)
+        return replace(self, positions=np.concatenate([self.positions, unindexed]))
 
     def search(
         self,
@@ -122,28 +122,28 @@ class VectorIndex:
         needed.
         """
         usable = self._usable if allowed is None else _both(allowed[self.positions], self._usable)
-        tail = self.tail if allowed is None else self.tail[allowed[self.tail]]
+        unindexed = self.unindexed if allowed is None else self.unindexed[allowed[self.unindexed]]
         held = len(self.scanner) if usable is None else int(np.count_nonzero(usable))
-        k = min(k, held + len(tail))
+        k = min(k, held + len(unindexed))
         if k == 0:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
         if usable is not None and held <= (0 if allowed is None else EXACT_FILTER_ROWS):
             scores, positions = self._scan(
-                queries, k, np.sort(np.concatenate([self.positions[usable], tail]))
+                queries, k, np.sort(np.concatenate([self.positions[usable], unindexed]))
             )
         else:
             scores, positions = self._propose(queries, k, usable, held)
-            if len(tail):
-                beside, found = self._scan(queries, min(k, len(tail)), tail)
+            if len(unindexed):
+                beside, found = self._scan(queries, min(k, len(unindexed)), unindexed)
                 scores, positions = np.hstack([scores, beside]), np.hstack([positions, found])
             scores, positions = best(scores, positions, k)
         self.store.check(positions.reshape(-1))
         return scores, positions
 
     @cached_property
-    def tail(self) -> NDArray[np.int64]:
+    def unindexed(self) -> NDArray[np.int64]:
         """(t,) int64: positions of the live rows that the scanner does not hold, rising."""
-        return tail_of(self.store, self.positions)
+        return unindexed_rows(self.store, self.positions)
 
     @property
     def recall_at_10(self) -> float:
@@ -211,15 +211,15 @@ class VectorIndex:
         self, positions: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Positions and their rows in the search space, in blocks."""
-        if positions is self.tail and len(positions) <= TAIL_ROWS:
+        if positions is self.unindexed and len(positions) <= UNINDEXED_ROWS:
             yield positions, self._tail_rows
         else:
             yield from checked_blocks(self.store, self.similarity, positions)
 
     @cached_property
     def _tail_rows(self) -> NDArray[np.float32]:
-        self.store.check(self.tail)
-        return self.similarity.embed_rows(self.store, self.tail)
+        self.store.check(self.unindexed)
+        return self.similarity.embed_rows(self.store, self.unindexed)
 
     def _train(self, held_back: NDArray[np.int64] | None, report: Report) -> None:
         if self.scanner.index.is_trained:

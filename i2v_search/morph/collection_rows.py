@@ -17,8 +17,8 @@ from i2v_search.progress import Report
 class UnitRows:
     """Satisfies `i2v_search.morph.graph.rows.Rows` over all live rows of a collection, in its search space.
 
-    The rows of the index come first, in its order, then its tail: `VectorIndex.extended` leaves every number
-    as it is. Rows that were removed since the index was built are still counted, and masked by `alive`.
+    The rows of the index come first, in its order, then its unindexed rows: `VectorIndex.extended` keeps
+    every number. Rows that were removed since the index was built are still counted, and masked by `alive`.
 
     Args:
         index: the index.
@@ -31,7 +31,7 @@ class UnitRows:
         #: Rows of the index.
         self.indexed = len(index.positions)
         #: (n,) int64: each row's position in the store; -1 where it is gone.
-        self.positions = np.concatenate([index.positions, index.tail])
+        self.positions = np.concatenate([index.positions, index.unindexed])
         store = index.store
         #: (n,) bool: rows that are live.
         self.alive: NDArray[np.bool_] = store.is_live(self.positions)

@@ -100,14 +100,14 @@ def load_network(rows: UnitRows, directory: Path, record: FileRecord) -> Network
     try:
         if "neighbours" in arrays:
             network = Network.of(KnnGraph(arrays["neighbours"], arrays["squared"]))
-            tail = np.empty(0, np.int64)
+            unindexed = np.empty(0, np.int64)
         else:
-            network, tail = _network_of(arrays)
+            network, unindexed = _network_of(arrays)
     except (KeyError, MorphError) as error:
         raise CollectionDamagedError(
             f"{path} is not a graph ({error}); rebuild it: i2v-search index"
         ) from error
-    indexed = network.edges.shape[0] - len(tail)
+    indexed = network.edges.shape[0] - len(unindexed)
     if indexed != rows.indexed:
         raise CollectionDamagedError(
             f"{path} has {indexed} rows of the index, expected {rows.indexed}; rebuild it: i2v-search index"
@@ -115,14 +115,16 @@ def load_network(rows: UnitRows, directory: Path, record: FileRecord) -> Network
     search = rows.search if rows.approximate else None
     if "neighbours" in arrays:
         network = connect(rows, network, search=search)
-    numbers = np.concatenate([np.arange(indexed), rows.numbers_of(tail)])
+    numbers = np.concatenate([np.arange(indexed), rows.numbers_of(unindexed)])
     new = rows.alive.copy()
     new[numbers[numbers >= 0]] = False
     rows.check(np.flatnonzero(new))
     return follow(rows, network, numbers, rows.alive, k=GRAPH_NEIGHBOURS, search=search)
 
 
-def remap_tail(directory: Path, record: FileRecord, mapping: NDArray[np.int64], path: Path) -> FileRecord:
+def remap_unindexed(
+    directory: Path, record: FileRecord, mapping: NDArray[np.int64], path: Path
+) -> FileRecord:
     """Carry a network over to a store whose rows have other positions.
 
     Args:
@@ -138,18 +140,18 @@ def remap_tail(directory: Path, record: FileRecord, mapping: NDArray[np.int64], 
         CollectionDamagedError: the file is missing, changed, or names positions that are not there.
     """
     arrays = map_arrays(directory, record)
-    tail = arrays.get("tail", np.empty(0, np.int64))
-    if not len(tail):
+    unindexed = arrays.get("tail", np.empty(0, np.int64))
+    if not len(unindexed):
         return record
-    if not np.all((tail >= -1) & (tail < len(mapping))):
+    if not np.all((unindexed >= -1) & (unindexed < len(mapping))):
         raise CollectionDamagedError(
             f"{directory / record.name} refers to rows that do not exist; rebuild it: i2v-search index"
         )
-    return write_arrays(path, {**arrays, "tail": np.where(tail < 0, -1, mapping[tail])})
+    return write_arrays(path, {**arrays, "tail": np.where(unindexed < 0, -1, mapping[unindexed])})
 
 
 def _network_of(arrays: Arrays) -> tuple[Network, NDArray[np.int64]]:
-    """The network and its tail; every number that is followed later is inside its bounds."""
+    """The network and its unindexed rows; every number that is followed later is inside its bounds."""
     indptr, indices, squared = (arrays[name] for name in ("indptr", "indices", "squared"))
     n = len(indptr) - 1
     _require(
@@ -168,10 +170,11 @@ def _network_of(arrays: Arrays) -> tuple[Network, NDArray[np.int64]]:
         squared.dtype == np.float32 and squared.shape == indices.shape and _lengths(squared),
         "its edges have no lengths",
     )
-    occurrences, tail = arrays["occurrences"], arrays["tail"]
+    occurrences, unindexed = arrays["occurrences"], arrays["tail"]
     _require(occurrences.dtype == np.int32 and occurrences.shape == (n,), "its occurrences are of other rows")
     _require(
-        tail.dtype == np.int64 and tail.ndim == 1 and len(tail) <= n, "it has more unindexed rows than rows"
+        unindexed.dtype == np.int64 and unindexed.ndim == 1 and len(unindexed) <= n,
+        "it has more unindexed rows than rows",
     )
     ends, lengths = arrays["bridges/rows"], arrays["bridges/squared"]
     _require(
@@ -183,7 +186,7 @@ def _network_of(arrays: Arrays) -> tuple[Network, NDArray[np.int64]]:
     tree = SpanningTree(arrays["tree/parent"], arrays["tree/squared"], arrays["tree/depth"])
     edges = csr_array((squared, indices, indptr), shape=(n, n))
     edges.has_canonical_format = True
-    return Network(edges, bridges, occurrences, tree), tail
+    return Network(edges, bridges, occurrences, tree), unindexed
 
 
 def _inside(numbers: NDArray[Any], n: int) -> bool:

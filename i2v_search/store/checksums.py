@@ -9,8 +9,8 @@ from typing import Any
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
+from i2v_search.store.feature_file import FeatureFile
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
-from i2v_search.store.parts import Part
 
 _DIFFERS = "the content differs from its checksum"
 
@@ -37,7 +37,7 @@ class Damage:
         return {"file": self.file, "problem": self.problem, "rows": list(self.rows)}
 
 
-def part_damage(part: Part, record: PartRecord) -> Damage | None:
+def part_damage(part: FeatureFile, record: PartRecord) -> Damage | None:
     """What is wrong with a feature file: by its checksum and, where that fails or is not yet set, by row.
 
     The file as it was opened is looked at: a writer may have put another in its place since.

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, damaged, difference, part_damage, settled
+from i2v_search.store.feature_file import FeatureFile, ImageRecord
 from i2v_search.store.float16 import widen
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
-from i2v_search.store.parts import ImageRecord, Part
 from i2v_search.store.tombstones import read_tombstones
 
 #: Rows whose paths are read at a time: some megabytes.
@@ -62,8 +62,8 @@ class FeatureStore:
             # A writer finished since the manifest was read, and the files it names are gone; once, or again.
             self._open(newer, retry=True)
 
-    def _open_part(self, record: PartRecord) -> Part:
-        part = Part(self.directory / record.name, self.dimension)
+    def _open_part(self, record: PartRecord) -> FeatureFile:
+        part = FeatureFile(self.directory / record.name, self.dimension)
         if part.rows < record.rows:
             raise CollectionDamagedError(
                 f"{part.path} holds {part.rows} rows, {FILE_NAME} says {record.rows}; "
@@ -126,7 +126,7 @@ class FeatureStore:
         return self._gather("norms", positions)
 
     def column(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
-        """Values of one per-row dataset of `i2v_search.store.parts` at `positions`."""
+        """Values of one per-row dataset of `i2v_search.store.feature_file` at `positions`."""
         return self._gather(name, positions)
 
     def require_intact(self, chosen: Iterable[int] | None = None, *, report: Report = silent) -> None:
@@ -314,7 +314,7 @@ class FeatureStore:
             self._viewed[name] = [part[name] for part in self.parts]
         return self._viewed[name]
 
-    def _part(self, number: int) -> Part:
+    def _part(self, number: int) -> FeatureFile:
         """A part that many rows are read of; the memory that the one before it took is let go."""
         if number != self._read:
             self.parts[self._read].release()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from i2v_search.errors import CollectionError, CollectionLockedError
 from i2v_search.files import file_sha256
 from i2v_search.store.checksums import damaged, part_damage
+from i2v_search.store.feature_file import Capacity, FeatureFile, ImageRecord, PartWriter
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.locks import MARKER, ProcessLock
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, require_folder
-from i2v_search.store.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.store.removals import Removals, write_removals
 from i2v_search.store.tombstones import write_tombstones
 
@@ -189,7 +189,7 @@ class StoreWriter:
         last, path = parts[-1], self.directory / parts[-1].name
         if last.sha256 is not None and last.rows >= self._capacity.rows:
             return self._start_part()
-        part = Part(path, self._dimension)
+        part = FeatureFile(path, self._dimension)
         if damage := part_damage(part, last):
             raise damaged(self.directory, damage)  # a new checksum would vouch for it
         if last.sha256 is not None:
@@ -201,7 +201,7 @@ class StoreWriter:
 
     def _roomy(self, path: Path) -> Capacity:
         """The usual capacity, or the part's own where that is larger."""
-        own, usual = Part(path, self._dimension).capacity, self._capacity
+        own, usual = FeatureFile(path, self._dimension).capacity, self._capacity
         return Capacity(*(max(a, b) for a, b in zip(vars(own).values(), vars(usual).values(), strict=True)))
 
     def _start_part(self) -> PartWriter:

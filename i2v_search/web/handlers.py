@@ -15,8 +15,8 @@ from i2v_search.morph.stops import Morph, Stop
 from i2v_search.search.filters import Filter
 from i2v_search.search.query import Example, QueryImage
 from i2v_search.search.results import Hit, SearchResult
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.parts import ImageRecord
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 from i2v_search.web.guard.failures import Failure
 from i2v_search.web.jobs.upload_memory import Upload
@@ -53,7 +53,7 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
         I2VSearchError: as `Collection.search` does.
         Failure: an image is not there.
     """
-    collection = service.shelf.collection()
+    collection = service.current.collection()
     result = _result(service, collection, asked, asked.top, asked.offset)
     ranked = bool(asked.examples) or _wants(asked.tags)
     hits = [_hit(collection, hit, ranked=ranked) for hit in result.hits]
@@ -62,7 +62,7 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
     """Count the tags of the best hits, the most common first."""
-    collection = service.shelf.collection()
+    collection = service.current.collection()
     result = _result(service, collection, asked, COUNTED_HITS, 0)
     counts: Counter[tuple[str, str]] = Counter()
     for hit in result.hits:
@@ -78,7 +78,7 @@ def matches(service: Service, asked: ConditionFields) -> MatchesModel:
     Raises:
         QueryError: no image has one of the tags, or the rating.
     """
-    store = service.shelf.collection().store
+    store = service.current.collection().store
     return MatchesModel(ids=store.ids[_passing(store, asked)].tolist())
 
 
@@ -109,7 +109,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
         I2VSearchError: as `Collection.morph` does.
         Failure: an image is not there.
     """
-    collection = service.shelf.collection()
+    collection = service.current.collection()
     known = [number for number in asked.exclude if collection.store.position_of_id(number) is not None]
     found = collection.morph(
         _query(service, collection, asked.a),
@@ -124,7 +124,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
     outside = iter(
         service.uploads.get(reference.upload)
         for reference in (asked.a, *asked.via, asked.b)
-        if not isinstance(reference, ById) and service.shelf.image_with(reference.upload) is None
+        if not isinstance(reference, ById) and service.current.image_with(reference.upload) is None
     )
     uploads = [next(outside) if stop.id is None else None for stop in found.stops]
     return collection, found, uploads
@@ -208,7 +208,7 @@ def _query(service: Service, collection: Collection, reference: ImageRef) -> Que
         if collection.store.position_of_id(reference.id) is None:
             raise Failure("not_found", f"no image in the collection has id {reference.id}")
         return reference.id
-    number = service.shelf.image_with(reference.upload)
+    number = service.current.image_with(reference.upload)
     if number is not None:
         return number
     upload = service.uploads.get(reference.upload)

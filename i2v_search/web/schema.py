@@ -32,25 +32,25 @@ def version_of(sha256: str) -> str:
 _KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
-class Asked(BaseModel):
+class RequestModel(BaseModel):
     """A part of a request: fields nobody knows are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Given(BaseModel):
+class ResponseModel(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class ById(Asked):
+class ById(RequestModel):
     """An image of the collection."""
 
     id: ImageId = Field(examples=[17])
 
 
-class ByUpload(Asked):
+class ByUpload(RequestModel):
     """An image that was uploaded."""
 
     upload: UploadKey = Field(examples=[_KEY])
@@ -75,7 +75,7 @@ class ExampleByUpload(ByUpload):
     weight: Weight = 1.0
 
 
-class ConditionFields(Asked):
+class ConditionFields(RequestModel):
     """What every image meets."""
 
     tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
@@ -103,7 +103,7 @@ class SearchRequest(FilterFields):
     offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
-class HitModel(Given):
+class HitModel(ResponseModel):
     """One image of an answer."""
 
     rank: int = Field(description="1 for the best", examples=[1])
@@ -117,7 +117,7 @@ class HitModel(Given):
     version: Version
 
 
-class SearchResponse(Given):
+class SearchResponse(ResponseModel):
     """The answer to a search."""
 
     hits: list[HitModel]
@@ -126,7 +126,7 @@ class SearchResponse(Given):
     query: str = Field(description="the query in words")
 
 
-class TagModel(Given):
+class TagModel(ResponseModel):
     """A tag of one image."""
 
     name: str = Field(examples=["bird"])
@@ -134,7 +134,7 @@ class TagModel(Given):
     category: str = Field(examples=["general"])
 
 
-class TagCount(Given):
+class TagCount(ResponseModel):
     """A tag and how many images have it."""
 
     name: str
@@ -148,7 +148,7 @@ class SimilarTag(TagCount):
     score: float = Field(description="cosine of their co-occurrence, in [0, 1]")
 
 
-class ImageModel(Given):
+class ImageModel(ResponseModel):
     """What is known of an image."""
 
     id: ImageId
@@ -161,7 +161,7 @@ class ImageModel(Given):
     version: Version
 
 
-class UploadModel(Given):
+class UploadModel(ResponseModel):
     """An uploaded image."""
 
     upload: UploadKey = Field(examples=[_KEY])
@@ -171,14 +171,14 @@ class UploadModel(Given):
     tags: list[TagModel]
 
 
-class UploadLimits(Given):
+class UploadLimits(ResponseModel):
     """The most that an upload may have."""
 
     bytes: int
     pixels: int
 
 
-class CollectionModel(Given):
+class CollectionModel(ResponseModel):
     """What a collection holds."""
 
     name: str
@@ -192,7 +192,7 @@ class CollectionModel(Given):
     upload_limits: UploadLimits
 
 
-class Health(Given):
+class Health(ResponseModel):
     """That the server answers."""
 
     status: Literal["ok"] = "ok"
@@ -200,7 +200,7 @@ class Health(Given):
     version: str
 
 
-class MorphRequest(Asked):
+class MorphRequest(RequestModel):
     """A walk from one image to another."""
 
     a: ImageRef = Field(examples=[{"id": 1}])
@@ -217,7 +217,7 @@ class MorphRequest(Asked):
     rating: Rating = Field(default=None, examples=[None])
 
 
-class StopModel(Given):
+class StopModel(ResponseModel):
     """One image of a morph."""
 
     id: ImageId | None
@@ -232,7 +232,7 @@ class StopModel(Given):
     version: Version
 
 
-class QualityModel(Given):
+class QualityModel(ResponseModel):
     """How gradual a morph is."""
 
     hops: list[float] = Field(description="angles in radians")
@@ -244,7 +244,7 @@ class QualityModel(Given):
     near_duplicates: int
 
 
-class MorphResponse(Given):
+class MorphResponse(ResponseModel):
     """A morph."""
 
     stops: list[StopModel]
@@ -254,7 +254,7 @@ class MorphResponse(Given):
     method: str
 
 
-class MapPoint(Given):
+class MapPoint(ResponseModel):
     """Where an image lies."""
 
     id: ImageId
@@ -263,7 +263,7 @@ class MapPoint(Given):
     version: Version
 
 
-class MapModel(Given):
+class MapModel(ResponseModel):
     """The collection in two dimensions."""
 
     method: str = Field(examples=["tsne"])
@@ -271,19 +271,19 @@ class MapModel(Given):
     images: list[MapPoint]
 
 
-class MatchesModel(Given):
+class MatchesModel(ResponseModel):
     """Images that meet conditions."""
 
     ids: list[ImageId]
 
 
-class Waiting(Given):
+class Waiting(ResponseModel):
     """An answer that is being computed: ask again."""
 
     status: Literal["computing"] = "computing"
 
 
-class ErrorDetail(Given):
+class ErrorDetail(ResponseModel):
     """What went wrong."""
 
     code: str = Field(description="stable error code", examples=["not_found"])
@@ -291,7 +291,7 @@ class ErrorDetail(Given):
     request_id: str = Field(description="request id, as in the header X-Request-ID and the log")
 
 
-class ErrorModel(Given):
+class ErrorModel(ResponseModel):
     """The body of every error."""
 
     error: ErrorDetail

@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError
 from i2v_search.store.manifest import Manifest
-from i2v_search.web.jobs.current import Shelf
+from i2v_search.web.jobs.current_collection import CurrentCollection
 from i2v_search.web.jobs.decoder_pool import Decoder
 from i2v_search.web.jobs.map_jobs import MapKeeper
 from i2v_search.web.jobs.tag_statistics import TagStatistics
@@ -39,15 +39,15 @@ class Service:
 
     def __init__(self, collection: Collection, settings: ServerSettings) -> None:
         self.settings = settings
-        self.shelf = Shelf(collection, settings.device)
+        self.current = CurrentCollection(collection, settings.device)
         self.searching = Pool("search", settings.workers, settings.queue)
         self.reading = Pool("upload", 1, settings.queue)
         self.drawing = Pool("drawing", 1, _DRAWING_QUEUE)
         self.showing = Pool("thumbnail", _THUMBNAIL_THREADS, _THUMBNAIL_QUEUE)
         self.uploads = Uploads(settings.uploads_kept)
-        self.map = MapKeeper(self.shelf)
+        self.map = MapKeeper(self.current)
         self._decoders = [Decoder(settings.decode_seconds) for _ in range(1 + _THUMBNAIL_THREADS)]
-        self.reader = Reader(self.shelf, self._decoders[0], settings.max_upload_pixels)
+        self.reader = Reader(self.current, self._decoders[0], settings.max_upload_pixels)
         folder = settings.cache or Path(user_cache_path("i2v-search")) / "thumbnails"
         self.thumbnails = ThumbnailCache(folder, settings.thumbnail_bytes, self._decoders[1:])
         self._statistics: tuple[Manifest, TagStatistics] | None = None
@@ -83,7 +83,7 @@ class Service:
         try:
             for decoder in self._decoders:
                 decoder.start()
-            _ = self.shelf.collection().encoder
+            _ = self.current.collection().encoder
         except I2VSearchError:
             # The request that needs the encoder will say what is wrong with it.
             return

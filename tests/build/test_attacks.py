@@ -25,10 +25,10 @@ from i2v_search.errors import CollectionDamagedError, CollectionError
 from i2v_search.files import file_sha256
 from i2v_search.store import arrays
 from i2v_search.store.arrays import read_arrays, write_arrays
+from i2v_search.store.feature_file import FeatureFile, ImageRecord, PartWriter, part_layout
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, FileRecord, Manifest
-from i2v_search.store.parts import ImageRecord, Part, PartWriter, part_layout
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 
@@ -223,7 +223,7 @@ def test_a_block_with_a_wrong_checksum_is_refused(directory: Path) -> None:
 
 def test_arrays_may_overlap_and_are_only_read(directory: Path) -> None:
     """The most a forged place gives is other bytes of the same file."""
-    part = Part(directory / PART, DIMENSION)
+    part = FeatureFile(directory / PART, DIMENSION)
     forge_block(directory / PART, place("mtime_ns", "<i8", [ROWS], part.offsets["size"]))
     assert FeatureStore(directory).record(1).mtime_ns == 1
     assert FeatureStore(directory).verify()
@@ -233,7 +233,7 @@ def test_arrays_may_overlap_and_are_only_read(directory: Path) -> None:
 
 
 def overwrite(directory: Path, name: str, values: list[int], start: int = 0) -> None:
-    part = Part(directory / PART, DIMENSION)
+    part = FeatureFile(directory / PART, DIMENSION)
     content = np.array(values, dict(part_layout(part.capacity, DIMENSION))[name][0])
     with (directory / PART).open("rb+") as file:
         file.seek(part.offsets[name] + start * content.itemsize)
@@ -498,7 +498,7 @@ def test_a_damaged_derived_file_is_named_and_not_used(built: Path, pattern: str,
 
 def test_a_damaged_part_is_named_with_its_rows(built: Path) -> None:
     (path,) = built.glob("features-*.h5")
-    part, original = Part(path, GridEncoder.info.dimension), path.read_bytes()
+    part, original = FeatureFile(path, GridEncoder.info.dimension), path.read_bytes()
     content = bytearray(original)
     content[part.offsets["norms"] + 4 * 7] ^= 1
     try:

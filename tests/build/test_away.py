@@ -16,7 +16,7 @@ from grids import GridEncoder, draw, draw_folder
 from worn import files_of
 
 from i2v_search import Collection
-from i2v_search.build.presence import Places
+from i2v_search.build.changes import Places
 from i2v_search.errors import SourceError
 from i2v_search.images.archives import ARCHIVE_SEPARATOR
 from i2v_search.store.feature_store import FeatureStore

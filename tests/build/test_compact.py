@@ -13,10 +13,10 @@ from i2v_search.build.upkeep import copying
 from i2v_search.build.upkeep.rewriting import Compaction, compact_collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError
 from i2v_search.progress import Progress
+from i2v_search.store.feature_file import FeatureFile, ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord, Part
 from i2v_search.store.writer import StoreWriter, WriterLock
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
@@ -168,7 +168,7 @@ def test_damage_is_not_carried_on(tmp_path: Path, sealed: bool) -> None:
         )
     path = tmp_path / record.name
     content = bytearray(path.read_bytes())
-    content[Part(path, 8).offsets["vectors"] + 20] ^= 1
+    content[FeatureFile(path, 8).offsets["vectors"] + 20] ^= 1
     path.write_bytes(content)
     before = files_of(tmp_path)
     with pytest.raises(CollectionDamagedError, match=r"verify --repair"):

@@ -22,10 +22,10 @@ from i2v_search.build.upkeep.exporting import export_store
 from i2v_search.cli.main import app
 from i2v_search.errors import CollectionDamagedError, QueryError
 from i2v_search.index import similarity
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 

@@ -214,9 +214,9 @@ class LifeCycle(RuleBasedStateMachine):
 @pytest.fixture(autouse=True, scope="module")
 def _small_limits() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planner, "TAIL_ROWS", 4)
+        patch.setattr(planner, "UNINDEXED_ROWS", 4)
         patch.setattr(planner, "_MIN_LISTED_ROWS", 20)
-        patch.setattr(vector_index, "TAIL_ROWS", 4)
+        patch.setattr(vector_index, "UNINDEXED_ROWS", 4)
         patch.setattr(vector_index, "EXACT_FILTER_ROWS", 3)
         yield
 

@@ -32,10 +32,10 @@ from i2v_search.errors import (
     EncoderMismatchError,
     QueryError,
 )
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter, WriterLock
 from i2v_search.tags.vocabulary import Tag
 

@@ -15,9 +15,9 @@ from worn import answers, assert_clean, dead_rows, files_of, wear
 from i2v_search import Collection
 from i2v_search.build.upkeep.relocating import Relocation, relocate_collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError, QueryError
+from i2v_search.store.feature_file import FeatureFile
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import Part
 from i2v_search.store.writer import WriterLock
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
@@ -240,7 +240,7 @@ def test_damage_is_not_carried_on(tmp_path: Path) -> None:
     make_store(tmp_path, random_vectors(4, 8), paths=[f"a/{i}.png" for i in range(4)])
     path = tmp_path / Manifest.load(tmp_path).parts[0].name
     content = bytearray(path.read_bytes())
-    content[Part(path, 8).offsets["norms"]] ^= 1
+    content[FeatureFile(path, 8).offsets["norms"]] ^= 1
     path.write_bytes(content)
     before = files_of(tmp_path)
     with pytest.raises(CollectionDamagedError, match="verify --repair"):

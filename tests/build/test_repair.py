@@ -14,10 +14,10 @@ from i2v_search import Collection
 from i2v_search.build.upkeep.repairing import LostImage, repair_collection
 from i2v_search.errors import CollectionDamagedError, CollectionLockedError, CollectionNotFoundError
 from i2v_search.files import file_sha256
+from i2v_search.store.feature_file import FeatureFile, ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord, Part
 from i2v_search.store.writer import StoreWriter, WriterLock
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def offset(directory: Path, number: int, name: str) -> int:
-    return Part(part_path(directory, number), FeatureStore(directory).dimension).offsets[name]
+    return FeatureFile(part_path(directory, number), FeatureStore(directory).dimension).offsets[name]
 
 
 def test_an_intact_collection_is_left_alone(worn: Path) -> None:

@@ -19,10 +19,10 @@ from worn import files_of
 from i2v_search import Collection
 from i2v_search.build.upkeep.repairing import repair_collection
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.store.feature_file import ROW_FIELDS, FeatureFile, ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ROW_FIELDS, ImageRecord, Part
 from i2v_search.store.writer import StoreWriter
 
 pytestmark = pytest.mark.usefixtures("tiny_parts")
@@ -100,7 +100,7 @@ def test_a_header_and_the_messages_of_the_library_both_gone(store: Path) -> None
 def test_a_file_that_was_cut_keeps_the_rows_before_the_cut(store: Path) -> None:
     """The last array of a row is where its tags end: those behind the cut are found by the checksums."""
     rows, path = live_rows(store), part_path(store, 1)
-    offsets = Part(path, DIMENSION).offsets
+    offsets = FeatureFile(path, DIMENSION).offsets
     assert max(offsets, key=offsets.__getitem__) == "committed"
     with path.open("rb+") as file:
         file.truncate(offsets["tags/end"] + 8)
@@ -112,7 +112,7 @@ def test_a_file_that_was_cut_keeps_the_rows_before_the_cut(store: Path) -> None:
 
 def test_a_cut_through_the_rows_loses_what_is_behind(store: Path) -> None:
     rows, path = live_rows(store), part_path(store, 1)
-    offsets = Part(path, DIMENSION).offsets
+    offsets = FeatureFile(path, DIMENSION).offsets
     with path.open("rb+") as file:
         file.truncate(offsets["tags/number"])
     done = repair_collection(store)
@@ -137,7 +137,7 @@ def test_a_file_under_another_name_is_found(store: Path, name: str, behind: byte
 
 def test_a_damaged_file_under_another_name_is_found(store: Path) -> None:
     rows, path = live_rows(store), part_path(store, 1)
-    flip(path, Part(path, DIMENSION).offsets["vectors"])
+    flip(path, FeatureFile(path, DIMENSION).offsets["vectors"])
     path.rename(store / "old.h5")
     done = repair_collection(store)
     assert [lost.id for lost in done.lost] == [6]
@@ -149,7 +149,7 @@ def test_damaged_files_under_other_names_are_put_in_order(store: Path) -> None:
     rows = live_rows(store)
     for number, name in [(0, "z.h5"), (1, "a.h5")]:
         path = part_path(store, number)
-        flip(path, Part(path, DIMENSION).offsets["vectors"])
+        flip(path, FeatureFile(path, DIMENSION).offsets["vectors"])
         path.rename(store / name)
     done = repair_collection(store)
     assert [lost.id for lost in done.lost] == [0, 6]
@@ -158,7 +158,7 @@ def test_damaged_files_under_other_names_are_put_in_order(store: Path) -> None:
 
 def test_two_files_that_may_be_the_missing_one_are_not_guessed(store: Path) -> None:
     path = part_path(store, 1)
-    flip(path, Part(path, DIMENSION).offsets["vectors"])
+    flip(path, FeatureFile(path, DIMENSION).offsets["vectors"])
     shutil.copy(path, store / "one.h5")
     path.rename(store / "other.h5")
     assert repair_collection(store).lost_rows == 6
@@ -180,7 +180,9 @@ def test_files_that_have_changed_names_change_back(store: Path) -> None:
 def test_a_wrong_number_of_rows_in_the_manifest(store: Path, number: int, rows: int) -> None:
     before = live_rows(store)
     rewrite(store, lambda document: document["parts"][number].update(rows=rows))
-    damages = [] if rows > Part(part_path(store, number), DIMENSION).rows else FeatureStore(store).verify()
+    damages = (
+        [] if rows > FeatureFile(part_path(store, number), DIMENSION).rows else FeatureStore(store).verify()
+    )
     if damages:
         assert f"collection.json says {rows}" in damages[0].problem
     else:
@@ -224,7 +226,7 @@ def test_a_damaged_count_of_a_file_that_is_open_for_writing(store: Path, committ
     writer.close()
     rows = live_rows(store)
     path = part_path(store, -1)
-    place = Part(path, DIMENSION).offsets["committed"]
+    place = FeatureFile(path, DIMENSION).offsets["committed"]
     content = bytearray(path.read_bytes())
     content[place : place + 16] = np.array([committed, committed]).astype("<i8").tobytes()
     path.write_bytes(content)
@@ -279,7 +281,7 @@ class RowBytes(NamedTuple):
         return all(before[a:b] == after[a:b] and b <= len(after) for a, b in self.own)
 
 
-def row_bytes(part: Part) -> list[RowBytes]:
+def row_bytes(part: FeatureFile) -> list[RowBytes]:
     found = []
     for row in range(part.rows):
         places = []
@@ -358,7 +360,7 @@ def without_tags(rows: Rows) -> dict[int, tuple[object, ...]]:
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_every_row_whose_bytes_are_as_written_is_kept(store: Path, seed: int) -> None:
     rows, generator = live_rows(store), random.Random(seed)
-    parts = [Part(path, DIMENSION) for path in (part_path(store, n) for n in range(3))]
+    parts = [FeatureFile(path, DIMENSION) for path in (part_path(store, n) for n in range(3))]
     before = [part.path.read_bytes() for part in parts]
     oracle = [row_bytes(part) for part in parts]
     winners = {row.id: at for at, row in enumerate(itertools.chain(*oracle))}

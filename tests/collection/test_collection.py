@@ -564,7 +564,7 @@ def test_an_approximate_index_stays_one_when_images_come_and_go(
 def test_an_extended_index_keeps_what_its_build_took(
     tmp_path: Path, loaded: list[GridEncoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "TAIL_ROWS", 3)
+    monkeypatch.setattr(planner, "UNINDEXED_ROWS", 3)
     wishes = IndexWishes(kind="pca", pca_dimensions=16)
     folder = draw_folder(tmp_path / "images", 40)
     collection = Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes)

@@ -608,7 +608,7 @@ def test_a_server_that_is_behind_or_was_never_sent_to_says_what_to_do(milvus: Se
     milvus.bring(directory)
     append(directory, random_vectors(40, 8, seed=2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2v_search.index.milvus.index.MAX_TAIL", 30)
+        patch.setattr("i2v_search.index.milvus.index.MAX_UNINDEXED", 30)
         behind = milvus.open(directory)
         with pytest.raises(IndexStaleError, match="40 images of"):
             behind.search(3)

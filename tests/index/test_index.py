@@ -445,11 +445,11 @@ def test_an_older_index_answers_for_the_rows_of_now(
     changed = FeatureStore(directory)
     assert not is_current(changed)
     index = exhaustive(load_index(changed))
-    assert len(index.tail) == (0 if change == "remove" else 40)
+    assert len(index.unindexed) == (0 if change == "remove" else 40)
     if change == "extend":
         index = exhaustive(load_index(save(index.extended(), 91)))
         assert is_current(index.store)
-        assert len(index.tail) == 0
+        assert len(index.unindexed) == 0
     vectors = random_vectors(6, D, seed=8)
     queries = index.similarity.embed(vectors)
     truth = np.full((6, changed.rows), -np.inf)
@@ -465,7 +465,7 @@ def test_too_many_new_rows_are_refused_with_the_command_that_rebuilds_the_index(
 ) -> None:
     from i2v_search.index import index_files as files
 
-    monkeypatch.setattr(files, "MAX_TAIL", 9)
+    monkeypatch.setattr(files, "MAX_UNINDEXED", 9)
     directory = save(build(own_store, "cosine")).directory
     append(directory, random_vectors(10, D, seed=9))
     with pytest.raises(IndexStaleError, match="10 images of") as caught:

@@ -11,7 +11,7 @@ from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.index.planner import (
     CANDIDATES,
     PCA_DIMENSIONS,
-    TAIL_ROWS,
+    UNINDEXED_ROWS,
     IndexWishes,
     PlannedKind,
     plan_index,
@@ -159,11 +159,11 @@ def test_every_plan_makes_sense(
 
 
 @pytest.mark.parametrize(
-    ("built", "trained", "indexed", "tail", "expected"),
+    ("built", "trained", "indexed", "unindexed", "expected"),
     [
         ("pca", 100_000, 100_000, 0, "keep"),
-        ("pca", 100_000, 100_000, TAIL_ROWS, "keep"),
-        ("pca", 100_000, 100_000, TAIL_ROWS + 1, "extend"),
+        ("pca", 100_000, 100_000, UNINDEXED_ROWS, "keep"),
+        ("pca", 100_000, 100_000, UNINDEXED_ROWS + 1, "extend"),
         ("pca", 100_000, 80_000, 10, "keep"),
         ("pca", 100_000, 74_000, 10, "rebuild"),
         ("pca", 100_000, 160_000, 50_000, "rebuild"),
@@ -172,6 +172,6 @@ def test_every_plan_makes_sense(
         ("exact", 3000, 2999, 0, "rebuild"),
     ],
 )
-def test_upkeep(built: PlannedKind, trained: int, indexed: int, tail: int, expected: str) -> None:
-    plan = plan_index(indexed + tail, 4096, "centred")
-    assert plan_upkeep(built, trained, indexed, tail, plan) == expected
+def test_upkeep(built: PlannedKind, trained: int, indexed: int, unindexed: int, expected: str) -> None:
+    plan = plan_index(indexed + unindexed, 4096, "centred")
+    assert plan_upkeep(built, trained, indexed, unindexed, plan) == expected

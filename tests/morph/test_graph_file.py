@@ -206,7 +206,7 @@ def test_memory_does_not_grow_with_the_square_of_the_rows(tmp_path: Path) -> Non
     script = (
         "import sys, pathlib; from i2v_search.build.indexing import build_index;"
         "from i2v_search.index.planner import IndexWishes; from i2v_search.progress import silent;"
-        "from i2v_search.build.watch import Watch; watch = Watch();"
+        "from i2v_search.build.resources import Watch; watch = Watch();"
         "build_index(pathlib.Path(sys.argv[1]), IndexWishes(kind='pca', pca_dimensions=16, graph=True), "
         "report=silent); print(watch.peak_bytes())"
     )
@@ -222,7 +222,7 @@ def grown(tmp_path: Path) -> Path:
     build_index(tmp_path, wishes, report=silent)
     append(tmp_path, random_vectors(3, 8, seed=1))
     build_index(tmp_path, wishes, upkeep=True, report=silent)
-    assert len(load_index(FeatureStore(tmp_path)).tail) == 3
+    assert len(load_index(FeatureStore(tmp_path)).unindexed) == 3
     return tmp_path
 
 
@@ -238,10 +238,10 @@ def test_a_graph_is_extended_with_its_index_and_not_built_again(
     grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = opened(grown).edges.toarray()
-    monkeypatch.setattr(planner, "TAIL_ROWS", 4)
+    monkeypatch.setattr(planner, "UNINDEXED_ROWS", 4)
     monkeypatch.setattr(building, "build_network", None)
     append(grown, random_vectors(5, 8, seed=2))
     wishes = IndexWishes(kind="pca", pca_dimensions=8, graph=True)
     build_index(grown, wishes, upkeep=True, report=silent)
-    assert not len(load_index(FeatureStore(grown)).tail)
+    assert not len(load_index(FeatureStore(grown)).unindexed)
     np.testing.assert_array_equal(opened(grown).edges.toarray()[:63, :63], before)

@@ -178,9 +178,9 @@ class GraphLifeCycle(RuleBasedStateMachine):
 def _small_limits() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graph_file, "GRAPH_NEIGHBOURS", K)
-        patch.setattr(planner, "TAIL_ROWS", 4)
+        patch.setattr(planner, "UNINDEXED_ROWS", 4)
         patch.setattr(planner, "_MIN_LISTED_ROWS", 20)
-        patch.setattr(vector_index, "TAIL_ROWS", 4)
+        patch.setattr(vector_index, "UNINDEXED_ROWS", 4)
         yield
 
 

@@ -23,9 +23,9 @@ from i2v_search.collection.collection import Collection
 from i2v_search.index.planner import IndexWishes
 from i2v_search.search.proven_copies import COPIES_NAME, read_proven, write_proven
 from i2v_search.search.results import Hit
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 

@@ -13,10 +13,10 @@ from i2v_search.errors import ImageError, QueryError
 from i2v_search.search.filters import Filter
 from i2v_search.search.query import Example, Query, QueryImage, Resolver, examples_of
 from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 

@@ -18,10 +18,10 @@ from i2v_search.collection.collection import Collection
 from i2v_search.errors import IndexStaleError, QueryError
 from i2v_search.index.planner import IndexWishes
 from i2v_search.search.tag_table import TagTable
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionError, CollectionLockedError
 from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.feature_file import Capacity, ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, Manifest
-from i2v_search.store.parts import Capacity, ImageRecord
 from i2v_search.store.writer import StoreWriter, WriterLock
 from i2v_search.tags.vocabulary import Tag
 

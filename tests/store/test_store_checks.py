@@ -8,10 +8,10 @@ from stores import append, make_store, random_vectors, remove
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 
 

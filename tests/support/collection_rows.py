@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from i2v_search import Collection
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.parts import ImageRecord
 
 Rows = dict[int, tuple[ImageRecord, bytes, bytes]]
 

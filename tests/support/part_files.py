@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stores import random_vectors
 
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 
 DIMENSION = 8

@@ -15,7 +15,7 @@ from grids import GridEncoder
 from i2v_search import Collection, load_encoder
 from i2v_search.choices import Device
 from i2v_search.store import writer
-from i2v_search.store.parts import Capacity
+from i2v_search.store.feature_file import Capacity
 
 TINY = Capacity(rows=6, path_bytes=400, vocabulary=8, vocabulary_bytes=64, tag_entries=12)
 #: For `lite`, which tags.

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 

@@ -22,8 +22,8 @@ from i2v_search.images.sample import sample_directory
 from i2v_search.search.query import Example
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
 from i2v_search.web.guard.failures import failure_of
-from i2v_search.web.jobs import current as shelf
-from i2v_search.web.jobs.current import Shelf
+from i2v_search.web.jobs import current_collection
+from i2v_search.web.jobs.current_collection import CurrentCollection
 from i2v_search.web.server_settings import ServerSettings
 from i2v_search.web.service import Service
 
@@ -354,15 +354,15 @@ def test_a_collection_changed_by_another_process_is_opened_anew(
 def test_tags_are_counted_in_the_state_that_a_thread_has_open(
     sample_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "_LOOK_EVERY", -1.0)
+    monkeypatch.setattr(current_collection, "_LOOK_EVERY", -1.0)
     shutil.copytree(sample_collection.directory, tmp_path / "copy")
     service = Service(Collection.open(tmp_path / "copy"), ServerSettings(cache=tmp_path))
-    before = service.shelf.collection()
+    before = service.current.collection()
     tag = service.tag_statistics(before).starting("", 1)[0]
     Collection.open(tmp_path / "copy").remove(sample_collection.ids[:50])
     # A request that is under way still has the old state open.
     assert service.tag_statistics(before).starting("", 1)[0] == tag
-    after = service.shelf.collection()
+    after = service.current.collection()
     least = np.float32(np.float16(TAG_THRESHOLD))
     left = [after.store.record(place).tags for place in after.store.live.tolist()]
     count = sum(any(t.name == tag.name and t.probability >= least for t in tags) for tags in left)
@@ -376,9 +376,9 @@ def test_a_state_that_could_not_be_opened_is_tried_again(
     sample_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(shelf, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(current_collection, "time", SimpleNamespace(monotonic=lambda: now))
     shutil.copytree(sample_collection.directory, tmp_path / "copy")
-    kept = Shelf(Collection.open(tmp_path / "copy"))
+    kept = CurrentCollection(Collection.open(tmp_path / "copy"))
     before = kept.collection()
     Collection.open(tmp_path / "copy").remove(sample_collection.ids[:1])
     with monkeypatch.context() as patch:
@@ -386,7 +386,7 @@ def test_a_state_that_could_not_be_opened_is_tried_again(
         def refuse(*_: object, **__: object) -> Collection:
             raise OSError(errno.EMFILE, "Too many open files")
 
-        patch.setattr(shelf, "Collection", refuse)
+        patch.setattr(current_collection, "Collection", refuse)
         now += 2
         assert kept.collection() is before
     assert kept.collection() is before  # not on every request
@@ -437,6 +437,6 @@ def test_a_search_server_that_is_away_is_told_without_its_address() -> None:
 
 def test_each_thread_searches_with_the_backend_that_was_asked_for(sample_collection: Collection) -> None:
     asked_for = Collection.open(sample_collection.directory, backend="milvus", milvus_uri="art.db")
-    opened = Shelf(asked_for).collection()
+    opened = CurrentCollection(asked_for).collection()
     assert opened is not asked_for
     assert (opened.backend, opened.milvus_uri) == ("milvus", "art.db")

@@ -592,7 +592,7 @@ def test_a_fault_of_the_server_has_an_error_body_and_is_logged(
         def fail() -> Collection:
             raise RuntimeError(f"something about {tmp_path}")
 
-        monkeypatch.setattr(server.service.shelf, "collection", fail)
+        monkeypatch.setattr(server.service.current, "collection", fail)
         answer = server.client.get("/api/v1/images/0")
         assert (answer.status_code, error_of(answer)) == (500, "internal")
         assert str(tmp_path) not in answer.text

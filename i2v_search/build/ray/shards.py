@@ -20,8 +20,8 @@ from uuid import uuid4
 
 import numpy as np
 
+from i2v_search.build.changes import find_absent, find_scopes, is_unchanged
 from i2v_search.build.extract import Extraction, extract
-from i2v_search.build.presence import find_absent, find_scopes, is_unchanged
 from i2v_search.build.sharding import Shard
 from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder

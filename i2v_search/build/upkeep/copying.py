@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from i2v_search.files import replacing
 from i2v_search.store.arrays import create_arrays, write_at
-from i2v_search.store.parts import FORMAT, ROW_FIELDS, Capacity, Part, part_layout, row_crc32
+from i2v_search.store.feature_file import FORMAT, ROW_FIELDS, Capacity, FeatureFile, part_layout, row_crc32
 from i2v_search.tags.vocabulary import CATEGORIES
 
 #: Bytes of vectors that are copied at a time.
@@ -42,7 +42,7 @@ class KeptRows:
         without_tags: numbers of tags that are left out.
     """
 
-    open: Callable[[], Part]
+    open: Callable[[], FeatureFile]
     rows: NDArray[np.int64]
     without_tags: frozenset[int] = frozenset()
 
@@ -134,7 +134,7 @@ class _Target:
         self._rows = self._path_bytes = self._entries = 0
 
     def append(
-        self, part: Part, rows: NDArray[np.int64], rename: Rename, without_tags: frozenset[int]
+        self, part: FeatureFile, rows: NDArray[np.int64], rename: Rename, without_tags: frozenset[int]
     ) -> None:
         columns = {name: part[name][rows] for name in ROW_FIELDS}
         renumbered = np.array([self._numbers.get(name, -1) for name in _vocabulary(part)], np.int32)
@@ -179,11 +179,13 @@ def _blocks(rows: NDArray[np.int64], dimension: int) -> Iterator[NDArray[np.int6
         yield rows[start : start + size]
 
 
-def _vocabulary(part: Part) -> list[tuple[bytes, int]]:
+def _vocabulary(part: FeatureFile) -> list[tuple[bytes, int]]:
     return [(tag.name.encode(), CATEGORIES.index(tag.category)) for tag in part.vocabulary]
 
 
-def _numbers(part: Part, row: int, without: frozenset[int]) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
+def _numbers(
+    part: FeatureFile, row: int, without: frozenset[int]
+) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
     numbers, probabilities = part.tag_entries(row)
     if not without:
         return numbers, probabilities

@@ -21,7 +21,7 @@ import numpy as np
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import open_regular
 from i2v_search.store.arrays import USER_BLOCK, ArrayFile, Places, read_user_block, view_arrays
-from i2v_search.store.parts import FORMAT, Capacity, capacity_of, part_layout
+from i2v_search.store.feature_file import FORMAT, Capacity, capacity_of, part_layout
 
 #: A data layout message (type 8, 24 bytes, version 3, contiguous), then address and size in bytes.
 _LAYOUT_MESSAGE = re.compile(rb"\x08\0\x18\0.\0\0\0\x03\x01(.{16})", re.DOTALL)

@@ -33,9 +33,9 @@ from i2v_search.files import replacing
 from i2v_search.index.pca import PrincipalComponents, fit_pca
 from i2v_search.index.similarity import position_blocks
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FILE_NAME
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import is_own_file
 from i2v_search.tags.vocabulary import CATEGORIES
 

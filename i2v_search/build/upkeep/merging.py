@@ -24,9 +24,9 @@ from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.images.remote import is_url
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.catalogue import Catalogue, path_key
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import EncoderRecord, Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.removals import Removals, read_removals
 from i2v_search.store.writer import StoreWriter, WriterLock
 

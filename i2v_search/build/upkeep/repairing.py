@@ -29,8 +29,8 @@ from i2v_search.files import read_regular, write_atomically
 from i2v_search.index.index_files import verify_index
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, difference
+from i2v_search.store.feature_file import Capacity, FeatureFile
 from i2v_search.store.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
-from i2v_search.store.parts import Capacity, Part
 from i2v_search.store.removals import read_removals
 from i2v_search.store.tombstones import read_tombstones
 from i2v_search.store.writer import WriterLock, remove_strangers
@@ -187,7 +187,7 @@ class _Examined:
     record: PartRecord
     ids: NDArray[np.int64]
     good: NDArray[np.bool_]
-    open: Callable[[], Part] | None
+    open: Callable[[], FeatureFile] | None
     held: int
     damage: Damage | None = None
     vouched: bool = False
@@ -241,13 +241,13 @@ def _with_doubt(part: _Examined, found: Sequence[_Examined]) -> _Examined:
 def _examine(place: FoundPart, dimension: int, record: PartRecord) -> _Examined:
     path, reason = place.path, ""
     try:
-        sound = Part(path, dimension)
+        sound = FeatureFile(path, dimension)
         rows = sound.rows
         if record.sha256 is None:
             place = replace(place, intact=rows >= record.rows and not sound.damaged_rows())
         if place.intact and path.name == record.name and (record.sha256 is None or rows == record.rows):
             ids = np.array(sound["id"], np.int64)
-            return _Examined(record, ids, np.ones(rows, bool), partial(Part, path, dimension), rows)
+            return _Examined(record, ids, np.ones(rows, bool), partial(FeatureFile, path, dimension), rows)
     except CollectionDamagedError as error:  # whoever forged the file may have put its checksum right
         reason = _reason(error, path)
     try:
@@ -383,7 +383,7 @@ class _Likeness(NamedTuple):
     path: bytes
 
     @classmethod
-    def of(cls, part: Part, row: int) -> Self:
+    def of(cls, part: FeatureFile, row: int) -> Self:
         """Of a row, as it is read."""
         path = os.fsencode(part.image_path(row))
         return cls(part["sha256"][row].tobytes(), part["vectors"][row].tobytes(), path)
@@ -399,7 +399,7 @@ class _Likeness(NamedTuple):
         return same_length and sum(a != b for a, b in zip(self.path, other.path, strict=True)) <= near
 
 
-def _nothing() -> Part:
+def _nothing() -> FeatureFile:
     raise AssertionError("a lost file has no rows to copy")
 
 

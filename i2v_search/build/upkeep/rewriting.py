@@ -21,11 +21,11 @@ from i2v_search.build.upkeep.copying import KeptRows, Rename, Room, copy_rows, m
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.files import file_sha256
 from i2v_search.index.index_files import remap_index
-from i2v_search.morph.graph_file import remap_tail
+from i2v_search.morph.graph_file import remap_unindexed
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.feature_file import Capacity, FeatureFile
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FileRecord, IndexRecord, Manifest, PartRecord
-from i2v_search.store.parts import Capacity, Part
 from i2v_search.store.tombstones import write_tombstones
 from i2v_search.store.writer import WriterLock, remove_strangers
 
@@ -279,7 +279,7 @@ def _carry_graph(
     files = dict(record.files)
     graph = files.pop("graph")
     with suppress(CollectionDamagedError):
-        files["graph"] = remap_tail(directory, graph, mapping, graph_path(directory, number))
+        files["graph"] = remap_unindexed(directory, graph, mapping, graph_path(directory, number))
     return record.model_copy(update={"files": files})
 
 
@@ -288,7 +288,7 @@ def parts_of(store: FeatureStore, keep: NDArray[np.bool_]) -> list[StoredPart]:
     parts, start = [], 0
     for record, part in zip(store.manifest.parts, store.parts, strict=True):
         kept = np.flatnonzero(keep[start : start + part.rows])
-        source = KeptRows(partial(Part, part.path, store.dimension), kept)
+        source = KeptRows(partial(FeatureFile, part.path, store.dimension), kept)
         parts.append(StoredPart(record, part.rows, kept, source))
         start += part.rows
     return parts

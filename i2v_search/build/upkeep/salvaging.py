@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from i2v_search.build.upkeep.damaged_files import map_damaged
 from i2v_search.store.arrays import ArrayFile
+from i2v_search.store.feature_file import ROW_FIELDS, FeatureFile, row_crc32
 from i2v_search.store.manifest import PartRecord
-from i2v_search.store.parts import ROW_FIELDS, Part, row_crc32
 from i2v_search.tags.vocabulary import CATEGORIES
 
 _HEAPS = ("path/end", "tags/end")
@@ -23,7 +23,7 @@ _HEAPS = ("path/end", "tags/end")
 _LONGEST = 2**12
 
 
-class SalvagedPart(Part):
+class SalvagedPart(FeatureFile):
     """A feature file of which anything may be damaged; a row is good where its own checksum holds.
 
     Args:

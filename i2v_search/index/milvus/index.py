@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import IndexStaleError
-from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, tail_of
-from i2v_search.index.index_files import MAX_TAIL, load_space
+from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, unindexed_rows
+from i2v_search.index.index_files import MAX_UNINDEXED, load_space
 from i2v_search.index.milvus.connection import MAX_ROWS, MilvusAddress, MilvusServer
 from i2v_search.index.milvus.proposals import Allowed, Proposer
 from i2v_search.index.milvus.state import Edition, read_space, read_state, require_same_encoder
@@ -87,7 +87,7 @@ class MilvusIndex:
                 f"were sent to {server.address.text}; {fix}"
             )
         index = cls(store, server, edition, read_space(server, edition, store.dimension))
-        if len(index.beside) > MAX_TAIL:
+        if len(index.beside) > MAX_UNINDEXED:
             raise IndexStaleError(
                 f"{len(index.beside)} images of {store.directory} have not been sent to "
                 f"{server.address.text} yet; {fix}"
@@ -111,9 +111,9 @@ class MilvusIndex:
         return self.store.live if self.store.manifest.index is None else load_space(self.store)[2]
 
     @cached_property
-    def tail(self) -> NDArray[np.int64]:
+    def unindexed(self) -> NDArray[np.int64]:
         """(t,) int64: positions of the live rows that are not among `positions`, rising."""
-        return tail_of(self.store, self.positions)
+        return unindexed_rows(self.store, self.positions)
 
     @cached_property
     def beside(self) -> NDArray[np.int64]:

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.index.protocol import Conditions
+from i2v_search.store.feature_file import FeatureFile
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.parts import Part
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, tag_spellings
 
 MAX_TAGS: Final = 4096
@@ -59,7 +59,7 @@ def _name_sum(name: str, category: str) -> int:
     return zlib.crc32(f"{category}\0{name}".encode())
 
 
-def _tag_sums(part: Part) -> NDArray[np.int64]:
+def _tag_sums(part: FeatureFile) -> NDArray[np.int64]:
     """(rows,) int64 below 2^31: a sum over the names of each row's tags."""
     names = np.array([_name_sum(tag.name, tag.category) for tag in part.vocabulary], np.float64)
     rows, entries, _ = part.all_tag_entries()

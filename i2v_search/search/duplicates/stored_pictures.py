@@ -16,8 +16,8 @@ from i2v_search.images.lookahead import map_ahead
 from i2v_search.images.sources import Skipped, open_stored
 from i2v_search.search.duplicates.look_cache import LookCache
 from i2v_search.search.duplicates.looks import Look, look
+from i2v_search.store.feature_file import storable_time
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.parts import storable_time
 
 #: Looks held at a time, 150 MB.
 HELD: Final = 2048

@@ -22,10 +22,10 @@ from i2v_search.index.planner import PCA_DIMENSIONS, RECALL_TARGET, plan_index
 from i2v_search.index.scanners import Settings
 from i2v_search.index.vector_index import VectorIndex
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 from i2v_search.store.manifest import EncoderRecord, Manifest
-from i2v_search.store.parts import ImageRecord
 from i2v_search.store.writer import StoreWriter
 from i2v_search.training.evaluation.intervals import Estimate, estimate_mean
 

@@ -154,7 +154,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 async def on_library_error(request: Request, error: Exception) -> Response:
     """Answer an error of the library's own tree, or a `Failure`."""
-    failure = failure_of(error, request.app.state.service.shelf.directory)
+    failure = failure_of(error, request.app.state.service.current.directory)
     if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         state: MutableMapping[str, Any] = request.scope.setdefault("state", {})
         state["fault"] = f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 
 from i2v_search.web.guard.failures import Failure
-from i2v_search.web.jobs.current import Shelf, Stamp
+from i2v_search.web.jobs.current_collection import CurrentCollection, Stamp
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class MapKeeper:
     Until a newer one is there, the last one is given.
 
     Args:
-        shelf: says where the collection is, and whether it has changed.
+        current: says where the collection is, and whether it has changed.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, current: CurrentCollection) -> None:
+        self._current = current
         self._lock = threading.Lock()
         self._kept: _Kept | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +42,7 @@ class MapKeeper:
         Raises:
             Failure: it cannot be computed.
         """
-        stamp = self._shelf.stamp
+        stamp = self._current.stamp
         with self._lock:
             if (
                 self._process is None
@@ -65,7 +65,7 @@ class MapKeeper:
 
     def _start(self, stamp: Stamp) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "i2v_search.web.jobs.map_process", str(self._shelf.directory)],
+            [sys.executable, "-P", "-m", "i2v_search.web.jobs.map_process", str(self._current.directory)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

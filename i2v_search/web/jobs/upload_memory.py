@@ -12,7 +12,7 @@ from PIL import Image
 
 from i2v_search.search.resolved import EncodedImage
 from i2v_search.web.guard.failures import Failure
-from i2v_search.web.jobs.current import Shelf
+from i2v_search.web.jobs.current_collection import CurrentCollection
 from i2v_search.web.jobs.decoder_pool import Decoder
 
 #: Longer side of the picture that is kept of an upload.
@@ -45,17 +45,17 @@ class Reader:
     """Turns a file's content into an `Upload`; one thread at a time.
 
     Args:
-        shelf: gives the collection, whose encoder and tagger are used.
+        current: gives the collection, whose encoder and tagger are used.
         decoder: of pictures.
         max_pixels: of a picture.
     """
 
-    def __init__(self, shelf: Shelf, decoder: Decoder, max_pixels: int) -> None:
-        self._shelf, self._decoder, self._max_pixels = shelf, decoder, max_pixels
+    def __init__(self, current: CurrentCollection, decoder: Decoder, max_pixels: int) -> None:
+        self._current, self._decoder, self._max_pixels = current, decoder, max_pixels
 
     def made(self, upload: Upload) -> bool:
         """Whether an upload's vector is of the encoder that the collection has now."""
-        return upload.encoder == self._shelf.opened().store.manifest.encoder.weights_sha256
+        return upload.encoder == self._current.opened().store.manifest.encoder.weights_sha256
 
     def read(self, content: bytes, key: str) -> Upload:
         """Decode, in the process for that, and encode.
@@ -64,7 +64,7 @@ class Reader:
             ImageError: the picture cannot be read.
             EncoderError: the encoder cannot be loaded.
         """
-        collection = self._shelf.collection()
+        collection = self._current.collection()
         encoder = collection.encoder
         # As `Collection.encode` decodes a file: the vector is the same.
         decoded = self._decoder.decode(content, shrink_to=encoder.shrink_to, max_pixels=self._max_pixels)

@@ -21,7 +21,7 @@ router = APIRouter()
 @router.get("/api/v1/health", responses=errors(), tags=["about"])
 async def health(service: Serving) -> Health:
     """Say that the server answers."""
-    images = await service.showing.run(lambda: len(service.shelf.collection()))
+    images = await service.showing.run(lambda: len(service.current.collection()))
     return Health(images=images, version=version("i2v-search"))
 
 
@@ -51,10 +51,10 @@ async def documentation(request: Request) -> HTMLResponse:
 
 
 def _facts(service: Service) -> CollectionModel:
-    opened = service.shelf.collection()
+    opened = service.current.collection()
     facts, limits = opened.info(), service.settings
     return CollectionModel(
-        name=service.shelf.directory.resolve().name,
+        name=service.current.directory.resolve().name,
         images=facts.images,
         encoder=facts.encoder,
         dimension=facts.dimension,

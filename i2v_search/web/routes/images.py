@@ -34,7 +34,7 @@ _WEBP: dict[int | str, dict[str, Any]] = {
 @router.get("/{number}", responses=errors(404))
 async def image(service: Serving, number: Number) -> ImageModel:
     """What is known of an image."""
-    return await service.showing.run(lambda: answers.image(service.shelf.collection(), number))
+    return await service.showing.run(lambda: answers.image(service.current.collection(), number))
 
 
 @router.get("/{number}/thumbnail", responses={**errors(404), **_WEBP}, response_class=Response)
@@ -58,7 +58,7 @@ async def large(
 
 
 def _picture(service: Service, number: int, side: int, v: str | None, known: str | None) -> Response:
-    collection = service.shelf.collection()
+    collection = service.current.collection()
     position = collection.store.position_of_id(number)
     if position is None:
         raise Failure("not_found", f"no image in the collection has id {number}")

@@ -50,12 +50,12 @@ async def tag_counts(service: Serving, asked: FilterFields) -> list[TagCount]:
 
 
 def _starting(service: Service, prefix: str, limit: int) -> list[TagCount]:
-    found = service.tag_statistics(service.shelf.collection()).starting(prefix, limit)
+    found = service.tag_statistics(service.current.collection()).starting(prefix, limit)
     return [TagCount(name=tag.name, category=tag.category, count=tag.count) for tag in found]
 
 
 def _similar(service: Service, name: str, limit: int) -> list[SimilarTag]:
-    found = service.tag_statistics(service.shelf.collection()).similar(name, limit)
+    found = service.tag_statistics(service.current.collection()).similar(name, limit)
     if found is None:
         raise Failure("not_found", f"no image has tag {name[:100]!r}")
     return [_similar_tag(tag) for tag in found]

@@ -54,7 +54,7 @@ async def upload_thumbnail(service: Serving, key: Key) -> Response:
 
 def _keep(service: Service, content: bytes) -> UploadModel:
     key = key_of(content)
-    service.shelf.collection()  # as it is now, for all that follows
+    service.current.collection()  # as it is now, for all that follows
     kept = service.uploads.find(key)
     if kept is None or not service.reader.made(kept):
         kept = service.reader.read(content, key)
@@ -63,6 +63,6 @@ def _keep(service: Service, content: bytes) -> UploadModel:
         upload=key,
         width=kept.width,
         height=kept.height,
-        id=service.shelf.image_with(key),
+        id=service.current.image_with(key),
         tags=answers.upload_tags(kept),
     )

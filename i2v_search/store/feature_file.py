@@ -113,7 +113,7 @@ def part_layout(capacity: Capacity, dimension: int) -> dict[str, tuple[str, tupl
     }
 
 
-class Part:
+class FeatureFile:
     """A feature file opened for reading; its arrays are memory maps cut to the committed rows.
 
     Raises:
@@ -276,7 +276,7 @@ class PartWriter:
     """
 
     def __init__(self, path: Path, dimension: int) -> None:
-        part = Part(path, dimension)
+        part = FeatureFile(path, dimension)
         self.path, self.dimension, self.capacity = path, dimension, part.capacity
         self.rows = part.rows
         self._offsets = part.offsets
@@ -297,7 +297,7 @@ class PartWriter:
     @staticmethod
     def resize(path: Path, dimension: int, capacity: Capacity | None = None) -> None:
         """Rewrite a feature file with another capacity, by default no more than its rows need; atomically."""
-        part = Part(path, dimension)
+        part = FeatureFile(path, dimension)
         if capacity is None:
             tags, paths = (int(part[f"{heap}/end"][-1]) if part.rows else 0 for heap in ("tags", "path"))
             names = int(part._maps["vocabulary/end"][part.vocabulary_size - 1]) if part.vocabulary_size else 0

@@ -29,7 +29,7 @@ _LOOK_EVERY = 1.0
 _TRY_EVERY = 5.0
 
 
-class Shelf:
+class CurrentCollection:
     """Gives each thread the collection as it is now.
 
     Where the new state cannot be opened, in the middle of a repair for instance, the old one goes on

@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class Watch:
+class ResourceUse:
     """Starts when it is made. Linux can forget the process's peak of memory; elsewhere, or where that is not
     allowed, the peak is that of the whole life of the process.
 
     Example:
-        >>> watch = Watch()
+        >>> watch = ResourceUse()
         >>> watch.seconds >= 0, watch.peak_bytes() > 0
         (True, True)
     """

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.store import arrays, parts
+from i2v_search.store import arrays, feature_file
+from i2v_search.store.feature_file import Capacity, FeatureFile, ImageRecord, PartWriter
 from i2v_search.store.float16 import unit_float16
-from i2v_search.store.parts import Capacity, ImageRecord, Part, PartWriter
 from i2v_search.tags.vocabulary import CATEGORIES, Tag
 
 DIMENSION = 3
@@ -38,14 +38,14 @@ def vectors(count: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     return unit_float16(np.random.default_rng(count).normal(size=(count, DIMENSION)).astype(np.float32))
 
 
-def write(path: Path, records: Sequence[ImageRecord], capacity: Capacity = SMALL) -> Part:
+def write(path: Path, records: Sequence[ImageRecord], capacity: Capacity = SMALL) -> FeatureFile:
     PartWriter.create(path, DIMENSION, capacity)
     writer = PartWriter(path, DIMENSION)
     assert writer.fits(records) == len(records)
     writer.append(records, range(10, 10 + len(records)), *vectors(len(records)))
     writer.commit()
     writer.close()
-    return Part(path, DIMENSION)
+    return FeatureFile(path, DIMENSION)
 
 
 def test_a_row_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -118,12 +118,12 @@ def test_rows_count_only_once_committed(tmp_path: Path) -> None:
     writer = PartWriter(path, DIMENSION)
     writer.append([record("lost", Tag("lost"))], [99], *vectors(1))
     writer.close()
-    assert Part(path, DIMENSION).rows == 1
+    assert FeatureFile(path, DIMENSION).rows == 1
     writer = PartWriter(path, DIMENSION)
     writer.append([record("b", Tag("y"))], [11], *vectors(1))
     writer.commit()
     writer.close()
-    part = Part(path, DIMENSION)
+    part = FeatureFile(path, DIMENSION)
     assert [part.record(row) for row in range(part.rows)] == [record("a", Tag("x")), record("b", Tag("y"))]
     assert [tag.name for tag in part.vocabulary] == ["x", "y"]
     assert part.damaged_rows() == []
@@ -147,12 +147,12 @@ def test_resizing_keeps_every_row_and_nothing_else(tmp_path: Path) -> None:
     records = [record("a", Tag("x", 0.5)), record("bc", Tag("y"))]
     write(path, records, Capacity.for_dimension(DIMENSION))
     PartWriter.resize(path, DIMENSION)
-    part = Part(path, DIMENSION)
+    part = FeatureFile(path, DIMENSION)
     assert part.capacity == Capacity(2, 3, 2, 2, 2)
     assert path.stat().st_size < 32_768
     assert [part.record(row) for row in range(2)] == records
     PartWriter.resize(path, DIMENSION, SMALL)
-    assert Part(path, DIMENSION).capacity == SMALL
+    assert FeatureFile(path, DIMENSION).capacity == SMALL
     writer = PartWriter(path, DIMENSION)
     assert writer.fits([record("d")]) == 1
     writer.close()
@@ -161,7 +161,7 @@ def test_resizing_keeps_every_row_and_nothing_else(tmp_path: Path) -> None:
 def test_an_empty_part_is_a_part(tmp_path: Path) -> None:
     PartWriter.create(tmp_path / "part.h5", DIMENSION, SMALL)
     PartWriter.resize(tmp_path / "part.h5", DIMENSION)
-    part = Part(tmp_path / "part.h5", DIMENSION)
+    part = FeatureFile(tmp_path / "part.h5", DIMENSION)
     assert (part.rows, part.vocabulary, list(part.image_paths())) == (0, [], [])
     assert part["vectors"].shape == (0, DIMENSION)
 
@@ -178,14 +178,14 @@ def test_a_new_part_takes_no_space_for_rows_it_does_not_have(tmp_path: Path) -> 
 def test_an_open_part_keeps_at_most_one_file_open(tmp_path: Path) -> None:
     write(tmp_path / "part.h5", [record("a")])
     before = len(list(OPEN_FILES.iterdir()))
-    parts = [Part(tmp_path / "part.h5", DIMENSION) for _ in range(10)]
+    parts = [FeatureFile(tmp_path / "part.h5", DIMENSION) for _ in range(10)]
     assert len(list(OPEN_FILES.iterdir())) - before <= len(parts)
 
 
 def test_a_part_of_another_dimension_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "part.h5", [record("a")])
     with pytest.raises(CollectionDamagedError, match=r"vectors is \(8, 3\) float16, expected \(8, 4\)"):
-        Part(tmp_path / "part.h5", DIMENSION + 1)
+        FeatureFile(tmp_path / "part.h5", DIMENSION + 1)
 
 
 def test_a_changed_row_is_named(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_changed_row_is_named(tmp_path: Path) -> None:
     with (tmp_path / "part.h5").open("rb+") as file:
         file.seek(part.offsets["vectors"] + 2 * DIMENSION)
         file.write(b"\x55")
-    assert Part(tmp_path / "part.h5", DIMENSION).damaged_rows() == [1]
+    assert FeatureFile(tmp_path / "part.h5", DIMENSION).damaged_rows() == [1]
 
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
@@ -220,7 +220,7 @@ def test_whatever_fits_comes_back(
         writer.append(half, range(len(half)), *vectors(len(half)))
         writer.commit()
         writer.close()
-    part = Part(path, DIMENSION)
+    part = FeatureFile(path, DIMENSION)
     assert [part.record(row) for row in range(part.rows)] == records
     assert part.damaged_rows() == []
 
@@ -234,12 +234,12 @@ def test_a_reader_at_any_moment_of_a_commit_sees_whole_rows(
 
     def watched(file: Any, offset: int, values: NDArray[Any]) -> None:
         real(file, offset, values)
-        part = Part(path, 4)
+        part = FeatureFile(path, 4)
         assert part.damaged_rows() == []
         seen.append((part.rows, {tag.name for row in range(part.rows) for tag in part.record(row).tags}))
 
     writer = PartWriter(path, 4)
-    monkeypatch.setattr(parts, "write_at", watched)
+    monkeypatch.setattr(feature_file, "write_at", watched)
     for number in range(3):
         record = ImageRecord(f"{number}.png", "ab" * 32, 1, 2, 3, 4, (Tag(f"tag {number}"),))
         writer.append([record], [number], *unit_float16(np.ones((1, 4), np.float32)))
@@ -253,14 +253,14 @@ def test_rows_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch: pyt
     """What is counted before an fsync may be counted, and not be there, after a power cut."""
     path, real, events = tmp_path / "features-00000.h5", arrays.write_at, []
     PartWriter.create(path, 4, Capacity(8, 400, 8, 64, 32))
-    counted = Part(path, 4).offsets["committed"]
+    counted = FeatureFile(path, 4).offsets["committed"]
 
     def written(file: Any, offset: int, values: NDArray[Any]) -> None:
         events.append("count" if counted <= offset < counted + 16 else "row")
         real(file, offset, values)
 
-    monkeypatch.setattr(parts, "write_at", written)
-    monkeypatch.setattr(parts, "sync", lambda descriptor: events.append("sync"))
+    monkeypatch.setattr(feature_file, "write_at", written)
+    monkeypatch.setattr(feature_file, "sync", lambda descriptor: events.append("sync"))
     writer = PartWriter(path, 4)
     record = ImageRecord("a.png", "ab" * 32, 1, 2, 3, 4, (Tag("tag"),))
     writer.append([record], [0], *unit_float16(np.ones((1, 4), np.float32)))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from i2v_search.images.archives import ARCHIVE_SEPARATOR, archive_extension, why
 from i2v_search.images.remote import is_url, remote_source
 from i2v_search.images.sources import Skipped, Source, SourceImage, Wanted, everything
+from i2v_search.store.feature_file import storable_time
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import Manifest
-from i2v_search.store.parts import storable_time
 from i2v_search.tags.vocabulary import Tag
 
 
