@@ -1,16 +1,24 @@
 # make demo: set up and show everything on the bundled sample.    make test: set up and check everything.
+# make quick: the unit tests alone, in a minute.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
 # make lite: train the default encoder again, on the data sets that make datasets makes.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+# Modules are compiled when they are first imported: of torch and Ray most never are.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --constraint constraints.txt
+# A process for each core, each of which computes on one thread.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: demo test lint types contracts benchmarks mutants datasets lite clean
+.PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
 
-test: .venv/installed-test lint types contracts
-	$(BIN)/pytest -n auto --dist loadgroup
+test: .venv/installed-test
+	$(MAKE) --jobs=2 types contracts lint
+	$(PYTEST)
+
+quick: .venv/installed-test
+	$(PYTEST) -m unit
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
@@ -52,9 +60,10 @@ lite: datasets
 	$(PIP) --editable '.[lite]'
 	@touch $@
 
-.venv/installed-test: .venv/installed
+.venv/installed-test: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing what the tests need, torch and Ray among it ..."
 	$(PIP) --editable '.[test]'
-	@touch $@
+	@touch .venv/installed $@
 
 clean:
 	rm -rf .venv demo index/demo

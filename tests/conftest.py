@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browsing import browser, desktop, server, visit, window  # noqa: F401 - fixtures of the page
 from grids import GridEncoder
+from hypothesis import settings
 from PIL import Image
 from small_build import make_parts_tiny
 from worn import copy_of, wear
@@ -22,6 +23,15 @@ from i2v_search.images.sample import sample_images
 # What tests share, and scripts that they run in processes of their own: no modules to look for examples in.
 collect_ignore = ["support"]
 
+# Ten times as many examples as usual, where a test has no number of its own: `--hypothesis-profile thorough`.
+settings.register_profile("thorough", max_examples=1000)
+
+#: Every test has the mark of one of these kinds.
+KINDS = ("unit", "integration", "browser", "cluster")
+#: Folders of tests of rooms that put others together, and fixtures that take seconds.
+WHOLE = {"tests", "benchmarks", "build", "cli", "collection", "pictures", "scripts", "training", "web"}
+SLOW_FIXTURES = {"kept", "kill_rounds", "sample_collection", "small_disk"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -30,6 +40,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=6,
         help="how often tests kill a build, a compaction, a move (default 6)",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test that has no mark of a kind the one that follows from what it uses and where it lies."""
+    for item in items:
+        if not any(item.get_closest_marker(kind) for kind in KINDS):
+            item.add_marker(kind_of(item))
+
+
+def kind_of(item: pytest.Item) -> str:
+    """Browsers are slow, so are collections of real pictures, and the rooms that put the others together."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "browser" in fixtures:
+        return "browser"
+    example = isinstance(item, pytest.DoctestItem)
+    whole = item.path.parent.name in WHOLE and not example
+    return "integration" if whole or fixtures & SLOW_FIXTURES else "unit"
 
 
 @pytest.fixture(autouse=True)

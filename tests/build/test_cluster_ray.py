@@ -40,15 +40,16 @@ pytestmark = [
         find_spec("ray") is None or find_spec("pyarrow") is None,
         reason="Ray is not installed: pip install 'i2v-search[ray]'",
     ),
+    pytest.mark.cluster,
     pytest.mark.xdist_group("ray"),
     # Ray leaves sockets, files and deprecated calls of its own to the garbage collector.
     pytest.mark.filterwarnings("ignore"),
 ]
 
 ON_CPU = Device(name="cpu", threads=1)
-IMAGES = 300
-#: Of the bundled sample, as good as any 300.
-EVERY = 2
+IMAGES = 150
+#: Of the bundled sample, as good as any 150.
+EVERY = 4
 
 
 def free_port() -> int:
@@ -118,7 +119,7 @@ def nodes() -> Iterator[TwoNodes]:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 pictures of the sample, and one that cannot be read."""
+    """150 pictures of the sample, and one that cannot be read."""
     folder = tmp_path_factory.mktemp("images")
     for image in sample_images()[::EVERY][:IMAGES]:
         (folder / image.path.parent.name).mkdir(exist_ok=True)
@@ -232,7 +233,9 @@ def test_two_nodes_give_the_rows_of_one_machine(
     assert (again.extraction.encoded, again.extraction.unchanged) == (0, IMAGES)
 
 
-def test_a_worker_is_killed(nodes: TwoNodes, images: Path, alone: Collection, tmp_path: Path) -> None:
+def test_a_worker_is_killed_and_a_node_is_lost(
+    nodes: TwoNodes, images: Path, alone: Collection, tmp_path: Path
+) -> None:
     made = tmp_path / "made"
     killed: list[int] = []
 
@@ -243,28 +246,23 @@ def test_a_worker_is_killed(nodes: TwoNodes, images: Path, alone: Collection, tm
             killed.append(process)
         return bool(killed)
 
-    report, when = once(1, kill)
+    def lose() -> bool:
+        if killed:
+            nodes.lose()
+        return bool(killed)
+
+    kills, when_killed = once(1, kill)
+    loses, when_lost = once(30, lose)
+
+    def report(progress: Progress) -> None:
+        loses(progress)
+        kills(progress)
+
     nodes.connect()
-    done = extract_on_ray(made, [images], cluster=nodes.address, workers=2, device=ON_CPU, report=report)
-    assert killed
-    assert when[0] < IMAGES
+    done = extract_on_ray(made, [images], cluster=nodes.address, workers=3, device=ON_CPU, report=report)
+    assert when_killed[0] < when_lost[0] < IMAGES
     assert {worker.process for worker in done.workers} - set(killed)
     require_same(made, alone, done)
-
-
-def test_a_node_is_lost(nodes: TwoNodes, images: Path, alone: Collection, tmp_path: Path) -> None:
-    def lose() -> bool:
-        nodes.lose()
-        return True
-
-    report, when = once(30, lose)
-    nodes.connect()
-    done = extract_on_ray(
-        tmp_path / "made", [images], cluster=nodes.address, workers=3, device=ON_CPU, report=report
-    )
-    assert when
-    assert when[0] < IMAGES
-    require_same(tmp_path / "made", alone, done)
 
 
 def test_an_interrupted_job_goes_on_with_images_that_changed_meanwhile(

@@ -26,6 +26,7 @@ from i2v_search.index.planner import IndexWishes
 from i2v_search.index.scanners import Settings
 from i2v_search.index.similarity import Similarity
 from i2v_search.progress import silent
+from i2v_search.store import parts
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 
@@ -218,10 +219,15 @@ def _small_limits() -> Any:
         patch.setattr(planner, "_MIN_LISTED_ROWS", 20)
         patch.setattr(vector_index, "UNINDEXED_ROWS", 4)
         patch.setattr(vector_index, "EXACT_FILTER_ROWS", 3)
+        # A part that was not closed is as large as its capacity, and is read whole to be checked.
+        patch.setattr(parts, "PART_BYTES", 2**10)
         yield
 
 
 TestLifeCycle = LifeCycle.TestCase
 TestLifeCycle.settings = settings(
-    max_examples=25, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings().max_examples // 10,
+    stateful_step_count=14,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

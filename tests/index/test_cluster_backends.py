@@ -49,6 +49,8 @@ from i2v_search.store.manifest import Manifest
 from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import Tag
 
+pytestmark = pytest.mark.cluster
+
 needs_milvus = pytest.mark.skipif(
     find_spec("pymilvus") is None or find_spec("milvus_lite") is None,
     reason="the Milvus client is not installed: pip install 'i2v-search[milvus]'",

@@ -184,7 +184,7 @@ def _small_limits() -> Any:
         yield
 
 
-TestGraphLifeCycle = GraphLifeCycle.TestCase
+TestGraphLifeCycle = pytest.mark.integration(GraphLifeCycle.TestCase)
 TestGraphLifeCycle.settings = settings(
     max_examples=20, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
 )

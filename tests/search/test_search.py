@@ -311,6 +311,7 @@ def test_every_image_of_the_sample_finds_itself_first(
     assert_every_image_finds_itself(collection)
 
 
+@pytest.mark.integration
 def test_every_image_of_the_whole_sample_finds_itself_first_whatever_the_index(tmp_path: Path) -> None:
     collection = Collection.build(tmp_path, [sample_directory()], device=Device(name="cpu", threads=1))
     assert len(collection) == len(sample_images())
