@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -93,7 +94,7 @@ def resolve_device(device: DeviceName) -> Literal["cpu", "cuda", "mps"]:
 def _may_have_gpu() -> bool:
     """Cheap signs of a GPU, so that a machine without one never pays for importing torch."""
     nvidia = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists() or os.name == "nt"
-    return nvidia or os.uname().sysname == "Darwin"
+    return nvidia or sys.platform == "darwin"
 
 
 def onnx_session(model: bytes | Path, *, threads: int | None = None) -> Any:
