@@ -1,6 +1,7 @@
 """Every test is of one kind, so that `make quick` and `-m` leave out what they say and nothing else."""
 
 import pytest
+
 from conftest import KINDS
 
 
