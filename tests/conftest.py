@@ -42,6 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import tests of which none is asked for."""
+    no_unit = collection_path.is_dir() and collection_path.name in WHOLE - {"tests"}
+    inside = collection_path.parent == config.rootpath / "tests"
+    return True if config.option.markexpr == "unit" and no_unit and inside else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test that has no mark of a kind the one that follows from what it uses and where it lies."""
     for item in items:

@@ -26,7 +26,7 @@ from i2v_search.index.planner import IndexWishes
 from i2v_search.index.scanners import Settings
 from i2v_search.index.similarity import Similarity
 from i2v_search.progress import silent
-from i2v_search.store import parts
+from i2v_search.store import feature_file
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
 
@@ -220,7 +220,7 @@ def _small_limits() -> Any:
         patch.setattr(vector_index, "UNINDEXED_ROWS", 4)
         patch.setattr(vector_index, "EXACT_FILTER_ROWS", 3)
         # A part that was not closed is as large as its capacity, and is read whole to be checked.
-        patch.setattr(parts, "PART_BYTES", 2**10)
+        patch.setattr(feature_file, "PART_BYTES", 2**10)
         yield
 
 

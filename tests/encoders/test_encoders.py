@@ -26,6 +26,8 @@ from i2v_search.errors import EncoderError
 from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.training.evaluation.encoding import encode_copies, encode_pictures
 
+pytestmark = pytest.mark.integration
+
 Values: TypeAlias = NDArray[Any]
 CPU = Device(name="cpu", threads=1)
 

@@ -38,6 +38,8 @@ from i2v_search.errors import EncoderError, WeightsError
 from i2v_search.images.sample import sample_directory
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, plausible_tags
 
+pytestmark = pytest.mark.integration
+
 CPU = Device(name="cpu", threads=1)
 COUNT = sum(channels for (_, _, channels), _ in STATISTICS)
 

@@ -30,6 +30,8 @@ from i2v_search.encoders.quantizing import quantize_model
 from i2v_search.errors import EncoderError, EncoderMismatchError, QueryError, TagError, WeightsError
 from i2v_search.tags.vocabulary import RULES
 
+pytestmark = pytest.mark.integration
+
 TAGS = 1539
 
 

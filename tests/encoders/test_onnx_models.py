@@ -37,6 +37,8 @@ from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.registry import encoder_names
 from i2v_search.errors import EncoderError
 
+pytestmark = pytest.mark.integration
+
 VECTOR = OnnxDescription(size=16, output="vector")
 
 

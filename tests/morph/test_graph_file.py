@@ -31,6 +31,8 @@ from i2v_search.store.arrays import read_arrays, write_arrays
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FileRecord, Manifest
 
+pytestmark = pytest.mark.integration
+
 Arrays = dict[str, NDArray[Any]]
 
 

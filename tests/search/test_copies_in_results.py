@@ -166,6 +166,7 @@ def test_sizes_of_a_picture_collapse_once_duplicates_has_seen_them(sizes: Collec
     assert len(sizes.search(vector, top=20).hits) == 7
 
 
+@pytest.mark.integration
 def test_the_command_shows_one_of_each_and_all_with_copies(sizes: Collection) -> None:
     def ran(*arguments: str) -> bytes:
         start = [

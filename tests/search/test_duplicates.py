@@ -33,6 +33,8 @@ from i2v_search.search.duplicates.comparing import KINDS, THRESHOLD
 from i2v_search.search.duplicates.groups import Duplicates
 from i2v_search.search.duplicates.look_cache import CACHE_NAME
 
+pytestmark = pytest.mark.integration
+
 
 def build(folder: Path, sources: Sequence[Path] = (), **options: Any) -> Collection:
     return Collection.build(

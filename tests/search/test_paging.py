@@ -13,6 +13,8 @@ from i2v_search.errors import QueryError
 from i2v_search.index.planner import IndexWishes
 from i2v_search.search.results import Hit, SearchResult
 
+pytestmark = pytest.mark.integration
+
 N, D = 600, 48
 TAGS = [["even"] if number % 2 == 0 else ["odd"] for number in range(N)]
 KINDS = sorted(set(get_args(IndexKind)) - {"auto"})

@@ -18,7 +18,7 @@ from i2v_search.errors import CollectionDamagedError, I2VSearchError
 from i2v_search.store.arrays import open_arrays
 from i2v_search.store.manifest import Manifest
 
-pytestmark = pytest.mark.usefixtures("tiny_parts")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("tiny_parts")]
 
 ROLES = ["manifest", "part", "last part", "tombstones", "arrays", "faiss", "graph"]
 SAMPLE = 40

@@ -20,6 +20,8 @@ from i2v_search.errors import CollectionDamagedError, I2VSearchError
 from i2v_search.index.planner import IndexWishes
 from i2v_search.store.manifest import FileRecord, Manifest, _checksum
 
+pytestmark = pytest.mark.integration
+
 ROWS, DIMENSION = 300, 16
 #: Of each kind of index; 2,000 in all.
 MUTATIONS = 400

@@ -29,8 +29,11 @@ def test_a_row_of_any_part_is_compared_with_its_own_checksum(tmp_path: Path) -> 
         opened.check(np.array([14, 8, 0]))
 
 
-def test_a_part_that_a_killed_writer_left_open_is_closed_by_the_next(tmp_path: Path) -> None:
+def test_a_part_that_a_killed_writer_left_open_is_closed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Though that only removes: from then on a checksum vouches for the whole file."""
+    monkeypatch.setattr("i2v_search.store.feature_file.PART_BYTES", 2**10)  # it is read whole
     make_store(tmp_path, random_vectors(3, 8))
     killed = StoreWriter(tmp_path, Manifest.load(tmp_path))
     killed.append([ImageRecord("x.png", "ab" * 32, 1, 2, 3, 4)], *unit_float16(random_vectors(1, 8)), [None])
