@@ -27,7 +27,7 @@ A message says what happened, the value seen against the value expected, and wha
 
 
 class I2VSearchError(Exception):
-    """Base class: catch this to catch everything i2v-search raises on purpose.
+    """Base class of all errors of i2v-search.
 
     Example:
         >>> from i2v_search import Collection

@@ -9,13 +9,13 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of a long job.
+    """Progress of a long job.
 
     Attributes:
-        stage: what is being done, in two or three words.
-        done: units finished.
-        total: units in all, or None while unknown.
-        note: what else is worth knowing now, such as a loss; "" for nothing.
+        stage: name of the current stage, in two or three words.
+        done: number of finished units.
+        total: number of units, or None while unknown.
+        note: additional information, e.g. a loss; "" for none.
 
     Example:
         >>> moment = Progress("encoding", 120, 1000)

@@ -62,21 +62,21 @@ def unknown(_: SourceImage | Skipped, __: Sequence[Tag]) -> bool:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction did, in images.
+    """Result of an extraction, as numbers of images.
 
     Attributes:
-        encoded: went through the encoder.
-        copied: had the same content as another image and share its vector.
-        moved: were found under a new path and keep their id and vector.
-        restored: were gone and are back, with the id and the vector that they had.
-        refreshed: were touched or given other tags, with the same content.
-        unchanged: needed nothing.
-        removed: are no longer in the sources.
-        excluded: of the removed, those whose files are still there: they are left out now.
-        left_out: were removed from the collection by somebody, and stay out.
-        skipped: could not be read, each with its reason.
-        not_read: what else is in the folders, by kind, and what would help.
-        links: symbolic links to folders, whose images are among the others.
+        encoded: encoded images.
+        copied: images with the same content as another, which share its vector.
+        moved: images found under a new path, with the same id and vector.
+        restored: removed images that are back, with their old id and vector.
+        refreshed: images with a new file time or new tags and the same content.
+        unchanged: unchanged images.
+        removed: images that are no longer in the sources.
+        excluded: removed images with existing files, which are excluded now.
+        left_out: images that were removed with `remove`, and are skipped.
+        skipped: unreadable images, with the reason.
+        not_read: other files in the folders, by kind, with a hint.
+        links: followed symbolic links to folders.
         seconds: wall time.
 
     Example:
@@ -133,7 +133,7 @@ def extract(
         known: asked about every image that is not in the store; what it knows is not encoded.
         removals: what stays out; None for nothing.
         count: count the images first, so that progress has a total; a tar is read once more for that.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         What was done.

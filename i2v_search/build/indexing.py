@@ -91,7 +91,7 @@ def build_index(
         wishes: what is asked of the index.
         similarity: how vectors are compared from now on; None keeps the collection's own.
         upkeep: after rows were added or removed: do only what `i2v_search.index.planner.plan_upkeep` says.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         The plan for what the collection holds.

@@ -171,7 +171,7 @@ class Collection:
             exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of
                 the collection that they match leaves it. ``.i2vignore`` files in folders say the same.
             forget_removals: let every image in that was removed before.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             The collection, ready to search; its `changes` say what was done.
@@ -211,7 +211,7 @@ class Collection:
         Args:
             recipe: the recipe or its file.
             forget_removals: see `build`.
-            report: told about progress.
+            report: called with the progress.
 
         Raises:
             RecipeError: the file is not a valid recipe.
@@ -341,7 +341,7 @@ class Collection:
             directory: of the collection; made if missing, like the first of the others.
             others: directories of collections with the same encoder and tagger.
             device: see `open`.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             The collection, ready to search; its `merged` says what was done and gives every image's new id.
@@ -382,7 +382,7 @@ class Collection:
             virtual: ``.h5`` points to the vectors in the collection's files instead of copying them.
             name_rows: write ``NAME.ids.csv`` with id and path of every row beside ``.npy``.
             raw: write paths and tags in CSV as they are, for programs; else nothing in them is a formula.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             What was written; `i2v_search.build.upkeep.exporting` and `hdf5_export` beside it describe the
@@ -410,7 +410,7 @@ class Collection:
         """Give back the space of removed and superseded rows; ids stay, and so does every answer.
 
         Args:
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             What was done; nothing where there is no such row.
@@ -438,7 +438,7 @@ class Collection:
             old: where they were: a folder, an archive or a file, which need not exist any more.
             new: where they are.
             force: go on though no image is at the new place.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             How many images moved, and how many of them are at the new place.
@@ -459,7 +459,7 @@ class Collection:
 
         Args:
             directory: the collection.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             What was damaged, and what was lost. Nothing changes where nothing is damaged.
@@ -489,7 +489,7 @@ class Collection:
             similarity: how vectors are compared from now on; None keeps the collection's own.
             wishes: what is asked of the index: kind, memory, recall, time of a search; None keeps what was
                 asked before.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             The plan that was followed; `info` tells what the index takes and finds in truth.
@@ -751,7 +751,7 @@ class Collection:
             max_explicit: see `search`.
             seed: of t-SNE; the same seed gives the same map.
             cache: where the same map is looked for first, and kept: `i2v_search.index.map_cache`.
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             Where each image lies; `map_picture` and `map_page` draw it.
@@ -786,7 +786,7 @@ class Collection:
                 re-encoded, resized, a little cut, or touched up; ``"variants"``, pictures that differ in one
                 thing, such as a mouth or a word, which are never removable.
             threshold: least cosine of the vectors of two images whose pixels are compared, in (0, 1].
-            report: told about progress.
+            report: called with the progress.
 
         Returns:
             Groups of images, in each the one to keep first. What is mirrored, turned or recoloured is not

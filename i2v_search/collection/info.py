@@ -8,20 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CollectionInfo:
-    """What `info` tells.
+    """Details of a collection, from `Collection.info`.
 
     Attributes:
-        directory: of the collection.
-        image_root: that image paths are relative to.
-        images: live images.
-        dead_rows: rows that only take space.
-        dimension: of a vector.
-        encoder: its id.
-        similarity: its name.
-        index: its kind and settings, recall@10 and time of a search, what it was predicted to take and took;
-            None without one.
-        unindexed: images added since it was built, which are scanned beside it.
-        bytes: on disk, by file.
+        directory: directory of the collection.
+        image_root: folder that image paths are relative to.
+        images: number of live images.
+        dead_rows: number of rows that only occupy space.
+        dimension: length of a vector.
+        encoder: id of the encoder.
+        similarity: name of the similarity.
+        index: kind, settings, recall@10, search time, predicted and measured cost; None without an index.
+        unindexed: number of unindexed rows, which are scanned separately.
+        bytes: size on disk, by file.
         tags: number of distinct tags.
 
     Example:

@@ -16,12 +16,12 @@ from i2v_search.tags.vocabulary import TAG_FLOOR, Tag, Vocabulary
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """What makes two vectors comparable: a collection records it and refuses any other.
+    """Identity of an encoder: vectors are comparable only if it is equal, so a collection refuses any other.
 
     Attributes:
-        id: the name in the registry.
-        weights_sha256: SHA-256 of the weights file, lower-case hex.
-        preprocessing: names the exact way an image becomes the network's input.
+        id: name in the registry.
+        weights_sha256: SHA-256 of the weight file, lower-case hex.
+        preprocessing: id of the exact preprocessing of images.
         dimension: length of a vector.
 
     Example:
@@ -43,7 +43,7 @@ class EncoderInfo:
 
 @dataclass(frozen=True)
 class Encoding:
-    """What an encoder says of a batch.
+    """Output of an encoder for a batch.
 
     Attributes:
         vectors: (n, dimension) float32, of any length: the feature store normalises.
@@ -61,7 +61,7 @@ class Encoding:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns images into vectors, and into tags where it has a tag head.
+    """Turns images into vectors, and into tags if it has a tag head.
 
     The work is split so that extraction can overlap it: `prepare` runs in decode threads, `encode` on whole
     batches. A vector must not depend on the other images of its batch.
@@ -82,9 +82,9 @@ class Encoder(Protocol):
     """
 
     info: EncoderInfo
-    #: The decoder may shrink an image as long as its shorter side keeps this many pixels; None forbids it.
+    #: The decoder can shrink an image to this shorter side; None disables shrinking.
     shrink_to: int | None
-    #: The batch that runs best.
+    #: The fastest batch size.
     batch_size: int
 
     @property
@@ -103,7 +103,7 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Tagger(Protocol):
-    """Says which tags an image has; split like an `Encoder`.
+    """Predicts the tags of an image; split like an `Encoder`.
 
     Example:
         >>> from i2v_search import load_tagger

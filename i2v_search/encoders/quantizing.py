@@ -78,7 +78,7 @@ def quantize_model(
         name: of the imported model.
         images: typical ones, some hundred; at most `MEASURED_IMAGES` are used.
         new_name: of the copy; None appends ``-int8``.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         The copy and its recall.

@@ -20,14 +20,14 @@ _FACTORIES: dict[str, Factory] = {}
 
 
 def register_encoder(name: str, factory: Factory) -> None:
-    """Make an encoder known to `load_encoder` for this process.
+    """Register an encoder for `load_encoder` in this process.
 
-    A package registers its own for good with an entry point of the group ``i2v_search.encoders``, whose
-    object is such a factory.
+    A package registers an encoder permanently with an entry point of the group ``i2v_search.encoders`` that
+    refers to such a factory.
 
     Args:
-        name: what users write after ``--encoder``.
-        factory: makes the encoder for an `Device`; it may ignore what it cannot choose.
+        name: value of ``--encoder``.
+        factory: creates the encoder for a `Device`; it can ignore unsupported settings.
 
     Raises:
         EncoderError: the name is taken.
@@ -62,8 +62,8 @@ def load_encoder(name: str = "lite", device: Device | DeviceName = Device()) -> 
     """Load an encoder by name.
 
     Args:
-        name: one of `encoder_names()`, or a trained model's folder.
-        device: where and how it runs.
+        name: one of `encoder_names()`, or the folder of a trained model.
+        device: device and settings of the encoder.
 
     Returns:
         A ready encoder.
@@ -86,9 +86,9 @@ def load_tagger(name: str | None = None, device: Device | DeviceName = Device())
     """Load a tagger by name.
 
     Args:
-        name: one of `tagger_names()`, or a trained model's folder; None takes the only one that was imported,
-            or ``lite`` where none was.
-        device: where and how it runs.
+        name: one of `tagger_names()`, or the folder of a trained model; None selects the only imported
+            tagger, or ``lite`` if there is none.
+        device: device and settings of the tagger.
 
     Raises:
         EncoderError: there is no such tagger, or more than one to choose from.

@@ -45,20 +45,20 @@ def tag_images(
     tally: Tally | None = None,
     report: Report = silent,
 ) -> Iterator[TaggedImage | Skipped]:
-    """Tag images as they stream by, in bounded memory.
+    """Tag images one after the other, in bounded memory.
 
     Args:
         sources: folders, files, globs and archives.
         tagger: from `i2v_search.encoders.registry.load_tagger`.
-        threshold: for rule ``"constant"``: tags above it are given.
+        threshold: minimum probability of a tag, for rule ``"constant"``.
         rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
-        top: give the most probable of each category instead, this many.
-        exclude: patterns of what is left out, as in a ``.gitignore``.
-        tally: told of what is not read.
-        report: told about progress.
+        top: number of best tags per category, instead of a threshold.
+        exclude: patterns to exclude, as in a ``.gitignore``.
+        tally: counts files that are not read.
+        report: called with the progress.
 
     Yields:
-        Every image with its tags, or why it was skipped.
+        Every image with its tags, or `Skipped` with the reason.
 
     Raises:
         SourceError: a source does not exist or holds no image.

@@ -91,7 +91,7 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that was passed over, and why.
+    """Something that was skipped, with the reason.
 
     Example:
         >>> item = Skipped("drafts/broken.png", "empty file")

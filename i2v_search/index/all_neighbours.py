@@ -50,7 +50,7 @@ def neighbours_of_all(
     Args:
         index: a `joinable` one.
         k: how many.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         Scores (n, k) float32, falling, and numbers of the index's rows (n, k) int32; -inf and -1 where there

@@ -51,15 +51,15 @@ class CollectionMap:
     """Images of a collection in two dimensions.
 
     Attributes:
-        ids: of the n images drawn.
-        paths: as stored.
-        coordinates: (n, 2) float32 in [0, 1], x to the right and y downwards; alike images lie
-            close together.
+        ids: ids of the n images drawn.
+        paths: their stored paths.
+        coordinates: (n, 2) float32 in [0, 1], x to the right and y downwards; similar images lie close
+            together.
         method: ``"tsne"`` or ``"pca"``.
-        total: how many images were to be drawn; more than n if the map shows an even sample of them.
-        neighbours_kept: of the 10 images most like an image, the share that is among its 10 nearest on the
-            map, over a sample of images; None where there are fewer than three.
-        seconds: time it took.
+        total: number of images to draw; more than n if the map shows an even sample.
+        neighbours_kept: share of the 10 nearest neighbours that are also among the 10 nearest on the map,
+            over a sample of images; None for fewer than three images.
+        seconds: computation time.
 
     Example:
         >>> from i2v_search import Collection
@@ -111,7 +111,7 @@ def map_rows(
         images: the most to draw; of more rows an even sample is taken.
         seed: of t-SNE.
         cache: where the same map is looked for first, and kept.
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         QueryError: the method is unknown or not installed, or fewer than one image is asked for.

@@ -48,7 +48,7 @@ class Judge:
         similarity: fitted to it.
         asked: positions of the queries, rising.
         k: how many neighbours count.
-        report: told about progress.
+        report: called with the progress.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ def tune(index: VectorIndex, asked: NDArray[np.int64], target: float, report: Re
         index: just built.
         asked: from `choose_queries`.
         target: recall@10; where nothing reaches it, the best that was tried is kept.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         The index with its parameters and measurements.

@@ -86,19 +86,19 @@ class Cost:
 
 @dataclass(frozen=True)
 class IndexPlan:
-    """How an index will be built.
+    """Plan of an index, before it is built.
 
     Attributes:
-        kind: see the table of this module.
-        dimensions: of what is scanned: all, principal components, or bits.
-        candidates: rows re-ranked in full at first; raised at build until the recall target holds. 0 for
-            exact.
-        lists: of an ``"ivf"`` index.
+        kind: index kind, see the table of this module.
+        dimensions: scanned dimensions: all, principal components, or bits.
+        candidates: number of rows re-ranked in full at first; raised at build until the recall target is
+            reached. 0 for exact.
+        lists: number of lists of an ``"ivf"`` index.
         refined: whether it has the middle stage.
-        scanned_bytes: bytes read by one query before the re-rank, about.
-        reason: why, in one sentence.
-        predicted: what it will take.
-        shortfall: which wish cannot be met and by how much; empty where all can.
+        scanned_bytes: approximate bytes read by one query before the re-rank.
+        reason: reason for the kind, in one sentence.
+        predicted: predicted cost.
+        shortfall: requirements that cannot be met and by how much; empty if all can.
 
     Example:
         >>> from i2v_search import Collection

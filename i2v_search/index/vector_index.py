@@ -94,7 +94,7 @@ class VectorIndex:
             similarity: its name; fitted here.
             plan: from `i2v_search.index.planner.plan_index`.
             held_back: positions of rows that nothing is learned from.
-            report: told about progress.
+            report: called with the progress.
         """
         fitted = Similarity.fit(similarity, store, report)
         form = learn_form(store, fitted, plan, held_back, report)

@@ -24,15 +24,14 @@ MORPH_NEIGHBOURS = 6
 class MorphMap:
     """A morph and its neighbours in the plane.
 
-    Across is the way from A to B: 0 at A, 1 at B. Down is the principal component of what is left of all
-    these images once that direction is taken out, in the same scale; neither is bent to look better.
+    The horizontal axis is the direction from A to B: 0 at A, 1 at B. The vertical axis is the first principal
+    component of the rest of all these images, in the same scale; neither is distorted.
 
     Attributes:
-        stops: of the morph.
-        ids: of the n neighbours, those nearest to a stop first.
-        coordinates: (stops + n, 2) float32: of the stops in order, then of the neighbours.
-        shown: share of the variance of the stops that the plane shows, in [0, 1]; the rest is in directions
-            across it.
+        stops: stops of the morph.
+        ids: ids of the n neighbours, those nearest to a stop first.
+        coordinates: (stops + n, 2) float32: coordinates of the stops in order, then of the neighbours.
+        shown: share of the variance of the stops that the plane shows, in [0, 1].
 
     Example:
         >>> from i2v_search import Collection

@@ -14,13 +14,13 @@ class Stop:
     """One image of a morph.
 
     Attributes:
-        id: None for an end or waypoint from outside the collection.
-        path: relative to the collection's image root, or as it was given.
-        hop: angle from the image before in radians; 0 for A.
-        progress: how much of the way lies behind it, in [0, 1]: 0 for A, 1 for B
+        id: id of the image; None for an end or waypoint from outside the collection.
+        path: path relative to the image root of the collection, or as given.
+        hop: angle to the previous image in radians; 0 for A.
+        progress: position between A and B, in [0, 1]: 0 for A, 1 for B
             (`i2v_search.morph.quality.progress_along`).
         tags: a few of its tags that tell most, those of the general category first.
-        waypoint: whether the path was told to go there.
+        waypoint: whether it is a waypoint.
 
     Example:
         >>> from i2v_search import Collection
@@ -47,10 +47,10 @@ class Morph:
 
     Attributes:
         stops: A, the intermediates, B.
-        method: the name of the method that found it.
-        quality: how gradual it is.
-        gaps: how many times it crosses between parts of the collection that nothing connects.
-        seconds: time to find it.
+        method: name of the method.
+        quality: quality of the morph.
+        gaps: number of crossings between unconnected parts of the collection.
+        seconds: search time.
 
     Example:
         >>> from i2v_search import Collection

@@ -39,14 +39,14 @@ _CLOSE = 10
 
 @dataclass(frozen=True, eq=False)
 class MorphAnimation:
-    """A moving picture as the content of a file.
+    """An animation as the content of a file.
 
     Attributes:
-        content: of the file.
-        format: ``"webp"`` or ``"gif"``; both repeat for ever.
+        content: content of the file.
+        format: ``"webp"`` or ``"gif"``; both loop forever.
         size: width and height of every frame in pixels.
-        frames: how many there are.
-        seconds: once there and back.
+        frames: number of frames.
+        seconds: duration of one loop, there and back.
 
     Example:
         >>> from i2v_search import Collection
@@ -64,7 +64,7 @@ class MorphAnimation:
     seconds: float
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file, replacing one that exists; its folder is made if it is missing.
+        """Write the file, replacing an existing one; its folder is created if missing.
 
         Raises:
             OSError: it cannot be written.
@@ -84,21 +84,22 @@ def morph_animation(
     outside: Mapping[str, Image.Image] | None = None,
     on_missing: OnMissing = unmentioned,
 ) -> MorphAnimation:
-    """Make a moving picture of a morph: each image stays a second and fades into the next, there and back.
+    """Create an animation of a morph: each image is shown for a second and fades into the next, there and
+    back.
 
     Args:
-        collection: that the morph is of.
-        morph: from `Collection.morph`.
+        collection: collection of the morph.
+        morph: result of `Collection.morph`.
         format: WebP is smaller and has all colours; GIF plays everywhere, in 256 colours.
-        side: width of the frames, which are a little higher; from 64 on, and less for a film so long that its
-            frames would not fit into some 300 MB. Every picture is fitted into a white square without
+        side: width of the frames, which are slightly higher; at least 64, and reduced for a long morph so
+            that its frames fit into about 300 MB. Every picture is fitted into a white square without
             stretching.
-        most_bytes: of the file; frames are made smaller until it fits, down to 64 pixels.
-        outside: pictures of ends and waypoints that were no files, by the path of their stop.
-        on_missing: is told of each image that can no longer be read, and why.
+        most_bytes: maximum size of the file; frames are reduced until it fits, down to 64 pixels.
+        outside: pictures of ends and waypoints that are not files, by the path of their stop.
+        on_missing: called with each image that is no longer readable, and the reason.
 
     Returns:
-        The file. An image that can no longer be read is a grey tile.
+        The file. An image that is no longer readable is a grey tile.
 
     Raises:
         QueryError: the format is unknown, the side below 64, or the file too large even so.

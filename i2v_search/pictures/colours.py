@@ -23,18 +23,19 @@ _XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.
 
 
 def colour_order(collection: Collection, morph: Morph) -> float | None:
-    """Kendall's tau between the order of the intermediates and how much their colours turn to those of B.
+    """Kendall's tau between the order of the intermediates and the change of their colours towards B.
 
-    What a picture gains is I(picture, B) - I(picture, A), I the intersection of two colour histograms, the
-    sum of the smaller shares (Swain and Ballard, "Color indexing", IJCV 1991). Reads every picture.
+    The change of a picture is I(picture, B) - I(picture, A), where I is the intersection of two colour
+    histograms, the sum of the smaller shares (Swain and Ballard, "Color indexing", IJCV 1991). Reads every
+    picture.
 
     Args:
-        collection: that the morph is of.
-        morph: from `Collection.morph`.
+        collection: collection of the morph.
+        morph: result of `Collection.morph`.
 
     Returns:
-        1 = the colours change steadily from A to B; None with fewer than three intermediates, or where all
-        gain the same. A picture that cannot be read counts as grey.
+        1 = the colours change steadily from A to B; None with fewer than three intermediates, or if all
+        change equally. An unreadable picture counts as grey.
 
     Example:
         >>> from i2v_search import Collection

@@ -33,14 +33,14 @@ def search_picture(
     """Draw a contact sheet: the query images, framed, then the hits with their scores.
 
     Args:
-        collection: the collection that was searched.
-        result: its answer.
+        collection: collection that was searched.
+        result: result of the search.
         queries: ids, stored paths, files or images to show first.
-        columns: tiles in a row.
-        on_missing: is told of each image that can no longer be read, and why.
+        columns: number of tiles in a row.
+        on_missing: called with each image that is no longer readable, and the reason.
 
     Returns:
-        An RGB image. An image that can no longer be read is a grey tile.
+        An RGB image. An image that is no longer readable is a grey tile.
 
     Example:
         >>> from i2v_search import Collection
@@ -64,10 +64,10 @@ def searches_picture(
     """Draw a row for each of several searches: the query image, framed, then the hits with their scores.
 
     Args:
-        collection: the collection that was searched.
-        results: its answers, from `Collection.search_each`; one of them with a hit.
-        queries: the image of each query, None where it has none.
-        columns: the most hits of a search to draw.
+        collection: collection that was searched.
+        results: results of `Collection.search_each`; at least one has a hit.
+        queries: image of each query, None if it has none.
+        columns: maximum number of hits to draw per search.
         on_missing: is told of each image that can no longer be read, and why; its tile is grey.
 
     Returns:
@@ -103,10 +103,10 @@ def duplicates_picture(
     """Draw a row for each group of duplicates: the image to keep, framed, then its copies.
 
     Args:
-        collection: the collection that was looked through.
+        collection: collection of the duplicates.
         found: its duplicates; at least one group.
-        groups: the most to draw, those that would free most; the title says how many there are.
-        columns: the most images of a group to draw; its heading says how many there are.
+        groups: maximum number of groups to draw; the title gives their number.
+        columns: maximum number of images of a group to draw; its heading gives their number.
         on_missing: is told of each image that can no longer be read, and why; its tile is grey.
 
     Returns:

@@ -58,18 +58,18 @@ def map_picture(
     on_missing: OnMissing = unmentioned,
     cache: MapCache | None = None,
 ) -> Image.Image:
-    """Draw a map: every picture whole, near its place, none hiding another.
+    """Draw a map: every picture uncropped near its coordinates, without overlap.
 
     Args:
-        collection: that the map is of.
-        drawn: from `Collection.map`.
-        pixels: the longest side; less where there are few images, more where a cell would be below 8 pixels.
-        report: told about progress.
-        on_missing: is told of each image that can no longer be read, and why.
-        cache: where small pictures of files that have not changed are looked for first, and kept.
+        collection: collection of the map.
+        drawn: result of `Collection.map`.
+        pixels: longest side; smaller for few images, larger if a cell would be below 8 pixels.
+        report: called with the progress.
+        on_missing: called with each image that is no longer readable, and the reason.
+        cache: cache of thumbnails of unchanged files.
 
     Returns:
-        An RGB image, white behind the pictures. An image that can no longer be read is a grey square.
+        An RGB image, white behind the pictures. An image that is no longer readable is a grey square.
 
     Example:
         >>> from i2v_search import Collection

@@ -40,18 +40,18 @@ def map_page(
     on_missing: OnMissing = unmentioned,
     cache: MapCache | None = None,
 ) -> bytes:
-    """Write a map as a self-contained HTML page, to be opened from a file or served.
+    """Render a map as a self-contained HTML page.
 
     Args:
-        collection: that the map is of.
-        drawn: from `Collection.map`.
-        title: of the page; by default the name of the collection's directory.
-        report: told about progress.
-        on_missing: is told of each image that can no longer be read, and why.
-        cache: where small pictures of files that have not changed are looked for first, and kept.
+        collection: collection of the map.
+        drawn: result of `Collection.map`.
+        title: title of the page (default: name of the collection's directory).
+        report: called with the progress.
+        on_missing: called with each image that is no longer readable, and the reason.
+        cache: cache of thumbnails of unchanged files.
 
     Returns:
-        At most `PAGE_BYTES` of UTF-8.
+        UTF-8, at most `PAGE_BYTES` bytes.
 
     Raises:
         QueryError: there are more paths than such a page holds.
@@ -109,9 +109,9 @@ def map_document(
         collection: that the map is of.
         drawn: from `Collection.map`.
         title: of the page.
-        report: told about progress.
-        on_missing: is told of each image that can no longer be read, and why.
-        cache: where small pictures of files that have not changed are looked for first, and kept.
+        report: called with the progress.
+        on_missing: called with each image that is no longer readable, and the reason.
+        cache: cache of thumbnails of unchanged files.
 
     Returns:
         ``coordinates`` in [0, 1]; ``cells`` of a grid of ``columns`` x ``rows``; ``sheets`` of sprites as

@@ -29,17 +29,17 @@ def morph_picture(
 ) -> Image.Image:
     """Draw a morph as a strip from A to B, in rows of at most eight images.
 
-    Over each arrow stands the angle of the hop in degrees, the largest darker than the rest; below each
-    picture its name and what its tags say. Waypoints are framed and marked C, D and so on.
+    Each arrow has the angle of the hop in degrees, the largest darker than the others; each picture has its
+    name and tags below. Waypoints are framed and marked C, D and so on.
 
     Args:
-        collection: that the morph is of.
-        morph: from `Collection.morph`.
-        outside: pictures of ends and waypoints that were no files, by the path of their stop.
-        on_missing: is told of each image that can no longer be read, and why.
+        collection: collection of the morph.
+        morph: result of `Collection.morph`.
+        outside: pictures of ends and waypoints that are not files, by the path of their stop.
+        on_missing: called with each image that is no longer readable, and the reason.
 
     Returns:
-        An RGB image. An image that can no longer be read is a grey tile.
+        An RGB image. An image that is no longer readable is a grey tile.
 
     Example:
         >>> from i2v_search import Collection
@@ -54,20 +54,20 @@ def morph_picture(
 def morph_map_picture(
     collection: Collection, drawn: MorphMap, *, pixels: int = 1600, on_missing: OnMissing = unmentioned
 ) -> Image.Image:
-    """Draw a morph as a walk over a plane, among the images most like those on it.
+    """Draw a morph as a path in the plane, among its nearest neighbours.
 
-    From left to right is the way from A to B, up and down what else differs most. The pictures of the morph
-    are joined by arrows and moved apart so that none covers another; their neighbours stand around them,
-    small and pale, as far as there is room.
+    The horizontal axis is the direction from A to B, the vertical axis the largest other difference. The
+    pictures of the morph are joined by arrows and moved apart so that none covers another; their neighbours
+    are small and pale, as far as there is space.
 
     Args:
         collection: that the morph is of.
-        drawn: from `Collection.morph_map`.
-        pixels: width of the picture, less for a short morph.
-        on_missing: is told of each image that can no longer be read, and why.
+        drawn: result of `Collection.morph_map`.
+        pixels: width of the picture, smaller for a short morph.
+        on_missing: called with each image that is no longer readable, and the reason.
 
     Returns:
-        An RGB image. An image that can no longer be read is a grey tile.
+        An RGB image. An image that is no longer readable is a grey tile.
 
     Example:
         >>> from i2v_search import Collection

@@ -92,7 +92,7 @@ def thumbnails(
         collection: where they are.
         ids: which.
         side: their longer side in pixels.
-        report: told about progress.
+        report: called with the progress.
         on_missing: is told of each that cannot be read.
         cache: where those are looked for first whose files have not changed, and where all are kept.
     """

@@ -41,8 +41,8 @@ class Example:
 
     Attributes:
         image: see `QueryImage`.
-        weight: how much the results should be like it; negative to be unlike it: that share of their
-            likeness to it is taken from their score. Only the ratios of weights count.
+        weight: weight of the example; negative for an example that results should differ from: this share of
+            their similarity to it is subtracted from their score. Only the ratios of weights matter.
 
     Example:
         >>> from i2v_search import Collection

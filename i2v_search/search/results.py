@@ -13,15 +13,15 @@ class Hit:
     """One search result.
 
     Attributes:
-        rank: 1 for the best.
-        id: the image's number in the collection; never changes.
-        path: relative to the collection's image root.
+        rank: rank of the hit; 1 for the best.
+        id: id of the image; never changes.
+        path: path relative to the image root of the collection.
         score: similarity in [-1, 1], 1 means the same vector; without a query the mean probability of the
-            wanted tags; with a tag weight w, ``(1 - w) * similarity + w * mean probability``. What is like an
-            image that results should be unlike has less: `i2v_search.search.searcher`.
-        tags: tags it shares with the positive examples of the query, and those asked for that it has: the
-            rarest in the collection first.
-        copies: how many other images that qualify show the same picture, and are left out for it.
+            given tags; with a tag weight w, ``(1 - w) * similarity + w * mean probability``. Similarity to a
+            negative example lowers it: `i2v_search.search.searcher`.
+        tags: tags shared with the positive examples of the query or with the given tags, rarest in the
+            collection first.
+        copies: number of other matching images of the same picture, which are not listed.
 
     Example:
         >>> from i2v_search import Collection
@@ -44,14 +44,14 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The answer to a query.
+    """Result of a search.
 
     Attributes:
         hits: best first.
-        seconds: time the search took; of several searched together, its share.
+        seconds: search time; for a batch, its share.
         query: the query in words.
-        offset: how many better ones were passed over.
-        more: whether more images qualify: there is a next page.
+        offset: number of better images that were skipped.
+        more: whether there is a next page.
 
     Example:
         >>> from i2v_search import Collection

@@ -17,7 +17,7 @@ _DIFFERS = "the content differs from its checksum"
 
 @dataclass(frozen=True)
 class Damage:
-    """Something `verify` found wrong: the file, what is wrong, and the rows that are lost if it can say.
+    """Damage found by `verify`: the file, the problem, and the affected rows if known.
 
     Example:
         >>> from i2v_search import Collection

@@ -63,8 +63,8 @@ class Tag:
     """A tag of one image.
 
     Attributes:
-        name: lower case, words separated by spaces.
-        probability: in [0, 1]; 1 where a person gave the tag.
+        name: name in lower case, words separated by spaces.
+        probability: probability in [0, 1]; 1 for a tag given by a person.
         category: one of `CATEGORIES`.
 
     Example:
@@ -151,7 +151,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class ImageTags:
-    """Tags of one image by category, each in falling probability.
+    """Tags of one image by category, each by descending probability.
 
     Example:
         >>> tags = ImageTags(general=(Tag("smile", 0.9), Tag("hat", 0.4)))
@@ -169,7 +169,7 @@ class ImageTags:
     def to_dict(self) -> dict[str, list[tuple[str, float]]]:
         """The original library's shape: ``{"general": [("1girl", 0.98), ...], "character": ...}``.
 
-        Its four categories are always there; artist and meta only where they have tags.
+        Its four categories are always present; artist and meta only if they have tags.
         """
         named = {category.name: getattr(self, category.name) for category in fields(self)}
         return {

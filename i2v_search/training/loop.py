@@ -58,7 +58,7 @@ class Loop:
         folder: where checkpoints are kept; exists.
         identity: of the run; a checkpoint of another is not gone on with.
         checkpoint_seconds: time between two checkpoints, at least.
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         EncoderError: the device is not there.

@@ -43,22 +43,22 @@ class RunReport:
     """A finished training run.
 
     Attributes:
-        name: of the model.
-        directory: that holds it.
+        name: name of the model.
+        directory: directory of the model.
         model: the network.
-        start: what it started from, "" for nothing.
+        start: source of the initial weights, "" for none.
         parameters: number of weights.
-        dimension: of its vector; None for a network that only tags.
-        vocabulary: tags by category.
-        datasets: what it was trained on.
-        epochs: JSON-ready `i2v_search.training.position.Epoch`, one for each.
-        best_epoch: whose weights were kept.
-        finished: ``"epochs"``, or ``"early"`` where validation got no better.
-        seconds: of all epochs, without validation.
-        skipped: pictures that could not be read.
+        dimension: length of its vector; None for a network that only tags.
+        vocabulary: number of tags by category.
+        datasets: training data sets.
+        epochs: JSON-ready `i2v_search.training.position.Epoch`, one per epoch.
+        best_epoch: number of the epoch that was kept.
+        finished: ``"epochs"``, or ``"early"`` if validation stopped improving.
+        seconds: duration of all epochs, without validation.
+        skipped: unreadable pictures.
         settings: JSON-ready `i2v_search.training.settings.TrainingSettings`.
-        device: that it ran on.
-        versions: of Python and packages.
+        device: device of the training.
+        versions: versions of Python and packages.
 
     Example:
         >>> report = RunReport(
@@ -90,7 +90,7 @@ class RunReport:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The epoch whose weights were kept."""
+        """The epoch that was kept."""
         return next(epoch for epoch in self.epochs if epoch["number"] == self.best_epoch)
 
     def to_dict(self) -> dict[str, Any]:

@@ -97,20 +97,22 @@ def train(
 ) -> RunReport:
     """Train a network; `directory` is then a model for ``--encoder``, ``--tagger`` and ``models import``.
 
-    It also holds ``report.json`` and ``curves.png``. While it trains, ``checkpoint`` in it holds what is
-    needed to go on after an interrupt or a crash; on a CPU the result is the same, bit for bit, as without.
+    The directory also contains ``report.json`` and ``curves.png``. During training, ``checkpoint`` in it
+    holds the state needed to continue after an interrupt or a crash; on a CPU the result is bit-identical to
+    an uninterrupted run.
 
     Args:
         datasets: at least one, from `i2v_search.training.datasets.dataset.read_dataset`.
-        directory: made if it is missing.
-        settings: how.
-        start: from `read_start`; None: ImageNet's weights for ``lite``, from scratch for the others.
-        widths: of layers that start from scratch.
-        name: of the model; None makes one from the directory's.
-        resume: go on with an unfinished run in `directory`, if there is one.
-        device: where it runs. Its batch size is that of a frozen trunk.
-        checkpoint_seconds: time between two checkpoints, at least; each epoch ends with one.
-        report: told about progress.
+        directory: output directory, created if missing.
+        settings: training settings.
+        start: initial weights from `read_start`; None: ImageNet weights for ``lite``, random weights for the
+            others.
+        widths: widths of new layers.
+        name: name of the model; None derives it from the directory.
+        resume: continue an unfinished run in `directory`, if any.
+        device: device of the training. Its batch size is that of a frozen trunk.
+        checkpoint_seconds: minimum time between two checkpoints; each epoch ends with one.
+        report: called with the progress.
 
     Raises:
         TagError: no tag is frequent enough.

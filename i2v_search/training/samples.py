@@ -148,7 +148,7 @@ class FeatureSamples:
             copies: of each training row; 0 takes it as it is.
             trunk: what computes them.
             folder: where they are kept.
-            report: told about progress.
+            report: called with the progress.
         """
         training, validation = (part.tolist() for part in rows)
         wanted = [(row, copy) for copy in range(copies) for row in training]

@@ -37,7 +37,7 @@ class Watcher:
     Args:
         job: whose workers to watch.
         total: images in all, None where to count them would take as long as to read them.
-        report: told about progress.
+        report: called with the progress.
     """
 
     def __init__(self, job: ShardJob, total: int | None, report: Report) -> None:

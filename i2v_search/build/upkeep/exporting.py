@@ -44,15 +44,14 @@ SUFFIXES = (".npy", ".h5", ".csv")
 
 @dataclass(frozen=True)
 class Export:
-    """What was written.
+    """Result of an export.
 
     Attributes:
-        files: the file, and with ``.npy`` the one that names its rows.
+        files: the written file, and with ``.npy`` the file with its ids.
         images: number of rows.
-        dimension: of the vectors in the file, in ``.npy`` of what they were reduced to; 0 for ``.csv``.
-        explained_variance: share of the variance that the reduced vectors keep; None where none were asked
-            for.
-        bytes: of the files together.
+        dimension: dimension of the written vectors; 0 for ``.csv``.
+        explained_variance: share of the variance kept by the reduced vectors; None without reduction.
+        bytes: total size of the files.
         seconds: wall time.
 
     Example:
@@ -102,7 +101,7 @@ def export_store(
             instead of copying them.
         name_rows: write ``NAME.ids.csv`` beside ``.npy``.
         raw: write paths and tags in CSV as they are, for programs; else nothing in them is a formula.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         What was written.

@@ -58,7 +58,7 @@ def write_hdf5(
         pca: how to fill ``reduced``, None to leave it out.
         virtual: let ``vectors`` point into the feature files instead of copying them.
         blocks: `positions` in blocks that fit in memory.
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         QueryError: the rows are too scattered for a virtual data set.

@@ -37,17 +37,17 @@ MAX_BLOCK_ROWS = 4096
 
 @dataclass(frozen=True)
 class MergedSource:
-    """What became of the images of one collection that was merged.
+    """Result of merging one collection.
 
     Attributes:
-        directory: of that collection.
-        added: images that are new, each with a new id.
-        updated: images whose file had other content in the target, and an older modification time.
-        refreshed: images with the same content in the target, and an older modification time.
-        unchanged: images that the target has already, as new or newer.
-        left_out: images that were removed from the target before.
-        old_ids: (n,) int64, the ids of its live images in that collection.
-        new_ids: (n,) int64, their ids in the target; -1 for those that are left out.
+        directory: directory of that collection.
+        added: number of new images, each with a new id.
+        updated: number of images with other content and an older modification time in the target.
+        refreshed: number of images with the same content and an older modification time in the target.
+        unchanged: number of images that the target already has, as new or newer.
+        left_out: number of images that were removed from the target.
+        old_ids: (n,) int64, ids of its live images.
+        new_ids: (n,) int64, their ids in the target; -1 for images that are left out.
 
     Example:
         >>> from i2v_search import Collection
@@ -72,7 +72,7 @@ class MergedSource:
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge did, for each collection in the order given, and how long it took.
+    """Result of a merge, for each collection in the given order, and its duration.
 
     Example:
         >>> from i2v_search import Collection
@@ -99,7 +99,7 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
         directory: the target; made if missing, with encoder, tagger and similarity of the first, and the
             folder that the image roots have in common.
         others: collections made with the same encoder and tagger.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         What was done, with the new id of every image.

@@ -29,14 +29,14 @@ from i2v_search.store.writer import WriterLock, remove_strangers
 
 @dataclass(frozen=True)
 class Relocation:
-    """What `relocate_collection` did.
+    """Result of `relocate_collection`.
 
     Attributes:
-        image_root: folder that stored paths are relative to from now on.
-        moved: images whose files were under the old place.
-        found: those of them that are at the new place.
-        missing: those that are not.
-        files: feature files that were written anew; none where only the image root changed.
+        image_root: new folder that stored paths are relative to.
+        moved: number of images under the old path.
+        found: number of those found under the new path.
+        missing: number of those not found.
+        files: number of rewritten feature files; 0 if only the image root changed.
 
     Example:
         >>> from i2v_search import Collection
@@ -75,7 +75,7 @@ def relocate_collection(
         old: where the images were: a folder, an archive or a file. It need not exist any more.
         new: where they are.
         force: go on though no image is at the new place, a disk that is not plugged in for instance.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         What was done, and how many images are at the new place.

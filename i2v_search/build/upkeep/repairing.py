@@ -45,9 +45,9 @@ _MOST_LISTED = 2**26
 
 @dataclass(frozen=True)
 class LostImage:
-    """An image whose row was damaged: id and path as the row has them, and either may be what was damaged.
+    """An image with a damaged row: id and path from that row, which may be damaged themselves.
 
-    `path` is None where it cannot be read.
+    `path` is None if it cannot be read.
 
     Example:
         >>> lost = LostImage(17, "birds/owl.webp")
@@ -67,15 +67,14 @@ class LostImage:
 
 @dataclass(frozen=True)
 class Repair:
-    """What `repair_collection` found and did.
+    """Result of `repair_collection`.
 
     Attributes:
-        damages: what was damaged and what became of it, by file; empty for an intact collection.
-        lost: images whose rows were dropped one by one.
-        lost_rows: rows of files that were dropped whole or are shorter now, None where their number is
-            unknown.
-        index_dropped: whether an index has to be built again.
-        images: live rows that are left.
+        damages: damage and its repair, by file; empty for an intact collection.
+        lost: images with single dropped rows.
+        lost_rows: number of rows of files that were dropped or truncated; None if unknown.
+        index_dropped: whether the index must be rebuilt.
+        images: number of remaining live rows.
 
     Example:
         >>> from i2v_search import Collection
@@ -111,7 +110,7 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
 
     Args:
         directory: the collection.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         What was damaged, and what was lost. Nothing changes where nothing is damaged.

@@ -32,14 +32,14 @@ from i2v_search.store.writer import WriterLock, remove_strangers
 
 @dataclass(frozen=True)
 class Compaction:
-    """What `compact_collection` did.
+    """Result of `compact_collection`.
 
     Attributes:
-        images: live rows, as many as before.
-        dropped: dead rows that are gone.
-        files: feature files that were written anew.
-        bytes_before: of the feature files and tombstones.
-        bytes_after: of the same now.
+        images: number of live rows, unchanged.
+        dropped: number of dropped dead rows.
+        files: number of rewritten feature files.
+        bytes_before: size of the feature files and tombstones before.
+        bytes_after: size of the same after.
 
     Example:
         >>> from i2v_search import Collection
@@ -71,7 +71,7 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
 
     Args:
         directory: the collection.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         What was done.
@@ -139,7 +139,7 @@ def rewrite_parts(
         chosen: the numbers of those to write.
         removed: positions of the tombstones.
         rename: gives the stored path of each row of the chosen files.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         The new manifest.

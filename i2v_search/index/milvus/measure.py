@@ -23,7 +23,7 @@ def measure(index: MilvusIndex, target: float, report: Report = silent) -> Editi
     Args:
         index: over an edition whose rows are all there.
         target: recall@10; where nothing reaches it, the best that was tried is kept.
-        report: told about progress.
+        report: called with the progress.
 
     Returns:
         The edition with its settings.

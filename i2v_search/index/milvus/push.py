@@ -45,18 +45,18 @@ _INDEX_SECONDS: Final = 600.0
 
 @dataclass(frozen=True)
 class Push:
-    """What sending a collection did.
+    """Result of sending a collection to Milvus.
 
     Attributes:
-        address: where it is.
-        images: rows there now, one for each image.
-        sent: rows that were new or changed.
-        deleted: rows that were there and belong to no image.
-        anew: whether every row was sent, because what vectors are made by changed or nothing was there.
-        index: Milvus's index, and what it stands in for.
-        recall_at_10: share of an image's ten nearest that a search finds, measured.
-        interruptions: how often the server was away.
-        seconds: it took.
+        address: address of the Milvus collection.
+        images: number of rows on the server, one per image.
+        sent: number of new or changed rows.
+        deleted: number of deleted rows without an image.
+        anew: whether every row was sent, because the encoder changed or the server had none.
+        index: index of Milvus, with a note.
+        recall_at_10: measured recall@10.
+        interruptions: number of times the server was unavailable.
+        seconds: duration.
 
     Example:
         >>> done = Push("http://127.0.0.1:19530#art", 689, 40, 2, False, "SCANN", 0.997, 0, 3.2)
@@ -88,16 +88,16 @@ def push_to_milvus(
     patience: float = PATIENCE,
     report: Report = silent,
 ) -> Push:
-    """Send a collection to a Milvus server, or bring what is there up to date.
+    """Send a collection to a Milvus server, or update it there.
 
     Args:
-        directory: the collection, which is only read; an index of its own is not needed.
-        milvus_uri: ``http://host:19530`` or a file such as ``pictures.db``, perhaps with ``#name``; None
-            takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
-        compare: look at every row there, though nothing was changed here since the last push.
-        replace: drop whatever is there under that name, of this collection or another.
-        patience: seconds to wait for a server that goes away meanwhile.
-        report: told about progress.
+        directory: directory of the collection, which is only read; a local index is not required.
+        milvus_uri: ``http://host:19530`` or a file such as ``pictures.db``, optionally with ``#name``; None
+            uses the environment variable ``I2V_SEARCH_MILVUS_URI``.
+        compare: compare every row, even if the collection has not changed since the last push.
+        replace: delete the Milvus collection of that name first.
+        patience: seconds to wait if the server becomes unavailable.
+        report: called with the progress.
 
     Returns:
         What was done.
@@ -150,7 +150,7 @@ class _Pusher:
     Args:
         server: the connection.
         store: the feature store.
-        report: told about progress.
+        report: called with the progress.
     """
 
     def __init__(self, server: MilvusServer, store: FeatureStore, report: Report) -> None:

@@ -63,7 +63,7 @@ def choose_space(
         name: of the similarity.
         plan: for the server.
         serving: what is there, if it still suits the number of rows; it is kept wherever it can be.
-        report: told about progress.
+        report: called with the progress.
     """
     record = store.manifest.index
     indexed = record is not None and record.similarity == name

@@ -69,7 +69,7 @@ def find_duplicates(
         index: opens the index; not called for ``"exact"``.
         kind: the loosest way of being the same that counts; the stricter ones count too.
         threshold: least cosine of the vectors of two images whose pixels are compared, in (0, 1].
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         QueryError: the kind or the threshold does not exist.

@@ -15,12 +15,12 @@ from i2v_search.images.sources import Skipped
 
 @dataclass(frozen=True)
 class Duplicate:
-    """An image of a group.
+    """An image of a group of duplicates.
 
     Attributes:
-        id: the image's number in the collection.
-        path: relative to the collection's image root.
-        kind: in what way it is the same as the best of its group; None for the best itself.
+        id: id of the image.
+        path: path relative to the image root of the collection.
+        kind: kind of duplicate of the best of its group; None for the best itself.
         score: cosine of its vector and that of the best.
         width: pixels as displayed.
         height: pixels as displayed.
@@ -53,9 +53,9 @@ class DuplicateGroup:
     """Images that are the same picture, or variants of one.
 
     Attributes:
-        kind: the loosest way in which one of them is the same as the best.
+        kind: loosest kind of duplicate in the group.
         members: the best, which is to be kept (most pixels, then largest file, then oldest id), and its
-            copies: exact ones, those of equal pixels, near ones by falling score; then variants of it.
+            copies: exact ones, those of equal pixels, near ones by descending score; then variants.
 
     Example:
         >>> from i2v_search import Collection
@@ -74,17 +74,17 @@ class DuplicateGroup:
 
     @property
     def copies(self) -> tuple[Duplicate, ...]:
-        """All others, variants among them."""
+        """All others, including variants."""
         return self.members[1:]
 
     @property
     def removable(self) -> tuple[Duplicate, ...]:
-        """The copies that are files of their own; a variant is no copy."""
+        """The copies that are separate files; a variant is not a copy."""
         return tuple(copy for copy in self.copies if not copy.in_archive and copy.kind != "variants")
 
     @property
     def freed_bytes(self) -> int:
-        """What removing them would free."""
+        """Bytes that removing them would free."""
         return sum(copy.bytes for copy in self.removable)
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,12 +98,12 @@ class DuplicateGroup:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What `find_duplicates` found.
+    """Result of `find_duplicates`.
 
     Attributes:
-        groups: those that would free most first, then by the id of their best; no image is in two.
-        unreadable: files that had to be looked at and are gone, changed or damaged; they are in no group.
-        seconds: the time it took.
+        groups: groups by descending freed bytes, then by the id of their best; no image is in two groups.
+        unreadable: files that are missing, changed or damaged and therefore in no group.
+        seconds: computation time.
 
     Example:
         >>> from i2v_search import Collection
@@ -118,7 +118,7 @@ class Duplicates:
 
     @property
     def freed_bytes(self) -> int:
-        """What removing all copies that are files of their own would free."""
+        """Bytes that removing all copies that are separate files would free."""
         return sum(group.freed_bytes for group in self.groups)
 
     def to_dict(self) -> dict[str, Any]:

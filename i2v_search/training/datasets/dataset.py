@@ -71,9 +71,9 @@ class Dataset:
 
     Attributes:
         root: folder that the pictures' paths are relative to.
-        pictures: in the order of the annotations; each path once.
-        name: of the folder or archive.
-        skipped: annotated pictures that do not exist, and why.
+        pictures: pictures in the order of the annotations; each path once.
+        name: name of the folder or archive.
+        skipped: annotated pictures that do not exist, with the reason.
 
     Example:
         >>> drawings = read_dataset("art")

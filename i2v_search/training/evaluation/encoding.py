@@ -53,7 +53,7 @@ def encode_pictures(
         encoder: any encoder.
         paths: what to call each picture in messages.
         read: gives the bytes of picture i; called from several threads.
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         EncoderError: no picture can be read, or the encoder gives something else than vectors of numbers.

@@ -67,13 +67,13 @@ class SetEvaluation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found, set by set.
+    """Result of `evaluate`, by data set.
 
     Attributes:
-        sets: in the order given.
-        similarity: how vectors were compared.
-        seed: of every random choice.
-        held_out: the share of each set that was evaluated on, None for all of it.
+        sets: results in the order of the data sets.
+        similarity: similarity of the vectors.
+        seed: random seed.
+        held_out: fraction of each data set that was evaluated; None for all of it.
 
     Example:
         >>> from i2v_search import read_dataset
@@ -98,11 +98,11 @@ class Evaluation:
         }
 
     def sheet(self, *, queries: int = SHEET_QUERIES, hits: int = SHEET_HITS) -> Image.Image:
-        """Draw random queries with what each encoder finds, hits of the query's label framed.
+        """Draw random queries with the hits of each encoder; hits with the query's label are framed.
 
         Args:
-            queries: this many in all, rounded up to the same number from each set.
-            hits: of each encoder.
+            queries: number of queries, rounded up to the same number from each set.
+            hits: number of hits of each encoder.
 
         Returns:
             An RGB image.
@@ -145,7 +145,7 @@ def evaluate(
             and this seed, leaves out.
         seed: chooses the copies' originals, the queries of recall and the resamples.
         device: where and how encoders that are named run.
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         EncoderError: there is no such encoder, or no picture can be read.

@@ -87,7 +87,7 @@ def index_recall(
         queries: at most this many rows are queries.
         pca_dimensions: principal components to scan.
         seed: chooses the queries.
-        report: told about progress.
+        report: called with the progress.
 
     Raises:
         ValueError: there are no more than k vectors.
