@@ -72,7 +72,7 @@ def whole(name: str, given: SupportsIndex) -> int:
     """An integer of any kind as Python's own.
 
     Args:
-        name: of the argument, for the error.
+        name: name of the argument, for the error.
         given: such as 3 or ``np.int64(3)``; not a float, though it be 3.0.
 
     Raises:

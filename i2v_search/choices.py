@@ -14,7 +14,7 @@ IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 Backend: TypeAlias = Literal["faiss", "milvus"]
 #: How a morph is found: `i2v_search.morph`.
 MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
-#: The file formats of a moving picture: `i2v_search.pictures.animation`.
+#: The file formats of an animation: `i2v_search.pictures.animation`.
 AnimationFormat: TypeAlias = Literal["webp", "gif"]
 #: In what way two files are the same picture, or variants of one: `i2v_search.search.duplicates.comparing`.
 DuplicateKind: TypeAlias = Literal["exact", "pixels", "near", "variants"]
@@ -26,7 +26,7 @@ DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 #: How tags are chosen: one threshold for all, or each tag's own for the best F0.5, F1 or F2.
 Rule: TypeAlias = Literal["constant", "f0.5", "f1", "f2"]
-#: What writing a caption does where there is one: `i2v_search.images.captions`.
+#: What writing a caption does if there is one: `i2v_search.images.captions`.
 ExistingCaption: TypeAlias = Literal["keep", "append", "overwrite"]
 #: What can be trained: `i2v_search.encoders.trained`.
 TrainingModel: TypeAlias = Literal["illustration2vec", "illustration2vec-features", "lite"]
@@ -44,7 +44,7 @@ class Device:
         name: ``"auto"`` takes a GPU where torch sees one, else the CPU.
         threads: CPU threads of the forward pass; None takes every core.
         batch_size: images a forward pass; None takes what runs best, measured on a GPU.
-        precision: of a GPU; ``"auto"`` is bfloat16 where CUDA has it. A CPU computes in float32.
+        precision: precision of a GPU; ``"auto"`` is bfloat16 where CUDA has it. A CPU computes in float32.
         compile: let torch compile the network; slow to start, faster after.
 
     Example:

@@ -77,7 +77,7 @@ class TrainingError(I2VSearchError):
 
 
 class WeightsError(EncoderError):
-    """A file of weights is damaged, refused, or holds another network than the one asked for."""
+    """A file of weights is damaged, refused, or holds another network than the one requested."""
 
 
 class QueryError(I2VSearchError):

@@ -110,7 +110,7 @@ def is_unmounted(mount: Path) -> bool:
 def find_mounts(store: FeatureStore) -> tuple[str, ...]:
     """Stored paths of the folders with images that disks are, or were, mounted on; "" is the image root.
 
-    A name that is not UTF-8 is passed over: the manifest cannot hold it.
+    A name that is not UTF-8 is skipped: the manifest cannot hold it.
     """
     folders: set[str] = set()
     for path in compress(store.paths(), store.is_live(np.arange(store.rows)).tolist()):
@@ -142,7 +142,7 @@ class Absence:
     """What of a collection was not met in the sources.
 
     Attributes:
-        gone: positions of images that are not there any more, rising.
+        gone: positions of images that are not there any more, ascending.
         away: folders and archives that cannot be looked into, whose images may still be there.
     """
 

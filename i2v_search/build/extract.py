@@ -123,12 +123,12 @@ def extract(
     """Bring a feature store up to date with the images of some sources.
 
     Args:
-        writer: of the feature store; not finished here.
+        writer: writer of the feature store; not finished here.
         sources: folders, files, globs and archives (`i2v_search.images.sources`).
         encoder: the encoder of the collection.
         sync: remove images that are gone from the folders and archives among the sources.
         strict: raise on the first image that cannot be read, instead of reporting it.
-        exclude: patterns of what is left out, as in a ``.gitignore`` (`i2v_search.images.exclusion`).
+        exclude: patterns to exclude, as in a ``.gitignore`` (`i2v_search.images.exclusion`).
         wanted: tells by its stored path which images this is about; the others are left alone.
         known: asked about every image that is not in the store; what it knows is not encoded.
         removals: what stays out; None for nothing.
@@ -311,7 +311,7 @@ class _Extractor:
 
         Args:
             entries: settled.
-            encoding: of those that are new, in their order; None if none is.
+            encoding: encoding of those that are new, in their order; None if none is.
         """
         if not entries:
             return

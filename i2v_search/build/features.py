@@ -42,7 +42,7 @@ def extract_features(
     wanted: Wanted = everything,
     forget_removals: bool = False,
 ) -> tuple[Encoder, Extraction]:
-    """Bring the feature store of a collection up to date; the collection is made if it is missing.
+    """Bring the feature store of a collection up to date; the collection is created if missing.
 
     Args and errors are those of `i2v_search.Collection.extract`.
 
@@ -141,7 +141,7 @@ def remove_rows(directory: Path, images: StoredImages) -> set[int]:
 
 
 def resolve_encoder(encoder: str | Encoder | None, manifest: Manifest | None, device: Device) -> Encoder:
-    """Load the encoder asked for, or the collection's own; refuse any other.
+    """Load the encoder requested, or the collection's own; refuse any other.
 
     Raises:
         EncoderMismatchError: the collection's vectors were made by another.
@@ -156,7 +156,7 @@ def resolve_encoder(encoder: str | Encoder | None, manifest: Manifest | None, de
 def resolve_tagger(
     tagger: str | None, encoder: Encoder, manifest: Manifest | None, device: Device
 ) -> Encoder:
-    """Give an encoder the tagger asked for, or the collection's own; refuse any other.
+    """Give an encoder the tagger requested, or the collection's own; refuse any other.
 
     Raises:
         EncoderMismatchError: the collection's tags were made by another, or without one.

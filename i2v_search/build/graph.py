@@ -20,7 +20,7 @@ GRAPH_ROWS = 100_000
 
 
 def kept_network(rows: UnitRows, manifest: Manifest) -> Network | None:
-    """The network of a collection, brought up to date; None where there is none or it is damaged."""
+    """The network of a collection, brought up to date; None if there is none or it is damaged."""
     file = manifest.index.files.get("graph") if manifest.index else None
     try:
         return None if file is None else load_network(rows, rows.directory, file)

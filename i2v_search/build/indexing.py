@@ -87,7 +87,7 @@ def build_index(
     """Build the index and the graph of a collection, unless both are current.
 
     Args:
-        directory: of the collection.
+        directory: directory of the collection.
         wishes: what is asked of the index.
         similarity: how vectors are compared from now on; None keeps the collection's own.
         upkeep: after rows were added or removed: do only what `i2v_search.index.planner.plan_upkeep` says.
@@ -170,7 +170,7 @@ def _extended(
 ) -> tuple[VectorIndex | None, Network | None]:
     """The index with the rows added since, and its network if there is one and it is wanted.
 
-    None where the index is damaged or too old, None where the network is, and has to be built anew.
+    None if the index is damaged or too old, None if the network is, and has to be built again.
     """
     try:
         index = load_index(store)
@@ -189,7 +189,7 @@ def require_similarity(name: str | None) -> None:
 
 
 def has_index(directory: Path, wishes: IndexWishes, similarity: SimilarityName | None = None) -> bool:
-    """Whether `build_index` would find all that it is asked for; the files are not read."""
+    """Whether `build_index` would find everything that it needs; the files are not read."""
     manifest = Manifest.load(directory)
     store = FeatureStore(directory, manifest)
     name = similarity or manifest.similarity

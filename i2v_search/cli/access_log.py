@@ -25,7 +25,8 @@ class AccessLog(logging.FileHandler):
             raise ServerError(f"cannot write the access log {file}: {error.strerror}") from error
 
     def reopen(self) -> None:
-        """Go on in the file of that name, which may be another one now; in the old one if that cannot be."""
+        """Continue in the file of that name, which may be another one now; in the old one if that cannot
+        be."""
         try:
             opened = self._open()
         except OSError as error:

@@ -70,7 +70,7 @@ class Console(RichConsole):
         super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def section(self, text: str) -> None:
-        """A line that parts what follows from what was before, ruled where there is a screen to rule."""
+        """A line that parts what follows from what was before, ruled if there is a screen to rule."""
         if self.interactive:
             self.rule(text)
         else:
@@ -96,7 +96,7 @@ def paths(names: Iterable[bytes], *, null: bool = False) -> None:
     """Print the paths of files for programs, byte for byte; on a terminal escaped, as GNU find does.
 
     Args:
-        names: of the files.
+        names: names of the files.
         null: end each with a NUL, which no path has, instead of a line feed.
     """
     for name in names:

@@ -20,7 +20,7 @@ def run_demo(directory: Path, output: Path) -> None:
     """Build a collection from the sample, search it, walk a morph, and write both as pictures.
 
     Args:
-        directory: of the collection; reused where it is built already.
+        directory: directory of the collection; reused where it is built already.
         output: folder for the pictures.
     """
     started = time.perf_counter()

@@ -187,7 +187,7 @@ def _write(
     *,
     quiet: bool,
 ) -> list[Skipped]:
-    """Write the pictures that are asked for: strip, moving picture, map. Gives the images that they lack."""
+    """Write the pictures that are requested: strip, animation, map. Gives the images that they lack."""
     from i2v_search.cli import show
     from i2v_search.pictures.animation import morph_animation
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture

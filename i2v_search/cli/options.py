@@ -115,7 +115,7 @@ def refuse_beside(context: typer.Context, option: str, *, allowed: frozenset[str
 
 
 def paths_only_of(paths_only: bool, null: bool, json: bool) -> bool:
-    """Whether only paths are asked for; ``--null`` says so too."""
+    """Whether only paths are requested; ``--null`` says so too."""
     if json and (paths_only or null):
         raise typer.BadParameter("use either --json or --paths-only")
     return paths_only or null

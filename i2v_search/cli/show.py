@@ -118,7 +118,7 @@ def changes(collection: Collection) -> None:
 
 
 def stopped(directory: Path) -> None:
-    """Say what is kept of a build that a person stopped, and how it goes on."""
+    """Say what is kept of a build that a person stopped, and how it continues."""
     from i2v_search.errors import CollectionError
     from i2v_search.store.feature_store import FeatureStore
 
@@ -166,7 +166,7 @@ def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "ski
 def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
     """Print which images a picture shows as grey squares, and what helps; then the exit code is 1.
 
-    A picture that lacks something is written, but whoever asked for it must know, also in a script.
+    A picture that lacks something is written, but whoever requested it must know, also in a script.
     """
     found = tuple({item.path: item for item in items}.values())
     if not found:

@@ -101,7 +101,7 @@ class Collection:
         self._load()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process as a place and how it was opened, never as data: it opens it anew."""
+        """Travel to another process as a place and how it was opened, never as data: it opens it again."""
         opened = partial(
             type(self), device=self._encoder.device, backend=self.backend, milvus_uri=self.milvus_uri
         )
@@ -125,8 +125,8 @@ class Collection:
             backend: what proposes neighbours: ``"faiss"``, the collection's own index, or ``"milvus"``,
                 a server that `push_to_milvus` sent it to. Answers are the same; it is connected to when first
                 needed.
-            milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, perhaps with
-                ``#name``; None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
+            milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, optionally
+                with ``#name``; None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
 
         Raises:
             CollectionNotFoundError: there is none.
@@ -156,10 +156,10 @@ class Collection:
 
         A second run encodes only what is new, keeps the vectors of images that moved, and removes those that
         are gone from the given folders. Images that `remove` removed stay out, wherever they are moved, until
-        their file is among `images` by name. After a kill, the next run goes on where the last one stopped.
+        their file is among `images` by name. After a kill, the next run continues where the last one stopped.
 
         Args:
-            directory: of the collection; made if missing.
+            directory: directory of the collection; created if missing.
             images: folders, files, glob patterns, zip and tar archives.
             encoder: name or object; None takes the collection's own, or ``"lite"`` for a new one.
             similarity: how vectors are compared; None keeps the collection's own, or ``"centred"`` for a new
@@ -168,7 +168,7 @@ class Collection:
             strict: raise on the first image that cannot be read.
             tagger: name of an imported tagger whose tags are stored; None takes the collection's own, if any.
             device: where and how they run.
-            exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of
+            exclude: patterns to exclude of folders and archives, as in a ``.gitignore``; an image of
                 the collection that they match leaves it. ``.i2vignore`` files in folders say the same.
             forget_removals: let every image in that was removed before.
             report: called with the progress.
@@ -338,7 +338,7 @@ class Collection:
         here. The same content at two places is two images. Merging again, or after a kill, ends the same.
 
         Args:
-            directory: of the collection; made if missing, like the first of the others.
+            directory: directory of the collection; created if missing, like the first of the others.
             others: directories of collections with the same encoder and tagger.
             device: see `open`.
             report: called with the progress.
@@ -352,7 +352,7 @@ class Collection:
             EncoderMismatchError: one was made with another encoder or tagger.
             CollectionDamagedError: a file of one differs from its checksum; nothing was merged.
             CollectionLockedError: another process is writing.
-            OSError: the disk is full; the next merge goes on from what was committed.
+            OSError: the disk is full; the next merge continues from what was committed.
         """
         merged = merge_collections(Path(directory), [Path(other) for other in several(others)], report=report)
         collection = cls(Path(directory), device=device)
@@ -375,7 +375,7 @@ class Collection:
         """Write vectors, paths and tags for other programs, by the ending: ``.npy``, ``.h5`` or ``.csv``.
 
         Args:
-            path: of the file; replaced if it exists.
+            path: path of the file; replaced if it exists.
             images: ids or stored paths; None takes all in the order of `ids`.
             pca: reduce the vectors to so many principal components.
             unit: ``.npy`` gets unit rows in place of vectors as the encoder gave them.
@@ -413,7 +413,7 @@ class Collection:
             report: called with the progress.
 
         Returns:
-            What was done; nothing where there is no such row.
+            What was done; nothing if there is no such row.
 
         Raises:
             CollectionLockedError: another process is writing.
@@ -437,7 +437,7 @@ class Collection:
         Args:
             old: where they were: a folder, an archive or a file, which need not exist any more.
             new: where they are.
-            force: go on though no image is at the new place.
+            force: continue though no image is at the new place.
             report: called with the progress.
 
         Returns:
@@ -517,7 +517,7 @@ class Collection:
 
     @property
     def wishes(self) -> IndexWishes:
-        """What was asked of the index when it was built; nothing special where there is none."""
+        """What was asked of the index when it was built; nothing special if there is none."""
         return _wishes_of(self._manifest.index)
 
     def encode(self, image: QueryImage) -> EncodedImage:
@@ -567,7 +567,7 @@ class Collection:
                 (d,) vector or a ``.npy`` file of one, an `EncodedImage`, or several of those, each perhaps an
                 `Example` with a weight (negative: unlike it). None ranks by `tags`.
             top: how many hits.
-            offset: how many better ones to pass over. Pages of the same `top` never repeat an image or skip
+            offset: how many better ones to skip. Pages of the same `top` never repeat an image or skip
                 one.
             min_score: leave out hits below it.
             tags: every hit has these, ``"smile, -glasses"``; exact.
@@ -614,7 +614,7 @@ class Collection:
             diverse=diverse,
             copies=copies,
         )
-        # First of all: to load the index may open the store anew.
+        # First of all: to load the index may open the store again.
         index = None if query is None and diverse is None else self._vector_index
         if query is None or index is None:
             return self._searcher.by_tags(request, index)
@@ -677,7 +677,7 @@ class Collection:
         """
         require_method(method)
         count = None if steps is None else whole("steps", steps)
-        # First of all: to load the graph or the index may open the store anew.
+        # First of all: to load the graph or the index may open the store again.
         network = self._network if needs_graph(method) or self._has_graph else None
         index, rows = self._vector_index, self._unit_rows
         ends = self._resolver.resolve_all([a, *several_images(via), b])
@@ -739,7 +739,7 @@ class Collection:
         cache: MapCache | None = None,
         report: Report = silent,
     ) -> CollectionMap:
-        """Lay the collection out in two dimensions, alike images close together.
+        """Lay the collection out in two dimensions, similar images close together.
 
         Args:
             method: ``"tsne"`` parts groups best and needs openTSNE; ``"pca"`` needs nothing; ``"auto"`` takes
@@ -749,7 +749,7 @@ class Collection:
             paths: every image's path matches one of these.
             rating: see `search`.
             max_explicit: see `search`.
-            seed: of t-SNE; the same seed gives the same map.
+            seed: seed of t-SNE; the same seed gives the same map.
             cache: where the same map is looked for first, and kept: `i2v_search.index.map_cache`.
             report: called with the progress.
 
@@ -891,7 +891,7 @@ class Collection:
 
     @property
     def encoder(self) -> Encoder:
-        """The collection's encoder, with its tagger if it has one; loaded when first asked for.
+        """The collection's encoder, with its tagger if it has one; loaded when first requested.
 
         Raises:
             EncoderMismatchError: the installed encoder is not the one that made the vectors.
@@ -964,7 +964,7 @@ class Collection:
         return load_network(rows, self.directory, file)
 
     def _follow(self, report: Report) -> None:
-        """Go on with a store that was written anew, and with an index if there was one."""
+        """Continue with a store that was rewritten, and with an index if there was one."""
         if self._manifest.index is None:
             self._load()
         else:

@@ -19,7 +19,7 @@ class LoadedEncoder:
     Several open collections, each of a thread, may share it.
 
     Args:
-        device: where it runs.
+        device: where the model runs.
     """
 
     def __init__(self, device: Device) -> None:

@@ -61,7 +61,7 @@ class Illustration2Vec:
     def estimate_plausible_tags(
         self, images: Any, threshold: float = 0.25, threshold_rule: Rule = "constant"
     ) -> list[TagLists]:
-        """Tags above a threshold for each image, by category in falling probability; all ratings.
+        """Tags above a threshold for each image, by category in descending probability; all ratings.
 
         Args:
             images: see the class.

@@ -67,8 +67,8 @@ def import_weights(
 
     Args:
         path: the file.
-        name: of the model; None makes one from the file's name: ``i2v-v2`` for a version 200, with ``-tags``
-            for a tag model.
+        name: name of the model; None makes one from the file's name: ``i2v-v2`` for a version 200, with
+            ``-tags`` for a tag model.
         companions: files that belong to it.
 
     Returns:
@@ -116,12 +116,12 @@ def import_onnx(
 ) -> ModelCard:
     """Import any ONNX model with a description of its input and outputs.
 
-    It is run on two images first, in a process of its own. Of a model with several inputs only what the image
+    It is run on two images first, in a separate process. Of a model with several inputs only what the image
     needs is kept, such as the image tower of a CLIP.
 
     Args:
         path: the model, one file.
-        name: of the model.
+        name: name of the model.
         description: see `OnnxDescription`.
         tags: list of tags (.json or .csv); needed with a tag output.
         seconds: that the trial may take.
@@ -166,7 +166,7 @@ def import_folder(path: str | os.PathLike[str], *, name: str | None = None) -> M
 
     Args:
         path: the folder.
-        name: of the model; None keeps the name it was given in training.
+        name: name of the model; None keeps the name it was given in training.
 
     Raises:
         EncoderError: the folder holds no model, its files differ from their checksums, or the name is taken.

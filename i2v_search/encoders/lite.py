@@ -97,7 +97,7 @@ class Trunk:
 
     Args:
         read_weights: gives the trunk's weights, float32.
-        sha256: of their file.
+        sha256: SHA-256 of their file.
         device: where and how it runs.
     """
 

@@ -3,7 +3,7 @@
     NAME/model.json            what it is: `ModelCard`
     NAME/weights.safetensors   weights of Illustration2Vec or of a trained network, named as its layers are
     NAME/model.onnx            the graph; it refers to the weights beside it, unless it is of foreign making
-    NAME/tags.json             the vocabulary of a tag head, with thresholds.npy where there are any
+    NAME/tags.json             the vocabulary of a tag head, with thresholds.npy if there are any
     NAME/mean.npy              an image mean, where the published channel means are not used
 
 The directory is ``$I2V_SEARCH_MODELS``, or ``models`` in the user's data directory. A trained model's folder
@@ -59,8 +59,8 @@ class OnnxDescription(BaseModel):
         layout: ``"NCHW"`` or ``"NHWC"``.
         channels: ``"RGB"`` or ``"BGR"``; also the order of `mean` and `std`.
         scale: 1 keeps 0..255, 255 gives 0..1.
-        mean: of each channel.
-        std: of each channel.
+        mean: mean of each channel.
+        std: standard deviation of each channel.
         resize: ``"stretch"`` to the square, ``"pad"`` on white, or ``"crop"`` the centre.
         output: name of the output that is the feature vector; None for a model that only tags.
         tag_output: name of the output that holds the tags; None for a model that only encodes.
@@ -93,12 +93,12 @@ class ModelCard(BaseModel):
         name: what users write after ``--encoder`` or ``--tagger``.
         kind: how it runs; ``"lite"`` and an ``"i2v-feature"`` with tags are trained networks that give both
             (`encoders.trained`).
-        precision: of its weights; an int8 graph holds them itself.
+        precision: precision of its weights; an int8 graph holds them itself.
         source: name of the file it came from, and its SHA-256.
-        weights_sha256: of the file that is run.
+        weights_sha256: SHA-256 of the weights of the file that is run.
         preprocessing: names the way an image becomes its input.
-        dimension: of its feature vector; None where it gives none.
-        tags: how many tags it gives; None where it gives none.
+        dimension: dimension of its feature vector; None if it gives none.
+        tags: how many tags it gives; None if it gives none.
         onnx: the input of a foreign ONNX model.
     """
 
@@ -249,7 +249,7 @@ def _sweep(directory: Path) -> None:
 
 
 def _node() -> str:
-    """This machine's name: others may share the directory, and their processes cannot be asked for."""
+    """This machine's name: others may share the directory, and their processes cannot be checked."""
     return re.sub(r"\W", "-", platform.node())
 
 
@@ -303,7 +303,7 @@ def load_vocabulary(folder: Path, count: int) -> Vocabulary:
 
 
 def load_array(path: Path) -> NDArray[np.float32] | None:
-    """Read a small array of a model's folder, None where there is none.
+    """Read a small array of a model's folder, None if there is none.
 
     Raises:
         EncoderError: the file is not an array of numbers.

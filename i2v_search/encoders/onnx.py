@@ -36,7 +36,7 @@ class OnnxModel:
         info: what a collection records of it.
         model: its file, or the file's content.
         description: its input and outputs.
-        vocabulary: of the tag output, None without one.
+        vocabulary: vocabulary of the tag output, None without one.
         device: CPU threads and batch size; it runs on the CPU.
 
     Raises:

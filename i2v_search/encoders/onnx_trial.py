@@ -1,4 +1,4 @@
-"""A foreign ONNX model tried in a process of its own: ``python -P -m i2v_search.encoders.onnx_trial ORDER``.
+"""A foreign ONNX model tried in a separate process: ``python -P -m i2v_search.encoders.onnx_trial ORDER``.
 
 A model is a program. One that never ends, takes all memory or brings ONNX Runtime down takes only that
 process with it. The order is JSON on the command line, the answer JSON on standard output; the process ends
@@ -33,7 +33,7 @@ class Trial:
     """What a model gives for an image.
 
     Attributes:
-        dimension: of the vector; None without a feature output.
+        dimension: dimension of the vector; None without a feature output.
         tags: how many; None without a tag output.
     """
 

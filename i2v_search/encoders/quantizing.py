@@ -48,7 +48,7 @@ class Quantization:
     """An 8-bit model and how it compares with the one it was made from.
 
     Attributes:
-        card: of the new model.
+        card: card of the new model.
         images: how many both models encoded.
         recall_at_10: share of each image's ten nearest others, by centred cosine, that the 8-bit vectors find
             too.
@@ -75,9 +75,9 @@ def quantize_model(
     mixed with the others.
 
     Args:
-        name: of the imported model.
+        name: name of the imported model.
         images: typical ones, some hundred; at most `MEASURED_IMAGES` are used.
-        new_name: of the copy; None appends ``-int8``.
+        new_name: new name of the copy; None appends ``-int8``.
         report: called with the progress.
 
     Returns:

@@ -26,7 +26,7 @@ class Batch(Generic[T, R]):
 
     Attributes:
         items: what is known of each, in order.
-        places: of those that had an input, among `items`.
+        places: places of those that had an input, among `items`.
         output: what the model gives for them, a row each; None if there are none.
     """
 
@@ -45,7 +45,7 @@ def run_batches(
 
     Args:
         items: any number, taken in the caller's thread.
-        prepare: gives what is known of an item and the model's input, None where it has none; thread-safe.
+        prepare: gives what is known of an item and the model's input, None if it has none; thread-safe.
         run: the model, on at least one input and at most `size`.
         size: inputs of a batch, at least 1; usually the `batch_size` of the encoder.
 

@@ -78,7 +78,7 @@ def preprocessing_of(name: TrainingModel, mean: NDArray[np.float32] | None = Non
     """The input of a network that can be trained.
 
     Args:
-        name: of the network.
+        name: name of the network.
         mean: of Illustration2Vec's input, from `network_mean`; None takes the published one.
 
     Example:
@@ -108,8 +108,8 @@ class TrainedModel:
     Args:
         info: what a collection records of it.
         runtime: runs the network; its outputs are ``encode1`` and ``prob``.
-        preprocessing: of its input.
-        vocabulary: of the tags.
+        preprocessing: preprocessing of its input.
+        vocabulary: vocabulary of the tags.
         batch_size: None takes what runs best.
     """
 

@@ -1,6 +1,6 @@
 """Members of zip and tar archives, read as streams: an archive is never unpacked to disk.
 
-Names that lead out of the archive, links, devices, encrypted members and repeated names are passed over with
+Names that lead out of the archive, links, devices, encrypted members and repeated names are skipped with
 a reason; what a damaged archive still gives is given. No member is read beyond `images.MAX_BYTES`, whatever
 its header claims.
 """
@@ -70,7 +70,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Passed:
-    """Something passed over, and why; `member` where it is inside an archive."""
+    """Something skipped, and why; `member` where it is inside an archive."""
 
     path: str
     reason: str
@@ -81,7 +81,7 @@ Item: TypeAlias = Found | Passed
 
 
 def archive_extension(path: str) -> str | None:
-    """The ending that makes a file an archive, None where it is none."""
+    """The ending that makes a file an archive, None if it is none."""
     lower = path.lower()
     return next((ending for ending in (*_ZIP_EXTENSIONS, *_TAR_EXTENSIONS) if lower.endswith(ending)), None)
 
@@ -116,12 +116,12 @@ _Opened: TypeAlias = Callable[[], BinaryIO]
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is passed over: it is hidden, or holds thumbnails or deleted files."""
+    """Whether a file or folder is skipped: it is hidden, or holds thumbnails or deleted files."""
     return is_hidden(name) or is_service_folder(name)
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a member's name ends as images do, and no part of it is passed over."""
+    """Whether a member's name ends as images do, and no part of it is skipped."""
     return has_image_name(name) and not any(is_passed_over(part) for part in name.split("/") if part != "..")
 
 
@@ -146,7 +146,7 @@ def picture_members(archive: str, exclude: Sequence[str], tally: Tally) -> Wante
 def walk_archive(
     path: str, wanted: Wanted = is_picture_name, opened: Callable[[], BinaryIO] | None = None
 ) -> Iterator[Item]:
-    """Yield the wanted members of an archive in the order stored, and those that are passed over.
+    """Yield the wanted members of an archive in the order stored, and those that are skipped.
 
     `opened` opens the archive where `path` is not that of a file here.
     """
@@ -316,7 +316,7 @@ def _tar_time(info: tarfile.TarInfo) -> int:
 
 
 def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Content:
-    """Read a member while the stream stands at it; what goes wrong comes out when its bytes are asked for."""
+    """Read a member while the stream stands at it; what goes wrong comes out when its bytes are requested."""
     member = archive.extractfile(info)
     if member is None or info.size > MAX_BYTES:
         return _failing(f"{info.size} bytes is over the limit of {MAX_BYTES} bytes")

@@ -1,7 +1,7 @@
 """Captions: text files with tags beside images, as trainers of image models and Hydrus use them.
 
 ``pic.png`` has its caption in ``pic.txt`` or ``pic.caption`` (kohya's trainers), or in ``pic.png.txt``
-(Hydrus, gallery-dl). The tags are separated by commas, or stand on a line each. ``creator:name`` says the
+(Hydrus, gallery-dl). The tags are separated by commas, or stand on one per line. ``creator:name`` says the
 category, for the namespaces of Hydrus and of booru sites; any other namespace is part of the tag. Sentences
 are no tags and are left out.
 """
@@ -51,7 +51,7 @@ class CaptionNames:
     ending; then the ending is part of the caption's name, and of each of the images so.
 
     Args:
-        names: of everything in the folder.
+        names: names of everything in the folder.
 
     Example:
         >>> names = CaptionNames(["pic.png", "pic.jpg", "cat.png", "cat.txt", "pic.txt", "pic.jpg.txt"])
@@ -130,7 +130,7 @@ class CaptionWriter:
         """Write the caption of an image.
 
         Returns:
-            Why it was not written, None where it was.
+            Why it was not written, None if it was.
 
         Raises:
             OSError: the folder cannot be written to, or the disk is full.

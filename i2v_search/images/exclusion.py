@@ -87,7 +87,7 @@ class Exclusion:
 
 
 def _read_lines(path: Path) -> tuple[str, ...]:
-    """Lines of an ignore file; none where there is no file."""
+    """Lines of an ignore file; none if there is no file."""
     try:
         with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)

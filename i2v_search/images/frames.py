@@ -32,7 +32,7 @@ class WholePicture:
 
     Attributes:
         pixels: the first frame, mode "RGB", as `decode_image` gives it.
-        alpha: of the first frame, mode "L"; None where it is opaque.
+        alpha: alpha of the first frame, mode "L"; None if it is opaque.
         frames: how many there are, counted until one cannot be read.
         digest: SHA-256 of size, pixels, alpha and duration of every frame.
     """

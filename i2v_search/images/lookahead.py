@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def map_ahead(function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Apply a function to items in threads, at most `ahead` items before the one that is asked for.
+    """Apply a function to items in threads, at most `ahead` items before the one that is requested.
 
     Items are taken from their iterator in the caller's thread, so that memory is bounded whatever its length.
 

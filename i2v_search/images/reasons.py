@@ -8,7 +8,7 @@ import PIL.Image
 from PIL import ImageCms
 
 # What bad data makes Pillow raise; found by damaging files of every format (tests/images/test_images.py
-# goes on looking).
+# continues looking).
 DECODE_ERRORS: Final = (
     *(OSError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, SyntaxError, RuntimeError),
     *(MemoryError, AttributeError, AssertionError, BufferError, Warning, struct.error, zlib.error),

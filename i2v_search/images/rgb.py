@@ -29,7 +29,7 @@ def as_rgb(image: PIL.Image.Image, shrink_to: int | None) -> PIL.Image.Image:
 def to_srgb_layer(
     image: PIL.Image.Image, shrink_to: int | None = None
 ) -> tuple[PIL.Image.Image, PIL.Image.Image | None]:
-    """Return a loaded picture as `as_rgb` does, and its alpha (mode "L"), None where it is opaque.
+    """Return a loaded picture as `as_rgb` does, and its alpha (mode "L"), None if it is opaque.
 
     The alpha is never reduced.
     """

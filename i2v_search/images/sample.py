@@ -43,7 +43,7 @@ def sample_directory() -> Path:
 
 
 def find_moved_sample(old: Path, new: Path) -> Path | None:
-    """Where a folder of the sample of one environment is in that of another; None where it is no such folder.
+    """Where a folder of the sample of one environment is in that of another; None if it is no such folder.
 
     Args:
         old: the folder.

@@ -230,7 +230,7 @@ class _TagsFile:
 
     @classmethod
     def read(cls, file: Path) -> _TagsFile | None:
-        """Read a file, None where there is none."""
+        """Read a file, None if there is none."""
         if not file.is_file():
             return None
         tags: dict[str, tuple[Tag, ...]] = {}
@@ -245,7 +245,7 @@ class _TagsFile:
         return cls(tags, forms, set(tags))
 
     def find(self, path: str) -> tuple[Tag, ...] | None:
-        """The tags of an image by its path below the file's folder; None where no line is about it."""
+        """The tags of an image by its path below the file's folder; None if no line is about it."""
         written = path if path in self.tags else self.forms.get(_plain(path)) if self.forms else None
         if written is None:
             return None
@@ -271,7 +271,7 @@ def _exists(folder: str, path: str, names_of: Callable[[str], Mapping[str, str]]
     """Whether a line is about a file that is there, if not read; of a member, about its archive.
 
     Args:
-        folder: of the tags file.
+        folder: folder of the tags file.
         path: as the line spells it.
         names_of: the names in a folder by their composed spelling.
     """

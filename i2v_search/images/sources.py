@@ -1,7 +1,7 @@
 """Where pictures come from: folders, files, glob patterns and archives, streamed in one deterministic order.
 
 - A folder is walked in depth, each directory sorted by the bytes of its names, so memory is bounded by the
-  largest directory. Names beginning with a dot (and with them macOS's `._x`) are passed over, as are folders
+  largest directory. Names beginning with a dot (and with them macOS's `._x`) are skipped, as are folders
   of thumbnails and deleted files (`i2v_search.images.unread`) and what a person excludes
   (`i2v_search.images.exclusion`). Names ending in `images.EXTENSIONS` are considered without a look; a file
   with another ending is opened, and considered if it begins as an image does. The others are counted.
@@ -18,7 +18,7 @@
 - A file that an earlier source has given already is not given again (by its path: another hard or symbolic
   link to it is another file).
 
-Bad data is a value here: a `Skipped` says what was passed over and why. Only a source that gives nothing at
+Bad data is a value here: a `Skipped` says what was skipped and why. Only a source that gives nothing at
 all is an error (`SourceError`), raised before the first picture is yielded.
 """
 
@@ -570,7 +570,7 @@ def _walk_folder(
 
 
 def _is_left_out(entry: os.DirEntry[str], is_folder: bool, level: _Level, tally: Tally) -> bool:
-    """Whether an entry is passed over by its name, or excluded; it is counted then."""
+    """Whether an entry is skipped by its name, or excluded; it is counted then."""
     kind = {"is_folder": is_folder, "is_image": has_image_name(entry.name)}
     if level.as_folder and is_passed_over(entry.name):
         tally.passed_over(entry.name, **kind)

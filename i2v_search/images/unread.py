@@ -48,7 +48,7 @@ _HELP: Final[dict[str, str]] = {
     for ending in endings
 }
 #: Folders that systems and programs keep thumbnails, caches and deleted files in; names beginning with a dot
-#: are passed over anyway.
+#: are skipped anyway.
 _SERVICE_FOLDERS: Final = frozenset(
     (
         *(
@@ -145,7 +145,7 @@ class Tally:
             self.add(OTHERS)
 
     def passed_over(self, name: str, *, is_folder: bool, is_image: bool) -> None:
-        """Count a folder, or an image, that was passed over by its name."""
+        """Count a folder, or an image, that was skipped by its name."""
         if is_folder:
             self.add("hidden folders" if name.startswith(".") else name)
         elif is_image and not name.startswith("._"):  # which hold what other systems know of a file

@@ -23,7 +23,7 @@ from i2v_search.progress import Progress, Report, silent
 _CELL_ROWS: Final = 256
 _PROPOSED_ROWS: Final = 2048
 #: Rows compared in full for each result, and the share of a search's effort that proposes them: where every
-#: row is asked for, most of what one search misses is found from the other side.
+#: row is requested, most of what one search misses is found from the other side.
 _CANDIDATES: Final = 4
 _EFFORT: Final = 0.5
 #: Steps of the clustering, and the rows for each cell that it learns from.
@@ -53,8 +53,8 @@ def neighbours_of_all(
         report: called with the progress.
 
     Returns:
-        Scores (n, k) float32, falling, and numbers of the index's rows (n, k) int32; -inf and -1 where there
-        are fewer. A row that is not live has, and is, no neighbour.
+        Scores (n, k) float32, descending, and numbers of the index's rows (n, k) int32; -inf and -1 where
+        there are fewer. A row that is not live has, and is, no neighbour.
     """
     alive = index.store.is_live(index.positions)
     numbers = np.flatnonzero(alive)

@@ -12,7 +12,7 @@ from i2v_search.store.feature_store import FeatureStore
 
 
 def unindexed_rows(store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(t,) int64: positions of the live rows that are not among some positions, rising; -1 is passed over."""
+    """(t,) int64: positions of the live rows that are not among some positions, ascending; -1 is skipped."""
     held = np.zeros(store.rows, bool)
     held[positions[positions >= 0]] = True
     return store.live[~held[store.live]]
@@ -56,7 +56,7 @@ def best_of_blocks(
 def best(
     scores: NDArray[np.float32], positions: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The k highest scores of each line (m, n), falling, ties by position."""
+    """The k highest scores of each line (m, n), descending, ties by position."""
     if scores.shape[1] > 4 * k:
         # Whatever is below the k-th score is out; those that equal it stay in, for the ties.
         least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]

@@ -2,7 +2,7 @@
 
 ``search-N.h5`` holds the similarity's mean, what was learned of the rows (principal components, or the centre
 of sign codes) and the position in the feature store of each scanned row; ``search-N.faiss`` what FAISS scans.
-``reduced-N.h5``, where it was asked for, holds the principal components of each row for other programs.
+``reduced-N.h5``, where it was requested, holds the principal components of each row for other programs.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def save_reduced(index: VectorIndex, number: int, report: Report = silent) -> Fi
     """Write the principal components of every scanned row: ``vectors`` (n, D) float32 and ``id`` (n,) int64.
 
     Returns:
-        The file, or None where the index has no principal components.
+        The file, or None if the index has no principal components.
     """
     if not isinstance(index.form, Components):
         return None
@@ -152,7 +152,7 @@ def remap_index(
     """Carry an index over to a store whose rows have other positions.
 
     Args:
-        directory: of the collection.
+        directory: directory of the collection.
         record: the index.
         mapping: (rows,) int64, the new position of each old one, -1 for those that are gone.
         number: for the file's name, never used before.

@@ -27,7 +27,7 @@ class MapCache:
     """Named bytes by key, in a folder.
 
     Args:
-        folder: of the entries; made when the first is kept.
+        folder: folder of the entries; made when the first is kept.
         most_bytes: of all entries.
 
     Example:

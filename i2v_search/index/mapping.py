@@ -1,7 +1,7 @@
 """A collection in two dimensions: where each image lies, and how far that can be believed.
 
 The rows of the search space are reduced to at most `COMPONENTS` principal components. Their first two are
-the map of method ``"pca"``; method ``"tsne"`` starts from those and lets t-SNE pull alike images together
+the map of method ``"pca"``; method ``"tsne"`` starts from those and lets t-SNE pull similar images together
 (van der Maaten & Hinton, "Visualizing Data using t-SNE", JMLR 2008; the start after Kobak & Berens, "The art
 of using t-SNE for single-cell transcriptomics", Nature Communications 2019). Nothing here knows of images.
 """
@@ -109,12 +109,12 @@ def map_rows(
         positions: (m,) int64, of live rows.
         method: ``"auto"`` is t-SNE where it is installed, else principal components.
         images: the most to draw; of more rows an even sample is taken.
-        seed: of t-SNE.
+        seed: seed of t-SNE.
         cache: where the same map is looked for first, and kept.
         report: called with the progress.
 
     Raises:
-        QueryError: the method is unknown or not installed, or fewer than one image is asked for.
+        QueryError: the method is unknown or not installed, or fewer than one image is requested.
         CollectionDamagedError: a row differs from its checksum.
     """
     started = time.perf_counter()
@@ -161,7 +161,7 @@ def _to_entries(
 def _from_entries(
     entries: Mapping[str, bytes], count: int
 ) -> tuple[MapMethod, NDArray[np.float32], float | None] | None:
-    """What `_to_entries` wrote; None where it is not there."""
+    """What `_to_entries` wrote; None if it is not there."""
     if len(entries.get("coordinates", b"")) != 8 * count or "facts" not in entries:
         return None
     facts = json.loads(entries["facts"])

@@ -21,13 +21,13 @@ from i2v_search.index.vector_index import Measured, VectorIndex
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.feature_store import FeatureStore
 
-#: Rows that are asked for, half of them to choose by.
+#: Rows that are requested, half of them to choose by.
 QUERIES: Final = 400
 MAX_CANDIDATES: Final = 4096
 #: Scores that differ by less are the same up to rounding: of several copies of a picture any will do.
 TOLERANCE: Final = 1e-5
 _K: Final = 10
-#: Single searches that are timed, and for how long at most: each small `add` builds its index anew.
+#: Single searches that are timed, and for how long at most: each small `add` builds its index again.
 _TIMED: Final = 200
 _TIMED_SECONDS: Final = 0.2
 #: An effort that is doubled and finds no more than this has found all it will.
@@ -35,7 +35,7 @@ _PLATEAU: Final = 1e-3
 
 
 def choose_queries(store: FeatureStore, size: int = QUERIES, seed: int = 0) -> NDArray[np.int64]:
-    """Positions of at most `size` live rows, rising."""
+    """Positions of at most `size` live rows, ascending."""
     generator = np.random.default_rng(seed)
     return np.sort(generator.choice(store.live, min(size, len(store)), replace=False))
 
@@ -46,7 +46,7 @@ class Judge:
     Args:
         store: the feature store.
         similarity: fitted to it.
-        asked: positions of the queries, rising.
+        asked: positions of the queries, ascending.
         k: how many neighbours count.
         report: called with the progress.
     """

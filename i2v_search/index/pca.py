@@ -121,7 +121,7 @@ def leading_eigenvectors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The k largest eigenvalues of a symmetric matrix and their eigenvectors.
 
-    LAPACK computes only those that are asked for: at d = 4,096 and k = 256 that is exact, and several times
+    LAPACK computes only those that are requested: at d = 4,096 and k = 256 that is exact, and several times
     as fast as iterating on a random subspace until it finds as much.
 
     Args:
@@ -129,7 +129,7 @@ def leading_eigenvectors(
         k: at most d.
 
     Returns:
-        (k,) eigenvalues, falling, and (d, k) orthonormal eigenvectors.
+        (k,) eigenvalues, descending, and (d, k) orthonormal eigenvectors.
     """
     size = len(matrix)
     chosen = (size - k, size - 1)

@@ -50,7 +50,7 @@ _SCANNED_SHARE = 16
 LIST_POINTS = 64
 
 # Measured; see the module's text.
-_SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9}  # bytes a second
+_SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9}  # bytes per second
 _OVERHEAD_MS = 0.15
 _RERANKED_ELEMENTS = 0.5e9  # elements of rows read and compared in full, a second
 _PASS_ELEMENTS = 0.14e9  # elements read, widened and projected, a second
@@ -137,8 +137,8 @@ def plan_index(
 
     Args:
         rows: live rows.
-        dimension: of a vector.
-        similarity: of the collection.
+        dimension: dimension of a vector.
+        similarity: similarity of the collection.
         kind: ``"auto"`` takes the simplest that meets the wishes, and the fastest of those that fit the
             memory where none does; a named kind is followed where it makes sense.
         pca_dimensions: principal components of the kinds that use them.
@@ -368,7 +368,7 @@ def _lists(rows: int) -> int:
 
 #: New rows up to this many are scanned in full beside the index.
 UNINDEXED_ROWS = 1024
-#: An index whose share of removed rows is larger is built anew.
+#: An index whose share of removed rows is larger is built again.
 DEAD_SHARE = 0.25
 
 Upkeep: TypeAlias = Literal["keep", "extend", "rebuild"]
@@ -386,7 +386,7 @@ def plan_upkeep(built: PlannedKind, trained: int, indexed: int, unindexed: int, 
 
     Returns:
         ``"keep"``: new rows are scanned beside it; ``"extend"``: they are added to it; ``"rebuild"``: it is
-        made anew, because another kind suits better, because it has doubled since it was built, because much
+        made again, because another kind suits better, because it has doubled since it was built, because much
         of it was removed, or because it is so small that this takes no time.
 
     Example:

@@ -146,7 +146,7 @@ def _sampled(
         yield similarity.embed_rows(store, block)
         done += len(block)
         report(Progress("computing components", done, len(sample)))
-    # Whoever asked for the rows has all of them, and works on them now: half a minute for 4,096 dimensions.
+    # Whoever requested the rows has all of them, and works on them now: half a minute for 4,096 dimensions.
     report(Progress("solving for components", 0, None))
 
 

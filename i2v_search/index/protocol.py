@@ -53,7 +53,7 @@ class SearchIndex(Protocol):
 
     @property
     def unindexed(self) -> NDArray[np.int64]:
-        """(t,) int64: positions of the live rows that are not among `positions`, rising."""
+        """(t,) int64: positions of the live rows that are not among `positions`, ascending."""
         ...
 
     @property
@@ -80,8 +80,8 @@ class SearchIndex(Protocol):
                 quicker.
 
         Returns:
-            Scores (m, k') float32, falling, and positions (m, k') int64, where k' = min(k, number of allowed
-            live rows). Equal scores are ordered by position.
+            Scores (m, k') float32, descending, and positions (m, k') int64, where k' = min(k, number of
+            allowed live rows). Equal scores are ordered by position.
 
         Raises:
             CollectionDamagedError: a row that was compared in full differs from its checksum.

@@ -43,7 +43,7 @@ class Settings:
     Attributes:
         candidates: rows compared in full for ten results; 0 where the scan itself is exact.
         effort: lists looked into (ivf) or nodes kept in mind (hnsw); 0 for scans.
-        shortlist: rows that leave the first stage of ``ivf`` for its middle stage; 0 where there is none.
+        shortlist: rows that leave the first stage of ``ivf`` for its middle stage; 0 if there is none.
     """
 
     candidates: int = 0
@@ -108,7 +108,7 @@ class Scanner:
         queries: NDArray[Any],
         allowed: NDArray[np.bool_] | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """What was found, scanned for where a structure found fewer rows than it was asked for."""
+        """What was found, scanned for where a structure found fewer rows than requested."""
         distances, rows = found
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):
@@ -117,7 +117,7 @@ class Scanner:
 
 
 class IvfScanner(Scanner):
-    """Lists of product codes, perhaps with a middle stage of 8-bit components."""
+    """Lists of product codes, optionally with a middle stage of 8-bit components."""
 
     def search(
         self, queries: NDArray[Any], k: int, allowed: NDArray[np.bool_] | None, settings: Settings

@@ -63,7 +63,7 @@ class VectorIndex:
         form: what the scanner's rows are of those of the search space.
         positions: (n,) int64, the store's position of each of the scanner's rows; -1 where the row is gone.
         trained: rows that were live when it was built.
-        settings: of its searches.
+        settings: settings of its searches.
         measured: what was found out when it was built; None before that.
     """
 
@@ -142,7 +142,7 @@ class VectorIndex:
 
     @cached_property
     def unindexed(self) -> NDArray[np.int64]:
-        """(t,) int64: positions of the live rows that the scanner does not hold, rising."""
+        """(t,) int64: positions of the live rows that the scanner does not hold, ascending."""
         return unindexed_rows(self.store, self.positions)
 
     @property
@@ -157,7 +157,7 @@ class VectorIndex:
 
     @cached_property
     def _usable(self) -> NDArray[np.bool_] | None:
-        """(n,) bool over the scanner's rows: those that are live; None where all are."""
+        """(n,) bool over the scanner's rows: those that are live; None if all are."""
         usable = self.store.is_live(self.positions)
         return None if usable.all() else usable
 

@@ -44,7 +44,7 @@ class UnitRows:
         return len(self.positions)
 
     def number_of(self, position: int) -> int | None:
-        """Row with a position of the store; None where no row has it."""
+        """Row with a position of the store; None if no row has it."""
         number = int(self._numbers[position])
         return None if number < 0 else number
 

@@ -35,8 +35,8 @@ def describe(
         store: the feature store.
         places: the m + 1 images from A to B.
         points: (m + 1, d) float32 unit rows, their vectors in the search space.
-        legs: indices of the waypoints among them, rising.
-        facts: what the graph says, where there is one.
+        legs: indices of the waypoints among them, ascending.
+        facts: what the graph says, if there is one.
     """
     facts = facts or GraphFacts()
     tags = [_tags_of(store, place) for place in places]
@@ -66,7 +66,7 @@ def telling_tags(images: Sequence[Sequence[Tag]], *, count: int = TAGS_NAMED) ->
 
     Args:
         images: the tags of each.
-        count: of one image, at most.
+        count: count of one image, at most.
 
     Returns:
         Names, for each image; only tags at least as probable as `i2v_search.tags.vocabulary.TAG_THRESHOLD`.
@@ -96,7 +96,7 @@ def telling_tags(images: Sequence[Sequence[Tag]], *, count: int = TAGS_NAMED) ->
 
 
 def tag_matrix(images: Sequence[Sequence[Tag]]) -> NDArray[np.float32] | None:
-    """(images, different names) float32 probabilities, ratings left out; None where there is no tag at all.
+    """(images, different names) float32 probabilities, ratings left out; None if there is no tag at all.
 
     Example:
         >>> tag_matrix([[Tag("bird"), Tag("swan", 0.5)], [Tag("bird")]]).tolist()

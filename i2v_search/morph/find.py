@@ -1,4 +1,4 @@
-"""A morph over a collection: from the images that were asked for to stops with their quality."""
+"""A morph over a collection: from the images that were requested to stops with their quality."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_morph(
     """Find a morph and describe it.
 
     Args:
-        index: of the collection.
+        index: index of the collection.
         rows: its rows.
         network: the graph of these rows, if there is one.
         ends: A, the waypoints in order, B.

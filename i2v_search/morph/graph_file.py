@@ -128,10 +128,10 @@ def remap_unindexed(
     """Carry a network over to a store whose rows have other positions.
 
     Args:
-        directory: of the collection.
+        directory: directory of the collection.
         record: the network's file.
         mapping: (rows,) int64, the new position of each old one, -1 for those that are gone.
-        path: of the new file; none is written where the file names no positions.
+        path: path of the new file; none is written where the file names no positions.
 
     Returns:
         The file for the new store.

@@ -76,7 +76,7 @@ def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) 
 
 
 def _joined(space: MorphSpace, end: TaskEnd) -> dict[int, float]:
-    """Rows through which an end enters the graph, with their squared chords to it, rising."""
+    """Rows through which an end enters the graph, with their squared chords to it, ascending."""
     if end.row is not None:
         return {end.row: 0.0}
     squared, rows = nearest(space.rows, end.vector[None], LINKS, search=space.search)

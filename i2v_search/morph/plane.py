@@ -70,9 +70,9 @@ def map_morph(
     Args:
         store: the feature store.
         index: finds the neighbours.
-        stops: of the morph.
+        stops: stops of the morph.
         found: where they are, or what they are.
-        neighbours: of each stop, at most.
+        neighbours: neighbours of each stop, at most.
         allowed: (rows,) bool over the positions of the store: which may be shown; None for all.
     """
     if neighbours < 0:

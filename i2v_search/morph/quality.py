@@ -82,7 +82,7 @@ class MorphQuality:
 
     @property
     def regret(self) -> float | None:
-        """largest_hop / bottleneck; 1 = no path has a smaller largest hop. None where that is not known."""
+        """largest_hop / bottleneck; 1 = no path has a smaller largest hop. None if that is not known."""
         return self.largest_hop / self.bottleneck if self.bottleneck else None
 
     def to_dict(self) -> dict[str, object]:
@@ -105,14 +105,14 @@ def measure(
 
     Args:
         points: (m + 1, d) float32 unit rows in path order, both ends included.
-        legs: indices of the waypoints among the points, rising.
+        legs: indices of the waypoints among the points, ascending.
         hubs: (m - 1,) bool, which of the intermediates are hubs of the graph.
         bottleneck: smallest possible largest hop in radians, from
         `i2v_search.morph.judging.least_largest_hop`. tags: (m + 1, t) float32, probability of each of t tags
         at each point. near: squared chord below which two points are near-duplicates.
 
     Raises:
-        MorphError: fewer than two points, waypoints that are not intermediates in rising order, or facts
+        MorphError: fewer than two points, waypoints that are not intermediates in ascending order, or facts
             about another number of points.
 
     Example:
@@ -171,7 +171,7 @@ def progress_along(points: NDArray[np.float32], legs: Sequence[int] = ()) -> NDA
 
     Args:
         points: (m + 1, d) float32 unit rows in path order.
-        legs: indices of the waypoints among the points, rising.
+        legs: indices of the waypoints among the points, ascending.
 
     Example:
         >>> progress_along(np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)).round(3).tolist()

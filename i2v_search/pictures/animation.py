@@ -1,4 +1,4 @@
-"""A morph as a moving picture: every image fades into the next, there and back."""
+"""A morph as an animation: every image fades into the next, there and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SMALLEST_SIDE = 64
 _SHRINK = 0.95
 #: Of all frames that are held at once: some 300 MB.
 _MOST_PIXELS = 100_000_000
-#: What a pixel of a frame takes at the least, about: smaller files are seldom made.
+#: What a pixel of a frame takes at least, about: smaller files are seldom made.
 _LEAST_BYTES: dict[AnimationFormat, float] = {"webp": 0.03, "gif": 0.1}
 _QUALITY = 80
 #: Frames from which the colours of a GIF are taken.

@@ -36,7 +36,7 @@ class SpriteSheets:
     """Small pictures packed into square sheets, from left to right and top to bottom.
 
     Attributes:
-        side: of the cell of each picture, in pixels.
+        side: side of the cell of each picture, in pixels.
         across: cells in a row of a sheet, and rows in a sheet.
         sizes: width and height of each picture, which lies in the top left of its cell; (0, 0) for one whose
             file cannot be read.

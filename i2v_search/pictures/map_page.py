@@ -108,7 +108,7 @@ def map_document(
     Args:
         collection: that the map is of.
         drawn: from `Collection.map`.
-        title: of the page.
+        title: title of the page.
         report: called with the progress.
         on_missing: called with each image that is no longer readable, and the reason.
         cache: cache of thumbnails of unchanged files.

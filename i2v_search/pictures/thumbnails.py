@@ -49,7 +49,7 @@ def picture_of(
         on_missing: is told if there is no picture.
 
     Returns:
-        The picture; `missing` where there is none: the file is gone, or it was a vector.
+        The picture; `missing` if there is none: the file is gone, or it was a vector.
     """
     return _or_missing(_read(collection, image, side), side, on_missing)
 
@@ -65,7 +65,7 @@ def stop_pictures(
 
     Args:
         collection: that the morph is of.
-        stops: of the morph.
+        stops: stops of the morph.
         side: in pixels.
         outside: pictures of stops from outside the collection by their path; others are read from their file.
         on_missing: is told of each without a picture.
@@ -131,7 +131,7 @@ class _KeptPictures:
 
     Args:
         collection: whose images they are.
-        side: of their longer side in pixels.
+        side: side of their longer side in pixels.
         cache: where they are kept.
     """
 
@@ -142,7 +142,7 @@ class _KeptPictures:
         self._used: dict[str, bytes] = {}
 
     def find(self, number: int) -> Image.Image | None:
-        """The picture of an image whose file is as the collection knows it; None where there is none."""
+        """The picture of an image whose file is as the collection knows it; None if there is none."""
         record = self._record(number)
         if record.sha256 not in self._found:
             return None

@@ -18,7 +18,7 @@ class CopyGroups:
 
     Args:
         store: the feature store.
-        catalogue: of the same store.
+        catalogue: catalogue of the same store.
     """
 
     def __init__(self, store: FeatureStore, catalogue: Catalogue) -> None:
@@ -26,7 +26,7 @@ class CopyGroups:
 
     @cached_property
     def group_of(self) -> NDArray[np.int64] | None:
-        """(rows,) int64: a number that copies have in common; None where no row has a copy."""
+        """(rows,) int64: a number that copies have in common; None if no row has a copy."""
         contents = self._catalogue.shared_contents()
         group_of = np.arange(self._store.rows)
         for rows in contents:

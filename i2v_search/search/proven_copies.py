@@ -29,7 +29,7 @@ _PAIR: Final = 64
 
 
 def read_proven(directory: Path) -> dict[bytes, bytes]:
-    """The best content of each proven copy, by their SHA-256; empty where nothing was proven yet.
+    """The best content of each proven copy, by their SHA-256; empty if nothing was proven yet.
 
     Example:
         >>> import tempfile

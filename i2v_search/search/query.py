@@ -68,7 +68,7 @@ class Resolver:
 
     Args:
         store: the feature store.
-        catalogue: of the same store.
+        catalogue: catalogue of the same store.
         root: image root of the collection.
         encoder: called when an image has to be encoded.
     """

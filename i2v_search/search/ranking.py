@@ -29,12 +29,12 @@ class Ranking(NamedTuple):
     positions: NDArray[np.int64]
 
 
-#: Gives the k best rows, or all where there are fewer: by falling score, equal ones by position.
+#: Gives the k best rows, or all where there are fewer: by descending score, equal ones by position.
 Rank: TypeAlias = Callable[[int], Ranking]
 
 
 def best(scores: NDArray[np.float32], positions: NDArray[np.int64], k: int) -> Ranking:
-    """The k highest of n scores, falling, ties by position.
+    """The k highest of n scores, descending, ties by position.
 
     Args:
         scores: (n,) float32.
@@ -74,7 +74,7 @@ def mix(
     Args:
         first: ranks by the first score.
         first_scores: first scores of rows, (m,) int64 -> (m,) float32.
-        second: every row that `first` ranks with its second score, by rising position.
+        second: every row that `first` ranks with its second score, by ascending position.
         weight: of the second score, in (0, 1].
     """
     values, rows = second
@@ -117,7 +117,7 @@ def lower(
 
     Args:
         first: ranks by the first score.
-        penalties: of rows, (m,) int64 -> (m,) float32, none below 0.
+        penalties: penalties of rows, (m,) int64 -> (m,) float32, none below 0.
         total: how many rows `first` ranks.
         least: no score is below it, and none of `first` is.
     """

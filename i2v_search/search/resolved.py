@@ -19,8 +19,8 @@ class EncodedImage:
     Attributes:
         vector: (d,) floats, as the encoder gave them.
         tags: with their probabilities; for a picture of the collection those that it keeps.
-        sha256: of its file's content, lower-case hex; None where there is no file. A collection that holds
-            the same content takes its own image for it.
+        sha256: SHA-256 of its file's content, lower-case hex; None if there is no file. A collection that
+            holds the same content takes its own image for it.
         label: for people.
 
     Example:
@@ -44,9 +44,9 @@ class Resolved:
 
     Attributes:
         label: for people.
-        position: of its row in the feature store, None for an image from outside.
+        position: position of its row in the feature store, None for an image from outside.
         vector: (d,) of the encoder, float64 where it was given as a vector; None for a row.
-        sha256: of its file's content, None where there is no file.
+        sha256: SHA-256 of its file's content, None if there is no file.
         tags: that the encoder gives an image from outside; those of a row are in the feature store.
     """
 

@@ -1,7 +1,7 @@
 """Answers queries: what is asked becomes a ranking of rows, a page is cut from it, and its rows become hits.
 
 ==========================  =========================================================================
-asked for                   rows are ranked by
+requested                   rows are ranked by
 ==========================  =========================================================================
 examples                    similarity to the weighted sum of those to be like, less the weighted similarity
                             to the one of those to be unlike that is nearest, `ranking.lower`
@@ -67,7 +67,7 @@ class Searcher:
 
     Args:
         store: the feature store.
-        catalogue: of the same store.
+        catalogue: catalogue of the same store.
         resolver: finds query images.
     """
 
@@ -151,7 +151,7 @@ class Searcher:
         allowed: NDArray[np.bool_] | None,
         own: Sequence[int] = (),
     ) -> _Page:
-        """The page that is asked for."""
+        """The page that is requested."""
         group_of = None if request.copies else self._groups.group_of
         # Only one more row tells whether anything but copies comes behind.
         ahead = int(group_of is not None)
@@ -238,7 +238,7 @@ class Searcher:
         ]
 
     def _live(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        """Positions of the live rows that qualify, rising."""
+        """Positions of the live rows that qualify, ascending."""
         live = self._store.live
         return live if allowed is None else live[allowed[live]]
 
@@ -267,7 +267,7 @@ class Searcher:
         ]
 
     def _liked(self, query: _Asked, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Numbers of the tags that are asked for, and of those of what is liked."""
+        """Numbers of the tags that are requested, and of those of what is liked."""
         liked = [wanted]
         for example, item in zip(query.examples, query.found, strict=True):
             if example.weight > 0:
@@ -317,7 +317,7 @@ class _Batch:
         index: the index.
         vectors: (m, d) float32 in the search space.
         allowed: (rows,) bool, or None.
-        beside: how many rows are passed over for a query, at most.
+        beside: how many rows are skipped for a query, at most.
         where: what `allowed` was made from.
     """
 

@@ -23,7 +23,7 @@ _PLAIN: Final = re.compile(r"(?:[^,\\]|\\.|\\$)*", re.DOTALL)
 
 @dataclass(frozen=True)
 class TagTerm:
-    """A tag that is asked for or, with `excluded`, one that no result has.
+    """A tag that is requested or, with `excluded`, one that no result has.
 
     Attributes:
         name: as `i2v_search.tags.vocabulary.normalise_tag` spells it.

@@ -60,7 +60,7 @@ class TagTable:
     def shared(
         self, positions: NDArray[np.int64], lines: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]
     ) -> list[tuple[str, ...]]:
-        """Name the tags that rows share with what was asked for, the rarest in the collection first.
+        """Name the tags that rows share with what was requested, the rarest in the collection first.
 
         Args:
             positions: (n,) rows.

@@ -70,7 +70,7 @@ class ArrayFile:
         return hashlib.sha256(self.content).hexdigest()
 
     def expect(self, offset: int, size: int) -> None:
-        """Ask the system to load some bytes now, and only those, while the caller goes on."""
+        """Ask the system to load some bytes now, and only those, while the caller continues."""
         self._advise("MADV_WILLNEED", offset, size)
 
     def expect_nothing(self, offset: int, size: int) -> None:
@@ -93,7 +93,7 @@ def create_arrays(path: Path, kind: str, layout: Layout) -> dict[str, int]:
     """Make a file with space for arrays, sparse on disk and full of zeros.
 
     Args:
-        path: of the new file.
+        path: path of the new file.
         kind: what the file is.
         layout: type and shape of each array.
 

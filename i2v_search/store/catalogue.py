@@ -25,7 +25,7 @@ class Catalogue:
 
     Args:
         store: the feature store.
-        positions: (n,) int64, rising, of the rows to find; None for the live ones.
+        positions: (n,) int64, ascending, of the rows to find; None for the live ones.
     """
 
     def __init__(self, store: FeatureStore, positions: NDArray[np.int64] | None = None) -> None:
@@ -40,11 +40,11 @@ class Catalogue:
         return None
 
     def find_content(self, sha256: str) -> list[int]:
-        """Positions of the rows whose file has this SHA-256 (hex), rising."""
+        """Positions of the rows whose file has this SHA-256 (hex), ascending."""
         return self.find_contents(np.frombuffer(bytes.fromhex(sha256), np.uint8)[None])[0]
 
     def find_contents(self, digests: NDArray[np.uint8]) -> list[list[int]]:
-        """Positions of the rows with each of some SHA-256, (m, 32) uint8, rising."""
+        """Positions of the rows with each of some SHA-256, (m, 32) uint8, ascending."""
         keys, rows = self._contents
         wanted = np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1)
         first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
@@ -57,7 +57,7 @@ class Catalogue:
         return found
 
     def shared_contents(self) -> list[NDArray[np.int64]]:
-        """Positions of the live rows of each content that several have, rising."""
+        """Positions of the live rows of each content that several have, ascending."""
         keys, rows = self._contents
         alike = np.zeros(len(keys) + 1, bool)
         alike[1:-1] = keys[1:] == keys[:-1]

@@ -61,7 +61,7 @@ def damaged(directory: Path, damage: Damage) -> CollectionDamagedError:
 
 
 def difference(path: Path, sha256: str) -> str:
-    """How a file differs from its checksum, in words; empty where it does not."""
+    """How a file differs from its checksum, in words; empty if it does not."""
     try:
         return "" if file_sha256(path) == sha256 else _DIFFERS
     except OSError as error:

@@ -178,7 +178,7 @@ class FeatureFile:
         return self._maps["path/bytes"][start : int(stops[-1])], stops - start
 
     def rows_with(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-        """Rows that carry a tag, by its number, rising, and its probability in each."""
+        """Rows that carry a tag, by its number, ascending, and its probability in each."""
         ends = self["tags/end"]
         count = int(ends[-1]) if self.rows else 0
         entries = np.flatnonzero(self._maps["tags/number"][:count] == number)

@@ -85,7 +85,7 @@ class FeatureStore:
 
     @cached_property
     def live(self) -> NDArray[np.int64]:
-        """(n,) int64: positions of live rows, rising."""
+        """(n,) int64: positions of live rows, ascending."""
         return np.flatnonzero(self._alive)
 
     def is_live(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -147,7 +147,7 @@ class FeatureStore:
             raise damaged(self.directory, damage)
 
     def check(self, positions: NDArray[np.int64]) -> None:
-        """Compare rows with their checksums, each the first time it is asked for.
+        """Compare rows with their checksums, each the first time it is requested.
 
         Raises:
             CollectionDamagedError: one differs: nothing that was computed from it can be trusted.
@@ -220,7 +220,7 @@ class FeatureStore:
 
     @cached_property
     def live_by_id(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ids of the live rows, rising, and their positions."""
+        """Ids of the live rows, ascending, and their positions."""
         ids = self.ids[self.live]
         order = np.argsort(ids, kind="stable")
         return ids[order], self.live[order]

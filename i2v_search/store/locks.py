@@ -22,7 +22,7 @@ class ProcessLock:
     says which file to delete.
 
     Args:
-        path: the lock's file, made if missing; its directory must be there.
+        path: the lock's file, created if missing; its directory must be there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +51,7 @@ class ProcessLock:
 
     @property
     def remedy(self) -> str:
-        """What else to do about a lock that another process holds; empty where waiting is all."""
+        """What else to do about a lock that another process holds; empty if waiting is all."""
         if not isinstance(self._lock, SoftFileLock):
             return ""
         return (

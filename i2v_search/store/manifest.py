@@ -15,7 +15,7 @@ from i2v_search.files import open_regular, read_regular, write_atomically
 
 FILE_NAME = "collection.json"
 #: Format 2 lets an index be older than the feature store, format 3 knows what stays out and which folders are
-#: mounts; older ones are read and written anew as 3.
+#: mounts; older ones are read and rewritten as 3.
 FORMAT_VERSION = 3
 #: A collection of 100 million rows needs some 2 MiB.
 MAX_BYTES = 64 * 2**20
@@ -86,7 +86,7 @@ class IndexRecord(_Model):
         rows: rows of the feature store (live or not) at that time.
         live_rows: rows it scans.
         trained: rows that were live when it was built, before it was extended; None in format 1.
-        kind: of the plan (`i2v_search.index.planner`), with `dimensions`, `lists` and `refined`.
+        kind: kind of the plan (`i2v_search.index.planner`), with `dimensions`, `lists` and `refined`.
         candidates: rows re-ranked for ten results, with `effort` and `shortlist` of `i2v_search.index`.
         recall_at_10: measured against exact search at build; 1.0 for exact indexes.
         query_ms: median time of a search, measured at build, with its 99th percentile in `query_p99_ms`.
@@ -203,7 +203,7 @@ class Manifest(_Model):
 
     @classmethod
     def find(cls, directory: Path) -> Self | None:
-        """`load`, or None where there is no collection."""
+        """`load`, or None if there is no collection."""
         try:
             return cls.load(directory)
         except CollectionNotFoundError:

@@ -70,11 +70,11 @@ def find_named(store: FeatureStore, name: str, *, whole: bool = False) -> int | 
 
     Args:
         store: the feature store.
-        name: a path, or the end of a single one from a ``/`` on: a file's name, perhaps with folders.
+        name: a path, or the end of a single one from a ``/`` on: a file's name, optionally with folders.
         whole: whether it must be the path.
 
     Returns:
-        The position; None where there is no such row.
+        The position; None if there is no such row.
 
     Raises:
         QueryError: it may be any of several.
@@ -129,9 +129,9 @@ class _Glob:
     """A glob, and all that is below a folder that it matches.
 
     Attributes:
-        prefix: of every path that matches.
-        suffix: of every path that matches by itself, not by one of its folders.
-        regex: for the whole path; None where there is no wildcard: the prefix is the path, or a folder.
+        prefix: prefix of every path that matches.
+        suffix: suffix of every path that matches by itself, not by one of its folders.
+        regex: for the whole path; None if there is no wildcard: the prefix is the path, or a folder.
         plain: whether a single ``*`` is between prefix and suffix.
     """
 
@@ -207,7 +207,7 @@ def _ending(
 def _is_whole_or_folder(
     heap: NDArray[np.uint8], places: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Whether paths end at these places, or go on with a ``/``, or with the ``!/`` behind an archive."""
+    """Whether paths end at these places, or continue a ``/``, or with the ``!/`` behind an archive."""
     padded = np.concatenate([heap, np.zeros(2, np.uint8)])
     here, next_to_it = padded[places], padded[places + 1]
     slash = (here == ord("/")) & (places < ends)
@@ -216,7 +216,8 @@ def _is_whole_or_folder(
 
 
 def _holding_folder(heap: NDArray[np.uint8], ends: NDArray[np.int64], name: bytes) -> NDArray[np.int64]:
-    """Numbers of the paths that hold these bytes before a ``/`` or ``!/``, rising; perhaps of some others."""
+    """Numbers of the paths that hold these bytes before a ``/`` or ``!/``, ascending; perhaps of some
+    others."""
     found = re.finditer(b"(?=" + re.escape(name) + b"!?/)", heap.tobytes())
     places = np.fromiter((match.start() for match in found), np.int64)
     return np.unique(np.searchsorted(ends, places, "right"))

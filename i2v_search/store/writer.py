@@ -60,7 +60,7 @@ class StoreWriter:
     """Appends to a feature store; the caller holds the `WriterLock`.
 
     Every `COMMIT_ROWS` rows are committed: they survive a kill. `finish` closes the last part, writes
-    tombstones and commits a new generation. After a kill the next writer goes on behind the last committed
+    tombstones and commits a new generation. After a kill the next writer continues behind the last committed
     row.
 
     Args:
@@ -172,7 +172,8 @@ class StoreWriter:
         return self.manifest
 
     def close(self) -> None:
-        """Release the file without finishing: what is committed stays, the next writer goes on from there."""
+        """Release the file without finishing: what is committed stays, the next writer continues from
+        there."""
         if self._part is not None:
             part = self._part
             try:

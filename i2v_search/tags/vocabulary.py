@@ -258,7 +258,7 @@ def top_tags(probabilities: ArrayLike, vocabulary: Vocabulary, *, count: int = 1
 
 
 def specific_tags(probabilities: ArrayLike, vocabulary: Vocabulary, names: Iterable[str]) -> tuple[Tag, ...]:
-    """The named tags of one image, in the order asked for, however improbable.
+    """The named tags of one image, in the order requested, however improbable.
 
     Args:
         probabilities: as for `plausible_tags`.
@@ -280,7 +280,7 @@ def specific_tags(probabilities: ArrayLike, vocabulary: Vocabulary, names: Itera
 def caption(tags: ImageTags) -> str:
     """The text of a sidecar .txt as trainers of image models read it: tags separated by commas.
 
-    General, character and copyright tags in this order, each in falling probability.
+    General, character and copyright tags in this order, each in descending probability.
 
     Example:
         >>> caption(ImageTags(general=(Tag("1girl"), Tag("smile")), copyright=(Tag("vocaloid"),)))
@@ -318,7 +318,8 @@ def _thresholds(vocabulary: Vocabulary, threshold: float, rule: str) -> NDArray[
 def _ranked(
     values: NDArray[np.float64], vocabulary: Vocabulary, places: NDArray[np.intp], limit: int | None = None
 ) -> tuple[Tag, ...]:
-    """The best of the tags at `places` in falling probability, equal ones in the order of the vocabulary."""
+    """The best of the tags at `places` in descending probability, equal ones in the order of the
+    vocabulary."""
     order = np.argsort(-values[places], kind="stable")[:limit]
     return tuple(_tag(values, vocabulary, place) for place in places[order].tolist())
 

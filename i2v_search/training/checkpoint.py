@@ -49,7 +49,7 @@ def save_checkpoint(folder: Path, number: int, saved: Saved) -> None:
 
     Args:
         folder: exists.
-        number: of the update.
+        number: number of the update.
         saved: what to keep.
     """
     name = f"{number:09d}.safetensors"
@@ -67,7 +67,7 @@ def save_checkpoint(folder: Path, number: int, saved: Saved) -> None:
 
 
 def load_checkpoint(folder: Path) -> Saved | None:
-    """Read the checkpoint in a folder; None where there is none.
+    """Read the checkpoint in a folder; None if there is none.
 
     Raises:
         TrainingError: it is damaged, or of another version.

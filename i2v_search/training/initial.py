@@ -1,4 +1,4 @@
-"""What a network's weights are before the first update: given ones where there are any, drawn ones else."""
+"""What a network's weights are before the first update: given ones if there are any, drawn ones else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Widths:
 
     Attributes:
         trunk: channels of Illustration2Vec's convolutions, ``conv1_1`` to ``conv6_3``.
-        dimension: of the vector, ``encode1``.
+        dimension: dimension of the vector, ``encode1``.
     """
 
     trunk: tuple[int, ...] = (64, 128, 256, 256, 512, 512, 512, 512, 1024, 1024, 1024)
@@ -54,7 +54,7 @@ class Start:
 
     Attributes:
         weights: by canonical name; any may be missing.
-        vocabulary: of its tag head, None where it is not known.
+        vocabulary: vocabulary of its tag head, None if it is not known.
         mean: of Illustration2Vec's input, None for the published one.
         name: for messages and the report.
     """
@@ -134,8 +134,8 @@ def initial_weights(
         model: the network.
         vocabulary: the tags to learn.
         start: what to begin with; None is from scratch.
-        seed: of the drawn weights.
-        widths: of layers that `start` does not have.
+        seed: seed of the drawn weights.
+        widths: widths of layers that `start` does not have.
 
     Raises:
         TrainingError: `start` is of another network.

@@ -54,9 +54,9 @@ class Loop:
         split: rows to learn from and rows to check it on.
         settings: how.
         fresh: layers that start from scratch.
-        device: where it runs.
+        device: where the model runs.
         folder: where checkpoints are kept; exists.
-        identity: of the run; a checkpoint of another is not gone on with.
+        identity: identity of the run; a checkpoint of another is not continued.
         checkpoint_seconds: time between two checkpoints, at least.
         report: called with the progress.
 
@@ -239,7 +239,8 @@ class Loop:
         self._report(Progress("training", done, self.settings.epochs * images, note))
 
     def _end_epoch(self, interrupts: Interrupts) -> bool:
-        """Validate, remember the best weights, and decide whether to go on; False if interrupted before."""
+        """Validate, remember the best weights, and decide whether to continue; False if interrupted
+        before."""
         position, settings = self.position, self.settings
         checked = self._validate(interrupts)
         if checked is None:
@@ -345,7 +346,7 @@ class Loop:
 
 
 def _value(epoch: Epoch, settings: TrainingSettings) -> float | None:
-    """What early stopping looks at; lower is better. The loss where there is no mean average precision."""
+    """What early stopping looks at; lower is better. The loss if there is no mean average precision."""
     if settings.criterion == "map" and epoch.validation_map is not None:
         return -epoch.validation_map
     return epoch.validation_loss

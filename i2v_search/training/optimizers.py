@@ -39,7 +39,7 @@ def schedule(update: int, updates: int, warmup: float) -> float:
 
     Args:
         update: from 0.
-        updates: of the whole run.
+        updates: updates of the whole run.
         warmup: share of them in which it rises.
 
     Example:
@@ -64,7 +64,7 @@ def optimizer_tensors(
 
     Args:
         optimizer: any whose state is tensors.
-        names: of its parameters.
+        names: names of its parameters.
     """
     return {
         f"{name}/{slot}": value.detach().cpu().numpy()

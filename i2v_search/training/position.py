@@ -18,7 +18,7 @@ class Epoch:
         validation_map: mean average precision over the tags that validation images have; None without any.
         seconds: it took, without validation.
         images: it trained on.
-        learning_rate: of its last update.
+        learning_rate: learning rate of its last update.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Epoch:
     learning_rate: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values, and images a second."""
+        """The attributes as JSON-ready values, and images per second."""
         return {**asdict(self), "images_per_second": self.images / max(self.seconds, 1e-9)}
 
 
@@ -39,8 +39,8 @@ class Position:
     """Where a run stands.
 
     Attributes:
-        epoch: of the next update, from 0.
-        step: of the next update in its epoch.
+        epoch: epoch of the next update, from 0.
+        step: step of the next update in its epoch.
         update: updates made.
         loss: sum over the known entries of this epoch.
         known: number of them.

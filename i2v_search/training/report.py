@@ -24,7 +24,7 @@ class DatasetReport:
     """A data set that was trained on.
 
     Attributes:
-        name: of its folder or archive.
+        name: name of its folder or archive.
         pictures: how many it has.
         training: how many of them were for training.
         validation: how many were for validation.

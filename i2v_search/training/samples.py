@@ -34,7 +34,7 @@ FEATURES, PROGRESS = "features.npy", "features.json"
 class Samples(Protocol):
     """Inputs of a network by row: the pictures of all data sets in order."""
 
-    #: Why rows give nothing, as far as they were asked for.
+    #: Why rows give nothing, as far as they were requested.
     skipped: dict[int, str]
 
     def read(self, row: int, epoch: int | None) -> NDArray[Any] | None:
@@ -52,14 +52,14 @@ class Samples(Protocol):
 
 @dataclass
 class PictureSamples:
-    """Pictures, decoded and augmented when they are asked for; satisfies `Samples`.
+    """Pictures, decoded and augmented when they are requested; satisfies `Samples`.
 
     Attributes:
-        datasets: of the pictures.
-        preprocessing: of the network.
+        datasets: datasets of the pictures.
+        preprocessing: preprocessing of the network.
         size: side of its input.
         augmentation: how an epoch changes them.
-        seed: of the changes.
+        seed: seed of the changes.
         skipped: see `Samples`.
     """
 
@@ -96,7 +96,7 @@ class PictureSamples:
 def read_ahead(
     samples: Samples, rows: Sequence[int], epoch: int | None, ahead: int
 ) -> Iterator[tuple[int, NDArray[Any] | None]]:
-    """Rows with their inputs, in order; threads read up to `ahead` of them before they are asked for."""
+    """Rows with their inputs, in order; threads read up to `ahead` of them before they are requested."""
     return map_ahead(lambda row: (row, samples.read(row, epoch)), rows, ahead)
 
 
@@ -140,12 +140,12 @@ class FeatureSamples:
         folder: Path,
         report: Report = silent,
     ) -> FeatureSamples:
-        """Compute the features, or go on computing them.
+        """Compute the features, or continue computing them.
 
         Args:
             samples: the pictures.
-            rows: of training and of validation.
-            copies: of each training row; 0 takes it as it is.
+            rows: rows of training and of validation.
+            copies: copies of each training row; 0 takes it as it is.
             trunk: what computes them.
             folder: where they are kept.
             report: called with the progress.
@@ -201,7 +201,7 @@ class FrozenTrunk:
     Args:
         network: with one output.
         weights: its weights.
-        device: where it runs.
+        device: where the model runs.
     """
 
     def __init__(self, network: Network, weights: Weights, device: Device) -> None:

@@ -20,13 +20,13 @@ class TrainingSettings:
         frozen: train the head of ``lite`` only, on features of its trunk computed once.
         copies: for a frozen trunk, augmented copies of each image whose features are computed; 0 uses the
             image as it is.
-        epochs: passes over the training images, at most.
+        epochs: skips the training images, at most.
         batch_size: images of a forward pass.
         accumulate: forward passes of an update.
         optimizer: AdamW, or SGD with momentum 0.9 (Nesterov).
         learning_rate: highest, of layers that start from scratch.
         pretrained_rate: what layers that start from given weights learn with, as a share of `learning_rate`.
-        weight_decay: of weights; biases have none.
+        weight_decay: weight decay of weights; biases have none.
         warmup: updates in which the learning rate rises, as a share of all; then it falls with the cosine.
         clip: largest norm of a gradient; 0 leaves it.
         positive_weight: from 0, every tag of an image counts the same, to 1, a tag's positives weigh as much
@@ -35,8 +35,8 @@ class TrainingSettings:
         minimum: images that a tag needs to be learned.
         criterion: what tells the best epoch.
         patience: epochs without a better one after which training stops; 0 never stops early.
-        seed: of weights, split, order, augmentation and dropout.
-        augmentation: of the training images.
+        seed: seed of weights, split, order, augmentation and dropout.
+        augmentation: augmentation of the training images.
 
     Example:
         >>> TrainingSettings(model="lite", frozen=True, epochs=10).learning_rate

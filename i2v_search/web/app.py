@@ -1,6 +1,6 @@
 """The application: routes, errors, and what every request passes through.
 
-From the outside in: `Observer` (ids, log, metrics, headers), CORS where asked for, `Gate` (host, origin,
+From the outside in: `Observer` (ids, log, metrics, headers), CORS on request, `Gate` (host, origin,
 token, rate), `Bodies` (limits, clients that leave), `HeadRequests`, routes.
 """
 

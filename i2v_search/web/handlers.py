@@ -61,7 +61,7 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
 
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
-    """Count the tags of the best hits, the most common first."""
+    """Count the tags of the best hits, most common first."""
     collection = service.current.collection()
     result = _result(service, collection, asked, COUNTED_HITS, 0)
     counts: Counter[tuple[str, str]] = Counter()
@@ -197,7 +197,7 @@ def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int
 
 
 def _passing(store: FeatureStore, asked: ConditionFields) -> NDArray[np.int64]:
-    """Positions of the live rows that meet the conditions, rising."""
+    """Positions of the live rows that meet the conditions, ascending."""
     allowed = Filter.parse(asked.tags, (), asked.rating).allowed(store)
     return store.live if allowed is None else store.live[allowed[store.live]]
 

@@ -40,7 +40,7 @@ def serve(
 
     Args:
         app: from `create_app`.
-        settings: of the server.
+        settings: settings of the server.
         opened: from `listen`; closed at the end.
         when_ready: called once requests are answered.
     """

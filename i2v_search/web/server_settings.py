@@ -25,7 +25,7 @@ class ServerSettings:
         allow_origins: web origins (``https://example.org``) whose pages may call the API.
         allow_hosts: names, besides its own, under which it answers.
         workers: threads that search, each with the collection open for itself.
-        queue: requests that may wait for each of the pools before one is turned away.
+        queue: requests that may wait for each of the pools before one is refused.
         max_upload_bytes: of an uploaded file.
         max_upload_pixels: of an uploaded picture.
         max_body_bytes: of any other request.

@@ -34,7 +34,7 @@ class Service:
 
     Args:
         collection: as opened.
-        settings: of the server.
+        settings: settings of the server.
     """
 
     def __init__(self, collection: Collection, settings: ServerSettings) -> None:

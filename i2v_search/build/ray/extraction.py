@@ -2,7 +2,7 @@
 
 Ray Data hands out the numbers of shards and nothing else: images are read, and finished collections written,
 by the workers themselves, on storage that all machines see under the same path. Each actor loads the encoder
-once. Ray starts an actor anew that died, wherever there is room, and gives it its shard again.
+once. Ray starts an actor again that died, wherever there is room, and gives it its shard again.
 """
 
 from __future__ import annotations
@@ -72,18 +72,18 @@ def extract_on_ray(
     that moved is new here, with a new id.
 
     Args:
-        directory: of the collection; made if missing.
+        directory: directory of the collection; created if missing.
         images: folders, files, glob patterns, zip and tar archives. A tar is read by one worker.
         cluster: ``"local"`` starts Ray on this machine, ``"auto"`` joins the one that runs here,
             ``"ray://HOST:PORT"`` or ``"HOST:PORT"`` one elsewhere.
-        workers: actors, each with an encoder; None takes all GPUs, or all CPUs where there is no GPU.
+        workers: actors, each with an encoder; None takes all GPUs, or all CPUs if there is no GPU.
         encoder: name; None takes the collection's own, or ``"lite"`` for a new one.
         similarity: see `Collection.extract`.
         sync: remove images that are gone from the folders and archives.
         strict: stop at the first image that cannot be read.
         tagger: see `Collection.extract`.
         exclude: see `Collection.build`.
-        device: of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
+        device: device of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
         forget_removals: see `Collection.extract`.
         report: told about progress, and about the rate of each worker.
 
@@ -153,7 +153,7 @@ def _count(sources: Sequence[str], exclude: Sequence[str]) -> int | None:
 def _prepare(
     target: Path, root: Path, encoder: str | None, similarity: SimilarityName | None, tagger: str | None
 ) -> Manifest:
-    """See to it that the collection is there, made with the encoder asked for; no machine is asked yet."""
+    """See to it that the collection is there, made with the encoder requested; no machine is asked yet."""
     with WriterLock(target):
         manifest, here = Manifest.find(target), Device(name="cpu")
         loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, here), manifest, here)

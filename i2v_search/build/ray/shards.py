@@ -2,8 +2,8 @@
 
 Every attempt at a shard writes a collection of its own into a hidden folder and, when that is finished,
 renames it to its final name. So a shard is there whole or not at all, whichever machine dies; and of two
-attempts that both go on (a machine that was only cut off still works) the first to finish stays. Nothing here
-knows of Ray: the folder is all that driver and workers share.
+attempts that both continue (a machine that was only cut off still works) the first to finish stays. Nothing
+here knows of Ray: the folder is all that driver and workers share.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ class ShardOutcome:
     """A finished shard.
 
     Attributes:
-        number: of the shard.
-        node: of the worker that did it.
-        process: of the worker, its id.
+        number: number of the shard.
+        node: node of the worker that did it.
+        process: process of the worker, its id.
         started: seconds since 1970.
         finished: seconds since 1970.
         extraction: what was done.
@@ -154,7 +154,7 @@ def extract_shard(
 
     Args:
         job: what to do.
-        number: of the shard, from 1.
+        number: number of the shard, from 1.
         encoder: with the tagger, if any; what made the vectors of the collection.
         known: what the collection holds, which is not encoded again.
         node: what this machine is called.

@@ -56,7 +56,7 @@ class ShardWorker:
     """An actor: extracts shard after shard with an encoder that is loaded once.
 
     Nothing is loaded before the first shard, and errors are values: Ray would take either for a reason to
-    start the actor anew, again and again.
+    start the actor again, again and again.
     """
 
     def __init__(self, job: ShardJob) -> None:
@@ -97,7 +97,7 @@ def run_shards(job: ShardJob, numbers: Sequence[int], pool: Pool) -> Failure | N
 
     Args:
         job: what to do.
-        numbers: of the shards.
+        numbers: numbers of the shards.
         pool: of workers.
 
     Returns:

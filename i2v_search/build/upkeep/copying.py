@@ -1,7 +1,7 @@
 """Rows of feature files copied into new files, byte for byte, in blocks.
 
-Tags are numbered anew, so that a file names only those it uses, and the checksum of each row is computed anew
-with them. One source is mapped at a time: memory does not grow with the number of rows.
+Tags are numbered again, so that a file names only those it uses, and the checksum of each row is computed
+again with them. One source is mapped at a time: memory does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class KeptRows:
 
     Attributes:
         open: opens the file; called when its turn comes.
-        rows: (m,) int64, rising.
+        rows: (m,) int64, ascending.
         without_tags: numbers of tags that are left out.
     """
 
@@ -102,8 +102,8 @@ def copy_rows(
     """Write a new feature file that holds rows of others, no larger than they need; atomically.
 
     Args:
-        path: of the new file.
-        dimension: of its vectors.
+        path: path of the new file.
+        dimension: dimension of its vectors.
         sources: the rows, in order.
         room: the sum of `measure_rows` of all sources.
         rename: gives each row's new path.

@@ -91,7 +91,7 @@ def export_store(
 
     Args:
         store: the feature store.
-        path: of the file; its ending, one of `SUFFIXES`, says which kind.
+        path: path of the file; its ending, one of `SUFFIXES`, says which kind.
         positions: (n,) int64, which rows, in order; None takes all live ones in the order of their ids in
             `Collection.ids`.
         pca: reduce the vectors to this many principal components of their unit rows. In ``.npy`` they take
@@ -127,7 +127,7 @@ def export_store(
     components = rows.fit(pca) if pca is not None else None
     files = [path]
     with ExitStack() as written:
-        # Renamed last to first: the file that was asked for comes last.
+        # Renamed last to first: the file that was requested comes last.
         temporary = written.enter_context(replacing(path))
         if suffix == ".h5":
             write_hdf5(
@@ -248,7 +248,7 @@ def _require_sensible(
 
 
 def _tags(record: ImageRecord) -> list[str]:
-    """The tags of each category as a JSON object, empty where there is none."""
+    """The tags of each category as a JSON object, empty if there is none."""
     chosen: dict[str, dict[str, float]] = {category: {} for category in CATEGORIES}
     for tag in record.tags:
         # As many digits as a float16 has.

@@ -22,7 +22,7 @@ class FoundPart:
     """Where a feature file is.
 
     Attributes:
-        path: of it; under the name that the manifest has, where no other is known.
+        path: path of it; under the name that the manifest has, where no other is known.
         intact: whether its content, up to what was put behind it, is what the manifest's checksum is of.
     """
 

@@ -11,7 +11,7 @@
 ``tags/number``           (entries,) int32      place in ``tags/name``
 ``tags/probability``      (entries,) float16
 ``tags/name|category``    (v,) string           the vocabulary
-``reduced``               (n, D) float32        ``(vectors - pca/mean) @ pca/components.T``, if asked for
+``reduced``               (n, D) float32        ``(vectors - pca/mean) @ pca/components.T``, on request
 ``pca/...``                                     ``mean``, ``components``, ``explained_variance_ratio``
 ========================  ====================  ==========================================================
 """

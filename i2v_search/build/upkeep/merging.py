@@ -96,7 +96,7 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
     given stay; incoming images get new ones. Memory is bounded, some 40 bytes a row aside.
 
     Args:
-        directory: the target; made if missing, with encoder, tagger and similarity of the first, and the
+        directory: the target; created if missing, with encoder, tagger and similarity of the first, and the
             folder that the image roots have in common.
         others: collections made with the same encoder and tagger.
         report: called with the progress.
@@ -110,7 +110,8 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
         EncoderMismatchError: one was made with another encoder or tagger.
         CollectionDamagedError: a file of one does not match its checksum.
         CollectionLockedError: another process is writing to the target.
-        OSError: the disk is full or fails; rows committed before stay, and the next merge goes on from there.
+        OSError: the disk is full or fails; rows committed before stay, and the next merge continues from
+        there.
 
     Example:
         >>> import tempfile
@@ -216,7 +217,7 @@ class _Merger:
             self.writer.keep_out(removals.with_more(more))
 
     def _table(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Keys of the target's live rows, rising, and their positions."""
+        """Keys of the target's live rows, ascending, and their positions."""
         live = self.store.live
         order = np.argsort(self.keys[live], kind="stable")
         return self.keys[live][order], live[order]

@@ -68,13 +68,13 @@ def relocate_collection(
     """Tell a collection that its images were moved from `old` to `new`; they are not read.
 
     Where the image root was `old` or below it, the root moves along. Stored paths of other images below `old`
-    are written anew: relative to the image root inside of it, absolute outside.
+    are rewritten: relative to the image root inside of it, absolute outside.
 
     Args:
         directory: the collection.
         old: where the images were: a folder, an archive or a file. It need not exist any more.
         new: where they are.
-        force: go on though no image is at the new place, a disk that is not plugged in for instance.
+        force: continue though no image is at the new place, a disk that is not plugged in for instance.
         report: called with the progress.
 
     Returns:
@@ -86,7 +86,7 @@ def relocate_collection(
         CollectionDamagedError: a file that would be copied differs from its checksum; nothing is changed.
         OSError: the disk is full or fails; nothing is changed.
     """
-    Manifest.load(directory)  # the lock would make a folder where there is none
+    Manifest.load(directory)  # the lock would make a folder if there is none
     with WriterLock(directory):
         manifest = Manifest.load(directory)
         remove_strangers(directory, manifest)

@@ -2,7 +2,7 @@
 
 Whatever a checksum vouches for stays, bit for bit, and each row has one of its own: it is kept whatever is
 wrong around it, a file that is too long, was cut or has another name, its header, a count in the manifest. A
-row that fails its own checksum is dropped and its file written anew without it; derived files are dropped, to
+row that fails its own checksum is dropped and its file rewritten without it; derived files are dropped, to
 be built again. Nothing is guessed, and everything that was lost is said.
 """
 
@@ -121,7 +121,7 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
         CollectionDamagedError: ``collection.json`` is damaged.
         OSError: the disk is full or fails, or a file is there and cannot be read now; nothing is changed.
     """
-    Manifest.load(directory)  # the lock would make a folder where there is none
+    Manifest.load(directory)  # the lock would make a folder if there is none
     with WriterLock(directory):
         manifest = Manifest.load(directory)
         found = _examine_parts(directory, manifest, report)
@@ -157,7 +157,7 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
 def _write(
     directory: Path, manifest: Manifest, found: Sequence[_Examined], rows: _Rows, report: Report
 ) -> Manifest:
-    """Write the damaged feature files anew, or, where none is damaged, only the manifest."""
+    """Write the damaged feature files again, or, where none is damaged, only the manifest."""
     chosen = {number for number, part in enumerate(found) if part.damage is not None}
     if chosen:
         return rewrite_parts(directory, manifest, rows.stored(chosen), chosen, rows.removed, report=report)
@@ -174,9 +174,9 @@ class _Examined:
 
     Attributes:
         record: as the manifest has it.
-        ids: (rows,) int64 of the rows it has or had, as they are read; -1 where there is none.
+        ids: (rows,) int64 of the rows it has or had, as they are read; -1 if there is none.
         good: (rows,) bool, rows whose checksum holds.
-        open: opens it; None where it is lost.
+        open: opens it; None if it is lost.
         held: how many rows it has now; those behind are lost with what was cut off, or with the whole file.
         damage: what was found and done; None for an intact file.
         vouched: whether a checksum vouches for all of its content.
@@ -322,7 +322,7 @@ class _Rows:
         self.removed = np.union1d(removed, np.flatnonzero(self.orphaned)).astype(np.int64)
 
     def stored(self, chosen: set[int]) -> list[StoredPart]:
-        """Every file with the rows that stay: live and intact ones in those that are written anew."""
+        """Every file with the rows that stay: live and intact ones in those that are rewritten."""
         parts, start = [], 0
         for number, part in enumerate(self._found):
             place = slice(start, start + part.rows)
@@ -354,7 +354,7 @@ def _are_of_their_ids(
     Args:
         found: the files.
         ids: (rows,) int64, of all rows in turn.
-        damaged: (rows,) bool, those asked for, none of them in a lost file.
+        damaged: (rows,) bool, those requested, none of them in a lost file.
     """
     sound: dict[int, list[_Likeness]] = {}
     asked: list[tuple[int, _Likeness]] = []
@@ -416,7 +416,7 @@ def _read_tombstones(
 
 
 def _put_back(directory: Path, record: FileRecord | None) -> Iterator[Damage]:
-    """Write a list of removed images anew where a file begins with what its checksum is of."""
+    """Write a list of removed images again where a file begins with what its checksum is of."""
     path = directory / record.name if record else directory
     if record is None or not difference(path, record.sha256):
         return

@@ -1,4 +1,4 @@
-"""Feature files written anew: `compact_collection` drops dead rows, and others use `rewrite_parts` too.
+"""Feature files rewritten: `compact_collection` drops dead rows, and others use `rewrite_parts` too.
 
 New files are written beside the old ones, one replacement of ``collection.json`` commits them all, and then
 the old ones go. Ids never change; positions do.
@@ -63,7 +63,7 @@ class Compaction:
 
 
 def compact_collection(directory: Path, *, report: Report = silent) -> Compaction:
-    """Write the feature files that hold removed or superseded rows anew without them.
+    """Write the feature files that hold removed or superseded rows again without them.
 
     While it runs the disk holds both; a process killed at any moment leaves the collection as it was or as it
     will be. Who has the collection open keeps reading the old files. Where there is no dead row, nothing
@@ -81,7 +81,7 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
         CollectionDamagedError: a file that would be copied differs from its checksum; nothing is changed.
         OSError: the disk is full or fails; nothing is changed.
     """
-    Manifest.load(directory)  # the lock would make a folder where there is none
+    Manifest.load(directory)  # the lock would make a folder if there is none
     with WriterLock(directory):
         manifest = Manifest.load(directory)
         store = FeatureStore(directory, manifest)
@@ -106,7 +106,7 @@ class StoredPart:
     Attributes:
         record: as the manifest has it.
         rows: how many rows it has.
-        kept: (m,) int64, rising, the rows that stay.
+        kept: (m,) int64, ascending, the rows that stay.
         source: the same, to copy from.
     """
 
@@ -126,7 +126,7 @@ def rewrite_parts(
     rename: Rename = unchanged,
     report: Report = silent,
 ) -> Manifest:
-    """Write chosen feature files anew and commit them as one new generation; the caller holds the lock.
+    """Write chosen feature files again and commit them as one new generation; the caller holds the lock.
 
     Neighbours among them are joined where one file has room for both, and a file that is left without rows is
     not written. The rows of files that are not chosen all stay.
@@ -251,11 +251,11 @@ def _move_tombstones(
 def _carry_index(
     directory: Path, manifest: Manifest, mapping: NDArray[np.int64], number: int
 ) -> IndexRecord | None:
-    """The index of the old rows as one of the new; None where it has to be built anew.
+    """The index of the old rows as one of the new; None if it has to be built again.
 
     Args:
         directory: the collection.
-        manifest: of the old generation, with its index.
+        manifest: manifest of the old generation, with its index.
         mapping: (rows,) int64, see `_positions`.
         number: for names of new files, never used before.
     """

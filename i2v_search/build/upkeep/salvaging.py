@@ -27,8 +27,8 @@ class SalvagedPart(FeatureFile):
     """A feature file of which anything may be damaged; a row is good where its own checksum holds.
 
     Args:
-        path: of the file.
-        dimension: of its vectors.
+        path: path of the file.
+        dimension: dimension of its vectors.
         record: what the manifest says of it.
 
     Attributes:

@@ -12,7 +12,7 @@ def import_torch(purpose: str, extra: Literal["torch", "train"] = "torch") -> An
 
     Args:
         purpose: what needs it, for the message.
-        extra: of this package, that brings it.
+        extra: extra of this package that provides it.
 
     Raises:
         EncoderError: it is not installed; the message says how to install it.

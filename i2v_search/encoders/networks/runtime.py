@@ -216,7 +216,7 @@ def fastest_batch(
 
     Args:
         run: runs a batch of a size; raises `RuntimeError` where it does not fit, as torch does.
-        sizes: to try, rising; the first must fit.
+        sizes: to try, ascending; the first must fit.
         clock: in seconds.
 
     Example:

@@ -1,4 +1,4 @@
-"""Runs the networks of `layers` in torch: kept apart so that torch is imported only where it runs."""
+"""Runs the networks of `layers` in torch: kept apart so that torch is imported only where the model runs."""
 
 from __future__ import annotations
 

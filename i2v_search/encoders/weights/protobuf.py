@@ -1,7 +1,7 @@
 """The protobuf wire format over a memory map, for files from strangers.
 
 A message is a row of fields; a field is a varint tag ``number << 3 | wire type`` and a payload (Protocol
-Buffers documentation, "Encoding"). Nothing is copied but what is asked for. Numbers become arrays over the
+Buffers documentation, "Encoding"). Nothing is copied but what is requested. Numbers become arrays over the
 map, also where a writer did not pack them and every number carries its own tag.
 """
 

@@ -68,7 +68,7 @@ class LayerSettings:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A network configuration; `input_shape` is (n, channels, height, width), empty where it is not given."""
+    """A network configuration; `input_shape` is (n, channels, height, width), empty if it is not given."""
 
     name: str
     input_shape: tuple[int, ...]
@@ -114,7 +114,7 @@ def read_prototxt(path: Path) -> Configuration:
 def check_prototxt(path: Path, weights: Weights) -> Configuration:
     """Check that a configuration describes the network that weights are for.
 
-    Layers for training only, data layers and losses are passed over.
+    Layers for training only, data layers and losses are skipped.
 
     Args:
         path: a ``.prototxt``.

@@ -42,7 +42,7 @@ class MilvusAddress:
 
     Attributes:
         uri: ``http://host:port``, or a file ending in ``.db`` that Milvus Lite keeps.
-        name: of the collection there.
+        name: name of the collection there.
     """
 
     uri: str
@@ -50,7 +50,7 @@ class MilvusAddress:
 
     @classmethod
     def parse(cls, uri: str | None, default_name: str) -> MilvusAddress:
-        """Read an address, ``http://host:19530`` or ``pictures.db``, perhaps with ``#name`` at its end.
+        """Read an address, ``http://host:19530`` or ``pictures.db``, optionally with ``#name`` at its end.
 
         Args:
             uri: None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.

@@ -1,7 +1,7 @@
 """Search on Milvus: the server proposes rows, the feature store compares them again in full.
 
 What the server answers is only ever a proposal. Filters are decided here, rows that were sent but changed or
-went since are passed over, rows that came since are compared in full beside it, and where too few of those
+went since are skipped, rows that came since are compared in full beside it, and where too few of those
 proposed qualify the server is asked for more; in the end every row that is allowed is compared here.
 """
 
@@ -112,12 +112,12 @@ class MilvusIndex:
 
     @cached_property
     def unindexed(self) -> NDArray[np.int64]:
-        """(t,) int64: positions of the live rows that are not among `positions`, rising."""
+        """(t,) int64: positions of the live rows that are not among `positions`, ascending."""
         return unindexed_rows(self.store, self.positions)
 
     @cached_property
     def beside(self) -> NDArray[np.int64]:
-        """(b,) int64: positions of the live rows that came or changed since the rows were sent, rising."""
+        """(b,) int64: positions of the live rows that came or changed since the rows were sent, ascending."""
         live = self.store.live
         return live[np.searchsorted(live, self.edition.rows) :]
 

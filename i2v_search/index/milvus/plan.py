@@ -1,4 +1,4 @@
-"""Which index a Milvus server is asked for: pure functions of the planner's choice.
+"""The index to create on a Milvus server: pure functions of the planner's choice.
 
 ===========  ======================  ==============  =====================================================
 planned      on a cluster            on Milvus Lite  why
@@ -37,9 +37,9 @@ class MilvusPlan:
         kind: of Milvus's index.
         metric: ``"IP"`` for unit rows, ``"L2"`` where distances are compared.
         build: parameters of the index.
-        dimensions: of a vector there.
+        dimensions: dimensions of a vector there.
         whole: whether rows are sent whole, not as principal components.
-        note: what was planned and is not there; empty where nothing is.
+        note: what was planned and is not there; empty if nothing is.
     """
 
     kind: MilvusKind
@@ -74,8 +74,8 @@ def plan_milvus(
     Args:
         plan: from `i2v_search.index.planner.plan_index`.
         rows: live rows.
-        dimension: of a stored vector.
-        similarity: of the collection.
+        dimension: dimension of a stored vector.
+        similarity: similarity of the collection.
         pca_dimensions: principal components to send.
         lite: whether the server is Milvus Lite.
 

@@ -40,9 +40,9 @@ class Allowed:
     """The rows that a search may return, of those that were sent.
 
     Args:
-        positions: theirs, rising.
+        positions: theirs, ascending.
         sent: how many live rows were sent.
-        rows: of the store.
+        rows: rows of the store.
         where: conditions that all of them meet.
     """
 

@@ -1,7 +1,7 @@
 """Sending a collection to Milvus: which edition it goes to, and when that is whole and may answer.
 
 Only rows that differ are sent (`i2v_search.index.milvus.sending`); a push that was stopped, or whose server
-was, goes on with the next.
+was, continues with the next.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Push:
         images: number of rows on the server, one per image.
         sent: number of new or changed rows.
         deleted: number of deleted rows without an image.
-        anew: whether every row was sent, because the encoder changed or the server had none.
+        again: whether every row was sent, because the encoder changed or the server had none.
         index: index of Milvus, with a note.
         recall_at_10: measured recall@10.
         interruptions: number of times the server was unavailable.
@@ -259,7 +259,9 @@ class _Pusher:
         """Let an edition answer. The one before it stays until the next push: others may have it open."""
         for left in (state.previous, state.building):
             if left is not None and left.number != edition.number:
-                drop_edition(self.server, left)  # while the document names it: a push that stops here goes on
+                drop_edition(
+                    self.server, left
+                )  # while the document names it: a push that stops here continues
         replaced = state.serving is not None and state.serving.number != edition.number
         previous = state.serving if replaced else None
         changes = {"serving": edition, "building": None, "previous": previous}

@@ -42,14 +42,14 @@ class Edition(BaseModel):
     """One copy of the rows on the server.
 
     Attributes:
-        number: of the edition, in the names of its collections.
-        key: of its space.
+        number: number of the edition, in the names of its collections.
+        key: key of its space.
         similarity: how rows are compared.
-        dimensions: of a vector there; those of the encoder where rows are whole.
+        dimensions: dimensions of a vector there; those of the encoder where rows are whole.
         components: how many there are; 0 where rows are whole.
         kind: of Milvus's index, with `build` and `note`.
         trained: rows that were live when its space was chosen.
-        generation: of the feature store that all of it was sent of; -1 while that is under way.
+        generation: generation of the feature store that all of it was sent of; -1 while that is under way.
         rows: rows of the feature store, live or not, at that time, in `parts` files; `names` digests theirs.
         images: rows that it holds.
         every_tag: whether every row's tags are all there.
@@ -122,8 +122,8 @@ class MilvusState(BaseModel):
 
     Attributes:
         encoder: SHA-256 of the weights that made the vectors, `encoder_id` its name.
-        dimension: of the feature store's vectors.
-        image_root: of the collection that was sent.
+        dimension: dimension of the feature store's vectors.
+        image_root: image root of the collection that was sent.
         serving: the edition that answers.
         building: the edition being sent beside it.
         previous: the one that answered before, for processes that opened it; dropped by the next push.
@@ -142,7 +142,7 @@ class MilvusState(BaseModel):
 
 
 def read_state(server: MilvusServer) -> MilvusState | None:
-    """The document of a collection; None where nothing was ever sent.
+    """The document of a collection; None if nothing was ever sent.
 
     Raises:
         SearchServerError: the server cannot be reached, or holds something else under that name.

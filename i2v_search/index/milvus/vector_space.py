@@ -1,6 +1,6 @@
 """The space that vectors on a server live in: how rows are compared, and what of them is sent.
 
-It comes from the collection's own index where there is one, so that both backends give the same scores.
+It comes from the collection's own index if there is one, so that both backends give the same scores.
 Without one it is learned from the rows, and again when they have doubled.
 """
 
@@ -60,7 +60,7 @@ def choose_space(
 
     Args:
         store: the feature store.
-        name: of the similarity.
+        name: name of the similarity.
         plan: for the server.
         serving: what is there, if it still suits the number of rows; it is kept wherever it can be.
         report: called with the progress.

@@ -14,7 +14,7 @@ from i2v_search.morph.graph.knn import canonical
 from i2v_search.morph.graph.network import Bridge, Network
 from i2v_search.morph.graph.rows import SMALLEST, Rows, Search, squared_chords
 
-#: Answers that a search is asked for, and the most it is asked for where all of them are of the row's own
+#: Results requested from a search, and the maximum requested where all of them are of the row's own
 #: part.
 _ANSWERS, _MOST_ANSWERS = 32, 512
 #: Rows of a part that a search cannot get out of, whose partner is then sought among all rows.
@@ -39,7 +39,7 @@ def connect(
         network: edges and the bridges already known.
         members: (m,) int64 ascending; only these rows, and the edges among them, are looked at. All rows by
             default.
-        search: finds the pairs instead of passes over the rows, for large collections; see
+        search: finds the pairs instead of skips the rows, for large collections; see
             `closest_pairs` for how exactly.
 
     Returns:
@@ -95,7 +95,7 @@ def closest_pairs(
 
     Args:
         rows: all rows.
-        numbers: (m,) int64, rising, the rows that count; None for all.
+        numbers: (m,) int64, ascending, the rows that count; None for all.
         labels: (m,) int32, the part of each.
         search: finds rows near a query; the pairs are exact without.
 

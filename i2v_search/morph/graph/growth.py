@@ -30,7 +30,7 @@ def follow(
 
     Args:
         rows: the n rows that are there now.
-        network: of m rows.
+        network: network of m rows.
         numbers: (m,) int64, the number among `rows` of each row of the network; -1 where it is gone.
         alive: (n,) bool; other rows have no edges.
         k: neighbours of a row.

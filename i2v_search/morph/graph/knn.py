@@ -120,7 +120,7 @@ def symmetric_csr(graph: KnnGraph) -> csr_array:
 def union_of(
     rows: NDArray[np.int64], neighbours: NDArray[np.int32], squared: NDArray[np.float32], n: int
 ) -> csr_array:
-    """Symmetric edges, (n, n), between `rows` (m,), rising, and their `neighbours` (m, k), -1 for none."""
+    """Symmetric edges, (n, n), between `rows` (m,), ascending, and their `neighbours` (m, k), -1 for none."""
     present = neighbours >= 0
     degrees = np.zeros(n, np.int64)
     degrees[rows] = present.sum(axis=1)

@@ -30,7 +30,7 @@ def nearest(
         queries: (q, d) float32.
         k: how many; fewer come back when fewer rows are usable.
         search: asked first; where its k answers hold fewer than k usable rows, all rows are read instead.
-        usable: (n,) bool; other rows are passed over.
+        usable: (n,) bool; other rows are skipped.
 
     Returns:
         (q, min(k, usable rows)) float32 squared chord distances, ascending with ties by row number, and int64
@@ -64,7 +64,7 @@ def searched(
     usable: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The k nearest by `search`, without each query's `own` row and without rows that are not usable."""
-    # Twice as many are asked for when some may be dropped: one more request is dearer than a longer answer.
+    # Twice as many are requested when some may be dropped: one more request is dearer than a longer answer.
     wanted = k + 1 if usable is None else min(2 * k + 1, len(usable))
     squared, ids = search(queries, wanted)
     squared, ids = np.array(squared, np.float32), np.array(ids, np.int64)

@@ -79,7 +79,7 @@ class Network:
 
     @cached_property
     def tree(self) -> SpanningTree:
-        """The minimum spanning forest of the edges; found when it is first asked for, unless it is stored."""
+        """The minimum spanning forest of the edges; found when it is first requested, unless it is stored."""
         return SpanningTree.of(self.edges) if self.stored_tree is None else self.stored_tree
 
 

@@ -103,7 +103,7 @@ class SpanningTree:
         """Squared chord of the smallest possible largest hop between two ends that are joined to the graph.
 
         Args:
-            first: rows joined to one end, with their squared chords to it, rising.
+            first: rows joined to one end, with their squared chords to it, ascending.
             last: the same of the other end.
             straight: squared chord of the hop from end to end; inf where it does not count.
 

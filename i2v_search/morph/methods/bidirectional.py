@@ -116,7 +116,7 @@ def cheapest_walk(
         dearer: how many times as dear as the cheapest walk the one found may be: it is found sooner.
 
     Returns:
-        The rows between A and B in order, or None where none connect them.
+        The rows between A and B in order, or None if none connect them.
 
     Example:
         >>> ring = csr_array(np.array([[0, 1, 9], [1, 0, 1], [9, 1, 0]], np.float32))
@@ -153,7 +153,7 @@ def _expand(
     hops: HopCost,
     limits: tuple[NDArray[np.bool_], float, float, float],
 ) -> NDArray[np.int32]:
-    """Go on from the rows of the lowest bucket, and return those that became cheaper."""
+    """Continue from the rows of the lowest bucket, and return those that became cheaper."""
     usable, width, bound, best = limits
     leaving = side.leave(width)
     begins = edges.indptr[leaving].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Morphs through waypoints: a leg from each stop that was asked for to the next."""
+"""Morphs through waypoints: a leg from each stop that was requested to the next."""
 
 from collections.abc import Sequence
 from itertools import combinations, pairwise

@@ -33,7 +33,7 @@ class GraphWalks:
             self._direct = min(self._direct, apart)
 
     def cheapest(self, hops: HopCost, *, dearer: float = 1.0) -> NDArray[np.int64] | None:
-        """Rows of the cheapest walk from A to B, (m,) int64; None where the usable rows do not join them.
+        """Rows of the cheapest walk from A to B, (m,) int64; None if the usable rows do not join them.
 
         Args:
             hops: what hops cost.
@@ -119,7 +119,7 @@ def _links(space: MorphSpace, network: Network, task: Task, end: TaskEnd) -> tup
 
 
 def _edge(network: Network, x: int | None, y: int | None) -> float:
-    """Squared length of the edge between two rows; inf where there is none."""
+    """Squared length of the edge between two rows; inf if there is none."""
     if x is None or y is None:
         return np.inf
     here = slice(*network.edges.indptr[x : x + 2])

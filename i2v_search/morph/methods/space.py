@@ -37,7 +37,7 @@ class MorphSpace:
         search: a fast k-NN search over `rows`; without it the rows are read from first to last instead. It
             may leave out rows that a method is not allowed to use.
         alive: (n,) bool, rows that are there; the others have no edges, and the search never answers with
-            them. None where all are.
+            them. None if all are.
     """
 
     rows: Rows
@@ -79,7 +79,7 @@ class Task:
         return np.stack([self.a.vector, self.b.vector])
 
     def answer(self, rows: tuple[int, ...], bridges: tuple[Bridge, ...] = ()) -> MorphPath:
-        """Return the path found from the canonical A to B in the direction that was asked for."""
+        """Return the path found from the canonical A to B in the direction that was requested."""
         path = MorphPath(rows, bridges)
         return path.reversed() if self.flipped else path
 

@@ -63,7 +63,7 @@ class Layout:
     """All lengths in pixels, in proportion to the side of a picture.
 
     Attributes:
-        side: of the square each picture is fitted into.
+        side: side of the square each picture is fitted into.
         has_notes: whether any card has a second line.
 
     Raises:

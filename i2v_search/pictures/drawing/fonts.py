@@ -58,7 +58,7 @@ def built_in(size: int) -> FreeTypeFont:
 
 @lru_cache(maxsize=64)
 def _installed(name: str, size: int) -> FreeTypeFont | None:
-    """A font of this system by file name, None where it has none."""
+    """A font of this system by file name, None if it has none."""
     try:
         return ImageFont.truetype(name, size)
     except OSError:

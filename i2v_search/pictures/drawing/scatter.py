@@ -19,7 +19,7 @@ def part_boxes(centres: NDArray[np.float64], size: tuple[float, float]) -> NDArr
     """Move equal boxes apart until none overlaps another, each as little as seems needed.
 
     Two boxes that overlap go apart along the side on which they overlap less. Where that does not settle,
-    all places are spread out from their middle a little, and it goes on.
+    all places are spread out from their middle a little, and it continues.
 
     Args:
         centres: (n, 2) of the boxes.
@@ -51,7 +51,7 @@ def part_boxes(centres: NDArray[np.float64], size: tuple[float, float]) -> NDArr
             push *= np.sign(np.take_along_axis(apart, axis[..., None], 2)[..., 0]) * touching
             for side in (0, 1):
                 places[:, side] += _STEP / 2 * (push * (axis == side)).sum(axis=1)
-            # The last thousandth would take for ever.
+            # The last thousandth would take forever.
             places += 1e-3 * _STEP * (places - places.mean(axis=0)) * np.any(touching, axis=1, keepdims=True)
         places = places.mean(axis=0) + _GROWTH * (places - places.mean(axis=0))
     return places
@@ -64,7 +64,7 @@ def place_around(
 
     Args:
         wanted: (n, 2) centres.
-        side: of each square.
+        side: side of each square.
         taken: (m, 4) boxes that are in the way, left, top, right, bottom.
         page: width and height; squares stay within.
 

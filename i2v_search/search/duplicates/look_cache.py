@@ -9,7 +9,7 @@ bytes     hold
 ========  ==================================================================================
 16        ``i2v-looks`` and the version, padded with zeros
 8         number of entries n, little-endian
-n * 60    entries by rising SHA-256: SHA-256 of the file, offset (8) and length (4), BLAKE2b of
+n * 60    entries by ascending SHA-256: SHA-256 of the file, offset (8) and length (4), BLAKE2b of
           the packed look (16)
 16        BLAKE2b of all before
 ...       looks, each packed by zlib: SHA-256 of the pixels, frames (4), side (4), hashes (64),
@@ -49,7 +49,7 @@ class LookCache:
     """The looks of an earlier run, and those that this one adds.
 
     Args:
-        directory: of the collection.
+        directory: directory of the collection.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -63,7 +63,7 @@ class LookCache:
             self._entries = _read_entries(self._file)
 
     def find(self, content: bytes) -> Look | None:
-        """The look of a file with this SHA-256; None where it is not known, or damaged.
+        """The look of a file with this SHA-256; None if it is not known, or damaged.
 
         Several threads may ask.
         """

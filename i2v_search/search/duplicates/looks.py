@@ -66,7 +66,7 @@ def look(data: bytes, name: str = "<bytes>") -> Look:
 
 
 def relation(best: Look, other: Look, loosest: DuplicateKind = "variants") -> DuplicateKind | None:
-    """In what way a picture is the same as another, None where it is not, or only in a looser way.
+    """In what way a picture is the same as another, None if it is not, or only in a looser way.
 
     Pictures of one grey are told by their pixels alone: there is nothing in them to compare. So are those of
     several frames or pages.

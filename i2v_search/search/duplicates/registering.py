@@ -91,7 +91,7 @@ def compared_side(width: int, height: int) -> int:
 
 
 def difference(whole: Levels, part: Levels, side: int = SIDE) -> Difference | None:
-    """Compare two pictures as `detail` gives them; None where one does not show what the other does.
+    """Compare two pictures as `detail` gives them; None if one does not show what the other does.
 
     Args:
         whole: it may show more than `part`: a copy of it may have been cut at its sides.

@@ -52,7 +52,7 @@ def annotate(path: str, document: Any, place: str, more: tuple[Tag, ...] = ()) -
     """What is said of a picture in a JSON object, with the tags of its captions.
 
     Args:
-        path: of the picture.
+        path: path of the picture.
         document: parsed JSON.
         place: what errors call it.
         more: tags from elsewhere.

@@ -118,7 +118,7 @@ def read_dataset(source: str | os.PathLike[str], *, exclude: Sequence[str] = ())
     """Read the annotations of a data set; no picture is opened.
 
     Args:
-        source: a folder or archive with ``tags.jsonl`` (also in its only folder) or, where there is none,
+        source: a folder or archive with ``tags.jsonl`` (also in its only folder) or, if there is none,
             with a table of an image folder, with one ``.json`` or ``.jsonl`` file of Danbooru's metadata, or
             with captions or JSON beside the pictures; or such a metadata file.
         exclude: patterns of pictures that are left out, as in a ``.gitignore``; ``.i2vignore`` files of a

@@ -18,7 +18,7 @@ class DatasetFacts:
     """Counts of a data set.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         pictures: annotated and there.
         missing: annotated, but not there.
         unreadable: there, but no picture that can be decoded.

@@ -158,7 +158,7 @@ def copy_recall(
             mean.
         originals: (q,) int64, the row of `vectors` each copy was made from; None: n copies in order.
         similarity: how vectors are compared.
-        seed: of the intervals' resamples.
+        seed: seed of the intervals' resamples.
 
     Raises:
         ValueError: there are no copies, or their number is not that of the originals.

@@ -26,7 +26,7 @@ class Encoded:
     """What an encoder says of the pictures that could be read.
 
     Attributes:
-        rows: (n,) int64, their places among all pictures, rising.
+        rows: (n,) int64, their places among all pictures, ascending.
         vectors: (n, d) float32 as the encoder gave them.
         tags: (n, t) float32 probabilities, None without a tag head.
         contents: SHA-256 of each file.

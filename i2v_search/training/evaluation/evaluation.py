@@ -45,7 +45,7 @@ class SetEvaluation:
 
     Attributes:
         dataset: what was evaluated on; only the held-out pictures where that was asked.
-        measures: of the encoder, then of the one it was compared with, if any.
+        measures: measures of the encoder, then of the one it was compared with, if any.
         differences: the first minus the second.
     """
 
@@ -217,7 +217,7 @@ class _Job:
     report: Report
 
     def measure(self, name: str, encoder: Encoder) -> Measures:
-        """Encode the set once, then measure every part that was asked for."""
+        """Encode the set once, then measure every part that was requested."""
         pictures = self.dataset.pictures
         encoded = encode_pictures(
             encoder,

@@ -57,7 +57,7 @@ def estimate_mean(values: NDArray[np.floating], *, seed: int = 0) -> Estimate:
 
     Args:
         values: (n,) float; NaN ones are left out.
-        seed: of the resamples.
+        seed: seed of the resamples.
 
     Example:
         >>> print(estimate_mean(np.ones(50)))
@@ -80,7 +80,7 @@ def paired_difference(ours: NDArray[np.floating], theirs: NDArray[np.floating], 
     Args:
         ours: (n,) float, a value for each query.
         theirs: (n,) float for the same queries. A query that is NaN in either is left out.
-        seed: of the resamples.
+        seed: seed of the resamples.
 
     Raises:
         ValueError: the shapes differ.

@@ -19,7 +19,7 @@ from i2v_search.training.evaluation.tags import Tagging
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured of one encoder on one set; None or empty where it was not asked or does not apply.
+    """What was measured of one encoder on one set; None or empty if it was not asked or does not apply.
 
     Attributes:
         encoder: its name.
@@ -28,7 +28,7 @@ class Measures:
         copies: recall of the originals of edited copies.
         recall: recall@10 of every kind of index.
         left_out: why a part that was asked does not apply, by part.
-        encoded: the vectors themselves, to go on from; not in `to_dict`.
+        encoded: the vectors themselves, to continue from; not in `to_dict`.
     """
 
     encoder: str
@@ -76,9 +76,9 @@ def differences(measures: Sequence[Measures], *, seed: int = 0) -> tuple[Differe
     """What the first of two encoders is better at.
 
     Args:
-        measures: of both on the same pictures; where they could not read the same ones, or there is only one
-            encoder, nothing is compared.
-        seed: of the intervals' resamples.
+        measures: measures of both on the same pictures; where they could not read the same ones, or there is
+            only one encoder, nothing is compared.
+        seed: seed of the intervals' resamples.
     """
     if len(measures) < 2 or not np.array_equal(measures[0].encoded.rows, measures[1].encoded.rows):
         return ()

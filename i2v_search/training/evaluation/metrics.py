@@ -42,7 +42,7 @@ class TagPrecision:
 def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
     """Average precision of one ranking.
 
-    The sum over the distinct scores, falling, of the gain in recall times the precision there: no
+    The sum over the distinct scores, descending, of the gain in recall times the precision there: no
     interpolation (Zhu, "Recall, Precision and Average Precision", 2004, as in scikit-learn).
 
     Args:

@@ -142,7 +142,7 @@ def _contenders(full: VectorIndex, asked: NDArray[np.int64], pca_dimensions: int
         width = plan.scanned_bytes // len(store)
         name = f"pca {plan.dimensions}" if kind == "pca" else f"{store.dimension}-bit codes"
         for candidates in (0, *RERANKED):
-            # Without a re-rank the order of the proposals counts: as many are compared as are asked for.
+            # Without a re-rank the order of the proposals counts: as many are compared as are requested.
             settings = Settings(candidates or 1)
             yield _Contender(name, candidates, width, replace(built, settings=settings))
         if kind == "pca":

@@ -71,7 +71,7 @@ def retrieval(
         labels: n labels.
         similarity: how they are compared; centred by the mean of these vectors.
         contents: n values, the same for pictures with the same content, such as a SHA-256; None: all differ.
-        seed: of the intervals' resamples.
+        seed: seed of the intervals' resamples.
 
     Raises:
         ValueError: the lengths differ.
@@ -142,7 +142,7 @@ def fit_similarity(name: SimilarityName, vectors: NDArray[np.float32]) -> Simila
     """A similarity fitted to vectors in memory, as `Similarity.fit` fits one to a feature store.
 
     Args:
-        name: of the similarity.
+        name: name of the similarity.
         vectors: (n, d) float32 of any length.
     """
     mean = np.zeros(vectors.shape[1])
@@ -167,7 +167,7 @@ def score_blocks(
 
 
 def first_of_each(contents: Sequence[str]) -> NDArray[np.int64]:
-    """Positions of the first of each content, rising.
+    """Positions of the first of each content, ascending.
 
     >>> first_of_each(["a", "b", "a"]).tolist()
     [0, 1]

@@ -27,7 +27,7 @@ def comparison_sheet(
 
     Args:
         picture: gives the picture of a row.
-        labels: of all rows, shown below each picture.
+        labels: labels of all rows, shown below each picture.
         queries: q rows.
         hits: (q, k) int64 rows by the name of the encoder, best first.
         tile_size: side of a picture in pixels.

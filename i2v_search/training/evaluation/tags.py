@@ -72,7 +72,7 @@ class Tagging:
     Attributes:
         categories: in the order in which the vocabulary has them, then ``"all"``.
         tags: every tag that was counted.
-        threshold: of a good average precision.
+        threshold: threshold of a good average precision.
         images: that were tagged.
         missing: tags of the vocabulary that could not be counted: no known image has them, or all do.
     """
@@ -122,8 +122,8 @@ def tagging(
         names: t names.
         categories: t categories, any words.
         known: (n, t) bool, or None: all are known.
-        threshold: of a good average precision.
-        seed: of the samples behind the intervals; the same seed gives two encoders the same samples.
+        threshold: threshold of a good average precision.
+        seed: seed of the samples behind the intervals; the same seed gives two encoders the same samples.
 
     Raises:
         ValueError: the shapes do not fit.

@@ -25,7 +25,7 @@ class Bodies:
 
     Args:
         app: what is behind it.
-        settings: of the server.
+        settings: settings of the server.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:

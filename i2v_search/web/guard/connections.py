@@ -69,7 +69,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Go on with a request."""
+        """Continue with a request."""
         if not self.flow.write_paused:
             self._moved_at = self.loop.time()
         super().data_received(data)

@@ -88,7 +88,7 @@ def failure_of(error: Exception, directory: Path) -> Failure:
 
     Args:
         error: whatever was raised.
-        directory: of the collection; messages give its name alone.
+        directory: directory of the collection; messages give its name alone.
     """
     if isinstance(error, Failure):
         return error

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-#: Addresses remembered; the one seen longest ago is forgotten, and begins anew with a full bucket.
+#: Addresses remembered; the one seen longest ago is forgotten, and begins again with a full bucket.
 _ADDRESSES = 4096
 
 
@@ -15,7 +15,7 @@ class RateLimit:
     """A bucket for each address: it holds so many requests and fills up steadily.
 
     Args:
-        rate: requests a second; 0 sets no limit.
+        rate: requests per second; 0 sets no limit.
         burst: requests that a full bucket holds.
         clock: seconds, for tests.
 

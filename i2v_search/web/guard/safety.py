@@ -46,7 +46,7 @@ class Gate:
 
     Args:
         app: what is behind it.
-        settings: of the server.
+        settings: settings of the server.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:

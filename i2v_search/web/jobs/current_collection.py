@@ -1,4 +1,4 @@
-"""The collection, open once for each thread, and opened anew when another process has changed it.
+"""The collection, open once for each thread, and reopened when another process has changed it.
 
 A `Collection` remembers what it has read; threads that each have their own need no lock, and none waits for
 another. Files are mapped, so that what several of them read is in memory once; the search form of an index is
@@ -32,7 +32,7 @@ _TRY_EVERY = 5.0
 class CurrentCollection:
     """Gives each thread the collection as it is now.
 
-    Where the new state cannot be opened, in the middle of a repair for instance, the old one goes on
+    Where the new state cannot be opened, in the middle of a repair for instance, the old one continues
     answering.
 
     Args:

@@ -14,14 +14,14 @@ from i2v_search.web.jobs.current_collection import CurrentCollection, Stamp
 
 @dataclass(frozen=True)
 class _Kept:
-    """A map as JSON, None where it could not be computed, and of which state of the collection."""
+    """A map as JSON, None if it could not be computed, and of which state of the collection."""
 
     stamp: Stamp
     content: bytes | None
 
 
 class MapKeeper:
-    """Computes a map when it is first asked for, and again when the collection has changed.
+    """Computes a map when it is first requested, and again when the collection has changed.
 
     Until a newer one is there, the last one is given.
 

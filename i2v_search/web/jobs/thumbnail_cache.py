@@ -41,7 +41,7 @@ class ThumbnailCache:
     """Thumbnails on disk, bounded in bytes.
 
     Args:
-        folder: of the files; made when the first is written.
+        folder: folder of the files; made when the first is written.
         most_bytes: of all files.
         decoders: take turns at decoding; one for each thread that may ask.
     """

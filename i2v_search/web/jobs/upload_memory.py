@@ -46,7 +46,7 @@ class Reader:
 
     Args:
         current: gives the collection, whose encoder and tagger are used.
-        decoder: of pictures.
+        decoder: decoder of pictures.
         max_pixels: of a picture.
     """
 

@@ -1,4 +1,4 @@
-"""Bounded pools of threads: what is too much is turned away, what nobody waits for any more is not begun."""
+"""Bounded pools of threads: what is too much is refused, what nobody waits for any more is not begun."""
 
 from __future__ import annotations
 

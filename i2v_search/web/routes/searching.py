@@ -31,7 +31,7 @@ async def tags(
     prefix: Annotated[str, Query(max_length=100, description="prefix of a word of the tag name")] = "",
     limit: Limit = 50,
 ) -> list[TagCount]:
-    """The tags of the collection, the most common first."""
+    """The tags of the collection, most common first."""
     return await service.searching.run(_starting, service, normalise_tag(prefix), limit)
 
 
