@@ -125,7 +125,7 @@ def number(name: str, given: SupportsFloat) -> float:
 
 
 def shown(given: Any) -> str:
-    """What was given, for an error: a long one is cut.
+    """An argument as errors show it; long values are shortened.
 
     >>> shown("7" * 5000)[-24:]
     "7777'… (5000 characters)"

@@ -38,7 +38,7 @@ TrainingCriterion: TypeAlias = Literal["map", "loss"]
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how encoders run; wherever one is taken, its name alone will do.
+    """Device and settings of an encoder; its name alone is accepted too.
 
     Attributes:
         name: ``"auto"`` takes a GPU where torch sees one, else the CPU.

@@ -1,4 +1,4 @@
-"""How long work reports where it is: the library calls a function, the command line draws a bar."""
+"""Progress reports of long work: the library calls a function, the command line draws a bar."""
 
 from __future__ import annotations
 

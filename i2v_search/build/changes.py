@@ -139,7 +139,7 @@ def root_is_away(manifest: Manifest) -> bool:
 
 @dataclass(frozen=True)
 class Absence:
-    """What of a collection was not met in the sources.
+    """Stored images that were not found in the sources.
 
     Attributes:
         gone: positions of images that are not there any more, ascending.

@@ -173,7 +173,7 @@ def resolve_tagger(
 
 
 def tagger_info(encoder: Encoder) -> EncoderInfo | None:
-    """What identifies the tagger of an encoder that has one."""
+    """Identity of the tagger of an encoder, if it has one."""
     return encoder.tagger.info if isinstance(encoder, TaggedEncoder) else None
 
 

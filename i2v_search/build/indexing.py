@@ -1,4 +1,4 @@
-"""What changes a collection: each function takes the writer's lock, does one job, and commits it."""
+"""Changes of a collection: each function takes the writer's lock, does one job, and commits it."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def plan_for(wishes: IndexWishes, rows: int, dimension: int, similarity: Similar
 
 
 def _upkeep(store: FeatureStore, plan: IndexPlan) -> Upkeep:
-    """What to do about the index after a change; nothing of it is read but its record."""
+    """The index update needed after a change, decided from its record alone."""
     record = store.manifest.index
     if record is None or record.trained is None:
         return "rebuild"
@@ -220,7 +220,7 @@ def _is_as_wished(
 
 
 def _costs(watch: ResourceUse, index: VectorIndex, record: IndexRecord) -> dict[str, float]:
-    """What an index took, under the names of `i2v_search.index.planner.Cost`."""
+    """Measured cost of an index, under the names of `i2v_search.index.planner.Cost`."""
     sizes = sum((index.store.directory / file.name).stat().st_size for file in record.files.values())
     return {
         "memory_bytes": sizes,

@@ -40,7 +40,7 @@ class EncoderTable(_Table):
     precision: Precision = "auto"
 
     def where(self) -> Device:
-        """Where and how the encoder runs."""
+        """Device and settings of the encoder."""
         return Device(self.device, self.threads, self.batch_size, self.precision)
 
 
@@ -68,7 +68,7 @@ class IndexTable(_Table):
 
 
 class Recipe(_Table):
-    """How a collection is built: see ``index/recipes/template.toml``.
+    """Description of a build: see ``index/recipes/template.toml``.
 
     Example:
         >>> import tempfile

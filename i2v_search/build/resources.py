@@ -1,4 +1,4 @@
-"""How long a job takes, and how much memory."""
+"""Duration and memory use of a job."""
 
 from __future__ import annotations
 

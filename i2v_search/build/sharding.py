@@ -1,4 +1,4 @@
-"""Which images belong to which of N shards, so that N machines share one job without talking to each other.
+"""Assignment of images to N shards, so that N machines share one job without communication.
 
 An image belongs to a shard by a hash of its stored path: every machine can tell alone, and an image that is
 added or removed changes the shard of no other. The members of a tar archive belong together, because a tar
@@ -74,7 +74,7 @@ class Shard:
 
 
 def unit_of(path: str) -> str:
-    """What of a stored path is not divided between shards: the tar archive it leads into, or all of it.
+    """The indivisible part of a stored path: its tar archive, or all of it.
 
     >>> unit_of("pack/a.tar.gz!/1.png"), unit_of("pack/a.zip!/1.png")
     ('pack/a.tar.gz', 'pack/a.zip!/1.png')

@@ -1,4 +1,4 @@
-"""How far a job is, on the error stream: bars in a terminal, elsewhere a plain line now and then."""
+"""Progress of a job on the error stream: bars in a terminal, otherwise occasional lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LINE_SECONDS = 30.0
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Tell how far a job is, with rate and time left, one bar for each stage of it."""
+    """Show the progress of a job, with rate and time left, one bar per stage."""
     if not err.interactive:
         yield Lines(lambda line: err.print(line, markup=False))
         return
@@ -117,7 +117,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 class _Words(ProgressColumn):
-    """What is done, or the note on it: one line, cut where the screen ends."""
+    """Name of the stage, or its note: one line, cut at the edge of the screen."""
 
     def __init__(self, what: str) -> None:
         super().__init__()

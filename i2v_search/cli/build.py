@@ -188,7 +188,7 @@ def extract(
 
 
 def _wanted(shard: str | None) -> Wanted:
-    """What ``--shard`` says: which images to take."""
+    """The images selected by ``--shard``."""
     if shard is None:
         from i2v_search.images.sources import everything
 
@@ -283,7 +283,7 @@ def index(
 
 @contextmanager
 def _stoppable(directory: str | Path) -> Iterator[None]:
-    """Say what is kept where a person stops the work with Ctrl-C."""
+    """Report the saved work if the user stops with Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:

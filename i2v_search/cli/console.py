@@ -1,4 +1,4 @@
-"""Where commands write: the two streams of the process, on which no name of a stranger controls anything.
+"""Output of commands: two streams, in which untrusted names cannot control the terminal.
 
 What people read passes `i2v_search.escapes.visible` here, whichever command prints it and whatever else
 writes to a stream: warnings, logs, tracebacks. Programs get `as_json` and `paths`, which alone are raw.
@@ -56,7 +56,7 @@ class Console(RichConsole):
         return super().render_str(visible(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is drawn in the end: texts that were never a string, as those of bars, are caught here."""
+        """Render segments; texts that were never a string, as those of bars, are escaped here."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment

@@ -226,7 +226,7 @@ def _run() -> int:
 
 
 def _misused(error: Any) -> int:
-    """Say how a command is used, after what was wrong with how it was; nothing where its help was printed."""
+    """Print the usage of a command and the error; nothing if its help was printed."""
     from i2v_search.cli import show
 
     message, context = error.format_message(), getattr(error, "ctx", None)

@@ -130,7 +130,7 @@ def print_morph(found: Morph) -> None:
 
 
 def quality_lines(found: Morph) -> list[str]:
-    """How good a morph is, for people."""
+    """Quality of a morph, in words."""
     quality = found.quality
     largest = quality.hops.index(quality.largest_hop) + 1
     between = " to ".join(_places(found)[largest - 1 : largest + 1])
@@ -159,7 +159,7 @@ def quality_lines(found: Morph) -> list[str]:
 
 
 def _places(found: Morph) -> list[str]:
-    """What each image is called, waypoints by the letters that pictures give them."""
+    """Label of each image, with the letters of waypoints that pictures use."""
     from i2v_search.pictures.drawing.strips import LETTERS
 
     letters = iter(LETTERS)

@@ -1,4 +1,4 @@
-"""What commands print for people: tables, and what was done and what was not."""
+"""Output of commands for people: tables, and summaries of the work."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def changes(collection: Collection) -> None:
 
 
 def stopped(directory: Path) -> None:
-    """Say what is kept of a build that a person stopped, and how it continues."""
+    """Print the saved part of an interrupted build, and how to continue."""
     from i2v_search.errors import CollectionError
     from i2v_search.store.feature_store import FeatureStore
 
@@ -257,7 +257,7 @@ def _index_line(facts: CollectionInfo) -> str:
 
 
 def _kind_line(index: dict[str, Any]) -> str:
-    """What an index or a plan does, in a few words."""
+    """An index or a plan in a few words."""
     again = f", best {index['candidates']} re-ranked in full"
     match index["kind"]:
         case "exact":

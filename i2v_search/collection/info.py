@@ -1,4 +1,4 @@
-"""What a collection tells of itself."""
+"""Details of a collection."""
 
 from __future__ import annotations
 

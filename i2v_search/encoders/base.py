@@ -1,4 +1,4 @@
-"""What an encoder and a tagger are."""
+"""Protocols of encoders and taggers."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def preprocessing_id(mean: NDArray[np.float32]) -> str:
 
 
 def _sample_points(side: int) -> NDArray[np.int64]:
-    """Where the samples lie along an axis of `side` pixels, in units of 1 / 448 pixel.
+    """Sample positions along an axis of `side` pixels, in units of 1 / 448 pixel.
 
     Sample i lies at (i + 1/2) * side / 224 - 1/2: with integers, floor and fraction are exact.
     """

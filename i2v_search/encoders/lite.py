@@ -112,7 +112,7 @@ class Trunk:
 
 
 def model_folder() -> Path:
-    """Where the package keeps the weights and the tags of `lite`."""
+    """Folder of the weights and tags of `lite` in the package."""
     return Path(str(files("i2v_search"))) / "data" / "lite"
 
 

@@ -35,7 +35,7 @@ GEOMETRY = 2048
 
 @dataclass(frozen=True)
 class LiteHead:
-    """What turns statistics into vectors and tags; s is the number of statistics, 4,104.
+    """Weights that turn statistics into vectors and tags; s is the number of statistics, 4,104.
 
     `HeadRuntime` computes the same, faster beside other work.
 

@@ -50,7 +50,7 @@ Divisor: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class OnnxDescription(BaseModel):
-    """How an image becomes the input of a foreign ONNX model, and what its outputs are.
+    """Input preparation and outputs of a foreign ONNX model.
 
     A pixel value v in 0..255 becomes ``(v / scale - mean) / std``.
 
@@ -87,7 +87,7 @@ class OnnxDescription(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What an imported model is.
+    """Description of an imported model.
 
     Attributes:
         name: what users write after ``--encoder`` or ``--tagger``.
@@ -122,12 +122,12 @@ class ModelCard(BaseModel):
         return GRAPH if self.kind == "onnx" or self.precision == "int8" else WEIGHTS
 
     def info(self, dimension: int) -> EncoderInfo:
-        """What a collection records of it."""
+        """Identity that a collection records."""
         return EncoderInfo(self.name, self.weights_sha256, self.preprocessing, dimension)
 
 
 def models_directory() -> Path:
-    """Where imported models are kept."""
+    """Directory of the imported models."""
     chosen = os.environ.get("I2V_SEARCH_MODELS")
     return Path(chosen) if chosen else user_data_path("i2v-search") / "models"
 
@@ -138,7 +138,7 @@ def installed_models() -> list[ModelCard]:
 
 
 def broken_models() -> list[str]:
-    """What is wrong with the imported models that cannot be used, and what to do, one line each."""
+    """Problems of unusable imported models with the remedy, one line each."""
     return [str(error) for error in _installed() if isinstance(error, EncoderError)]
 
 
@@ -181,7 +181,7 @@ def _read_card(path: Path, remedy: str) -> ModelCard:
 
 
 def model_folder(card: ModelCard) -> Path:
-    """Where a model's files are."""
+    """Folder of a model."""
     folder = Path(card.name)
     return folder if folder.is_absolute() else models_directory() / card.name
 

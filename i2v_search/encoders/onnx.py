@@ -112,7 +112,7 @@ class OnnxModel:
         return self._probabilities(self._run(inputs, [self.description.tag_output])[0])
 
     def widths(self, inputs: Sequence[NDArray[np.uint8]]) -> list[int]:
-        """How many numbers each of the description's outputs has for an image; runs it on prepared ones.
+        """Numbers per image of each output of the description; runs it on prepared images.
 
         Raises:
             EncoderError: it fails, or an output does not have a row of numbers for each image.

@@ -1,4 +1,4 @@
-"""What of a foreign ONNX graph turns an image into the outputs that are used."""
+"""The part of a foreign ONNX graph that computes the used outputs from an image."""
 
 from __future__ import annotations
 

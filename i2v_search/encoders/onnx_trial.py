@@ -30,7 +30,7 @@ from i2v_search.files import read_regular
 
 @dataclass(frozen=True)
 class Trial:
-    """What a model gives for an image.
+    """Outputs of a model for an image.
 
     Attributes:
         dimension: dimension of the vector; None without a feature output.

@@ -120,7 +120,7 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def tensor_offsets(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each tensor lies in the file: byte offset and length.
+    """Position of each tensor in the file: byte offset and length.
 
     Raises:
         WeightsError: see `map_tensors`.

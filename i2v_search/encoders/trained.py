@@ -59,7 +59,7 @@ def _tag_head() -> Iterator[Layer]:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes a network's input.
+    """Preparation of a picture as the input of a network.
 
     Attributes:
         id: names it, for `EncoderInfo.preprocessing`.

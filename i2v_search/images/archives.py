@@ -92,7 +92,7 @@ def is_zip(path: str) -> bool:
 
 
 def why(error: BaseException) -> str:
-    """What an error says, in one short line."""
+    """The reason of an error, in one short line."""
     if isinstance(error, PermissionError):
         return "permission denied"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -241,7 +241,7 @@ def _zip_time(info: zipfile.ZipInfo) -> int:
 
 
 class _ForwardReader:
-    """What `tarfile` reads from: forwards only, and never much at once.
+    """Stream for `tarfile`: forwards only, and in small reads.
 
     Both are what a hostile archive would use: a header of attributes claiming gigabytes, and a negative size
     that sends the reader back to where it was.

@@ -45,7 +45,7 @@ _NAMESPACES: Final[dict[str, Category]] = {**{name: name for name in CATEGORIES}
 
 
 class CaptionNames:
-    """Which caption belongs to which image in one folder.
+    """File names of the captions of the images in one folder.
 
     A caption is called after an image without its ending, unless another image has the same name but for the
     ending; then the ending is part of the caption's name, and of each of the images so.
@@ -206,7 +206,7 @@ def _is_sentence(text: str) -> bool:
 
 
 def _appended(text: str, tags: ImageTags) -> str:
-    """What a caption says, unchanged, and the tags it lacks in its own form."""
+    """The text of a caption, unchanged, with the missing tags in its own syntax."""
     known = {tag.name for tag in parse_caption(text)}
     lacking = [name for name in caption_names(tags) if name not in known]
     kept = text.rstrip()

@@ -1,4 +1,4 @@
-"""What is left out of folders on purpose: patterns that a person gives, and ``.i2vignore`` files.
+"""Exclusion of files from folders: patterns given by the user, and ``.i2vignore`` files.
 
 Both are written as in a ``.gitignore``: ``*.gif`` and ``drafts/`` at any depth, ``/old`` only at the top,
 ``**`` for any number of folders, ``!`` takes back what an earlier line left out. An ignore file is about its
@@ -25,7 +25,7 @@ _MAX_BYTES: Final = 2**20
 
 
 class Exclusion:
-    """What is left out at and below one folder.
+    """Excluded files at and below one folder.
 
     Args:
         folder: absolute path.

@@ -29,7 +29,7 @@ differ. Resizing lowers the first, strong compression the second, for it stirs t
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a picture is compared by.
+    """Values that pictures are compared by.
 
     Attributes:
         content: SHA-256 of the file.

@@ -1,4 +1,4 @@
-"""What a picture may cost: the checks of its header, made before anything is decoded."""
+"""Limits of a picture: checks of its header, made before decoding."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a PNG holds beside its picture, set aside before it is decoded.
+"""Chunks of a PNG besides its picture, removed before decoding.
 
 A PNG carries text, times and previews in ancillary chunks, and Pillow refuses the whole file for a damaged
 one, or for a text of more than 1 MB: generators of pictures write their workflows there. Nothing of that

@@ -23,7 +23,7 @@ _REASONS: Final = (
 
 
 def error_reason(error: BaseException) -> str:
-    """Say in one short line what an error is about."""
+    """The reason of an error in one short line."""
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
@@ -33,7 +33,7 @@ def error_reason(error: BaseException) -> str:
 
 
 def damage_reason(format_name: str, error: BaseException) -> str:
-    """Say in one short line what is wrong with a picture that a decoder gave up on."""
+    """The defect of a picture that a decoder gave up on, in one short line."""
     reason = error_reason(error)
     if isinstance(error, MemoryError):
         return reason

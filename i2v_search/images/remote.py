@@ -49,7 +49,7 @@ def is_url(path: str) -> bool:
 
 @dataclass(frozen=True)
 class RemoteSource:
-    """What a URL leads to: a folder, an archive or one picture; with ``*`` in it, several of them."""
+    """Source at a URL: a folder, an archive or one picture; with ``*`` in it, several of them."""
 
     url: str
     exclude: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class RemoteSource:
         )
 
     def nothing_found(self) -> str:
-        """What to say of a source without a picture."""
+        """The error message for a source without a picture."""
         return f"{self.url} holds no picture"
 
 
@@ -123,7 +123,7 @@ class _Look:
     tally: Tally
 
     def at(self, path: str, url: str) -> Iterator[Item]:
-        """What is at a path that no pattern is left in: a folder, an archive or a picture."""
+        """Source at a path without patterns: a folder, an archive or a picture."""
         system = self.system
         try:
             info = system.info(path)

@@ -43,7 +43,8 @@ def sample_directory() -> Path:
 
 
 def find_moved_sample(old: Path, new: Path) -> Path | None:
-    """Where a folder of the sample of one environment is in that of another; None if it is no such folder.
+    """Folder of the sample in this environment for one of another environment; None if it is not of the
+    sample.
 
     Args:
         old: the folder.

@@ -216,7 +216,7 @@ class Sidecars:
 
 @dataclass
 class _TagsFile:
-    """What a ``tags.jsonl`` says, by path as it is written there.
+    """Content of a ``tags.jsonl``, by path as written there.
 
     Attributes:
         tags: of every path.

@@ -1,4 +1,4 @@
-"""Where pictures come from: folders, files, glob patterns and archives, streamed in one deterministic order.
+"""Sources of pictures: folders, files, glob patterns and archives, streamed in one deterministic order.
 
 - A folder is walked in depth, each directory sorted by the bytes of its names, so memory is bounded by the
   largest directory. Names beginning with a dot (and with them macOS's `._x`) are skipped, as are folders
@@ -410,7 +410,7 @@ def _stream(
 
 
 def _items(parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[Item, str]]:
-    """What the sources hold, each with its stored path."""
+    """Items of the sources, each with its stored path."""
 
     def at(path: str) -> bool:
         return wanted(_stored(path, root))
@@ -433,7 +433,7 @@ def _walk_wanted_archive(path: str, wanted: Wanted, exclude: tuple[str, ...], ta
 
 
 def _given_before(item: Item, earlier: Sequence[_AnySource]) -> bool:
-    """Tell by the path alone whether an earlier source gave it: no set of seen paths has to be kept."""
+    """Whether an earlier source gave a path, decided by the path alone, without a set of seen paths."""
     return any(source.covers(item.path) for source in earlier)
 
 

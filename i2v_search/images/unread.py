@@ -1,4 +1,4 @@
-"""What lies in folders of images and is not read: counted by kind, so that nothing is left out in silence.
+"""Files in image folders that are not read, counted by kind, so that none is skipped silently.
 
 Files that are no pictures and usually stand beside some (texts, metadata, scripts) are not mentioned.
 """
@@ -157,7 +157,7 @@ class Tally:
             self.add("excluded folders" if is_folder else "excluded images")
 
     def counted(self) -> tuple[NotRead, ...]:
-        """What was counted, the most first."""
+        """The counts, largest first."""
         ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         return tuple(NotRead(kind, count, advice) for (kind, advice), count in ordered)
 
@@ -177,7 +177,7 @@ def is_service_folder(name: str) -> bool:
 
 
 def total(parts: Iterable[Iterable[NotRead]]) -> tuple[NotRead, ...]:
-    """What several counted apart, together."""
+    """Sum of several counts."""
     tally = Tally()
     for part in parts:
         for item in part:

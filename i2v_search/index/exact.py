@@ -1,4 +1,4 @@
-"""What every backend compares in full: rows that are few, that it does not hold, or that it proposes."""
+"""Exact comparison, shared by all backends: of few rows, unindexed rows, and proposed rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def unindexed_rows(store: FeatureStore, positions: NDArray[np.int64]) -> NDArray
 
 
 def candidates_for(k: int, candidates: int) -> int:
-    """How many rows to re-rank for k results: as many for each as recall@10 was measured with."""
+    """Number of rows to re-rank for k results: per result as many as for the measured recall@10."""
     return max(k, -(-candidates * k // 10), candidates)
 
 

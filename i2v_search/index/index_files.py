@@ -102,7 +102,7 @@ def load_index(store: FeatureStore) -> VectorIndex:
 
 
 def load_space(store: FeatureStore) -> tuple[Similarity, Form, NDArray[np.int64]]:
-    """What the manifest's index learned, without what it scans.
+    """Trained values of the manifest's index, without its scanner.
 
     Returns:
         The similarity as it was fitted, the form of the rows, and (n,) int64 their positions.
@@ -185,7 +185,7 @@ def verify_index(directory: Path, record: IndexRecord | None) -> list[Damage]:
 
 
 def unindexed(store: FeatureStore) -> int:
-    """How many live rows the index does not hold, by its record: rows are only ever appended."""
+    """Number of live rows that are not indexed, by its record: rows are only ever appended."""
     record = store.manifest.index
     return 0 if record is None else len(store) - int(np.searchsorted(store.live, record.rows))
 

@@ -1,4 +1,4 @@
-"""What maps were made of, kept between runs: coordinates, and small pictures of files that have not changed.
+"""Data of maps, kept between runs: coordinates, and thumbnails of unchanged files.
 
 An entry is a zip file that nothing needs: it may be deleted at any time, and one that cannot be read, or of
 another version of the package, counts as not there.
@@ -52,7 +52,7 @@ class MapCache:
         return digest.hexdigest()
 
     def find(self, key: str) -> dict[str, bytes]:
-        """What was kept under a key; nothing where it is not there or damaged."""
+        """The stored content of a key; nothing if it is missing or damaged."""
         path = self._path(key)
         try:
             with open_regular(path) as opened, zipfile.ZipFile(opened) as file:

@@ -161,7 +161,7 @@ def _to_entries(
 def _from_entries(
     entries: Mapping[str, bytes], count: int
 ) -> tuple[MapMethod, NDArray[np.float32], float | None] | None:
-    """What `_to_entries` wrote; None if it is not there."""
+    """The content written by `_to_entries`; None if it is missing."""
     if len(entries.get("coordinates", b"")) != 8 * count or "facts" not in entries:
         return None
     facts = json.loads(entries["facts"])
@@ -186,7 +186,7 @@ def _arrange(
 
 
 def choose_method(method: MapMethod) -> MapMethod:
-    """What ``"auto"`` means here.
+    """The method for ``"auto"``.
 
     Raises:
         QueryError: the method is unknown or not installed.

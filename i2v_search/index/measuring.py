@@ -1,4 +1,4 @@
-"""What an index finds, measured against exact search, and the search parameters that follow from it.
+"""Recall of an index against exact search, and the search parameters that follow from it.
 
 Queries are live rows that nothing was learned from; a row is not counted among its own neighbours. Half of
 them choose the parameters, the other half say what was reached.
@@ -166,7 +166,7 @@ def _measured(index: VectorIndex, recall: float, queries: NDArray[np.float32]) -
 
 
 def _own(asked: NDArray[np.int64], block: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which queries are rows of a block, and where in it."""
+    """Queries that are rows of a block, and their places in it."""
     place = np.minimum(np.searchsorted(block, asked), len(block) - 1)
     own = np.flatnonzero(block[place] == asked)
     return own, place[own]

@@ -1,4 +1,4 @@
-"""Which index a collection gets, and what that will cost: pure functions of its size and of what is asked.
+"""Choice of an index and its predicted cost: pure functions of the size of a collection and its requirements.
 
 =========  ====================================================================  ======================
 kind       what a query does                                                     bytes in memory a row
@@ -63,7 +63,7 @@ _PROCESS_BYTES = 200 * 2**20
 
 @dataclass(frozen=True)
 class Cost:
-    """What an index takes.
+    """Cost of an index.
 
     Attributes:
         memory_bytes: held while searching, besides the program itself.
@@ -375,7 +375,7 @@ Upkeep: TypeAlias = Literal["keep", "extend", "rebuild"]
 
 
 def plan_upkeep(built: PlannedKind, trained: int, indexed: int, unindexed: int, plan: IndexPlan) -> Upkeep:
-    """What to do about an index after rows were added and removed.
+    """The update of an index after rows were added and removed.
 
     Args:
         built: its kind.

@@ -1,4 +1,4 @@
-"""What is scanned of the rows: all of them, a bit of each number, or principal components."""
+"""The scanned form of rows: all numbers, one bit per number, or principal components."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from i2v_search.store.feature_store import FeatureStore
 
 
 class Form(Protocol):
-    """How rows of the search space become what is scanned."""
+    """Conversion of rows of the search space to their scanned form."""
 
     def apply(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         """(m, d) float32 -> what a scanner takes."""
         ...
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """What has to be kept in a file."""
+        """The arrays to keep in a file."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What searching, morphs and duplicates ask of an index, whatever backend is behind it."""
+"""Interface of an index for search, morphs and duplicates, independent of the backend."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SearchIndex(Protocol):
 
     @property
     def similarity(self) -> Similarity:
-        """How vectors are compared."""
+        """Similarity of the vectors."""
         ...
 
     @property

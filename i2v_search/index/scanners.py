@@ -108,7 +108,7 @@ class Scanner:
         queries: NDArray[Any],
         allowed: NDArray[np.bool_] | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """What was found, scanned for where a structure found fewer rows than requested."""
+        """The found rows, completed by a scan if a structure found fewer rows than requested."""
         distances, rows = found
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):

@@ -1,4 +1,4 @@
-"""How two vectors are compared: the space in which the index, the queries and the morph work.
+"""Similarity of two vectors: the space of the index, the queries and the morph.
 
 ==========  ==============================================  ================================
 name        row in the search space                         score of two rows

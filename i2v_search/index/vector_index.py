@@ -30,7 +30,7 @@ EXACT_FILTER_ROWS = 4096
 
 @dataclass(frozen=True)
 class Measured:
-    """What a built index does.
+    """Measured values of a built index.
 
     Attributes:
         recall_at_10: share of a row's ten nearest others that it finds, on rows nothing was learned from or
@@ -181,7 +181,7 @@ class VectorIndex:
     def _scanned(
         self, queries: NDArray[Any], wanted: int, usable: NDArray[np.bool_] | None
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """What the scanner finds: rows that it has, whoever wrote its file and put the checksum right."""
+        """Rows found by the scanner, checked against those it can hold."""
         fix = f"rebuild it: i2v-search index --collection {self.store.directory}"
         try:
             distances, rows = self.scanner.search(queries, wanted, usable, self.settings)

@@ -27,7 +27,7 @@ def describe(
     legs: Sequence[int] = (),
     facts: GraphFacts | None = None,
 ) -> tuple[tuple[Stop, ...], MorphQuality]:
-    """Say of each image of a path where it stands, and of the path how good it is.
+    """Position and tags of each image of a path, and its quality.
 
     No picture is read, and no more of the feature store than the rows of these images.
 

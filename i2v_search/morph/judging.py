@@ -1,4 +1,4 @@
-"""What the k-NN graph says of a morph: the best that was possible, and whether its images are hubs."""
+"""Quality of a morph by the k-NN graph: the best possible largest hop, and hubs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from i2v_search.morph.methods.space import End, MorphSpace, TaskEnd, task_end
 
 @dataclass(frozen=True, eq=False)
 class GraphFacts:
-    """What `i2v_search.morph.quality.measure` cannot see in the points of a path; None without a graph.
+    """Values for `i2v_search.morph.quality.measure` that depend on the graph; None without a graph.
 
     Attributes:
         hubs: (m - 1,) bool, which of the images between the ends are hubs.

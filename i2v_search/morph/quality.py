@@ -164,7 +164,7 @@ def measure(
 
 
 def progress_along(points: NDArray[np.float32], legs: Sequence[int] = ()) -> NDArray[np.float64]:
-    """How much of the way lies behind each point: 0 at A, 1 at B.
+    """Progress of each point along a path: 0 at A, 1 at B.
 
     The share of its leg is <x - start, end - start> / |end - start|^2, cut to [0, 1]; each leg, from waypoint
     to waypoint, counts by the angle between its ends.

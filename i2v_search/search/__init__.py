@@ -1,1 +1,1 @@
-"""What is looked for, which rows that means in which order, and the hits they become."""
+"""Queries, the rows that match them in order, and the resulting hits."""

@@ -1,4 +1,4 @@
-"""Which rows show the same picture: those of one content, and those that were proven to be copies."""
+"""Rows of the same picture: those of one content, and those proven to be copies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CopyGroups:
     def count(
         self, positions: NDArray[np.int64], allowed: NDArray[np.bool_] | None, own: Sequence[int] = ()
     ) -> list[int]:
-        """How many other rows each of some rows stands for.
+        """Number of other rows that each of some rows stands for.
 
         Args:
             positions: (n,) rows.

@@ -78,7 +78,7 @@ class Filter:
 
     @property
     def conditions(self) -> Conditions:
-        """What a backend may filter by itself: all but the paths."""
+        """The conditions that a backend can filter by: all but the paths."""
         unwanted = tuple(term.name for term in self.tags if term.excluded)
         return Conditions(self.wanted, unwanted, self.tag_threshold, self.rating, self.max_explicit)
 

@@ -1,4 +1,4 @@
-"""Which contents of a collection have been proven to show the same as a better one.
+"""Contents of a collection that are proven copies of a better one.
 
 `i2v_search.search.duplicates` proves it by looking at the pictures, and writes it here; searches then show
 one of them in place of all. What was proven stays true whatever becomes of the collection, for it is said of

@@ -1,4 +1,4 @@
-"""What to look for: examples by image, file, id or vector, found in the collection or encoded."""
+"""Queries: examples by image, file, id or vector, found in the collection or encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to search: the options of a search, checked before anything is done."""
+"""Options of a search, checked before the search starts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """How to search, whatever for; the attributes are those of `Collection.search`."""
+    """Options of a search, independent of the query; the attributes are those of `Collection.search`."""
 
     filter: Filter
     top: int = 10

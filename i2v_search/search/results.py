@@ -1,4 +1,4 @@
-"""What a collection answers: small frozen dataclasses, each with `to_dict` for JSON."""
+"""Results of a collection: small frozen dataclasses, each with `to_dict` for JSON."""
 
 from __future__ import annotations
 

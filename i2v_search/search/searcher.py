@@ -283,7 +283,7 @@ class Searcher:
 
 
 class _Away:
-    """What results should be unlike: ``max_i(w_i * max(0, similarity to i))`` is taken from their score.
+    """Negative examples: ``max_i(w_i * max(0, similarity to i))`` is subtracted from the score.
 
     A row that is unlike such an example gains nothing by that, and of several examples only the one it is
     most like counts (docs/decisions/0017-negative-examples.md).

@@ -1,4 +1,4 @@
-"""How people write the tags they ask for: ``smile, -glasses``.
+"""Syntax of tags in queries: ``smile, -glasses``.
 
 Tags are separated by commas, and a leading ``-`` excludes one. A tag that has a comma or begins with ``-`` is
 written between quotation marks (``"rough, sketch"``, ``-"-_-"``), or with a backslash before the letter that

@@ -36,7 +36,7 @@ class TagTable:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many live rows carry each tag."""
+        """Number of live rows with each tag."""
         return self._store.tag_counts()
 
     def probabilities(self, name: str) -> NDArray[np.float32]:
@@ -105,7 +105,7 @@ class TagTable:
 
     @cached_property
     def _firsts(self) -> NDArray[np.int64]:
-        """Where the numbers of each part begin in `_number_map`."""
+        """Start of the numbers of each part in `_number_map`."""
         return np.cumsum([0, *(len(part.vocabulary) for part in self._store.parts)])
 
     @cached_property

@@ -74,7 +74,7 @@ class ArrayFile:
         self._advise("MADV_WILLNEED", offset, size)
 
     def expect_nothing(self, offset: int, size: int) -> None:
-        """Tell the system that some bytes are read here and there, and not to load what lies beside."""
+        """Advise the system of random access to some bytes, so that it does not read ahead."""
         self._advise("MADV_RANDOM", offset, size)
 
     def release(self) -> None:
@@ -232,7 +232,7 @@ def _user_block(kind: str, layout: Layout, offsets: Mapping[str, int], size: int
 
 
 def read_user_block(block: bytes) -> tuple[str, int, Places]:
-    """What a file says of itself: its kind, its size in bytes, and where its arrays lie inside that size.
+    """Description of a file in its user block: kind, size in bytes, and positions of its arrays.
 
     Raises:
         ValueError: it says nothing, or what no file says.

@@ -38,7 +38,7 @@ class Damage:
 
 
 def part_damage(part: FeatureFile, record: PartRecord) -> Damage | None:
-    """What is wrong with a feature file: by its checksum and, where that fails or is not yet set, by row.
+    """Damage of a feature file: by its checksum and, if that fails or is not yet set, by row.
 
     The file as it was opened is looked at: a writer may have put another in its place since.
     """
@@ -61,7 +61,7 @@ def damaged(directory: Path, damage: Damage) -> CollectionDamagedError:
 
 
 def difference(path: Path, sha256: str) -> str:
-    """How a file differs from its checksum, in words; empty if it does not."""
+    """Difference of a file from its checksum, in words; empty if there is none."""
     try:
         return "" if file_sha256(path) == sha256 else _DIFFERS
     except OSError as error:
@@ -69,7 +69,7 @@ def difference(path: Path, sha256: str) -> str:
 
 
 def settled(directory: Path, check: Callable[[Manifest], list[Damage]]) -> list[Damage]:
-    """What a check finds wrong with the files of a collection, whoever writes to it meanwhile.
+    """Result of a check of a collection, even while another process writes to it.
 
     Files that a manifest names are removed when another takes its place: what was found wrong by a manifest
     that is no longer there means nothing, and the check is made again.

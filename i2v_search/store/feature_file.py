@@ -50,7 +50,7 @@ PART_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """What the feature store knows of an image besides its vector.
+    """Data of an image in the feature store besides its vector.
 
     Attributes:
         path: relative to the image root, POSIX separators; bytes that are not UTF-8 are surrogate escapes.
@@ -73,7 +73,7 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class Capacity:
-    """How much one part can hold."""
+    """Capacity of one feature file."""
 
     rows: int
     path_bytes: int
@@ -310,7 +310,7 @@ class PartWriter:
                     write_at(file, offsets[name], source[: min(len(source), shape[0])])
 
     def fits(self, records: Sequence[ImageRecord]) -> int:
-        """How many of `records`, from the first, still fit."""
+        """Number of `records`, from the first, that still fit."""
         free = self.capacity.rows - self.rows
         paths, tags, names, count = self._ends["path"], self._ends["tags"], self._ends["vocabulary"], 0
         new: set[tuple[str, str]] = set()

@@ -170,7 +170,7 @@ class FeatureStore:
         return np.zeros(self.rows, bool)
 
     def record(self, position: int) -> ImageRecord:
-        """What is known of the image at a position."""
+        """Data of the image at a position."""
         part, row = self.place(position)
         return self.parts[part].record(row)
 
@@ -238,7 +238,7 @@ class FeatureStore:
         return ratings
 
     def tag_counts(self) -> dict[str, int]:
-        """How many live rows carry each tag."""
+        """Number of live rows with each tag."""
         counts: dict[str, int] = {}
         for start, part in zip(self._starts, self.parts, strict=False):
             rows, entries, _ = part.all_tag_entries()

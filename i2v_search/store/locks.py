@@ -51,7 +51,7 @@ class ProcessLock:
 
     @property
     def remedy(self) -> str:
-        """What else to do about a lock that another process holds; empty if waiting is all."""
+        """Advice about a lock held by another process; empty if waiting is enough."""
         if not isinstance(self._lock, SoftFileLock):
             return ""
         return (

@@ -255,7 +255,7 @@ def require_folder(directory: Path) -> None:
 
 
 def repair_advice(directory: Path) -> str:
-    """What to do about a damaged file of a collection."""
+    """Advice about a damaged file of a collection."""
     return f"run i2v-search verify --repair --collection {directory}"
 
 

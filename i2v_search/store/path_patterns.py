@@ -1,4 +1,4 @@
-"""Which stored paths a pattern means: a file, a folder with all that is below it, or a glob of either.
+"""Stored paths that match a pattern: a file, a folder with everything below it, or a glob of either.
 
 ========================  ==============================================================================
 pattern                   meaning
@@ -114,7 +114,7 @@ def _spelled(pattern: str, root: str) -> str:
 
 
 def _readings(pattern: str) -> list[tuple[_Glob | None, _Glob]]:
-    """What a pattern may mean, best first: what must be stored for it to mean that, and the glob.
+    """Possible meanings of a pattern, best first: the path that must be stored, and the glob.
 
     Each of its folders in turn, from the longest on, is taken literally with its special characters.
     """

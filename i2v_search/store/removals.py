@@ -45,7 +45,7 @@ class Removals:
         return iter(sorted(self._items.values(), key=lambda item: item.path))
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of entries."""
         return len(self._items)
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""What changes a feature store: one writer at a time, whose commits survive a kill."""
+"""Writer of a feature store: one at a time, with commits that survive a kill."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def normalise_tag(name: str) -> str:
 
 
 def tag_spellings(name: str) -> frozenset[str]:
-    """How a tag may be stored: earlier versions put spaces into faces.
+    """Possible stored spellings of a tag: earlier versions put spaces into faces.
 
     >>> sorted(tag_spellings("^_^")), sorted(tag_spellings("smile"))
     (['^ ^', '^_^'], ['smile'])
@@ -305,7 +305,7 @@ def _one_image(probabilities: ArrayLike, vocabulary: Vocabulary) -> NDArray[np.f
 
 
 def _thresholds(vocabulary: Vocabulary, threshold: float, rule: str) -> NDArray[np.float64]:
-    """What a probability must exceed, one for all tags or one each."""
+    """Thresholds of the probabilities, one for all tags or one each."""
     if rule not in RULES:
         raise TagError(f"rule {rule!r} is unknown; available: {', '.join(RULES)}")
     if rule == "constant":

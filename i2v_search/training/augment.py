@@ -21,7 +21,7 @@ Range: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How often and how far pictures are changed; chances are in [0, 1].
+    """Frequency and strength of random changes of pictures; chances are in [0, 1].
 
     Attributes:
         flip: chance of a mirror image.

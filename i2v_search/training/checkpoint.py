@@ -31,7 +31,7 @@ _WEIGHT, _OPTIMIZER = "weight/", "optimizer/"
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds.
+    """Content of a checkpoint.
 
     Attributes:
         state: JSON-ready; where the run stands.
@@ -98,7 +98,7 @@ def load_checkpoint(folder: Path) -> Saved | None:
 
 
 def best_file(folder: Path, epoch: int | None) -> Path:
-    """Where the weights of the best epoch are kept."""
+    """Path of the weights of the best epoch."""
     return folder / f"best-{epoch}.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""What a network's weights are before the first update: given ones if there are any, drawn ones else."""
+"""Initial weights of a network: given ones if any, random ones otherwise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TAG_LAYER: dict[TrainingModel, str] = {
 
 @dataclass(frozen=True)
 class Widths:
-    """How wide the layers are that start from scratch.
+    """Widths of new layers.
 
     Attributes:
         trunk: channels of Illustration2Vec's convolutions, ``conv1_1`` to ``conv6_3``.
@@ -50,7 +50,7 @@ ORIGINAL_WIDTHS = Widths()
 
 @dataclass(frozen=True)
 class Start:
-    """What training starts from.
+    """Source of the initial weights.
 
     Attributes:
         weights: by canonical name; any may be missing.

@@ -145,7 +145,7 @@ class Loop:
         return self.position
 
     def probabilities(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """What the network says of rows: those that can be read, and (n, t) float32."""
+        """Output of the network for rows: the readable rows, and (n, t) float32."""
         found = [(kept, logits) for kept, logits in self._logits(rows)]
         if not found:
             return np.empty(0, np.int64), np.empty((0, self.targets.positive.shape[1]), np.float32)
@@ -185,7 +185,7 @@ class Loop:
             saved = time.monotonic()
 
     def _remaining(self) -> Iterator[list[tuple[int, NDArray[Any]]]]:
-        """What each update of this epoch that is still to come learns from."""
+        """Rows of each remaining update of this epoch."""
         order = np.random.default_rng((self.settings.seed, self.position.epoch)).permutation(
             self.split.training
         )
@@ -346,7 +346,7 @@ class Loop:
 
 
 def _value(epoch: Epoch, settings: TrainingSettings) -> float | None:
-    """What early stopping looks at; lower is better. The loss if there is no mean average precision."""
+    """Criterion of early stopping; lower is better. The loss if there is no mean average precision."""
     if settings.criterion == "map" and epoch.validation_map is not None:
         return -epoch.validation_map
     return epoch.validation_loss

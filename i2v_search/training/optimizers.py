@@ -1,4 +1,4 @@
-"""How weights are updated: the optimizer and its state, its learning rate, an update's random numbers."""
+"""Optimizer with its state, its learning rate, and the random numbers of an update."""
 
 from __future__ import annotations
 

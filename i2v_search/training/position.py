@@ -1,4 +1,4 @@
-"""Where a run stands, and what its epochs did."""
+"""Position of a run, and the results of its epochs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch did.
+    """Results of an epoch.
 
     Attributes:
         number: from 1.
@@ -36,7 +36,7 @@ class Epoch:
 
 @dataclass
 class Position:
-    """Where a run stands.
+    """Position of a run.
 
     Attributes:
         epoch: epoch of the next update, from 0.

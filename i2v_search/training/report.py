@@ -1,4 +1,4 @@
-"""What a training run was and what came of it: ``report.json``."""
+"""Report of a training run: ``report.json``."""
 
 from __future__ import annotations
 

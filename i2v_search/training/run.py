@@ -68,7 +68,7 @@ _KINDS: dict[TrainingModel, Any] = {
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a run is to do, all of it decided before the first update."""
+    """Plan of a run, decided before the first update."""
 
     folder: Path
     device: Device
@@ -270,7 +270,7 @@ def _loop(plan: _Plan, checkpoint_seconds: float, report: Report) -> tuple[Loop,
 
 
 def _frequencies(plan: _Plan) -> NDArray[np.float64]:
-    """How often each tag occurs among the training images where it is known."""
+    """Frequency of each tag among the training images with a known value."""
     rows = plan.split.training
     positives = (plan.targets.positive[rows] & plan.targets.known[rows]).sum(axis=0)
     return np.asarray((positives + 1) / (plan.targets.known[rows].sum(axis=0) + 2), np.float64)

@@ -1,4 +1,4 @@
-"""What a network is fed: pictures, augmented, or the features that a frozen trunk gave for them."""
+"""Inputs of a network: augmented pictures, or their features from a frozen trunk."""
 
 from __future__ import annotations
 

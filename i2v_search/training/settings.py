@@ -1,4 +1,4 @@
-"""How a network is trained: every choice that changes the result, in one place."""
+"""Settings of training: every choice that changes the result, in one place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from i2v_search.training.augment import Augmentation
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train; the same settings, data and machine give the same weights.
+    """Settings of a training run; the same settings, data and machine give the same weights.
 
     Attributes:
         model: the network.
@@ -92,7 +92,7 @@ class TrainingSettings:
         return asdict(self)
 
     def differences(self, other: dict[str, Any]) -> list[str]:
-        """What is set otherwise than in a `to_dict` that went through JSON."""
+        """Settings that differ from a `to_dict` that went through JSON."""
         ours = self.to_dict()
         return [
             f"{field.name} {ours[field.name]!r} instead of {other.get(field.name)!r}"

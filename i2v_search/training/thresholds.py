@@ -13,7 +13,7 @@ BETAS = (0.5, 1.0, 2.0)
 def best_thresholds(
     positive: NDArray[np.bool_], probabilities: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """What a tag's probability must exceed for the best F score over the images where the tag is known.
+    """Threshold of each tag for the best F score over the images with a known value.
 
     F_beta = (1 + beta^2) TP / ((1 + beta^2) TP + beta^2 FN + FP). A threshold lies half-way between two
     probabilities that occur, so that rounding does not matter. A tag that no known image has gets

@@ -20,7 +20,7 @@ td, th { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0 
 
 
 def style_hash() -> str:
-    """What a content security policy lets this page's style in by."""
+    """Hash of this page's style for a content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
 

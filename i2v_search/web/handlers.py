@@ -83,7 +83,7 @@ def matches(service: Service, asked: ConditionFields) -> MatchesModel:
 
 
 def image(collection: Collection, number: int) -> ImageModel:
-    """What is known of an image.
+    """Details of an image.
 
     Raises:
         Failure: it is not there.

@@ -1,4 +1,4 @@
-"""What can be seen of a server: request ids, a log line of JSON for each request, metrics for Prometheus."""
+"""Observability of a server: request ids, a JSON log line per request, metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Metrics:
 
 
 class _State(Collector):
-    """What is read off the service when somebody asks."""
+    """Values read from the service on each request of the metrics."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""Which errors an address may answer with, for the OpenAPI document."""
+"""Errors that an address can return, for the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives: models that check requests and describe themselves in OpenAPI."""
+"""Request and response models of the API, which validate requests and appear in OpenAPI."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Version = Annotated[str, Field(description="first 12 hex digits of the file's SH
 
 
 def version_of(sha256: str) -> str:
-    """What tells an image's file from an older one, of the file's SHA-256 (hex)."""
+    """Version of an image file, from the SHA-256 (hex) of the file."""
     return sha256[:12]
 
 
@@ -76,14 +76,14 @@ class ExampleByUpload(ByUpload):
 
 
 class ConditionFields(RequestModel):
-    """What every image meets."""
+    """Conditions on every image."""
 
     tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
     rating: Rating = Field(default=None, examples=[None])
 
 
 class FilterFields(ConditionFields):
-    """Which images come into question, and what they are ranked by."""
+    """Filters of the images, and their ranking."""
 
     examples: list[ExampleById | ExampleByUpload] = Field(
         default=[], max_length=32, examples=[[{"id": 1}, {"id": 3, "weight": -0.5}]]
@@ -149,7 +149,7 @@ class SimilarTag(TagCount):
 
 
 class ImageModel(ResponseModel):
-    """What is known of an image."""
+    """Details of an image."""
 
     id: ImageId
     path: str
@@ -179,7 +179,7 @@ class UploadLimits(ResponseModel):
 
 
 class CollectionModel(ResponseModel):
-    """What a collection holds."""
+    """Details of a collection."""
 
     name: str
     images: int
@@ -193,7 +193,7 @@ class CollectionModel(ResponseModel):
 
 
 class Health(ResponseModel):
-    """That the server answers."""
+    """Health of the server."""
 
     status: Literal["ok"] = "ok"
     images: int
@@ -233,7 +233,7 @@ class StopModel(ResponseModel):
 
 
 class QualityModel(ResponseModel):
-    """How gradual a morph is."""
+    """Quality of a morph."""
 
     hops: list[float] = Field(description="angles in radians")
     largest_hop: float
@@ -255,7 +255,7 @@ class MorphResponse(ResponseModel):
 
 
 class MapPoint(ResponseModel):
-    """Where an image lies."""
+    """Coordinates of an image."""
 
     id: ImageId
     x: float = Field(ge=0, le=1)
@@ -284,7 +284,7 @@ class Waiting(ResponseModel):
 
 
 class ErrorDetail(ResponseModel):
-    """What went wrong."""
+    """Details of an error."""
 
     code: str = Field(description="stable error code", examples=["not_found"])
     message: str = Field(description="message in words")

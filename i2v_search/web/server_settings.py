@@ -1,4 +1,4 @@
-"""What a server is told: where it listens, whom it lets in, and how much it does at a time."""
+"""Settings of a server: address, access, and limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGE_SIDE = 2048
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server behaves.
+    """Settings of a server.
 
     Attributes:
         host: that it binds to; one that is not of this machine alone needs a token.

@@ -1,4 +1,4 @@
-"""What a running server holds: the collection, its pools, what it remembers."""
+"""State of a running server: the collection, its pools, its caches."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Service:
 
     @property
     def pools(self) -> tuple[Pool, ...]:
-        """Where work is done."""
+        """The thread pools."""
         return (self.searching, self.reading, self.drawing, self.showing)
 
     def warm_up(self) -> None:

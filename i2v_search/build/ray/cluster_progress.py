@@ -1,4 +1,4 @@
-"""How far the workers of a job are, read from the folder they share with the driver."""
+"""Progress of the workers of a job, read from the folder they share with the driver."""
 
 from __future__ import annotations
 

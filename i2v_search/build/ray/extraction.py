@@ -145,7 +145,7 @@ def _absolute(source: Source) -> str:
 
 
 def _count(sources: Sequence[str], exclude: Sequence[str]) -> int | None:
-    """How many images there are, where their names tell: a tar would have to be read through."""
+    """Number of images, as far as names tell: a tar would have to be read through."""
     slow = any(is_url(source) or (archive_extension(source) and not is_zip(source)) for source in sources)
     return None if slow else count_images(sources, exclude=exclude)
 
@@ -161,7 +161,7 @@ def _prepare(
 
 
 def _pool(resources: Mapping[str, float], workers: int | None, device: Device, threads: int) -> Pool:
-    """How many workers there are, and what each takes of a machine.
+    """Number of workers, and the resources of each.
 
     >>> _pool({"CPU": 8.0}, None, Device(), 2)
     Pool(workers=4, cpus=2, gpus=0.0)

@@ -86,7 +86,7 @@ def ray_session(cluster: str, cores: int) -> Iterator[ModuleType]:
 
 
 def _folder() -> str | None:
-    """Where a local Ray keeps its files; None leaves it to Ray, as where ``RAY_TMPDIR`` says it."""
+    """Folder of a local Ray; None leaves it to Ray, as does ``RAY_TMPDIR``."""
     too_long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER
     return _SHORT_FOLDER if too_long and os.name == "posix" and "RAY_TMPDIR" not in os.environ else None
 

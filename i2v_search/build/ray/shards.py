@@ -46,7 +46,7 @@ _OUTCOME: Final = "outcome.json"
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a worker has to know; the same for all shards of a job.
+    """Job description for a worker; the same for all shards.
 
     Attributes:
         collection: directory of the collection that the shards will be merged into; it exists.
@@ -70,11 +70,11 @@ class ShardJob:
     exclude: tuple[str, ...] = ()
 
     def place(self, number: int) -> Path:
-        """Where a finished shard is."""
+        """Path of a finished shard."""
         return Path(self.folder) / f"shard-{number:05d}-of-{self.shards:05d}"
 
     def beat(self, number: int) -> Path:
-        """Where the worker on a shard leaves its signs of life."""
+        """Path of the heartbeat of the worker on a shard."""
         return Path(self.folder) / f"beat-{number:05d}.json"
 
     def unfinished(self) -> list[int]:
@@ -82,7 +82,7 @@ class ShardJob:
         return [number for number in range(1, self.shards + 1) if not self.place(number).exists()]
 
     def outcomes(self) -> Iterator[ShardOutcome]:
-        """What became of the finished shards."""
+        """Results of the finished shards."""
         for number in range(1, self.shards + 1):
             if self.place(number).exists():
                 yield ShardOutcome.load(self.place(number))
@@ -115,7 +115,7 @@ class ShardOutcome:
 
     @property
     def images(self) -> int:
-        """How many images were met."""
+        """Number of images that were met."""
         done = self.extraction
         counted = (done.encoded, done.copied, done.moved, done.restored, done.refreshed, done.unchanged)
         return sum(counted) + done.left_out + len(done.skipped)
@@ -240,7 +240,7 @@ def _put_in_place(attempt: Path, place: Path) -> None:
 
 
 class KnownRows:
-    """Tells `extract` which images a collection has already, and notes which of its rows were met.
+    """Known images of a collection, for `extract`; records which of its rows were met.
 
     Attributes:
         store: the collection's feature store.

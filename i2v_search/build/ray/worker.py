@@ -19,7 +19,7 @@ from i2v_search.store.manifest import Manifest
 
 @dataclass(frozen=True)
 class Pool:
-    """How many workers there are, and what each takes: CPUs, and GPUs or a share of one."""
+    """Number of workers, and the resources of each: CPUs, and GPUs or a share of one."""
 
     workers: int
     cpus: int
@@ -35,7 +35,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception, shard: int, node: str) -> Failure:
-        """What to send of an error that came up on a machine."""
+        """The message about an error on a machine."""
         if isinstance(error, ImageError):
             return cls("ImageError", (error.path, error.reason))
         if isinstance(error, I2VSearchError):

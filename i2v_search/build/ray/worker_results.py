@@ -1,4 +1,4 @@
-"""What an extraction on several machines did, and how fast each of its workers was."""
+"""Result of an extraction on several machines, with the speed of each worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from i2v_search.build.ray.shards import ShardOutcome
 
 @dataclass(frozen=True)
 class WorkerRate:
-    """What one worker did: how many shards and images, and for how many seconds it was at it."""
+    """Work of one worker: number of shards and images, and seconds."""
 
     node: str
     process: int
@@ -29,7 +29,7 @@ class WorkerRate:
 
 @dataclass(frozen=True)
 class ClusterExtraction:
-    """What an extraction on several machines did.
+    """Result of an extraction on several machines.
 
     Attributes:
         extraction: in images, as of one machine; the same content in two shards is encoded twice.
@@ -56,7 +56,7 @@ class ClusterExtraction:
 
 
 def rates_of(outcomes: Sequence[ShardOutcome]) -> tuple[WorkerRate, ...]:
-    """What each worker did, by node and process."""
+    """Work of each worker, by node and process."""
     by_worker: dict[tuple[str, int], list[ShardOutcome]] = defaultdict(list)
     for done in outcomes:
         by_worker[done.node, done.process].append(done)

@@ -1,1 +1,1 @@
-"""What keeps a collection in order and takes it elsewhere: compact, relocate, repair, merge, export."""
+"""Maintenance and transfer of a collection: compact, relocate, repair, merge, export."""

@@ -49,7 +49,8 @@ class KeptRows:
 
 @dataclass(frozen=True)
 class Room:
-    """What rows need in a file; `vocabulary` in the order it is written: (name, place in `CATEGORIES`)."""
+    """Space that rows need in a file; `vocabulary` in the order it is written: (name, place in
+    `CATEGORIES`)."""
 
     rows: int = 0
     path_bytes: int = 0

@@ -62,7 +62,7 @@ def map_damaged(path: Path, dimension: int) -> ArrayFile:
 
 
 def find_places(content: mmap.mmap, dimension: int) -> Places:
-    """Where the arrays of a feature file are.
+    """Locate the arrays of a feature file.
 
     Raises:
         ValueError: nothing tells.

@@ -1,4 +1,4 @@
-"""Where the feature files of a damaged collection are, whatever their names have become."""
+"""Finds the feature files of a damaged collection, under any name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK = 2**20
 
 @dataclass(frozen=True)
 class FoundPart:
-    """Where a feature file is.
+    """Location of a feature file.
 
     Attributes:
         path: path of it; under the name that the manifest has, where no other is known.

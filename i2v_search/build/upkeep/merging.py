@@ -249,7 +249,7 @@ class _Block:
         return self.fresh | self.updated | self.refreshed
 
     def counts(self) -> NDArray[np.int64]:
-        """How many are added, updated, refreshed and left out."""
+        """Numbers of added, updated, refreshed and left out images."""
         return np.array([rows.sum() for rows in (self.fresh, self.updated, self.refreshed, self.left_out)])
 
     def find(
@@ -385,7 +385,7 @@ def _require_same_makers(
 
 
 def _identity(maker: EncoderRecord | None) -> tuple[Any, ...] | None:
-    """What decides about the numbers: not the name that somebody gave to the weights."""
+    """The part of an encoder's identity that decides about its numbers, without the name of the weights."""
     return (maker.weights_sha256, maker.preprocessing, maker.dimension) if maker else None
 
 

@@ -65,7 +65,7 @@ def relocate_collection(
     force: bool = False,
     report: Report = silent,
 ) -> Relocation:
-    """Tell a collection that its images were moved from `old` to `new`; they are not read.
+    """Update the paths of images that were moved from `old` to `new`; the images are not read.
 
     Where the image root was `old` or below it, the root moves along. Stored paths of other images below `old`
     are rewritten: relative to the image root inside of it, absolute outside.
@@ -119,7 +119,7 @@ def relocate_collection(
 
 @dataclass(frozen=True)
 class _Move:
-    """What a relocation changes.
+    """Changes of a relocation.
 
     Attributes:
         root: the new image root.
@@ -190,7 +190,7 @@ def _moved(store: FeatureStore, root: bytes, new_root: bytes, places: tuple[byte
 
 
 def _rest(path: bytes, place: bytes) -> bytes | None:
-    """What follows a folder or an archive in a path, with what separates them; None for a path outside."""
+    """The part of a path after a folder or an archive, with its separator; None for a path outside."""
     base = place.rstrip(b"/")
     if not path.startswith(base):
         return None
@@ -208,7 +208,7 @@ def _located(root: bytes, stored: bytes) -> bytes:
 
 
 def _destination(new: str | os.PathLike[str]) -> bytes:
-    """Where the images are, with links followed as sources are stored: a file keeps its own name."""
+    """New place of the images, with links resolved as for sources: a file keeps its own name."""
     located = os.path.abspath(new)  # noqa: PTH100
     folder, name = os.path.split(located)
     if os.path.isdir(located) or not name:  # noqa: PTH112
@@ -219,7 +219,7 @@ def _destination(new: str | os.PathLike[str]) -> bytes:
 
 
 def _count_found(store: FeatureStore, move: _Move, report: Report) -> int:
-    """How many of the images are at their new place; members of an archive are where it is."""
+    """Number of images found at their new place; members of an archive count if it exists."""
     is_file = cache(os.path.isfile)
     root, found = os.fsencode(move.root), 0
     for done, position in enumerate(move.positions.tolist(), start=1):

@@ -194,7 +194,7 @@ class _Examined:
 
     @property
     def rows(self) -> int:
-        """How many rows it has or had; 0 where that is unknown."""
+        """Number of rows it has or had; 0 if unknown."""
         return len(self.ids)
 
     @property
@@ -213,7 +213,7 @@ def _examine_parts(directory: Path, manifest: Manifest, report: Report) -> list[
 
 
 def _with_doubt(part: _Examined, found: Sequence[_Examined]) -> _Examined:
-    """Say which tags may have a wrong name, where the damage is in none of the rows.
+    """Add the tags that may be misspelt, if the damage is in none of the rows.
 
     Names of tags have no checksum of their own, but an intact file that uses the same name vouches for it.
     """
@@ -270,12 +270,12 @@ def _examine(place: FoundPart, dimension: int, record: PartRecord) -> _Examined:
 
 
 def _reason(error: CollectionDamagedError, path: Path) -> str:
-    """What an error says is wrong with a file, without its name and what to do."""
+    """The reason of an error about a file, without its name and advice."""
     return str(error).split("; ")[0].removeprefix(os.fspath(path)).lstrip(": ")
 
 
 def _problems(place: FoundPart, record: PartRecord, part: SalvagedPart, reason: str) -> Iterator[str]:
-    """What to say of a damaged file, in words."""
+    """Description of a damaged file, in words."""
     if place.path.name != record.name:
         yield f"renamed to {place.path.name}"
     if reason:
@@ -375,7 +375,7 @@ def _are_of_their_ids(
 
 
 class _Likeness(NamedTuple):
-    """What rows of one image have in common: its content where it was moved, its path where it changed."""
+    """Common values of the rows of one image: its content if it was moved, its path if it changed."""
 
     sha256: bytes
     vector: bytes
@@ -434,7 +434,7 @@ def _put_back(directory: Path, record: FileRecord | None) -> Iterator[Damage]:
 
 
 def _ends(content: bytes) -> Iterator[int]:
-    """Where a list of removed images may end: behind a position, or behind a line."""
+    """Possible ends of a list of removed images: after a position, or after a line."""
     if content.startswith(b"\x93NUMPY"):
         yield from range(_HEADER + _POSITION, len(content) + 1, _POSITION)
     elif content.startswith(b"{"):

@@ -86,7 +86,7 @@ class SalvagedPart(FeatureFile):
         return values.item(row - 1) if row else 0, values.item(row)
 
     def _heap(self, ends: str) -> int:
-        """How much the ends may point into."""
+        """Size of the heap that the ends point into."""
         return self.capacity.path_bytes if ends == "path/end" else self.capacity.tag_entries
 
     def _mend_end(self, row: int) -> bool:
@@ -156,7 +156,7 @@ class SalvagedPart(FeatureFile):
         )
 
     def tags_with(self, numbers: frozenset[int]) -> int:
-        """How many of the good rows have one of these tags."""
+        """Number of good rows with one of these tags."""
         chosen = list(numbers)
         return sum(
             bool(np.isin(self.tag_entries(row)[0], chosen).any())
@@ -165,13 +165,13 @@ class SalvagedPart(FeatureFile):
 
 
 def lies_inside(ends: NDArray[Any], limit: int) -> NDArray[np.bool_]:
-    """Where what lies between one end and the next lies inside a heap, (n,) bool of (n,) integers."""
+    """Whether the span between two ends lies inside a heap, (n,) bool of (n,) integers."""
     values = np.asarray(ends, np.int64)
     starts = np.concatenate([[0], values[:-1]]) if len(values) else values
     return np.asarray((starts >= 0) & (starts <= values) & (values <= limit))
 
 
 def _last(chosen: NDArray[np.bool_]) -> int:
-    """How many places there are up to the last that is True."""
+    """Number of places up to the last True."""
     places = np.flatnonzero(chosen)
     return int(places[-1]) + 1 if len(places) else 0

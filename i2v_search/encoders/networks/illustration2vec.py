@@ -65,7 +65,7 @@ def _convolution(name: str, value: str) -> Layer:
 
 
 class _Illustration2Vec:
-    """What both models share: the input. `mean` is that of `network_mean`."""
+    """Common part of both models: the input. `mean` is that of `network_mean`."""
 
     shrink_to: int | None = None
 

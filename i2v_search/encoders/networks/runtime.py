@@ -1,4 +1,4 @@
-"""Where a `Network` runs: ONNX Runtime on the CPU, torch on a GPU.
+"""Runs a `Network`: ONNX Runtime on the CPU, torch on a GPU.
 
 ONNX Runtime is 1.6 to 3 times as fast as torch eager on CPU for these networks, and starts without importing
 torch: the graph and its weights are kept in the user's cache directory under the hash of the weights and of
@@ -41,7 +41,7 @@ class Runtime(Protocol):
         ...
 
     def best_batch(self, usual: int) -> int:
-        """How many images a forward pass runs best with; `usual` where nothing is gained by measuring."""
+        """The fastest batch size; `usual` if measuring brings nothing."""
         ...
 
 

@@ -26,7 +26,7 @@ MAX_DIMENSIONS = 8
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Where the two layer messages keep the same things: field numbers of caffe.proto."""
+    """Field numbers of caffe.proto for the same fields of both layer messages."""
 
     name: int
     type: int

@@ -73,7 +73,7 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a set of weights is.
+    """Architecture of a set of weights.
 
     Attributes:
         heads: the models it holds.
@@ -126,7 +126,7 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def detect_format(path: Path) -> Format:
-    """Tell by content how a file of weights is stored.
+    """Detect the format of a weight file by content.
 
     Raises:
         WeightsError: it is none of the formats; the message says what it is, where that is known.
@@ -166,7 +166,7 @@ def _detect_archive(path: Path) -> Format:
 
 
 def _detect_message(data: FileMap, path: Path) -> Format:
-    """Tell the two kinds of protobuf apart.
+    """Distinguish the two kinds of protobuf.
 
     Field 1 is a name in Caffe and a version number in ONNX, field 7 a flag in Caffe and the graph in ONNX,
     fields 2 and 100 are Caffe's layers.
@@ -207,7 +207,7 @@ def _canonical(arrays: Mapping[str, NDArray[Any]], path: Path) -> dict[str, NDAr
 
 
 def _common_prefix(names: list[str]) -> str:
-    """What wraps the network, where every name starts with it: ``"module."``, ``"model.module."``, ..."""
+    """Common prefix of all names, as of a wrapped network: ``"module."``, ``"model.module."``, ..."""
     found = ""
     for prefix in _PREFIXES * 2:
         if all(name.startswith(found + prefix) for name in names):

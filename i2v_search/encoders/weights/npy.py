@@ -99,7 +99,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def brief(error: Exception) -> str:
-    """What an error says in one short line; those of `zipfile` may quote a whole file."""
+    """The message of an error in one short line; those of `zipfile` may quote a whole file."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 

@@ -38,7 +38,7 @@ _RPC_GONE: Final = ("UNAVAILABLE", "CANCELLED")
 
 @dataclass(frozen=True)
 class MilvusAddress:
-    """Where a collection is on a server.
+    """Address of a collection on a server.
 
     Attributes:
         uri: ``http://host:port``, or a file ending in ``.db`` that Milvus Lite keeps.
@@ -185,7 +185,7 @@ class MilvusServer:
             self.call("drop_collection", name)
 
     def count(self, name: str, expression: str = "") -> int:
-        """How many rows of a collection meet an expression, now."""
+        """Number of rows of a collection that match an expression now."""
         found = self.call(
             "query", name, filter=expression, output_fields=["count(*)"], consistency_level="Strong"
         )

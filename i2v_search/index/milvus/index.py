@@ -97,7 +97,7 @@ class MilvusIndex:
 
     @property
     def similarity(self) -> Similarity:
-        """How vectors are compared."""
+        """Similarity of the vectors."""
         return self.space.similarity
 
     @property

@@ -1,4 +1,4 @@
-"""What a search on a server finds, measured against exact search, and the settings that follow from it."""
+"""Recall of a search on a server against exact search, and the settings that follow from it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ MilvusKind: TypeAlias = Literal["FLAT", "SCANN", "IVF_SQ8", "HNSW_SQ"]
 
 @dataclass(frozen=True)
 class MilvusPlan:
-    """How the rows are indexed on a server.
+    """Plan of the index on a server.
 
     Attributes:
         kind: of Milvus's index.

@@ -1,4 +1,4 @@
-"""What a server proposes: it is asked until enough of what it names is allowed, or asking helps no more.
+"""Candidates of a server, requested until enough are allowed or more requests do not help.
 
 Whatever narrows a search there (`i2v_search.index.milvus.stored_rows.expression`) may let more rows pass than
 are allowed; here those are sorted out.
@@ -30,7 +30,7 @@ _MORE: Final = 1.25
 
 @dataclass(frozen=True)
 class _Way:
-    """How to ask for allowed rows: an expression, and the rows to ask for."""
+    """A request for allowed rows: an expression, and the number of rows."""
 
     expression: str
     limit: float

@@ -161,7 +161,7 @@ class _Pusher:
         self.name: SimilarityName = store.manifest.similarity
 
     def begin(self, *, replace: bool) -> MilvusState:
-        """What is there, or the document of a collection that was never sent."""
+        """The stored state, or that of a collection that was never sent."""
         encoder = self.store.manifest.encoder
         fresh = MilvusState(
             encoder=encoder.weights_sha256,

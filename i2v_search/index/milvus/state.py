@@ -1,4 +1,4 @@
-"""What a server knows of a collection besides its rows: three Milvus collections.
+"""State of a collection on a server besides its rows: three Milvus collections.
 
 ==============  ====================================================================================
 ``NAME``        one row: a document that says which edition answers, and which one is being sent
@@ -80,7 +80,7 @@ class Edition(BaseModel):
 
     @property
     def plan(self) -> MilvusPlan:
-        """How its rows are indexed."""
+        """Plan of its index."""
         return MilvusPlan(
             self.kind,
             "L2" if self.similarity == "l2" else "IP",

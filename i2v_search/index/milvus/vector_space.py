@@ -23,7 +23,7 @@ from i2v_search.store.feature_store import FeatureStore
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """How rows become vectors on the server.
+    """Conversion of rows to vectors on the server.
 
     Attributes:
         similarity: fitted to the collection.

@@ -1,4 +1,4 @@
-"""What a path walks on: the symmetric k-NN graph of a collection, made connected."""
+"""The neighbour graph of a collection for paths: symmetric k-NN edges, made connected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Bridge:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What a path walks on: symmetric edges, and what is known of them.
+    """Graph for paths: symmetric edges, with their derived values.
 
     Attributes:
         edges: (n, n) scipy.sparse.csr_array float32 of squared chord distances, symmetric, sorted indices, no

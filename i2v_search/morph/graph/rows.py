@@ -1,4 +1,4 @@
-"""How a morph sees a collection: numbered unit rows that can be taken by number or read in blocks."""
+"""Rows of a collection for a morph: numbered unit rows, read by number or in blocks."""
 
 from collections.abc import Iterator
 from typing import Protocol

@@ -23,7 +23,7 @@ _SHARE_OF_LARGEST = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class HopCost:
-    """What hops cost, and how costs add up along a walk.
+    """Cost of hops, and its sum along a path.
 
     Attributes:
         power: a hop of length d costs d^power.
@@ -49,7 +49,7 @@ class HopCost:
 
 
 class _Side:
-    """What the search from one end knows: costs, who came from where, and the rows left to expand."""
+    """State of the search from one end: costs, predecessors, and the rows left to expand."""
 
     def __init__(self, links: Mapping[int, float], rows: int, hops: HopCost) -> None:
         self.cost = np.full(rows, np.inf)

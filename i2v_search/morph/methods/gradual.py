@@ -217,7 +217,7 @@ def _along(pool: _Pool) -> NDArray[np.int64]:
 
 
 def _weights(space: MorphSpace, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each candidate multiplies its hops by."""
+    """Factor of the hops of each candidate."""
     if space.network is None:
         return np.ones(len(rows))
     is_hub = space.network.occurrences[rows] > space.network.hub_limit

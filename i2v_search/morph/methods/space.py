@@ -1,4 +1,4 @@
-"""What every method shares: where it looks, the two ends it joins, and the path it answers."""
+"""Common parts of all methods: search space, the two ends, and the resulting path."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -29,7 +29,7 @@ MOST_STEPS = 1_000
 
 @dataclass(frozen=True, eq=False)
 class MorphSpace:
-    """Where a method looks for its path.
+    """Search space of a method.
 
     Attributes:
         rows: the collection's vectors.
@@ -122,7 +122,7 @@ def task_end(rows: Rows, end: End) -> TaskEnd:
 
 
 def canonical_key(end: TaskEnd) -> tuple[bool, int, bytes]:
-    """What ends are put in order by: rows first, by number, then vectors."""
+    """Sort key of ends: rows first, by number, then vectors."""
     if end.row is not None:
         return (False, end.row, b"")
     return (True, 0, end.vector.tobytes())

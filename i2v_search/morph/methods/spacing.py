@@ -69,7 +69,7 @@ def densify(space: MorphSpace, task: Task, interior: NDArray[np.int64], steps: i
 
 
 def _twins(rows: Rows, inserts: list[tuple[float, int]], vector: NDArray[np.float32]) -> set[int]:
-    """Which of the rows kept for insertion are the same picture as `vector` (1, d)."""
+    """Rows kept for insertion that are the same picture as `vector` (1, d)."""
     numbers = np.array(sorted({row for _, row in inserts if row >= 0}), np.int64)
     same = (squared_chords(rows.take(numbers), vector) < DUPLICATE)[:, 0]
     return set(numbers[same].tolist())

@@ -108,7 +108,7 @@ class Layout:
 
     @property
     def note(self) -> int:
-        """What the second line below a picture adds."""
+        """Text of the second line below a picture."""
         return round(self.text * 1.4) if self.has_notes else 0
 
     @property

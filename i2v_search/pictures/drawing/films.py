@@ -37,7 +37,7 @@ class Frame:
 
 
 def faded_frames(stops: int) -> int:
-    """How many frames lie between two pictures: fewer in a long film.
+    """Number of frames between two pictures: fewer in a long animation.
 
     >>> faded_frames(6), faded_frames(22), faded_frames(200)
     (12, 4, 4)

@@ -111,7 +111,7 @@ def _arranged(plane: NDArray[np.float64], count: int) -> tuple[NDArray[np.float6
 
 
 def _spread(path: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """What a unit of x and of y becomes, in sides of a picture: a page a little wider than high."""
+    """Size of a unit of x and of y in picture sides: a page slightly wider than high."""
     across = 2.2 * math.sqrt(count) + 1
     tall = max(float(np.ptp(path[:, 1])), 1e-9)
     return np.array([across / max(float(np.ptp(path[:, 0])), 1e-9), min(across, _TALL * across / tall)])

@@ -102,7 +102,7 @@ class _Taken:
 
 @dataclass(frozen=True)
 class _Near:
-    """What is near a content: other contents with their cosines, and of how many rows it was told."""
+    """Neighbours of a content: other contents with their cosines, and the number of examined rows."""
 
     content: int
     cosines: dict[int, float]
@@ -194,7 +194,7 @@ class _Search:
             is_full = near.is_full and near.searched == MANY_NEIGHBOURS and taken > 0
 
     def _near(self, content: int, rows: NDArray[np.int64]) -> _Near:
-        """Which contents of some rows, nearest first, have a vector near that of a content."""
+        """Contents of some rows, nearest first, with a vector near that of a content."""
         vector = self._store.take(np.array([content], np.int64))[0]
         cosines = np.minimum(self._store.take(rows) @ vector, np.float32(1))
         near = cosines >= self._threshold
@@ -258,7 +258,7 @@ class _Search:
         return bytes(self._store.column("sha256", np.array([content], np.int64))[0])
 
     def groups(self) -> Iterator[DuplicateGroup]:
-        """What was found, in any order."""
+        """The found groups, in any order."""
         inside = {taken.content for several in self._taken.values() for taken in several}
         for content in (self._rows.keys() | self._taken.keys()) - inside:
             rows = self._copies(content)

@@ -1,4 +1,4 @@
-"""What is told of images that are the same picture: groups, and which image of each to keep.
+"""Groups of duplicates, and the image of each to keep.
 
 `i2v_search.search.duplicates.comparing` finds them.
 """

@@ -1,4 +1,4 @@
-"""What the pictures of a collection look like, kept beside it, so that no file is read again for that.
+"""Fingerprints of the pictures of a collection, kept beside it, so that files are read only once.
 
 One file, ``duplicates.cache``. It may be deleted at any time, is bound to the content of each file by its
 SHA-256, and is replaced as a whole: a reader sees the old one or the new one. Whatever is wrong with it, in
@@ -105,7 +105,7 @@ class LookCache:
 
 
 def _read_entries(file: BinaryIO) -> dict[bytes, tuple[int, int, bytes]]:
-    """Where looks stand in a file, by content; nothing where its table is damaged."""
+    """Positions of looks in a file, by content; none if its table is damaged."""
     size = os.fstat(file.fileno()).st_size
     head = file.read(24)
     count = int.from_bytes(head[16:24], "little")

@@ -1,4 +1,4 @@
-"""What a picture looks like, and in what way two of them are the same.
+"""Fingerprint of a picture, and the kind of duplicate that two of them are.
 
 ========  ========================================================================================
 kind      the same are
@@ -31,7 +31,7 @@ LEAST_ALIKE: Final = 0.5
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture is compared by.
+    """Values that pictures are compared by.
 
     Attributes:
         fingerprint: its bytes, pixels and forms.

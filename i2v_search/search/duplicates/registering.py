@@ -48,7 +48,7 @@ _Floats: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two pictures are from each other where they lie over each other.
+    """Difference of two registered pictures.
 
     Attributes:
         largest: the largest difference of a small place, 1 for what an even area and the edges there allow.
@@ -60,7 +60,7 @@ class Difference:
 
     @property
     def local(self) -> float:
-        """How much the largest difference stands out."""
+        """Ratio of the largest difference to the others."""
         return self.largest**2 / (0.3 + self.common)
 
 
@@ -148,7 +148,7 @@ def _register(one: Image.Image, other: Image.Image) -> NDArray[np.float64] | Non
 
 
 def _warp(image: Image.Image, where: NDArray[np.float64], side: int) -> Image.Image:
-    """What of an image lies over each of `side` x `side` places of the other."""
+    """An image resampled at the `side` x `side` places of the other."""
     scale_x, scale_y, shift_x, shift_y = where.tolist()
     matrix = (
         *(scale_x, 0.0, (0.5 - scale_x / 2 + shift_x) * side),
@@ -194,7 +194,7 @@ def _compare(one: _Floats, other: _Floats) -> Difference | None:
 
 
 def _edges(colours: _Floats) -> _Floats:
-    """How steep a picture is around each place, in levels a pixel."""
+    """Gradient of a picture around each place, in levels per pixel."""
     down, across = np.gradient(colours, axis=(0, 1))
     return _smooth(np.maximum(np.abs(down), np.abs(across)).max(axis=2), 3)
 

@@ -49,7 +49,7 @@ def read_table(file: BinaryIO, name: str) -> Iterator[Annotation]:
 
 
 def annotate(path: str, document: Any, place: str, more: tuple[Tag, ...] = ()) -> Annotation:
-    """What is said of a picture in a JSON object, with the tags of its captions.
+    """Annotation of a picture from a JSON object, with the tags of its captions.
 
     Args:
         path: path of the picture.

@@ -103,7 +103,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a tag head should say of every picture.
+    """Targets of a tag head for every picture.
 
     Attributes:
         positive: (n, t) bool, the picture has the tag.
@@ -203,7 +203,7 @@ def choose_vocabulary(datasets: Sequence[Dataset], *, minimum: int = MINIMUM) ->
 
 
 def targets(datasets: Sequence[Dataset], vocabulary: Vocabulary) -> Targets:
-    """What is known of every picture of all sets, in order, for every tag of a vocabulary.
+    """Targets of every picture of all sets, in order, for every tag of a vocabulary.
 
     A tag is unknown of a picture that says so, and of all pictures of a set that never uses the tag.
 
@@ -264,7 +264,7 @@ def _read_folder(folder: Path) -> Dataset:
 
 
 def _beside_files(folder: Path) -> Iterator[Annotation]:
-    """What files beside the pictures of a folder say, and ``tags.jsonl`` below it."""
+    """Annotations from files beside the pictures of a folder, and from ``tags.jsonl`` below it."""
     sidecars = Sidecars(folder, [folder])
     for image in iter_images([folder], folder):
         tags = sidecars.of(image.path)
@@ -278,7 +278,7 @@ def _beside_files(folder: Path) -> Iterator[Annotation]:
 
 
 def _beside_members(packed: Packed, archive: Path) -> Iterator[Annotation]:
-    """What the members of an archive beside its pictures say of them."""
+    """Annotations from the members of an archive beside its pictures."""
     by_folder: dict[str, list[str]] = {}
     for member in packed.members:
         folder, _, name = member.rpartition("/")
@@ -354,7 +354,7 @@ def _no_annotations(place: str, found: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where annotations lie: what messages call them, and what stands before the paths in them."""
+    """Location of annotations: its name in messages, and the prefix of the paths in them."""
 
     root: Path
     name: str

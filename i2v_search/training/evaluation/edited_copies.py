@@ -111,7 +111,7 @@ def edited_copies(image: Image.Image) -> dict[str, Image.Image]:
 
 @dataclass(frozen=True)
 class CopyRecall:
-    """How often the original is the first hit of its edited copy.
+    """Share of edited copies with the original as first hit.
 
     Attributes:
         edits: recall@1 by edit.

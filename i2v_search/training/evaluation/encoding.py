@@ -23,7 +23,7 @@ from i2v_search.training.evaluation.edited_copies import EDITS, SIDE, edited_cop
 
 @dataclass(frozen=True)
 class Encoded:
-    """What an encoder says of the pictures that could be read.
+    """Output of an encoder for the readable pictures.
 
     Attributes:
         rows: (n,) int64, their places among all pictures, ascending.

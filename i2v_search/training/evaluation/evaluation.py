@@ -208,7 +208,7 @@ class _NothingToMeasureError(Exception):
 
 @dataclass(frozen=True)
 class _Job:
-    """What to measure on one set."""
+    """Measurements of one data set."""
 
     dataset: Dataset
     parts: frozenset[str]

@@ -19,7 +19,7 @@ from i2v_search.training.evaluation.tags import Tagging
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured of one encoder on one set; None or empty if it was not asked or does not apply.
+    """Measures of one encoder on one data set; None or empty if not requested or not applicable.
 
     Attributes:
         encoder: its name.
@@ -54,7 +54,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better the first encoder is than the second.
+    """Gain of the first encoder over the second.
 
     Attributes:
         measure: ``"mAP"`` for instance.
@@ -73,7 +73,7 @@ class Difference:
 
 
 def differences(measures: Sequence[Measures], *, seed: int = 0) -> tuple[Difference, ...]:
-    """What the first of two encoders is better at.
+    """Gains of the first of two encoders over the second.
 
     Args:
         measures: measures of both on the same pictures; where they could not read the same ones, or there is

@@ -37,7 +37,7 @@ _APPEND_ROWS = 1024
 
 @dataclass(frozen=True)
 class IndexRecall:
-    """What one kind of index finds.
+    """Recall of one kind of index.
 
     Attributes:
         index: what it is, ``"pca 256"`` for instance.

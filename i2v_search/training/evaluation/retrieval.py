@@ -20,7 +20,7 @@ BLOCK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class Retrieval:
-    """How well labels are retrieved.
+    """Quality of retrieval by label.
 
     Attributes:
         precision_at_1: mean over queries.

@@ -67,7 +67,7 @@ class CategoryScore:
 
 @dataclass(frozen=True)
 class Tagging:
-    """How well images are tagged.
+    """Quality of the tags.
 
     Attributes:
         categories: in the order in which the vocabulary has them, then ``"all"``.

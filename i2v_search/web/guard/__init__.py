@@ -1,1 +1,1 @@
-"""Who may ask the server, and how much."""
+"""Access and rate limits of the server."""

@@ -212,7 +212,7 @@ class _Framing(h11.Connection):
     ambiguous = ""
 
     def next_event(self) -> Any:
-        """What came next, as `h11.Connection` has it."""
+        """The next event, as of `h11.Connection`."""
         event = super().next_event()
         if isinstance(event, h11.Request):
             names = {name for name, _ in event.headers}

@@ -125,7 +125,7 @@ def failure_response(failure: Failure, scope: Scope, extra: Mapping[str, str] = 
 
 
 def validation_message(error: RequestValidationError) -> str:
-    """What is wrong with a request, for people: the first few places and what they should be."""
+    """Errors of a request in words: the first few fields and their expected values."""
     places = []
     for fault in error.errors()[:3]:
         where = ".".join(str(part) for part in fault["loc"] if part != "body") or "the body"

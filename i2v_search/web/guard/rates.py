@@ -1,4 +1,4 @@
-"""How much one address may ask for: token buckets."""
+"""Rate limit per address: token buckets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is let in: the Host header, the token, the origin of pages, and how often one address may ask."""
+"""Access to the server: the Host header, the token, the origin of pages, and the rate limit."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Gate:
             await self._app(scope, receive, send)
 
     def _answer(self, scope: Scope, headers: Headers) -> Response | None:
-        """What to say to a request that is not let through."""
+        """The response to a request that is refused."""
         try:
             self._check_host(headers)
             self._check_origin(headers)
@@ -150,7 +150,7 @@ class Gate:
         return self._settings.token is not None and _same(given, self._settings.token)
 
     def _session(self) -> str:
-        """What the cookie holds: made of the token, but not the token."""
+        """Value of the cookie: derived from the token, but not the token."""
         token = (self._settings.token or "").encode()
         return hmac.new(token, b"i2v-search cookie", hashlib.sha256).hexdigest()
 

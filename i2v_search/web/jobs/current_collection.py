@@ -51,7 +51,7 @@ class CurrentCollection:
 
     @property
     def stamp(self) -> Stamp:
-        """What the collection's files are now, looked at once a second at most."""
+        """Current state of the collection's files, checked at most once per second."""
         with self._lock:
             now = time.monotonic()
             if now - self._looked > _LOOK_EVERY:
@@ -84,7 +84,7 @@ class CurrentCollection:
         return current
 
     def opened(self) -> Collection:
-        """What `collection` gave the calling thread last: within one request the state stays the same."""
+        """The collection last given to the calling thread: its state stays the same within one request."""
         opened: Collection | None = getattr(self._local, "collection", None)
         return self.collection() if opened is None else opened
 

@@ -23,7 +23,7 @@ class CountedTag:
 
 
 class TagStatistics:
-    """Which live images have which tags, from the usual threshold on, as a sparse matrix.
+    """Tags of the live images, at the default threshold, as a sparse matrix.
 
     Memory is some 5 bytes for each tag of each image.
 

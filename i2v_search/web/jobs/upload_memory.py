@@ -86,7 +86,7 @@ class Uploads:
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """Number of stored uploads."""
         return len(self._kept)
 
     def find(self, key: str) -> Upload | None:
@@ -116,7 +116,7 @@ class Uploads:
 
 
 def key_of(content: bytes) -> str:
-    """What an upload is called: the SHA-256 of its file, hex."""
+    """Key of an upload: the SHA-256 of its file, hex."""
     return hashlib.sha256(content).hexdigest()
 
 

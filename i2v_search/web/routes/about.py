@@ -1,4 +1,4 @@
-"""What the server and its collection are: health, facts, metrics, documentation."""
+"""Health, collection details, metrics and documentation of the server."""
 
 from __future__ import annotations
 
