@@ -23,7 +23,6 @@ from i2v_search.index.index_files import (
     is_current,
     load_index,
     save_index,
-    save_reduced,
     unindexed,
     verify_index,
 )
@@ -126,8 +125,6 @@ def build_index(
         else:
             costs = {"predicted": plan.predicted.to_dict(), "actual": _costs(watch, built, record)}
         files = dict(record.files)
-        if wishes.reduced and (reduced := save_reduced(built, number, report)):
-            files["reduced"] = reduced
         if with_graph:
             rows = UnitRows(built)
             network = network or build_network(rows, report)
@@ -212,11 +209,9 @@ def _is_as_wished(
     if record is None or record.wishes is None or not is_current(store):
         return False
     wanted = (similarity, plan.kind, plan.dimensions, plan.refined)
-    return (
-        (record.similarity, record.kind, record.dimensions, record.refined) == wanted
-        and max(record.recall_at_10, record.wishes.recall_target) >= wishes.recall_target
-        and ("reduced" in record.files or not wishes.reduced or record.kind in {"exact", "codes"})
-    )
+    return (record.similarity, record.kind, record.dimensions, record.refined) == wanted and max(
+        record.recall_at_10, record.wishes.recall_target
+    ) >= wishes.recall_target
 
 
 def _costs(watch: ResourceUse, index: VectorIndex, record: IndexRecord) -> dict[str, float]:

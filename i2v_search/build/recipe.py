@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tomllib
+import warnings
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
 from i2v_search.choices import Device, DeviceName, IndexKind, Precision, SimilarityName
 from i2v_search.errors import RecipeError
@@ -64,7 +65,17 @@ class IndexTable(_Table):
     memory: ByteSize | None = None
     latency_ms: float = Field(default=LATENCY_MS, gt=0)
     graph: bool | None = None
-    reduced: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_reduced(cls, given: Any) -> Any:
+        """Pass over a key of one release ago, which the template had."""
+        if not isinstance(given, dict) or "reduced" not in given:
+            return given
+        if given["reduced"]:
+            message = "reduced does nothing now; see i2v-search export FILE.npy --pca 256"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return {key: value for key, value in given.items() if key != "reduced"}
 
 
 class Recipe(_Table):
@@ -94,7 +105,6 @@ class Recipe(_Table):
             recall_target=self.index.recall,
             latency_ms=self.index.latency_ms,
             graph=self.index.graph,
-            reduced=self.index.reduced,
         )
 
     @classmethod

@@ -235,12 +235,6 @@ def index(
     graph: Annotated[
         bool | None, typer.Option("--graph/--no-graph", help="Build the neighbour graph for morphs.")
     ] = None,
-    reduced: Annotated[
-        bool | None,
-        typer.Option(
-            "--reduced/--no-reduced", help="Store the principal components of every image in HDF5 too."
-        ),
-    ] = None,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Show the planned index and its predicted cost; build nothing.")
     ] = False,
@@ -263,7 +257,6 @@ def index(
         recall_target=recall,
         latency_ms=latency,
         graph=graph,
-        reduced=reduced,
     )
     plan = opened.plan(similarity=similarity, wishes=wishes)
     if not json:

@@ -50,7 +50,7 @@ app.add_typer(models_app)
 app.add_typer(datasets_app)
 app.command(epilog="Example: i2v-search build ~/art --collection index/art")(build)
 app.command(epilog="Example: i2v-search extract ~/art")(extract)
-app.command(epilog="Example: i2v-search index --memory 2GB --recall 0.999")(index)
+app.command(cls=RenamedOptions, epilog="Example: i2v-search index --memory 2GB --recall 0.999")(index)
 app.command(
     cls=RenamedOptions,
     epilog="Example: i2v-search search cat.png --top 20 --tags 'animal, -dog' --sheet cats.png",

@@ -1,4 +1,4 @@
-"""Options by the name they had one release ago: they work, and say what they are called now."""
+"""Options of one release ago: under their old names they work, and what is gone says what does it now."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ RENAMED = {
 }
 
 
+#: By command: options that are gone, and what does it now.
+GONE = {"index": dict.fromkeys(("--reduced", "--no-reduced"), "i2v-search export FILE.npy --pca 256")}
+
+
 class RenamedOptions(TyperCommand):
-    """A command that takes old names of its options."""
+    """A command that takes old names of its options, and passes over those that are gone."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, old names of options replaced by what they are called now."""
         from i2v_search.cli.console import err
 
-        renamed, end = RENAMED[self.name or ""], args.index("--") if "--" in args else len(args)
+        name, end = self.name or "", args.index("--") if "--" in args else len(args)
+        renamed, gone = RENAMED.get(name, {}), GONE.get(name, {})
+        for option in [argument for argument in args[:end] if argument in gone]:
+            args.remove(option)
+            end -= 1
+            err.print(f"warning: {option} does nothing now; see {gone[option]}", markup=False)
         for at, argument in enumerate(args[:end]):
             old, equals, value = argument.partition("=")
             if old in renamed:

@@ -59,7 +59,7 @@ from i2v_search.search.searcher import Searcher
 from i2v_search.store.catalogue import Catalogue, find_image
 from i2v_search.store.checksums import Damage, settled
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.manifest import IndexRecord, Manifest
+from i2v_search.store.manifest import Manifest
 from i2v_search.store.path_patterns import match_paths
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
@@ -473,7 +473,7 @@ class Collection:
         record = Manifest.load(location).index
         done = repair_collection(location, report=report)
         if done.index_dropped:
-            build_index(location, _wishes_of(record), report=report)
+            build_index(location, IndexWishes.of(record), report=report)
         return done
 
     def index(
@@ -518,7 +518,7 @@ class Collection:
     @property
     def wishes(self) -> IndexWishes:
         """What was asked of the index when it was built; nothing special if there is none."""
-        return _wishes_of(self._manifest.index)
+        return IndexWishes.of(self._manifest.index)
 
     def encode(self, image: QueryImage) -> EncodedImage:
         """Look at an image once, to use what is found in several queries.
@@ -973,7 +973,7 @@ class Collection:
     def _reindex(self, report: Report) -> None:
         """Bring the index up to date after a change, as it was wished for when it was built."""
         record = Manifest.load(self.directory).index or self._manifest.index
-        build_index(self.directory, _wishes_of(record), upkeep=True, report=report)
+        build_index(self.directory, IndexWishes.of(record), upkeep=True, report=report)
         self._load()
 
     def _without(self, images: StoredImages, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
@@ -996,8 +996,3 @@ class Collection:
 
     def _position(self, image: StoredImage) -> int:
         return find_image(self.store, self._catalogue, image)
-
-
-def _wishes_of(record: IndexRecord | None) -> IndexWishes:
-    """What was asked of an index when it was built."""
-    return IndexWishes(**record.wishes.model_dump()) if record and record.wishes else IndexWishes()

@@ -2,7 +2,7 @@
 
 ``search-N.h5`` holds the similarity's mean, what was learned of the rows (principal components, or the centre
 of sign codes) and the position in the feature store of each scanned row; ``search-N.faiss`` what FAISS scans.
-``reduced-N.h5``, where it was requested, holds the principal components of each row for other programs.
+``reduced-N.h5``, of older versions, holds the principal components of each row; nothing reads it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError, IndexStaleError
-from i2v_search.files import file_sha256, replacing
+from i2v_search.files import file_sha256
 from i2v_search.index.planner import UNINDEXED_ROWS, IndexPlan
 from i2v_search.index.projection import Components, Form, Signs, Whole
 from i2v_search.index.scanners import Settings, read_scanner, write_scanner
-from i2v_search.index.similarity import Similarity, position_blocks
+from i2v_search.index.similarity import Similarity
 from i2v_search.index.vector_index import Measured, VectorIndex
-from i2v_search.progress import Progress, Report, silent
-from i2v_search.store.arrays import KIND, check_file, create_arrays, read_arrays, write_arrays, write_at
+from i2v_search.store.arrays import check_file, read_arrays, write_arrays
 from i2v_search.store.checksums import Damage
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FileRecord, IndexRecord
@@ -121,29 +120,6 @@ def load_space(store: FeatureStore) -> tuple[Similarity, Form, NDArray[np.int64]
             f"{record.files['arrays'].name} does not match the index; rebuild it: i2v-search index"
         )
     return Similarity(record.similarity, arrays["mean"]), _form(record, arrays), positions
-
-
-def save_reduced(index: VectorIndex, number: int, report: Report = silent) -> FileRecord | None:
-    """Write the principal components of every scanned row: ``vectors`` (n, D) float32 and ``id`` (n,) int64.
-
-    Returns:
-        The file, or None if the index has no principal components.
-    """
-    if not isinstance(index.form, Components):
-        return None
-    store, path = index.store, index.store.directory / f"reduced-{number:05d}.h5"
-    shape = (len(index.positions), index.plan.dimensions)
-    with replacing(path) as temporary:
-        layout = {"vectors": ("<f4", shape), "id": ("<i8", shape[:1])}
-        offsets, done = create_arrays(temporary, KIND, layout), 0
-        with temporary.open("rb+", buffering=0) as file:
-            write_at(file, offsets["id"], store.ids[index.positions])
-            for block in position_blocks(store, index.positions):
-                rows = index.form.project(index.similarity.embed_rows(store, block))
-                write_at(file, offsets["vectors"] + 4 * shape[1] * done, rows)
-                done += len(block)
-                report(Progress("writing components", done, len(index.positions)))
-    return FileRecord(name=path.name, sha256=file_sha256(path))
 
 
 def remap_index(

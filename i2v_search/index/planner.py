@@ -24,10 +24,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from i2v_search.arguments import plain_numbers
 from i2v_search.choices import IndexKind, SimilarityName
+
+if TYPE_CHECKING:
+    from i2v_search.store.manifest import IndexRecord
 
 PlannedKind: TypeAlias = Literal["exact", "pca", "codes", "ivf", "hnsw"]
 
@@ -224,7 +227,6 @@ class IndexWishes:
 
     Attributes:
         graph: whether to build the graph that morphs walk on; None leaves it to the number of images.
-        reduced: whether to keep the principal components of every row in a file of their own.
     """
 
     kind: IndexKind = "auto"
@@ -233,10 +235,15 @@ class IndexWishes:
     recall_target: float = RECALL_TARGET
     latency_ms: float = LATENCY_MS
     graph: bool | None = None
-    reduced: bool = False
 
     def __post_init__(self) -> None:
         plain_numbers(self)
+
+    @classmethod
+    def of(cls, record: IndexRecord | None) -> Self:
+        """What was asked of an index when it was built."""
+        wishes = record.wishes if record else None
+        return cls(**wishes.model_dump(exclude={"reduced"})) if wishes else cls()
 
     def plan(self, rows: int, dimension: int, similarity: SimilarityName) -> IndexPlan:
         """The plan for a collection."""

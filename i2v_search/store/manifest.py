@@ -75,7 +75,8 @@ class WishesRecord(_Model):
     recall_target: float = Field(ge=0, le=1)
     latency_ms: float = Field(ge=0)
     graph: bool | None
-    reduced: bool
+    #: Kept for versions that wrote principal components beside the index; nothing asks for it now.
+    reduced: bool = False
 
 
 class IndexRecord(_Model):

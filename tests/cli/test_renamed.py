@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import i2v_search
 from i2v_search import Collection, Device, load_encoder
+from i2v_search.build.recipe import Recipe
 from i2v_search.cli.main import app
 from i2v_search.cli.renamed import RENAMED
+from i2v_search.store.arrays import write_arrays
+from i2v_search.store.manifest import Manifest
 
 
 def test_old_names_of_arguments_work_and_warn(sample_collection: Collection) -> None:
@@ -72,3 +78,45 @@ def test_a_device_is_known_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(i2v_search.I2VSearchError, match="unknown device 'gpu'; available: auto, cpu"):
         load_encoder("lite", "gpu")  # type: ignore[arg-type]
     assert "device" in inspect.signature(load_encoder).parameters
+
+
+@pytest.mark.parametrize("option", ["--reduced", "--no-reduced"])
+def test_an_option_that_is_gone_is_passed_over_and_says_what_does_it_now(
+    option: str, sample_collection: Collection
+) -> None:
+    done = CliRunner().invoke(
+        app, ["index", "--plan", option, "-c", str(sample_collection.directory), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert done.stderr == f"warning: {option} does nothing now; see i2v-search export FILE.npy --pca 256\n"
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_key_of_a_recipe_that_is_gone_is_passed_over(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "art.toml"
+    file.write_text(f'collection = "art"\n[images]\nsources = ["sample:"]\n[index]\nreduced = {value}\n')
+    told = pytest.warns(DeprecationWarning, match="reduced does nothing now; see i2v-search export")
+    with told if value == "true" else nullcontext():
+        assert Recipe.load(file).index.kind == "auto"
+
+
+def test_a_collection_with_the_file_of_an_option_that_is_gone_opens(
+    sample_collection: Collection, tmp_path: Path
+) -> None:
+    directory = tmp_path / "art"
+    shutil.copytree(sample_collection.directory, directory)
+    manifest = Manifest.load(directory)
+    assert manifest.index is not None
+    assert manifest.index.wishes is not None
+    name = "reduced-00001.h5"
+    file = write_arrays(directory / name, {"vectors": np.zeros((2, 2), np.float32)})
+    wishes = manifest.index.wishes.model_copy(update={"reduced": True})
+    files = {**manifest.index.files, "reduced": file}
+    index = manifest.index.model_copy(update={"files": files, "wishes": wishes})
+    manifest.updated(index=index).save(directory)
+    opened = Collection.open(directory)
+    assert opened.search(0, top=3).hits == sample_collection.search(0, top=3).hits
+    opened.index()
+    assert (directory / name).exists()
+    opened.index(similarity="cosine")
+    assert not (directory / name).exists()

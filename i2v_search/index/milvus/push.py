@@ -156,8 +156,7 @@ class _Pusher:
     def __init__(self, server: MilvusServer, store: FeatureStore, report: Report) -> None:
         self.server, self.store, self.report = server, store, report
         self.sender = Sender(server, store, report)
-        record = store.manifest.index
-        self.wishes = IndexWishes(**record.wishes.model_dump()) if record and record.wishes else IndexWishes()
+        self.wishes = IndexWishes.of(store.manifest.index)
         self.name: SimilarityName = store.manifest.similarity
 
     def begin(self, *, replace: bool) -> MilvusState:
