@@ -1,4 +1,4 @@
-"""The access log of the server: JSON lines, to a file that log rotation may move away."""
+"""The access log of the server: JSON lines, in a file that log rotation can move."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class AccessLog(logging.FileHandler):
             raise ServerError(f"cannot write the access log {file}: {error.strerror}") from error
 
     def reopen(self) -> None:
-        """Continue in the file of that name, which may be another one now; in the old one if that cannot
-        be."""
+        """Reopen the file of that name, which log rotation may have replaced; keep the old one if that
+        fails."""
         try:
             opened = self._open()
         except OSError as error:
@@ -38,10 +38,10 @@ class AccessLog(logging.FileHandler):
 
 
 def log_requests(file: Path | None) -> AccessLog | None:
-    """Write a line of JSON for each request.
+    """Write one JSON line per request.
 
     Args:
-        file: None or ``-`` takes standard error.
+        file: log file; None or ``-``: standard error.
 
     Returns:
         What can be opened again.

@@ -55,8 +55,8 @@ class Lines:
     """A report that writes a line every `LINE_SECONDS`.
 
     Attributes:
-        write: takes a line.
-        clock: seconds that only grow.
+        write: writes a line.
+        clock: monotonic seconds.
 
     Example:
         >>> seconds = iter([0, 10, 40, 50])
@@ -76,7 +76,7 @@ class Lines:
         self._told = self.clock()
 
     def __call__(self, progress: Progress) -> None:
-        """Write a line, if the last is long enough ago."""
+        """Write a line if the last one is old enough."""
         now = self.clock()
         if progress.stage != self._stage:
             self._stage, self._begun = progress.stage, (now, progress.done)
@@ -103,7 +103,7 @@ def _left(seconds: float) -> str:
 
 
 def _columns() -> tuple[ProgressColumn, ...]:
-    """Numbers are whole on any screen: where it is narrow the bar gives way first, then the words."""
+    """Columns that keep numbers complete: on a narrow screen the bar shrinks first, then the words."""
     whole = Column(no_wrap=True)
     return (
         SpinnerColumn(table_column=whole),

@@ -1,4 +1,4 @@
-"""Opens the page in the browser of the desktop."""
+"""Opens the page in the desktop browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_THE_TERMINAL = frozenset({"browsh", "elinks", "links", "links2", "lynx", "w3
 
 
 def open_page(address: str) -> None:
-    """Open a page, if there is a desktop, without waiting for the browser: it may wait for the page."""
+    """Open a page in the desktop browser, if any, without waiting for the browser."""
     try:
         found = webbrowser.get()
     except webbrowser.Error:

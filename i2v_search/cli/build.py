@@ -1,4 +1,4 @@
-"""``build``, ``extract`` and ``index``: from images to a collection that answers."""
+"""``build``, ``extract`` and ``index``: from images to a searchable collection."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _wanted(shard: str | None) -> Wanted:
 
 
 def _extract_on_cluster(collection: Path, images: list[str], *, json: bool, **options: Any) -> None:
-    """Extract on Ray and tell what was done, and by whom."""
+    """Extract on Ray and print the result, with the work of each worker."""
     from i2v_search.build.ray.extraction import extract_on_ray
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
@@ -287,7 +287,7 @@ def _stoppable(directory: str | Path) -> Iterator[None]:
 
 
 def show_changes(collection: Collection, *, json: bool) -> None:
-    """Print what `build`, `extract` or `add` did."""
+    """Print the result of `build`, `extract` or `add`."""
     from i2v_search.cli import show
 
     if json:

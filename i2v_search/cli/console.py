@@ -1,7 +1,7 @@
 """Output of commands: two streams, in which untrusted names cannot control the terminal.
 
-What people read passes `i2v_search.escapes.visible` here, whichever command prints it and whatever else
-writes to a stream: warnings, logs, tracebacks. Programs get `as_json` and `paths`, which alone are raw.
+All text passes `i2v_search.escapes.visible` here, including warnings, logs and tracebacks. Only `as_json` and
+`paths`, which are for programs, are raw.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _NO_WIDTH = 100_000
 
 
 class Console(RichConsole):
-    """A console that escapes what could control a terminal, before it measures and lays anything out.
+    """A console that escapes control characters before layout.
 
-    One string is one line: a line feed in it comes from a name, and is escaped too. Colons make no emoji.
+    One string is one line: a line feed in it comes from a name, and is escaped too. Emoji codes are disabled.
 
     Args:
         stderr: write to the error stream.
@@ -40,19 +40,19 @@ class Console(RichConsole):
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody watches: a terminal, also where FORCE_COLOR makes rich take a pipe for one."""
+        """Whether the stream is a terminal, even if FORCE_COLOR makes rich treat a pipe as one."""
         return self.file.isatty()
 
     @property  # type: ignore[misc]  # nobody sets it
     def size(self) -> ConsoleDimensions:
-        """Columns and lines: of the terminal, or COLUMNS; else nothing is folded or cut."""
+        """Columns and lines of the terminal, or COLUMNS; otherwise nothing is folded or cut."""
         known = super().size
         if self.interactive or os.environ.get("COLUMNS", "").isdigit():
             return known
         return ConsoleDimensions(_NO_WIDTH, known.height)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A string as text: every string that is printed, also in the cell of a table, comes by here."""
+        """A string as text: every printed string passes here, also in the cells of tables."""
         return super().render_str(visible(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
@@ -64,7 +64,7 @@ class Console(RichConsole):
                 yield Segment(visible_lines(segment.text), segment.style)
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
-        """Print; a line of text is never folded, as it holds paths that people copy, a table is laid out."""
+        """Print; a line of text is never folded, because it may hold a path to copy; a table is laid out."""
         if soft_wrap is None:
             soft_wrap = all(isinstance(told, str) for told in objects)
         super().print(*objects, soft_wrap=soft_wrap, **options)
@@ -82,7 +82,7 @@ err = Console(stderr=True)
 
 
 def as_json(document: Any) -> None:
-    """Print one JSON document for programs: ASCII whatever the encoding of the stream, and never coloured."""
+    """Print one JSON document: always ASCII, never coloured."""
     json_line(document, indent=2)
 
 
@@ -93,11 +93,11 @@ def json_line(document: Any, *, indent: int | None = None) -> None:
 
 
 def paths(names: Iterable[bytes], *, null: bool = False) -> None:
-    """Print the paths of files for programs, byte for byte; on a terminal escaped, as GNU find does.
+    """Print file paths byte for byte; on a terminal escaped, as GNU find does.
 
     Args:
         names: names of the files.
-        null: end each with a NUL, which no path has, instead of a line feed.
+        null: end each path with NUL instead of a line feed.
     """
     for name in names:
         if null:
@@ -110,7 +110,7 @@ def paths(names: Iterable[bytes], *, null: bool = False) -> None:
 
 @contextmanager
 def csv_stream() -> Iterator[TextIO]:
-    """Standard output for a CSV table: UTF-8 whatever the locale, and lines end as in CSV files."""
+    """Standard output for a CSV table: always UTF-8, with the line ends of CSV files."""
     sys.stdout.flush()
     stream = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "surrogateescape", newline="", write_through=True)
     try:
@@ -120,13 +120,13 @@ def csv_stream() -> Iterator[TextIO]:
 
 
 class _Escaping:
-    """A stream of text that escapes control characters; rich finds the one below, which it may colour."""
+    """A text stream that escapes control characters; rich uses the underlying stream for colours."""
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = stream
 
     def write(self, text: str) -> int:
-        """Write a text, its lines as they are."""
+        """Write a text; its line feeds are kept."""
         return self.rich_proxied_file.write(visible_lines(text))
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -139,11 +139,12 @@ class _Escaping:
 
 
 def guard_streams() -> None:
-    """Make standard output and standard error streams that can always be written to, and control nothing.
+    """Replace standard output and standard error by streams that never fail to encode and escape control
+    characters.
 
-    One that is closed (``>&-``) is lost: nobody reads it. Otherwise the next file that is opened, of the
-    collection perhaps, would take its number and what libraries write there. What an encoding other than
-    UTF-8 lacks is escaped.
+    A closed stream (``>&-``) is replaced by the null device: otherwise the next opened file, e.g. of the
+    collection, would get its number and what libraries write there. Characters missing from another encoding
+    than UTF-8 are escaped.
     """
     for number in range(3):
         try:
@@ -164,11 +165,11 @@ def _guarded(stream: TextIO | None, number: int) -> TextIO:
 
 
 def flush_streams() -> None:
-    """Write what is left, at the end of a command.
+    """Flush the streams at the end of a command.
 
     Raises:
         BrokenPipeError: the reader is gone.
-        OSError: the disk is full. Either way the rest is given up, or the interpreter would try again.
+        OSError: the disk is full. In both cases the rest is discarded, or the interpreter would try again.
     """
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         try:

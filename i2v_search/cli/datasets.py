@@ -1,4 +1,4 @@
-"""``i2v-search dataset``: what a data set holds."""
+"""``i2v-search dataset``: details of a data set."""
 
 from __future__ import annotations
 

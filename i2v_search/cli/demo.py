@@ -1,4 +1,4 @@
-"""``i2v-search demo``: everything once, on the bundled sample."""
+"""``i2v-search demo``: all steps on the bundled sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MORPH = ("cats-and-dogs/kitten-gerald-g-01.webp", "flowers/dream-flower-janet-th
 
 
 def run_demo(directory: Path, output: Path) -> None:
-    """Build a collection from the sample, search it, walk a morph, and write both as pictures.
+    """Build a collection from the sample, run a search and a morph, and write both as pictures.
 
     Args:
         directory: directory of the collection; reused where it is built already.

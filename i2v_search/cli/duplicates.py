@@ -1,4 +1,4 @@
-"""``i2v-search duplicates``: images that are the same picture."""
+"""``i2v-search duplicates``: duplicate images."""
 
 from __future__ import annotations
 

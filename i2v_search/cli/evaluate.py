@@ -1,4 +1,4 @@
-"""``i2v-search evaluate``: how good an encoder is, in numbers with intervals."""
+"""``i2v-search evaluate``: measures of an encoder, with intervals."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    """The exit code of the command that was requested; what is wrong with it is told."""
+    """Run the command; print its error and return its exit code."""
     from i2v_search.errors import I2VSearchError, QueryError, RecipeError
 
     try:

@@ -1,4 +1,4 @@
-"""``i2v-search map``: a collection in two dimensions, as a picture or a page."""
+"""``i2v-search map``: a two-dimensional map of a collection, as an image or a web page."""
 
 from __future__ import annotations
 

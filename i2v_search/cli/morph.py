@@ -1,4 +1,4 @@
-"""``i2v-search morph``: a walk from one image to another, as a table, JSON, a strip, a film or a map."""
+"""``i2v-search morph``: a morph between two images, as a table, JSON, a strip, an animation or a map."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def morph(
 
 
 def print_morph(found: Morph) -> None:
-    """Print a morph as a table, and below it in plain words how good it is."""
+    """Print a morph as a table, with its quality in words below."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -187,7 +187,7 @@ def _write(
     *,
     quiet: bool,
 ) -> list[Skipped]:
-    """Write the pictures that are requested: strip, animation, map. Gives the images that they lack."""
+    """Write the requested pictures: strip, animation, map. Returns the images that they lack."""
     from i2v_search.cli import show
     from i2v_search.pictures.animation import morph_animation
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture

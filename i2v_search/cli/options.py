@@ -1,4 +1,4 @@
-"""Options that several commands share, and what turns them into what the library takes."""
+"""Options shared by several commands, and their conversion to arguments of the library."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ MilvusOption = Annotated[
 
 
 def refuse_beside(context: typer.Context, option: str, *, allowed: frozenset[str]) -> None:
-    """Refuse options that another one would make ignored.
+    """Refuse options that have no effect together with another one.
 
     Args:
-        context: of the command.
-        option: the other one, as it is spelt.
-        allowed: parameters of the command that go with it.
+        context: context of the command.
+        option: the other option, as spelt.
+        allowed: parameters of the command that work with it.
     """
     beside = [
         max(parameter.opts, key=len)
@@ -122,7 +122,7 @@ def paths_only_of(paths_only: bool, null: bool, json: bool) -> bool:
 
 
 def open_collection(directory: Path, backend: Backend = "faiss", milvus_uri: str | None = None) -> Collection:
-    """Open the collection that an option names."""
+    """Open the collection of an option."""
     from i2v_search.collection.collection import Collection
 
     return Collection.open(directory, backend=backend, milvus_uri=milvus_uri)
@@ -150,7 +150,7 @@ def wishes_of(opened: Collection, memory: str | None, **given: Any) -> IndexWish
 
 
 def bytes_of(text: str, option: str = "--memory") -> int:
-    """The bytes that an option means."""
+    """The number of bytes in an option."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:

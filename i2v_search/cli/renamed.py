@@ -22,7 +22,7 @@ class RenamedOptions(TyperCommand):
     """A command that takes old names of its options, and passes over those that are gone."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments, old names of options replaced by what they are called now."""
+        """Parse the arguments, with old option names replaced by the new ones."""
         from i2v_search.cli.console import err
 
         name, end = self.name or "", args.index("--") if "--" in args else len(args)

@@ -31,7 +31,7 @@ def evaluation(found: Evaluation) -> None:
 
 
 def _ranking(found: SetEvaluation) -> Table:
-    """Retrieval and copies, a line for each number."""
+    """Retrieval and copies, one line per number."""
     columns = [dict(_estimates(measures)) for measures in found.measures]
     differences = {difference.measure: difference for difference in found.differences}
     table = Table("", box=None, header_style="bold")
@@ -83,7 +83,7 @@ def _tags(found: SetEvaluation) -> Table:
 
 
 def _recall(found: SetEvaluation) -> Table:
-    """Recall@10 of every index; encoders of different dimensions have different ones."""
+    """Recall@10 of every index; encoders of different dimensions have different indexes."""
     table = Table("index", box=None, header_style="bold")
     for heading in ("encoder", "re-ranked", "bytes a row", "recall@10"):
         table.add_column(heading, justify="right")

@@ -255,7 +255,7 @@ def _refuse_for_each(queries: Sequence[str], weights: str) -> None:
 
 
 def _separate(queries: Sequence[str]) -> tuple[list[str], list[Any]]:
-    """Images of which each is searched for by itself; a file of vectors becomes several, with labels."""
+    """Queries to search for separately; a file of vectors becomes several, with labels."""
     from i2v_search.search.query import read_vectors
 
     labels: list[str] = []

@@ -1,4 +1,4 @@
-"""``i2v-search serve``: the page and the HTTP API."""
+"""``i2v-search serve``: the web page and the HTTP API."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _address(host: str, port: int) -> str:
 
 
 def _share_cores(workers: int) -> None:
-    """Give each thread that searches its share of the cores, before a library counts them for itself."""
+    """Divide the cores among the search threads, before a library counts them."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(max(1, _cores() // workers)))
 

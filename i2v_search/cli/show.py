@@ -37,7 +37,7 @@ SHOWN_LINKS = 5
 
 
 def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
-    """Write a picture and say so."""
+    """Write a picture and report it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with naming(path):
@@ -49,14 +49,14 @@ def save(picture: Image.Image, path: Path, *, quiet: bool) -> None:
 
 
 def heading(text: str) -> None:
-    """Print what the next table is about."""
+    """Print the heading of the next table."""
     out.print(f"[bold]{escape(text)}[/bold]")
 
 
 def text_widths(paths: Iterable[str], others: Sequence[int], tags: str) -> tuple[int, int]:
-    """Columns of the screen for paths and for tags under a heading, beside columns of other widths.
+    """Widths for paths and for tags under a heading, beside columns of other widths.
 
-    Whole paths, which one copies, come first; tags have what is left.
+    Complete paths, to copy them, come first; tags get the rest.
     """
     room = out.width - sum(others) - 2 * (len(others) + 2)  # a space on either side of each
     for_paths = max(8, min(max(map(cell_len, paths)), room - len(tags)))
@@ -96,7 +96,7 @@ def _copies(count: int) -> str:
 
 
 def changes(collection: Collection) -> None:
-    """Print what a build or an extraction did, with every image that was skipped."""
+    """Print the result of a build or an extraction, with every skipped image."""
     done = collection.changes
     if done is None:
         return
@@ -133,7 +133,7 @@ def stopped(directory: Path) -> None:
 
 
 def not_read(items: Sequence[NotRead], console: Console = out) -> None:
-    """Print what lies in the folders and was not read, by kind."""
+    """Print the files in the folders that were not read, by kind."""
     from i2v_search.images.unread import described
 
     if items:
@@ -141,7 +141,7 @@ def not_read(items: Sequence[NotRead], console: Console = out) -> None:
 
 
 def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
-    """Print which captions bear another name than usual, and which were not written."""
+    """Print which captions have an unusual name, and which were not written."""
     if writer.shared:
         example = writer.shared[0]
         err.print(
@@ -152,7 +152,7 @@ def captions(writer: CaptionWriter, kept: Sequence[Skipped]) -> None:
 
 
 def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "skipped") -> None:
-    """Print the images that could not be read, the first `SHOWN_SKIPPED` with their reasons."""
+    """Print the unreadable images, the first `SHOWN_SKIPPED` with their reasons."""
     if not items:
         return
     console.print(f"[yellow]{len(items)} {what}:[/yellow]")
@@ -164,9 +164,9 @@ def skipped(items: tuple[Skipped, ...], console: Console = out, what: str = "ski
 
 
 def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
-    """Print which images a picture shows as grey squares, and what helps; then the exit code is 1.
+    """Print the images that a picture shows as grey squares, with a hint; then the exit code is 1.
 
-    A picture that lacks something is written, but whoever requested it must know, also in a script.
+    An incomplete picture is written, but the exit code reports it, also in a script.
     """
     found = tuple({item.path: item for item in items}.values())
     if not found:
@@ -181,7 +181,7 @@ def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
 
 
 def tags(item: TaggedImage) -> None:
-    """Print the tags of one image, a line for each category."""
+    """Print the tags of one image, one line per category."""
     out.print(f"[bold]{escape(item.path)}[/bold]")
     for category, found in item.tags.to_dict().items():
         listed = ", ".join(f"{name} {probability:.2f}" for name, probability in found)
@@ -189,7 +189,7 @@ def tags(item: TaggedImage) -> None:
 
 
 def model(card: ModelCard) -> None:
-    """Print what an imported model is."""
+    """Print an imported model."""
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -274,7 +274,7 @@ def _kind_line(index: dict[str, Any]) -> str:
 
 
 def plan(planned: IndexPlan) -> None:
-    """Print which index will be built and what it will take."""
+    """Print the planned index and its predicted cost."""
     out.print(f"[bold]{planned.kind}[/bold]: {escape(_kind_line(planned.to_dict()))}")
     out.print(f"[dim]{escape(planned.reason)}[/dim]")
     cost = planned.predicted
@@ -288,7 +288,7 @@ def plan(planned: IndexPlan) -> None:
 
 
 def built(facts: CollectionInfo) -> None:
-    """Print what an index took, beside what was predicted, and whether its recall is what was wished."""
+    """Print the measured cost of an index beside the predicted one, and a recall below the target."""
     index = facts.index
     if index is None or not index["actual"]:
         return
@@ -318,7 +318,7 @@ def _duration(seconds: float) -> str:
 
 
 def damages(found: tuple[Damage, ...], collection: Collection) -> None:
-    """Print what `verify` found."""
+    """Print the damage found by `verify`."""
     if not found:
         out.print(f"{len(collection)} images: every file matches its checksum.")
     for damage in found:

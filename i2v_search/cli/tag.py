@@ -1,4 +1,4 @@
-"""``i2v-search tag``: what images show, in words."""
+"""``i2v-search tag``: tags of images."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def tag(
 
 
 def _from_here(root: Path, path: str) -> str:
-    """The path of an image that leads there from the working directory, which the stored one need not."""
+    """The path of an image from the working directory, unlike the stored path."""
     from i2v_search.images.remote import is_url
 
     if is_url(path):

@@ -1,4 +1,4 @@
-"""``i2v-search train``: a network of one's own, from tagged pictures."""
+"""``i2v-search train``: train a network on tagged pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``i2v-search merge`` and ``export``: collections from elsewhere, and files for other programs."""
+"""``i2v-search merge`` and ``export``: merging collections, and files for other programs."""
 
 from __future__ import annotations
 

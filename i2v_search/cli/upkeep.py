@@ -1,4 +1,4 @@
-"""``i2v-search verify``, ``compact`` and ``relocate``: what keeps a collection in order."""
+"""``i2v-search verify``, ``compact`` and ``relocate``: maintenance of a collection."""
 
 from __future__ import annotations
 

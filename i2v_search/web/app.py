@@ -1,4 +1,4 @@
-"""The application: routes, errors, and what every request passes through.
+"""The application: routes, errors, and middleware.
 
 From the outside in: `Observer` (ids, log, metrics, headers), CORS on request, `Gate` (host, origin,
 token, rate), `Bodies` (limits, clients that leave), `HeadRequests`, routes.
@@ -35,11 +35,11 @@ STATIC = Path(__file__).with_name("static")
 
 
 def create_app(collection: Collection, settings: ServerSettings) -> FastAPI:
-    """Make the application that serves a collection.
+    """Create the application that serves a collection.
 
     Args:
-        collection: as opened; it is only read.
-        settings: how the server behaves.
+        collection: the open collection, which is only read.
+        settings: settings of the server.
 
     Example:
         >>> import tempfile
@@ -103,7 +103,7 @@ async def _page() -> Response:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document; errors are described as they are, not as the framework would have them."""
+    """The OpenAPI document, with the actual errors instead of the framework's."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes

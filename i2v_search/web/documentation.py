@@ -1,4 +1,5 @@
-"""The API as a page for people, made of the OpenAPI document: no script, nothing loaded from elsewhere."""
+"""The API documentation as a web page, made from the OpenAPI document, without scripts or external
+resources."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def page(document: dict[str, Any]) -> str:
     """The page.
 
     Args:
-        document: OpenAPI, as FastAPI makes it.
+        document: the OpenAPI document of FastAPI.
     """
     parts = [
         _operation(document, path, method, operation)
@@ -83,7 +84,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
 
 
 def _shape(document: dict[str, Any], schema: dict[str, Any], depth: int) -> str:
-    """A schema as the JSON it describes, one field a line."""
+    """A schema as the JSON it describes, one field per line."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         return _shape(document, document["components"]["schemas"][name], depth)

@@ -1,4 +1,4 @@
-"""From requests to the library's calls, and from its results to models."""
+"""Handlers: convert requests to calls of the library, and its results to response models."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ UPLOAD_TAGS = 40
 
 
 def search(service: Service, asked: SearchRequest) -> SearchResponse:
-    """Answer a search.
+    """Run a search.
 
     Raises:
         I2VSearchError: as `Collection.search` does.
-        Failure: an image is not there.
+        Failure: an image does not exist.
     """
     collection = service.current.collection()
     result = _result(service, collection, asked, asked.top, asked.offset)
@@ -61,7 +61,7 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
 
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
-    """Count the tags of the best hits, most common first."""
+    """Count the tags of the best hits, most frequent first."""
     collection = service.current.collection()
     result = _result(service, collection, asked, COUNTED_HITS, 0)
     counts: Counter[tuple[str, str]] = Counter()
@@ -73,7 +73,7 @@ def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
 
 
 def matches(service: Service, asked: ConditionFields) -> MatchesModel:
-    """The images that meet conditions.
+    """The images that match the conditions.
 
     Raises:
         QueryError: no image has one of the tags, or the rating.
@@ -86,7 +86,7 @@ def image(collection: Collection, number: int) -> ImageModel:
     """Details of an image.
 
     Raises:
-        Failure: it is not there.
+        Failure: it does not exist.
     """
     record = _record(collection, number)
     ratings = [tag for tag in record.tags if tag.category == "rating"]
@@ -103,11 +103,11 @@ def image(collection: Collection, number: int) -> ImageModel:
 
 
 def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, list[Upload | None]]:
-    """Find a morph; with the uploads among its stops, None for an image of the collection.
+    """Find a morph; also returns the uploads among its stops, None for an image of the collection.
 
     Raises:
         I2VSearchError: as `Collection.morph` does.
-        Failure: an image is not there.
+        Failure: an image does not exist.
     """
     collection = service.current.collection()
     known = [number for number in asked.exclude if collection.store.position_of_id(number) is not None]
@@ -131,7 +131,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
 
 
 def morph_response(collection: Collection, found: Morph, uploads: Sequence[Upload | None]) -> MorphResponse:
-    """A morph as it is told."""
+    """A morph as a response model."""
     quality = found.quality
     return MorphResponse(
         stops=[_stop(collection, *pair) for pair in zip(found.stops, uploads, strict=True)],
@@ -184,7 +184,7 @@ def _result(
 
 
 def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int) -> SearchResult:
-    """Images in the order of the collection, as far as they pass the filters."""
+    """Images that match the filters, in the order of the collection."""
     store = collection.store
     rows = _passing(store, asked)
     page = rows[offset : offset + top]
@@ -197,7 +197,7 @@ def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int
 
 
 def _passing(store: FeatureStore, asked: ConditionFields) -> NDArray[np.int64]:
-    """Positions of the live rows that meet the conditions, ascending."""
+    """Positions of the live rows that match the conditions, ascending."""
     allowed = Filter.parse(asked.tags, (), asked.rating).allowed(store)
     return store.live if allowed is None else store.live[allowed[store.live]]
 

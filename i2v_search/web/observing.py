@@ -38,7 +38,7 @@ class Metrics:
     """Counters and gauges of one server.
 
     Args:
-        service: whose pools and caches are shown.
+        service: service with the pools and caches.
     """
 
     def __init__(self, service: Service) -> None:
@@ -83,18 +83,18 @@ class _State(Collector):
 
 
 class Observer:
-    """Gives every request an id, every response its headers, every fault an answer; and tells of all of them.
+    """Adds ids to requests and headers to responses, handles internal errors, and logs every request.
 
     Args:
-        app: what is behind it.
-        metrics: to count in.
+        app: the wrapped application.
+        metrics: the counters.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -158,7 +158,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def _request_id(scope: Scope) -> str:
-    """The client's own X-Request-ID where it is a plain word, else a new one."""
+    """The client's X-Request-ID if it is a plain word, otherwise a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text = value.decode("latin-1")

@@ -13,7 +13,7 @@ _ALWAYS = (401, 403, 408, 413, 421, 422, 429, 503)
 
 
 def errors(*more: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that every address has, and `more` statuses, as FastAPI takes them."""
+    """The errors of every address, and `more` statuses, for FastAPI."""
     meanings: dict[int, list[str]] = defaultdict(list)
     for code, (status, meaning) in CODES.items():
         meanings[status].append(f"`{code}`: {meaning}")

@@ -33,13 +33,13 @@ _KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 class RequestModel(BaseModel):
-    """A part of a request: fields nobody knows are refused."""
+    """Base class of request models: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ResponseModel(BaseModel):
-    """A part of an answer."""
+    """Base class of response models."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,13 +64,13 @@ Weight = Annotated[
 
 
 class ExampleById(ById):
-    """An image of the collection that results should be like, or unlike."""
+    """An image of the collection as an example, positive or negative."""
 
     weight: Weight = 1.0
 
 
 class ExampleByUpload(ByUpload):
-    """An uploaded image that results should be like, or unlike."""
+    """An uploaded image as an example, positive or negative."""
 
     weight: Weight = 1.0
 
@@ -97,14 +97,14 @@ class FilterFields(ConditionFields):
 
 
 class SearchRequest(FilterFields):
-    """A search. Without examples and wanted tags the collection in its own order."""
+    """A search. Without examples and positive tags, all images in the order of the collection."""
 
     top: int = Field(default=60, ge=1, le=200)
     offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
 class HitModel(ResponseModel):
-    """One image of an answer."""
+    """One image of a search result."""
 
     rank: int = Field(description="1 for the best", examples=[1])
     id: ImageId
@@ -118,7 +118,7 @@ class HitModel(ResponseModel):
 
 
 class SearchResponse(ResponseModel):
-    """The answer to a search."""
+    """The result of a search."""
 
     hits: list[HitModel]
     more: bool = Field(description="whether there is a next page")
@@ -135,7 +135,7 @@ class TagModel(ResponseModel):
 
 
 class TagCount(ResponseModel):
-    """A tag and how many images have it."""
+    """A tag and its number of images."""
 
     name: str
     category: str
@@ -172,7 +172,7 @@ class UploadModel(ResponseModel):
 
 
 class UploadLimits(ResponseModel):
-    """The most that an upload may have."""
+    """Limits of an upload."""
 
     bytes: int
     pixels: int
@@ -201,7 +201,7 @@ class Health(ResponseModel):
 
 
 class MorphRequest(RequestModel):
-    """A walk from one image to another."""
+    """A morph from one image to another."""
 
     a: ImageRef = Field(examples=[{"id": 1}])
     b: ImageRef = Field(examples=[{"id": 30}])
@@ -272,13 +272,13 @@ class MapModel(ResponseModel):
 
 
 class MatchesModel(ResponseModel):
-    """Images that meet conditions."""
+    """Images that match the conditions."""
 
     ids: list[ImageId]
 
 
 class Waiting(ResponseModel):
-    """An answer that is being computed: ask again."""
+    """The result is being computed; try again."""
 
     status: Literal["computing"] = "computing"
 

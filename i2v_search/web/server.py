@@ -19,7 +19,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket.
 
     Raises:
-        ServerError: the port is taken, or the host is not this machine's.
+        ServerError: the port is in use, or the host is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -36,13 +36,13 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(
     app: FastAPI, settings: ServerSettings, opened: socket.socket, when_ready: Callable[[], None]
 ) -> None:
-    """Serve until the process is asked to stop.
+    """Serve until the process is stopped.
 
     Args:
-        app: from `create_app`.
+        app: application from `create_app`.
         settings: settings of the server.
-        opened: from `listen`; closed at the end.
-        when_ready: called once requests are answered.
+        opened: socket from `listen`; closed at the end.
+        when_ready: called when the server accepts requests.
     """
     server_for(app, settings, when_ready).run(sockets=[opened])
 

@@ -20,33 +20,34 @@ class ServerSettings:
     """Settings of a server.
 
     Attributes:
-        host: that it binds to; one that is not of this machine alone needs a token.
-        token: that clients must show; None lets everybody in who reaches it.
-        allow_origins: web origins (``https://example.org``) whose pages may call the API.
-        allow_hosts: names, besides its own, under which it answers.
-        workers: threads that search, each with the collection open for itself.
-        queue: requests that may wait for each of the pools before one is refused.
-        max_upload_bytes: of an uploaded file.
-        max_upload_pixels: of an uploaded picture.
-        max_body_bytes: of any other request.
-        head_seconds: in which the head of a request must have arrived.
-        body_seconds: in which a request must have arrived as a whole.
-        stall_seconds: in which a client must take something of its answer.
-        idle_seconds: for which a connection without a request is kept.
-        decode_seconds: in which a picture must be decoded.
-        request_seconds: after which a request is given up.
-        buffered_bytes: of all requests that are arriving, together.
-        connections: open at once.
-        rate: searches, uploads and morphs that one address may ask for in a second, in the long run.
-        picture_rate: all other requests of one address in a second.
-        burst: seconds' worth of requests that may come at once.
-        uploads_kept: uploaded pictures that are remembered.
-        thumbnail_bytes: of all thumbnails on disk.
-        cache: folder of the thumbnails; None takes the user's cache folder.
-        device: where uploads are encoded.
+        host: address to listen on; one reachable from other machines requires a token.
+        token: token that clients must send; None disables it.
+        allow_origins: web origins (``https://example.org``) allowed to call the API.
+        allow_hosts: additional host names of the server.
+        workers: number of search threads, each with its own open collection.
+        queue: maximum number of waiting requests per pool.
+        max_upload_bytes: maximum size of an uploaded file.
+        max_upload_pixels: maximum number of pixels of an uploaded picture.
+        max_body_bytes: maximum size of any other request.
+        head_seconds: time limit for the head of a request.
+        body_seconds: time limit for a whole request.
+        stall_seconds: time limit in which a client must read part of a response.
+        idle_seconds: maximum idle time of a connection.
+        decode_seconds: time limit for decoding a picture.
+        request_seconds: time limit of a request.
+        buffered_bytes: maximum total size of all incoming requests.
+        connections: maximum number of open connections.
+        rate: maximum searches, uploads and morphs per second and address, on average.
+        picture_rate: maximum other requests per second and address.
+        burst: seconds' worth of requests that can arrive at once.
+        uploads_kept: number of uploaded pictures to keep.
+        thumbnail_bytes: maximum total size of the thumbnails on disk.
+        cache: folder of the thumbnails; None uses the user's cache folder.
+        device: device that encodes uploads.
 
     Raises:
-        ServerError: a host that others reach without a token, a short token, or a number that makes no sense.
+        ServerError: a host reachable from other machines without a token, a short token, or a number out of
+        range.
     """
 
     host: str = "127.0.0.1"
@@ -95,7 +96,7 @@ class ServerSettings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone.
+    """Whether an address is reachable only from this machine.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)

@@ -30,10 +30,10 @@ _THUMBNAIL_QUEUE = 512
 
 
 class Service:
-    """Everything that requests share.
+    """State shared by all requests.
 
     Args:
-        collection: as opened.
+        collection: the open collection.
         settings: settings of the server.
     """
 
@@ -59,11 +59,11 @@ class Service:
         return (self.searching, self.reading, self.drawing, self.showing)
 
     def warm_up(self) -> None:
-        """Load in the background what the first requests would wait for."""
+        """Preload data for the first requests in the background."""
         threading.Thread(target=self._warm_up, name="i2v-warm-up", daemon=True).start()
 
     def tag_statistics(self, collection: Collection) -> TagStatistics:
-        """The tags of the collection in the state that a thread has open, which may not be the newest."""
+        """The tags of the collection as open in a thread, which may not be the newest."""
         manifest = collection.store.manifest
         with self._lock:
             if self._statistics is None or self._statistics[0] != manifest:
@@ -71,7 +71,7 @@ class Service:
             return self._statistics[1]
 
     def close(self) -> None:
-        """Stop working."""
+        """Stop the pools."""
         for pool in self.pools:
             pool.close()
         self.map.close()
@@ -90,7 +90,7 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """The service of the server that a request came to."""
+    """The service of the server of a request."""
     service: Service = request.app.state.service
     return service
 

@@ -1,4 +1,4 @@
-"""Request bodies: read with a limit on bytes and time; and clients that leave, whose work is dropped."""
+"""Request bodies, read with limits of size and time; work for disconnected clients is dropped."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FORGOTTEN = 8
 
 
 class ClientGone(Exception):  # noqa: N818 - nothing went wrong on this side
-    """The client has left before the answer."""
+    """The client has disconnected before the response."""
 
 
 class Bodies:
-    """Hands on a request once its body is there, and cancels it when the client leaves.
+    """Forwards a request when its body is complete, and cancels it when the client disconnects.
 
     Args:
-        app: what is behind it.
+        app: the wrapped application.
         settings: settings of the server.
     """
 
@@ -33,11 +33,11 @@ class Bodies:
         self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request.
+        """Handle a request.
 
         Raises:
-            ClientGone: the client has left.
-            Failure: there was no answer in time.
+            ClientGone: the client has disconnected.
+            Failure: there was no response in time.
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -58,7 +58,7 @@ class Bodies:
 
         Raises:
             Failure: it is too large, too slow, or too much arrives at once.
-            ClientGone: the client has left.
+            ClientGone: the client has disconnected.
         """
         refused: Failure | None = None
         try:
@@ -94,8 +94,8 @@ class Bodies:
                 return
 
     async def _discard(self, scope: Scope, receive: Receive) -> None:
-        """Take what is still sent and forget it: a client that is hung up on while it sends, as browsers do,
-        never sees why. Whoever sends far too much is hung up on all the same.
+        """Read and discard the rest of the body: a client that is disconnected while sending, e.g. a browser,
+        does not see the error. A far too large body is cut off nevertheless.
         """
         headers, left = dict(scope["headers"]), _FORGOTTEN * self._most(scope)
         declared = headers.get(b"content-length", b"0")
@@ -110,12 +110,12 @@ class Bodies:
                 return
 
     def _most(self, scope: Scope) -> int:
-        """The bytes that a request may have."""
+        """Maximum size of a request."""
         upload = scope["path"] == UPLOADS
         return self._settings.max_upload_bytes if upload else self._settings.max_body_bytes
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Call the application; cancel it if the client leaves or it takes too long."""
+        """Call the application; cancel it if the client disconnects or it takes too long."""
         given = asyncio.Event()
 
         async def replay() -> Message:

@@ -1,9 +1,9 @@
-"""Connections: who may have one, and how long the server waits for the other side.
+"""Connections: their number, and the time limits of the other side.
 
-Nobody holds a connection by doing nothing: the head of a request, the rest of a body that was answered early,
-and the taking of an answer each have a deadline; the body that a request waits for is timed by `bodies`. If
-all connections are taken, the one that can best be spared makes room: first of clients that were never let
-in, then one that idles, then one that stands still; among equals one of the address that holds the most.
+An inactive client cannot hold a connection: the head of a request, the rest of a body after an early
+response, and reading a response each have a deadline; `bodies` limits the time of the body. At the maximum
+number of connections one is closed: first one of an unauthenticated client, then an idle one, then a stalled
+one; among equals one of the address with the most connections.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Connection(H11Protocol):
-    """HTTP/1.1 with bounded patience; a subclass sets `settings`."""
+    """An HTTP/1.1 connection with deadlines; a subclass sets `settings`."""
 
     settings: ServerSettings
 
@@ -52,7 +52,7 @@ class Connection(H11Protocol):
         self._made_at = self._moved_at = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection in, or refuse it."""
+        """Accept a connection, or refuse it."""
         super().connection_made(transport)
         # Whatever the kernel does not take at once is an answer that the client does not take.
         transport.set_write_buffer_limits(high=0)
@@ -63,13 +63,13 @@ class Connection(H11Protocol):
             self._refuse(Failure("busy", "too many connections", retry_after=2))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
+        """Remove the deadlines."""
         self._unwatch_arriving()
         self._unwatch_taking()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Continue with a request."""
+        """Process data of a request."""
         if not self.flow.write_paused:
             self._moved_at = self.loop.time()
         super().data_received(data)
@@ -79,7 +79,7 @@ class Connection(H11Protocol):
             self._watch_arriving()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request; for the rest of this one no longer than for a head."""
+        """Wait for the next request; for the rest of this one as long as for a head."""
         self._was_let_in = self.let_in
         self._moved_at = self.loop.time()
         if not self.let_in and self.conn.their_state is h11.DONE and self.conn.trailing_data[0]:
@@ -89,25 +89,25 @@ class Connection(H11Protocol):
             self._watch_arriving()
 
     def pause_writing(self) -> None:
-        """Watch an answer that the kernel did not take as a whole."""
+        """Set a deadline for a response that the kernel has not taken completely."""
         super().pause_writing()
         self._moved_at = self.loop.time()
         self._untaken = self.transport.get_write_buffer_size()
         self._watch_taking()
 
     def resume_writing(self) -> None:
-        """Know that the client has taken its answer."""
+        """Remove the deadline: the client has read its response."""
         self._unwatch_taking()
         self._moved_at = self.loop.time()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
+        """Refuse invalid HTTP."""
         self._refuse(Failure("invalid_http", cast(_Framing, self.conn).ambiguous or msg))
 
     @property
     def let_in(self) -> bool:
-        """Whether a request of this client has passed the gate."""
+        """Whether a request of this client has been authenticated."""
         return self._was_let_in or (self.scope is not None and LET_IN in self.scope["state"])
 
     def _is_answering(self) -> bool:
@@ -120,7 +120,7 @@ class Connection(H11Protocol):
         return not self._is_answering() and not self.flow.write_paused
 
     def _has_room(self) -> bool:
-        """Whether this connection may stay; another one may have to go for it."""
+        """Whether this connection can stay; another one may be closed for it."""
         others = [other for other in self._all() if other is not self and other._is_open()]
         if len(others) < self.settings.connections:
             return True
@@ -141,7 +141,8 @@ class Connection(H11Protocol):
         return self.client[0] if self.client else ""
 
     def _since(self) -> float:
-        """When the server began to wait for the client; small signs of life of a stranger do not count."""
+        """Start of the wait for the client; small amounts of data from an unauthenticated client do not
+        count."""
         return self._moved_at if self.let_in else self._made_at
 
     def _can_be_spared(self, now: float) -> bool:
@@ -168,7 +169,7 @@ class Connection(H11Protocol):
             self._taking = None
 
     def _look(self) -> None:
-        """See whether the client takes its answer."""
+        """Check whether the client reads its response."""
         patience, now = self.settings.stall_seconds, self.loop.time()
         left = self.transport.get_write_buffer_size()
         if self._untaken - left >= _SLOWEST * patience / _LOOKS:
@@ -180,7 +181,7 @@ class Connection(H11Protocol):
             self._hang_up()
 
     def _hang_up(self) -> None:
-        """Close; what the client does not take is thrown away, here and in the kernel."""
+        """Close; unread data is discarded, here and in the kernel."""
         if not self.flow.write_paused:
             self.transport.close()
             return
@@ -192,7 +193,7 @@ class Connection(H11Protocol):
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, value)
 
     def _refuse(self, failure: Failure) -> None:
-        """Answer what never became a request, and hang up."""
+        """Respond to an invalid request, and close the connection."""
         body = error_body(failure.code, failure.message, "")
         headers = {
             **failure.headers(),
@@ -207,7 +208,7 @@ class Connection(H11Protocol):
 
 
 class _Framing(h11.Connection):
-    """Refuses requests whose end is told in two ways: a proxy in front might believe the other one."""
+    """Refuses requests with two definitions of their end: a proxy could use the other one."""
 
     ambiguous = ""
 

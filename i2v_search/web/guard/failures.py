@@ -1,7 +1,7 @@
-"""Every error that the server answers with: one body, stable codes, the status that belongs to each.
+"""Errors of the server: one body, stable codes, and their status.
 
-The body is ``{"error": {"code": ..., "message": ..., "request_id": ...}}``. Codes are for programs and never
-change; messages are for people.
+The body is ``{"error": {"code": ..., "message": ..., "request_id": ...}}``. Codes never change; messages are
+in words.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ CODES: dict[str, tuple[int, str]] = {
 
 
 class Failure(Exception):  # noqa: N818 - an answer more than an error
-    """An error to answer with.
+    """An error response.
 
     Args:
         code: one of `CODES`.
@@ -74,7 +74,7 @@ class Failure(Exception):  # noqa: N818 - an answer more than an error
         super().__init__(self.message)
 
     def headers(self) -> dict[str, str]:
-        """Headers that belong to the status."""
+        """Headers of the status."""
         headers = {"Cache-Control": "no-store"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
@@ -84,7 +84,7 @@ class Failure(Exception):  # noqa: N818 - an answer more than an error
 
 
 def failure_of(error: Exception, directory: Path) -> Failure:
-    """The answer to an error that the library raises on purpose.
+    """The response to an error of the library.
 
     Args:
         error: whatever was raised.
@@ -112,12 +112,12 @@ def failure_of(error: Exception, directory: Path) -> Failure:
 
 
 def error_body(code: str, message: str, request_id: str) -> bytes:
-    """The JSON that an error is told in."""
+    """The JSON body of an error."""
     return json.dumps({"error": {"code": code, "message": message, "request_id": request_id}}).encode()
 
 
 def failure_response(failure: Failure, scope: Scope, extra: Mapping[str, str] = {}) -> Response:
-    """A failure as a response to a request."""
+    """The response for a failure."""
     request_id = scope.get("state", {}).get("request_id", "")
     headers = {**failure.headers(), **extra}
     content = error_body(failure.code, failure.message, request_id)
@@ -134,13 +134,13 @@ def validation_message(error: RequestValidationError) -> str:
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
-    """Answer a request whose fields are not what they should be."""
+    """Respond to a request with invalid fields."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     return failure_response(Failure("invalid_request", validation_message(error)), request.scope)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the framework itself refuses: unknown addresses and methods."""
+    """Respond to requests refused by the framework: unknown addresses and methods."""
     assert isinstance(error, HTTPException)  # noqa: S101
     codes = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
@@ -153,7 +153,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_library_error(request: Request, error: Exception) -> Response:
-    """Answer an error of the library's own tree, or a `Failure`."""
+    """Respond to an error of the library, or a `Failure`."""
     failure = failure_of(error, request.app.state.service.current.directory)
     if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         state: MutableMapping[str, Any] = request.scope.setdefault("state", {})

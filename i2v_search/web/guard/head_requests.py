@@ -1,4 +1,4 @@
-"""HEAD on whatever answers GET: the same answer without its body."""
+"""HEAD requests: the response to GET without its body."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadRequests:
-    """Hands on a HEAD as a GET, and keeps what is in the body.
+    """Forwards a HEAD as a GET, and drops the body.
 
     Args:
-        app: what is behind it.
+        app: the wrapped application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return

@@ -12,11 +12,11 @@ _ADDRESSES = 4096
 
 
 class RateLimit:
-    """A bucket for each address: it holds so many requests and fills up steadily.
+    """A token bucket per address, which is refilled steadily.
 
     Args:
-        rate: requests per second; 0 sets no limit.
-        burst: requests that a full bucket holds.
+        rate: requests per second; 0: no limit.
+        burst: capacity of a bucket.
         clock: seconds, for tests.
 
     Example:
@@ -30,7 +30,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, address: str) -> int:
-        """Take one request out; 0 if there was one, else the seconds until there is."""
+        """Take one request from the bucket; 0 if there was one, otherwise the seconds until there is."""
         if not self._rate:
             return 0
         now = self._clock()

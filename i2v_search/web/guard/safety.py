@@ -42,10 +42,10 @@ _LOCKED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>i2
 
 
 class Gate:
-    """Lets a request through, or answers it: wrong host, foreign page, no token, too often.
+    """Forwards a request, or refuses it: wrong host, foreign origin, no token, too many requests.
 
     Args:
-        app: what is behind it.
+        app: the wrapped application.
         settings: settings of the server.
     """
 
@@ -57,7 +57,7 @@ class Gate:
         self._other = RateLimit(settings.picture_rate, settings.picture_rate * settings.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +84,7 @@ class Gate:
         return None
 
     def _check_host(self, headers: Headers) -> None:
-        """A page of another site that had its own name resolved to this machine gets nothing."""
+        """Refuse unknown hosts: a foreign page can resolve its own name to this machine (DNS rebinding)."""
         values = headers.getlist("host")
         name = host_name(values[0]) if len(values) == 1 else ""
         if name in self._hosts or (self._any_address and _is_address(name)):
@@ -105,7 +105,7 @@ class Gate:
             )
 
     def _enter(self, scope: Scope, headers: Headers) -> Response | None:
-        """Take the token of the page's address, once: a cookie stands for it from then on."""
+        """Accept the token in the page's address once, and set a cookie instead."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if any(name == "token" and self._is_token(value) for name, value in query):
             # Relative, and the cookie's path is left to the browser: behind a proxy the page may lie deeper.
@@ -131,7 +131,7 @@ class Gate:
             raise Failure("unauthorized", "send the header Authorization: Bearer TOKEN")
 
     def _slow_down(self, scope: Scope) -> None:
-        """Whoever tries tokens does so no faster than others search."""
+        """Limit the rate of wrong tokens to that of searches."""
         wait = self._work.wait(_address(scope))
         if wait:
             raise Failure("too_many_requests", retry_after=wait)
@@ -162,7 +162,7 @@ class Gate:
 
 
 def allowed_hosts(settings: ServerSettings) -> frozenset[str]:
-    """Names under which a server answers, in lower case."""
+    """Host names of the server, in lower case."""
     if is_loopback(settings.host):
         own = {"localhost", "127.0.0.1", "::1", settings.host}
     else:
@@ -183,12 +183,12 @@ def host_name(header: str) -> str:
 
 
 def _cookie_name(scope: Scope) -> str:
-    """A name of this server's own: cookies do not tell the ports of a host apart."""
+    """Name of the cookie with the port, because cookies do not distinguish the ports of a host."""
     return f"i2v_search_{scope['server'][1]}"
 
 
 def _same(given: str, expected: str) -> bool:
-    """Compare in a time that tells nothing of where they differ."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 

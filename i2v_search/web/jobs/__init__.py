@@ -1,1 +1,1 @@
-"""Work of the server: pools, uploads, thumbnails, maps, and the collection as it is now."""
+"""Work of the server: pools, uploads, thumbnails, maps, and the current collection."""

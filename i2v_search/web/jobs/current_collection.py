@@ -1,8 +1,8 @@
-"""The collection, open once for each thread, and reopened when another process has changed it.
+"""The current collection, open once per thread, and reopened when another process has changed it.
 
-A `Collection` remembers what it has read; threads that each have their own need no lock, and none waits for
-another. Files are mapped, so that what several of them read is in memory once; the search form of an index is
-held by each thread that searches.
+A `Collection` caches what it has read; with one per thread no lock is needed, and no thread waits for
+another. Files are mapped, so that their content is in memory once; each search thread holds its own search
+form of an index.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ _TRY_EVERY = 5.0
 
 
 class CurrentCollection:
-    """Gives each thread the collection as it is now.
+    """Gives each thread the current collection.
 
-    Where the new state cannot be opened, in the middle of a repair for instance, the old one continues
-    answering.
+    If the new state cannot be opened, e.g. during a repair, the old one stays in use.
 
     Args:
         first: the collection, as opened.
@@ -62,7 +61,7 @@ class CurrentCollection:
         """The calling thread's own open collection.
 
         Raises:
-            CollectionError: it could not be opened, and never was.
+            CollectionError: it could not be opened, not even before.
         """
         stamp, now = self.stamp, time.monotonic()
         if getattr(self._local, "stamp", None) != stamp and now >= getattr(self._local, "again", now):
@@ -89,7 +88,7 @@ class CurrentCollection:
         return self.collection() if opened is None else opened
 
     def image_with(self, sha256: str) -> int | None:
-        """Id of an image whose file has this SHA-256 (hex), in what the calling thread has open."""
+        """Id of the image with this SHA-256 (hex) of its file, in the calling thread's collection."""
         store = self.opened().store
         positions = self._local.catalogue.find_content(sha256)
         return int(store.ids[positions[0]]) if positions else None

@@ -1,4 +1,4 @@
-"""Pictures decoded in a process of their own, which is ended when one takes too long."""
+"""Decoding of pictures in a separate process, which is terminated if one takes too long."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Decoder:
     The process starts with the first picture, and again after it was ended.
 
     Args:
-        seconds: that a picture may take.
+        seconds: time limit of a picture.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -33,7 +33,7 @@ class Decoder:
         self._closed = False
 
     def start(self) -> None:
-        """Have a process ready.
+        """Start the process.
 
         Raises:
             ImageError: it does not start, or the decoder is closed.
@@ -60,7 +60,7 @@ class Decoder:
         )
 
     def close(self) -> None:
-        """End the process, even in the middle of a picture; none is started again."""
+        """Terminate the process, even during a picture; it is not started again."""
         self._closed = True
         if self._process is not None:
             self._process.kill()

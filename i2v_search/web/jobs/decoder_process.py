@@ -1,7 +1,7 @@
 """The process that decodes pictures: ``python -P -m i2v_search.web.jobs.decoder_process``.
 
-A decoder that hangs or dies takes only this process with it. A message is two pieces, each
-an 8-byte length and so many bytes: JSON and the file's content are asked, JSON and the pixels answered.
+A decoder that hangs or crashes affects only this process. A message has two parts, each an 8-byte length and
+that many bytes: JSON and the file's content in a request, JSON and the pixels in a response.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     """Read a message.
 
     Raises:
-        EOFError: the other side is gone.
+        EOFError: the other side has closed the pipe.
     """
     head = json.loads(_piece(stream))
     return head, _piece(stream)
@@ -48,7 +48,7 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
 
 
 def main() -> None:
-    """Decode what comes in on standard input until it ends."""
+    """Decode pictures from standard input until it ends."""
     from i2v_search.errors import ImageError
     from i2v_search.images.decoding import decode_image
 

@@ -23,10 +23,10 @@ class _Kept:
 class MapKeeper:
     """Computes a map when it is first requested, and again when the collection has changed.
 
-    Until a newer one is there, the last one is given.
+    Until a newer map is ready, the last one is returned.
 
     Args:
-        current: says where the collection is, and whether it has changed.
+        current: the current collection.
     """
 
     def __init__(self, current: CurrentCollection) -> None:

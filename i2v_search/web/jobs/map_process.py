@@ -1,7 +1,7 @@
 """The process that computes a map: ``python -P -m i2v_search.web.jobs.map_process COLLECTION``.
 
-t-SNE keeps Python's lock for seconds: in the server's own process every request would wait for it. What is
-written to standard output is the map as JSON.
+t-SNE holds Python's global lock for seconds: in the server's process every request would wait for it. The map
+is written to standard output as JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from i2v_search.web.schema import MapModel, MapPoint, version_of
 
 
 def map_model(drawn: CollectionMap, versions: list[str]) -> MapModel:
-    """A map as it is told."""
+    """A map as JSON."""
     kept = ""
     if drawn.neighbours_kept is not None:
         kept = f" {drawn.neighbours_kept:.0%} of the 10 nearest neighbours are preserved."

@@ -1,4 +1,4 @@
-"""Tags of a whole collection: how many images have each, and which occur together."""
+"""Tags of a whole collection: number of images, and co-occurrence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
 @dataclass(frozen=True)
 class CountedTag:
-    """A tag, how many images have it, and how much it goes with another."""
+    """A tag, its number of images, and its co-occurrence with another."""
 
     name: str
     category: str
@@ -25,7 +25,7 @@ class CountedTag:
 class TagStatistics:
     """Tags of the live images, at the default threshold, as a sparse matrix.
 
-    Memory is some 5 bytes for each tag of each image.
+    Memory: about 5 bytes per tag and image.
 
     Args:
         store: the feature store.
@@ -69,7 +69,7 @@ class TagStatistics:
         self.ratings = sorted(name for name, category in categories.items() if category == "rating")
 
     def starting(self, prefix: str, limit: int) -> list[CountedTag]:
-        """Tags whose name, or a word of it, begins with `prefix`: the names first, the more common first."""
+        """Tags with a name or a word that starts with `prefix`: names first, more frequent first."""
         found = [
             (not name.startswith(prefix), -count, name, category)
             for name, category, count in zip(self.names, self.categories, self._counts.tolist(), strict=True)
@@ -78,7 +78,8 @@ class TagStatistics:
         return [CountedTag(name, category, -less) for _, less, name, category in sorted(found)[:limit]]
 
     def similar(self, name: str, limit: int) -> list[CountedTag] | None:
-        """Tags that occur on the same images as another, by the cosine of their columns; None if unknown."""
+        """Tags that occur on the same images as another, by the cosine of their columns; None for an unknown
+        tag."""
         number = self._numbers.get(name)
         if number is None or not self._counts[number]:
             return None

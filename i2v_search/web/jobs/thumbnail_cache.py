@@ -1,7 +1,8 @@
-"""Small pictures on disk: made once, named by content, the oldest thrown away when there are too many.
+"""Thumbnails on disk: created once, named by content, the least recently used deleted when there are too
+many.
 
-A file is ``<2 hex>/<SHA-256>-<side>.webp``: whatever collection an image is in, and wherever it lies, its
-thumbnail is the same.
+A file is ``<2 hex>/<SHA-256>-<side>.webp``: an image has the same thumbnail in every collection and at every
+path.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Thumbnail:
 
     Attributes:
         content: WebP.
-        current: whether the image's file is still what the collection knows; if not, it must not be kept.
+        current: whether the image's file is unchanged since the build; if not, it must not be cached.
     """
 
     content: bytes
@@ -43,7 +44,7 @@ class ThumbnailCache:
     Args:
         folder: folder of the files; made when the first is written.
         most_bytes: of all files.
-        decoders: take turns at decoding; one for each thread that may ask.
+        decoders: decoders used in turn; one per thread.
     """
 
     def __init__(self, folder: Path, most_bytes: int, decoders: list[Decoder]) -> None:
@@ -55,7 +56,8 @@ class ThumbnailCache:
         self.bytes = self.hits = self.made = 0
 
     def load(self) -> None:
-        """Learn what is on disk, used longest ago first; remove what an interrupted writer left behind."""
+        """Read the list of files on disk, least recently used first; remove leftovers of an interrupted
+        writer."""
         found: list[tuple[float, str, int]] = []
         for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
             try:
@@ -72,15 +74,15 @@ class ThumbnailCache:
         self._shrink()
 
     def get(self, collection: Collection, image: int, side: int) -> Thumbnail:
-        """The thumbnail of an image, from disk or made now; once, however many ask at the same time.
+        """The thumbnail of an image, from disk or created now; only once for concurrent requests.
 
         Args:
-            collection: that the image is in.
-            image: its id.
-            side: the most pixels of its longer side.
+            collection: collection of the image.
+            image: id of the image.
+            side: maximum pixels of the longer side.
 
         Raises:
-            QueryError: the collection holds no such image.
+            QueryError: the collection has no such image.
             ImageError: its file cannot be read.
         """
         position = collection.store.position_of_id(image)

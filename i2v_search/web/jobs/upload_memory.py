@@ -1,4 +1,4 @@
-"""Pictures that clients have uploaded: decoded, encoded, and remembered for a while, in memory alone."""
+"""Uploaded pictures: decoded, encoded, and kept for a while, only in memory."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Upload:
 
     Attributes:
         key: SHA-256 of the file, hex.
-        width: as displayed.
-        height: likewise.
+        width: width as displayed.
+        height: height as displayed.
         encoded: as the encoder of the collection sees it.
         picture: a small WebP.
         encoder: SHA-256 of the weights that made the vector.
@@ -42,10 +42,10 @@ class Upload:
 
 
 class Reader:
-    """Turns a file's content into an `Upload`; one thread at a time.
+    """Converts a file's content to an `Upload`; one thread at a time.
 
     Args:
-        current: gives the collection, whose encoder and tagger are used.
+        current: the current collection, with its encoder and tagger.
         decoder: decoder of pictures.
         max_pixels: of a picture.
     """
@@ -74,10 +74,10 @@ class Reader:
 
 
 class Uploads:
-    """The uploads used last.
+    """The most recently used uploads.
 
     Args:
-        most: how many.
+        most: maximum number of uploads.
     """
 
     def __init__(self, most: int) -> None:
@@ -90,14 +90,14 @@ class Uploads:
         return len(self._kept)
 
     def find(self, key: str) -> Upload | None:
-        """An upload that is still kept, which counts as used."""
+        """An upload, if it is still kept; marks it as used."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
     def get(self, key: str) -> Upload:
-        """An upload that is kept.
+        """An upload.
 
         Raises:
             Failure: it is not.
@@ -108,7 +108,7 @@ class Uploads:
         return found
 
     def put(self, upload: Upload) -> None:
-        """Keep an upload; where there are too many, that used longest ago is forgotten."""
+        """Keep an upload; the least recently used is dropped if there are too many."""
         with self._lock:
             self._kept[upload.key] = upload
             while len(self._kept) > self._most:
@@ -121,7 +121,7 @@ def key_of(content: bytes) -> str:
 
 
 def webp(picture: Image.Image, side: int) -> bytes:
-    """A picture as WebP, its longer side `side` pixels or less."""
+    """A picture as WebP, with a longer side of at most `side` pixels."""
     scale = side / max(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

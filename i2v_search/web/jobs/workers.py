@@ -1,4 +1,4 @@
-"""Bounded pools of threads: what is too much is refused, what nobody waits for any more is not begun."""
+"""Bounded thread pools: excess calls are refused, abandoned calls are dropped."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Pool:
     """A few threads and a short queue.
 
     Args:
-        name: for metrics and thread names.
-        threads: that work.
-        queue: calls that may wait besides those that are worked on.
+        name: name for metrics and threads.
+        threads: number of threads.
+        queue: number of waiting calls besides the running ones.
     """
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
@@ -32,8 +32,8 @@ class Pool:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function on one of the threads and wait for it.
 
-        If the waiting task is cancelled while the call is still in the queue, it is never made; a call that
-        has begun runs to its end, and nobody hears of it.
+        If the waiting task is cancelled while the call is queued, the call is dropped; a running call
+        completes, and its result is discarded.
 
         Raises:
             Failure: the queue is full.
@@ -48,11 +48,11 @@ class Pool:
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Drop what waits; what has begun ends by itself."""
+        """Drop waiting calls; running calls complete."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _done(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Count down, on the thread of the loop, which alone counts."""
+        """Count down, on the thread of the event loop."""
         with suppress(RuntimeError):  # the call outlived its server
             loop.call_soon_threadsafe(self._count_down)
 

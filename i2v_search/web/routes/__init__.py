@@ -1,1 +1,1 @@
-"""The addresses that the server answers at, by what they are about."""
+"""The routes of the server, by topic."""

@@ -20,14 +20,14 @@ router = APIRouter()
 
 @router.get("/api/v1/health", responses=errors(), tags=["about"])
 async def health(service: Serving) -> Health:
-    """Say that the server answers."""
+    """Check that the server responds."""
     images = await service.showing.run(lambda: len(service.current.collection()))
     return Health(images=images, version=version("i2v-search"))
 
 
 @router.get("/api/v1/collection", responses=errors(409), tags=["about"])
 async def collection(service: Serving) -> CollectionModel:
-    """Tell what the collection holds."""
+    """Show collection details."""
     return await service.searching.run(partial(_facts, service))
 
 
@@ -45,7 +45,7 @@ async def metrics(request: Request) -> Response:
 
 @router.get("/api/v1/docs", include_in_schema=False)
 async def documentation(request: Request) -> HTMLResponse:
-    """The API for people: a page made of the OpenAPI document."""
+    """The API documentation: a page made from the OpenAPI document."""
     policy = SECURITY_HEADERS["Content-Security-Policy"] + f"; style-src '{style_hash()}'"
     return HTMLResponse(page(request.app.openapi()), headers={"Content-Security-Policy": policy})
 

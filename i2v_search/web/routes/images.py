@@ -1,4 +1,4 @@
-"""Images of the collection: facts, thumbnails, and the picture as large as a screen."""
+"""Images of the collection: details, thumbnails, and large pictures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def thumbnail(
     v: Version = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """A small picture of an image."""
+    """Thumbnail of an image."""
     return await service.showing.run(_picture, service, number, int(size), v, if_none_match)
 
 
@@ -53,7 +53,7 @@ async def thumbnail(
 async def large(
     service: Serving, number: Number, v: Version = None, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """An image as large as a screen: at most 2048 pixels, never the original file."""
+    """Large picture of an image: at most 2048 pixels, never the original file."""
     return await service.showing.run(_picture, service, number, LARGE_SIDE, v, if_none_match)
 
 

@@ -25,7 +25,7 @@ _COMPUTING: dict[int | str, dict[str, Any]] = {
 
 @router.get("", response_model=MapModel, responses={**errors(409), **_COMPUTING})
 async def collection_map(service: Serving) -> Response:
-    """Where each image lies, alike ones close together; computed once."""
+    """Coordinates of each image on the map, similar images close together; computed once."""
     content = service.map.content()
     if content is None:
         waiting = Waiting().model_dump_json()
@@ -35,5 +35,5 @@ async def collection_map(service: Serving) -> Response:
 
 @router.post("/matches", responses=errors())
 async def map_matches(service: Serving, asked: ConditionFields) -> MatchesModel:
-    """Which images of the collection meet the conditions: on the map the others are faint."""
+    """Images of the collection that match the conditions: on the map the others are faint."""
     return await service.searching.run(answers.matches, service, asked)

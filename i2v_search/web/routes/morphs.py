@@ -1,4 +1,4 @@
-"""Walks from one image to another, as JSON and as pictures."""
+"""Morphs from one image to another, as JSON and as pictures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 @router.post("", responses=errors(404, 409))
 async def morph(service: Serving, asked: MorphRequest) -> MorphResponse:
-    """Walk from A to B over real images that gradually connect them."""
+    """Find a morph: a path of real images that gradually connects A and B."""
     return await service.searching.run(_walk, service, asked)
 
 
@@ -42,7 +42,7 @@ async def morph_file(
     asked: MorphRequest,
     format: Annotated[PictureFormat, Query(description="kind of file")] = "png",  # noqa: A002 - its name
 ) -> Response:
-    """The same walk as a file to keep."""
+    """The same morph as a file."""
     content = await service.drawing.run(_draw, service, asked, format)
     headers = {"Content-Disposition": f'attachment; filename="morph.{format}"', "Cache-Control": "no-store"}
     return Response(content, media_type=f"image/{format}", headers=headers)

@@ -1,4 +1,4 @@
-"""Search, and the tags of what is found."""
+"""Search, and the tags of its results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="maximum number of tags"
 
 @router.post("/search", responses=errors(404, 409))
 async def search(service: Serving, asked: SearchRequest) -> SearchResponse:
-    """Find images like the examples, or with the tags; neither: the collection in its own order."""
+    """Search for images similar to the examples, or with the tags; without both, all images in order."""
     return await service.searching.run(answers.search, service, asked)
 
 
@@ -31,7 +31,7 @@ async def tags(
     prefix: Annotated[str, Query(max_length=100, description="prefix of a word of the tag name")] = "",
     limit: Limit = 50,
 ) -> list[TagCount]:
-    """The tags of the collection, most common first."""
+    """The tags of the collection, most frequent first."""
     return await service.searching.run(_starting, service, normalise_tag(prefix), limit)
 
 
@@ -45,7 +45,7 @@ async def similar_tags(
 
 @router.post("/tags/counts", responses=errors(404, 409))
 async def tag_counts(service: Serving, asked: FilterFields) -> list[TagCount]:
-    """How many of the first 200 results have each tag."""
+    """Number of the first 200 results with each tag."""
     return await service.searching.run(answers.tag_counts, service, asked)
 
 

@@ -1,4 +1,4 @@
-"""Pictures that a client brings along."""
+"""Uploads of pictures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BODY = {
 
 @router.post("", status_code=201, responses=errors(415), openapi_extra=_BODY)
 async def upload(service: Serving, request: Request) -> UploadModel:
-    """Bring an image along: the body is the file, its Content-Type an image type."""
+    """Upload an image: the body is the file, the Content-Type an image type."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if not kind.startswith("image/"):
         raise Failure(
@@ -47,7 +47,7 @@ async def upload(service: Serving, request: Request) -> UploadModel:
     response_class=Response,
 )
 async def upload_thumbnail(service: Serving, key: Key) -> Response:
-    """A small picture of an upload, as long as it is kept."""
+    """Thumbnail of an upload, as long as it is kept."""
     headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{key[:12]}"'}
     return Response(service.uploads.get(key).picture, media_type="image/webp", headers=headers)
 
