@@ -47,7 +47,7 @@ class ServerSettings:
 
     Raises:
         ServerError: a host reachable from other machines without a token, a short token, or a number out of
-        range.
+            range.
     """
 
     host: str = "127.0.0.1"

@@ -111,7 +111,7 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
         CollectionDamagedError: a file of one does not match its checksum.
         CollectionLockedError: another process is writing to the target.
         OSError: the disk is full or fails; rows committed before stay, and the next merge continues from
-        there.
+            there.
 
     Example:
         >>> import tempfile
