@@ -133,11 +133,18 @@ def served(collection: Path, *options: str) -> Iterator[Served]:
             yield Served(url, time.perf_counter() - started, process.pid)
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
 
 
 async def put_load(
-    url: str, images: Sequence[int], *, clients: int, seconds: float, rate: float | None, part: str = ""
+    url: str,
+    images: Sequence[int],
+    *,
+    clients: int,
+    seconds: float,
+    rate: float | None,
+    part: str = "",
+    enough: Callable[[Load], bool] = lambda _: False,
 ) -> Load:
     """Let clients ask for a mix of things.
 
@@ -148,15 +155,16 @@ async def put_load(
         seconds: how long.
         rate: requests a second of all clients together; None: as fast as answers come.
         part: the same part asks for the same things; another one uploads other pictures.
+        enough: stops before the seconds are over, once it is true.
     """
     load, end = Load(), time.perf_counter() + seconds
     pause = 0.0 if rate is None else clients / rate
 
     async def client(seed: int) -> None:
         generator = random.Random(f"{part} {seed}")
-        async with httpx.AsyncClient(base_url=url, timeout=30) as session:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as session:
             due = time.perf_counter() + generator.random() * pause
-            while time.perf_counter() < end:
+            while time.perf_counter() < end and not enough(load):
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 due += pause
                 kind = generator.choices(list(MIX), list(MIX.values()))[0]
@@ -174,26 +182,32 @@ async def put_load(
     return load
 
 
-async def be_bad(url: str, *, seconds: float, slow: int = 20, rude: int = 4) -> None:
+async def be_bad(
+    url: str, *, seconds: float, slow: int = 20, rude: int = 4, enough: Callable[[], bool] = lambda: False
+) -> None:
     """Send a byte a second on some connections; on others ask, and hang up at once."""
     host, port = url.removeprefix("http://").split(":")
     end = time.perf_counter() + seconds
+
+    def goes_on() -> bool:
+        return time.perf_counter() < end and not enough()
+
     body = json.dumps({"examples": [{"id": 0}], "top": 200}).encode()
     head = "POST /api/v1/{} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n"
 
     async def trickle() -> None:
-        while time.perf_counter() < end:
+        while goes_on():
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.write(head.format("uploads", "image/png", 10_000).encode())
-                while time.perf_counter() < end and not writer.is_closing():
+                while goes_on() and not writer.is_closing():
                     writer.write(b"x")
                     await writer.drain()
                     await asyncio.sleep(1)
                 writer.close()
 
     async def hang_up() -> None:
-        while time.perf_counter() < end:
+        while goes_on():
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.write(head.format("search", "application/json", len(body)).encode() + body)

@@ -53,12 +53,12 @@ def running(collection: Collection, cache: Path, settings: ServerSettings | None
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             yield Running(app, port, client)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
     assert not thread.is_alive()
 
 

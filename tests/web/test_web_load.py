@@ -1,4 +1,4 @@
-"""A short form of `benchmarks.serve`: the server as users start it, under load that is bounded in time."""
+"""A short form of `benchmarks.serve`: the server as users start it, under load until enough is answered."""
 
 import asyncio
 import os
@@ -13,7 +13,8 @@ import pytest
 from benchmarks.serve import Load, be_bad, image_ids, put_load, served
 from i2v_search.collection.collection import Collection
 
-SECONDS = 3.0
+#: For a machine that is busy; most need three.
+SECONDS = 60.0
 
 
 def test_below_the_limit_there_is_no_error_even_beside_bad_neighbours(sample_collection: Collection) -> None:
@@ -21,20 +22,28 @@ def test_below_the_limit_there_is_no_error_even_beside_bad_neighbours(sample_col
         images = image_ids(server.url)
 
         async def both() -> Load:
-            asked = put_load(server.url, images, clients=8, seconds=SECONDS, rate=30)
-            return (await asyncio.gather(asked, be_bad(server.url, seconds=SECONDS)))[0]
+            asked = asyncio.create_task(
+                put_load(server.url, images, clients=8, seconds=SECONDS, rate=30, enough=answered)
+            )
+            await be_bad(server.url, seconds=SECONDS, enough=asked.done)
+            return await asked
+
+        def answered(load: Load) -> bool:
+            return sum(load.statuses.values()) > 60 and all(load.milliseconds.values())
 
         load = asyncio.run(both())
         assert load.faults == []
         assert set(load.statuses) == {200, 201}
-        assert sum(load.statuses.values()) > 5 * SECONDS
-        assert all(load.milliseconds.values())
+        assert answered(load)
 
 
 def test_above_the_limits_answers_are_good_or_say_when_to_come_back(sample_collection: Collection) -> None:
-    with served(sample_collection.directory, "--rate", "5") as server:
+    def met(load: Load) -> bool:
+        return load.statuses[429] > 20 and load.statuses[200] > 20
+
+    with served(sample_collection.directory, "--rate", "2") as server:
         images = image_ids(server.url)
-        load = asyncio.run(put_load(server.url, images, clients=16, seconds=SECONDS, rate=None))
+        load = asyncio.run(put_load(server.url, images, clients=16, seconds=SECONDS, rate=None, enough=met))
         assert load.faults == []
         assert load.statuses[429] > 0
         assert set(load.statuses) <= {200, 201, 429, 503}
@@ -43,12 +52,18 @@ def test_above_the_limits_answers_are_good_or_say_when_to_come_back(sample_colle
 
 def test_what_the_queues_do_not_hold_is_turned_away_cleanly(sample_collection: Collection) -> None:
     """That they do turn away is tested where nothing depends on time: `test_web_safety`."""
+
+    def answered(load: Load) -> bool:
+        return load.statuses[200] > 100
+
     with served(sample_collection.directory, "--rate", "0") as server:
         images = image_ids(server.url)
-        load = asyncio.run(put_load(server.url, images, clients=100, seconds=SECONDS, rate=None))
+        load = asyncio.run(
+            put_load(server.url, images, clients=100, seconds=SECONDS, rate=None, enough=answered)
+        )
         assert load.faults == []
         assert set(load.statuses) <= {200, 201, 503}
-        assert load.statuses[200] > 0
+        assert answered(load)
 
 
 def test_the_command_says_where_it_is_and_stops_when_asked(sample_collection: Collection) -> None:
@@ -62,7 +77,7 @@ def test_the_command_says_where_it_is_and_stops_when_asked(sample_collection: Co
     assert httpx.get(f"{address}api/v1/health").status_code == 200
     assert "Ctrl-C" in said[1]
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.strip() == "Stopped."
     assert '"route": "/api/v1/health"' in err  # no terminal: requests are logged
