@@ -30,6 +30,17 @@ types: .venv/installed-test
 contracts: .venv/installed-test
 	$(BIN)/lint-imports
 
+# In an environment of its own, which is made anew: what is there may be newer.
+lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(PYTHON) scripts/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --disable-pip-version-check --quiet --no-compile \
+		--constraint .venv-lowest/constraints.txt --editable '.[test]'
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-lowest/bin/pytest --numprocesses auto --dist loadgroup -m unit
+
+coverage: .venv/installed-test
+	$(PYTEST) -m unit --cov --cov-report=term:skip-covered
+
 benchmarks: .venv/installed-test
 	for name in extraction search store; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 

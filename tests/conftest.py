@@ -11,6 +11,7 @@ import pytest
 from browsing import browser, desktop, server, visit, window  # noqa: F401 - fixtures of the page
 from grids import GridEncoder
 from hypothesis import settings
+from kinds import KINDS, WHOLE, kind_of
 from PIL import Image
 from small_build import make_parts_tiny
 from worn import copy_of, wear
@@ -26,12 +27,6 @@ collect_ignore = ["support"]
 # Ten times as many examples as usual, where a test has no number of its own: `--hypothesis-profile thorough`.
 settings.register_profile("thorough", max_examples=1000)
 
-#: Every test has the mark of one of these kinds.
-KINDS = ("unit", "integration", "browser", "cluster")
-#: Folders of tests of rooms that put others together, and fixtures that take seconds.
-WHOLE = {"tests", "benchmarks", "build", "cli", "collection", "pictures", "scripts", "training", "web"}
-SLOW_FIXTURES = {"kept", "kill_rounds", "sample_collection", "small_disk"}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -44,9 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even import tests of which none is asked for."""
-    no_unit = collection_path.is_dir() and collection_path.name in WHOLE - {"tests"}
-    inside = collection_path.parent == config.rootpath / "tests"
-    return True if config.option.markexpr == "unit" and no_unit and inside else None
+    inside = collection_path.is_dir() and collection_path.parent == config.rootpath / "tests"
+    return True if config.option.markexpr == "unit" and inside and collection_path.name in WHOLE else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,16 +48,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not any(item.get_closest_marker(kind) for kind in KINDS):
             item.add_marker(kind_of(item))
-
-
-def kind_of(item: pytest.Item) -> str:
-    """Browsers are slow, so are collections of real pictures, and the rooms that put the others together."""
-    fixtures = set(getattr(item, "fixturenames", ()))
-    if "browser" in fixtures:
-        return "browser"
-    example = isinstance(item, pytest.DoctestItem)
-    whole = item.path.parent.name in WHOLE and not example
-    return "integration" if whole or fixtures & SLOW_FIXTURES else "unit"
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from i2v_search.web.server_settings import ServerSettings
 TOKEN = "correct-horse-battery-staple"
 OPEN = ServerSettings(rate=0, picture_rate=0)
 #: However busy the machine is, nobody is hung up on for being slow.
-PATIENT = {"head_seconds": 300, "idle_seconds": 300, "stall_seconds": 300}
+PATIENT = replace(OPEN, head_seconds=300, idle_seconds=300, stall_seconds=300)
 #: More than the kernel keeps for a client that does not read.
 BIG = 32 * 2**20
 HEALTH = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -198,7 +198,7 @@ def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def full(collection: Collection, cache: Path) -> Iterator[Running]:
-    settings = replace(OPEN, token=TOKEN, connections=4, workers=1, queue=8, **PATIENT)
+    settings = replace(PATIENT, token=TOKEN, connections=4, workers=1, queue=8)
     with running(collection, cache, settings) as server:
         yield server
 

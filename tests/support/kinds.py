@@ -1,0 +1,19 @@
+"""The kinds of tests: what `make quick` runs, and what it leaves out."""
+
+import pytest
+
+#: Every test has the mark of one of these kinds.
+KINDS = ("unit", "integration", "browser", "cluster")
+#: Folders of rooms that put others together.
+WHOLE = {"benchmarks", "build", "cli", "collection", "pictures", "scripts", "training", "web"}
+#: Fixtures that take seconds.
+SLOW = {"kept", "kill_rounds", "sample_collection", "small_disk"}
+
+
+def kind_of(item: pytest.Item) -> str:
+    """The kind of a test whose file does not say it."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "browser" in fixtures:
+        return "browser"
+    whole = item.path.parent.name in {"tests", *WHOLE} and not isinstance(item, pytest.DoctestItem)
+    return "integration" if whole or fixtures & SLOW else "unit"
