@@ -106,7 +106,7 @@ def test_one_query_is_searched_for_as_one(query: Any, collection: Collection) ->
 
 
 def test_a_list_of_numbers_is_neither_ids_nor_a_vector(collection: Collection) -> None:
-    with pytest.raises(QueryError, match=r"0\.5 is not an image: .* np\.asarray"):
+    with pytest.raises(QueryError, match=r"0\.5 is not an image; .* np\.asarray"):
         collection.search([0.5] * DIMENSION)  # type: ignore[list-item]
 
 

@@ -392,7 +392,7 @@ def test_an_onnx_tagger_tags_a_collection(data: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"output": "nothing", "tag_output": None}, "no output 'nothing'; it has vector, scores"),
+        ({"output": "nothing", "tag_output": None}, "no output 'nothing'; available: vector, scores"),
         ({"output": None, "tag_output": None}, "--output for vectors, --tag-output for tags"),
     ],
 )

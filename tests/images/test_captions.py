@@ -32,7 +32,7 @@ def test_a_caption_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "pic.txt").write_text("trigger_word, my own caption")
     kept = CaptionWriter(tmp_path).write("pic.png", TAGS)
     assert isinstance(kept, Skipped)
-    assert "pic.txt is there already" in kept.reason
+    assert "pic.txt exists" in kept.reason
     assert (tmp_path / "pic.txt").read_text() == "trigger_word, my own caption"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["pic.png", "pic.txt"]
 

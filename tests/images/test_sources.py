@@ -317,7 +317,7 @@ def test_ignore_files_are_about_their_folder_and_the_nearest_has_the_last_word(t
     # A file that is named is wanted, whatever an ignore file says; not so where the pattern is given with it.
     assert found([tmp_path / "a.gif"]) == ["a.gif"]
     assert found([tmp_path, tmp_path / "a.gif"])[-1] == "a.gif"
-    with pytest.raises(SourceError, match="left out"):
+    with pytest.raises(SourceError, match="is excluded"):
         iter_images([tmp_path / "a.gif"], tmp_path, exclude=["*.gif"])
 
 
