@@ -80,7 +80,7 @@ def _measure(folder: Path, scratch: Path, rounds: int, command: str) -> str:
 
     def extract() -> None:
         targets.append(scratch / f"collection-{next(numbers)}")
-        changes = Collection.extract(targets[-1], [folder], encoder=encoder).changes
+        changes = Collection.extract(targets[-1], [folder], encoder=encoder).report.extraction
         if changes is None or changes.encoded != len(paths):
             raise RuntimeError(f"expected {len(paths)} encoded images: {changes}")
 

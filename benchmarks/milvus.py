@@ -26,7 +26,7 @@ from i2v_search.choices import IndexKind
 from i2v_search.collection.collection import Collection
 from i2v_search.index.measuring import Judge, choose_queries
 from i2v_search.index.milvus.push import Push, push_to_milvus
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.index.protocol import SearchIndex
 from i2v_search.progress import Progress
 
@@ -55,13 +55,13 @@ def search_part(command: str) -> str:
 
 
 def _search_lines(directory: Path, kind: IndexKind, uri: str, file: str) -> list[list[str]]:
-    Collection.open(directory).index(wishes=IndexWishes(kind=kind))
-    opened: dict[str, SearchIndex] = {"FAISS": Collection.open(directory)._vector_index}
+    Collection.open(directory).index(options=IndexOptions(kind=kind))
+    opened: dict[str, SearchIndex] = {"FAISS": Collection.open(directory)._state.index}
     for name, place in (("Milvus Lite server", uri), ("Milvus Lite file", file)):
         where = f"{place}#{kind}"
         done = push_to_milvus(directory, where)
         milvus = Collection.open(directory, backend="milvus", milvus_uri=where)
-        opened[f"{name}, {done.index}"] = milvus._vector_index
+        opened[f"{name}, {done.index}"] = milvus._state.index
     faiss = opened["FAISS"]
     asked = choose_queries(faiss.store, 400, seed=1)
     judge = Judge(faiss.store, faiss.similarity, asked)
@@ -96,7 +96,7 @@ def push_part(command: str) -> str:
     """Send a collection, send nothing, and send a little."""
     lines = []
     with tempfile.TemporaryDirectory() as folder, collection_of(ROWS) as directory:
-        Collection.open(directory).index(wishes=IndexWishes(kind="pca"))
+        Collection.open(directory).index(options=IndexOptions(kind="pca"))
         server = LocalServer(Path(folder) / "data")
         server.start()
         for name, uri in (("server", server.uri), ("file", os.fspath(Path(folder) / "file.db"))):

@@ -18,7 +18,7 @@ from benchmarks.processes import memory, run_alone
 from benchmarks.synthetic import DESCRIPTION, KEPT, collection_of
 from benchmarks.timing import table
 from i2v_search import Collection, Morph
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.morph.methods.methods import METHODS
 from i2v_search.morph.methods.space import MorphSpace
 from i2v_search.store.manifest import Manifest
@@ -140,7 +140,7 @@ def _with_graph(count: int) -> Iterator[Path | None]:
 
 def build_index(directory: str) -> dict[str, Any]:
     """Index a collection in this process, without a graph."""
-    Collection.open(directory).index(wishes=IndexWishes(graph=False))
+    Collection.open(directory).index(options=IndexOptions(graph=False))
     return {}
 
 
@@ -148,7 +148,7 @@ def build_graph(directory: str) -> dict[str, Any]:
     """Build the graph beside the index of a collection in this process."""
     collection = Collection.open(directory)
     started = time.perf_counter()
-    collection.index(wishes=IndexWishes(graph=True))
+    collection.index(options=IndexOptions(graph=True))
     seconds = time.perf_counter() - started
     index = Manifest.load(Path(directory)).index
     assert index is not None

@@ -35,7 +35,7 @@ from i2v_search import Collection
 from i2v_search.choices import IndexKind
 from i2v_search.index.index_files import load_index
 from i2v_search.index.pca import fit_pca
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.index.similarity import position_blocks
 from i2v_search.store.feature_store import FeatureStore
 
@@ -126,8 +126,8 @@ def _line(name: str, seconds: float, answer: dict[str, Any]) -> list[str]:
 def build_ours(directory: str, kind: IndexKind) -> dict[str, Any]:
     """Index the collection as the plan says, or as one kind."""
     started = time.perf_counter()
-    wishes = IndexWishes(kind=kind, recall_target=TARGET, graph=False)
-    plan = Collection.open(directory).index(wishes=wishes)
+    options = IndexOptions(kind=kind, recall_target=TARGET, graph=False)
+    plan = Collection.open(directory).index(options=options)
     return {"seconds": time.perf_counter() - started, "kind": plan.kind}
 
 

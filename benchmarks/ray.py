@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search import Collection, sample_directory
+from i2v_search.build.options import BuildOptions
 from i2v_search.build.ray.extraction import extract_on_ray
 from i2v_search.build.ray.worker_results import ClusterExtraction
 from i2v_search.choices import Device
@@ -64,7 +65,7 @@ def _measure(scratch: Path, images: int, command: str) -> list[str]:
 
     def ray() -> None:
         device = Device(name="cpu", threads=1)
-        told.append(extract_on_ray(target(), [folder], workers=CORES, device=device))
+        told.append(extract_on_ray(target(), [folder], BuildOptions(device=device), workers=CORES))
 
     def clean() -> None:
         for path in scratch.glob("collection-*"):

@@ -139,7 +139,7 @@ def _measure(count: int) -> Measured:
 def build(directory: str) -> dict[str, Any]:
     """Index a collection in this process, and say what each stage took."""
     from i2v_search import Collection
-    from i2v_search.index.planner import IndexWishes
+    from i2v_search.index.planner import IndexOptions
 
     stages: dict[str, float] = {}
     started = last = time.perf_counter()
@@ -154,7 +154,7 @@ def build(directory: str) -> dict[str, Any]:
         last, current = now, progress.stage
 
     collection = Collection.open(directory)
-    plan = collection.index(wishes=IndexWishes(memory_bytes=LIMIT, graph=False), report=note)
+    plan = collection.index(options=IndexOptions(memory_bytes=LIMIT, graph=False), report=note)
     stages[f"{current}, up to the end"] = time.perf_counter() - last
     record = Manifest.load(Path(directory)).index
     recalled = record.recall_at_10 if record else 0.0

@@ -19,7 +19,7 @@ from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import Timings, interleave, run_parts, table
 from i2v_search import Collection
 from i2v_search.choices import IndexKind
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.index.vector_index import VectorIndex
 from i2v_search.store.float16 import widen
 
@@ -43,7 +43,7 @@ def part(count: int, dimension: int, command: str) -> str:
         rows = collection.store.take_float16(collection.store.live)
         np.save(directory / "rows.npy", rows)
         for kind in kinds:
-            collection.index(wishes=IndexWishes(kind=kind, graph=False))
+            collection.index(options=IndexOptions(kind=kind, graph=False))
             contest = _Contest(collection, directory / "rows.npy", queries)
             explained += contest.explained
             lines += [[kind, *line, command] for line in contest.whole()]
@@ -71,7 +71,7 @@ class _Contest:
 
     def __init__(self, collection: Collection, rows: Path, queries: NDArray[np.float32]) -> None:
         self.collection, self.queries = collection, queries
-        index = collection._vector_index
+        index = collection._state.index
         assert isinstance(index, VectorIndex)
         self.index = index
         self.mean = self.index.similarity.mean

@@ -21,7 +21,7 @@ from benchmarks.synthetic import DESCRIPTION, collection_of
 from benchmarks.timing import Timings, run_parts, table
 from i2v_search import Collection
 from i2v_search.index.measuring import choose_queries
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.index.vector_index import VectorIndex
 
 ROUNDS, TOP = 5, 10
@@ -40,7 +40,7 @@ def part(count: int, command: str) -> str:
     """All measurements on one synthetic collection."""
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS}
     with collection_of(count) as directory:
-        Collection.open(directory).index(wishes=IndexWishes(kind="pca", graph=False))
+        Collection.open(directory).index(options=IndexOptions(kind="pca", graph=False))
         for _ in range(ROUNDS):
             for name, (threads, limited) in CONTESTANTS.items():
                 job = run_alone("benchmarks.threads:search", directory, limited, threads=threads)
@@ -59,7 +59,7 @@ def part(count: int, command: str) -> str:
 
 def search(directory: str, limited: bool) -> dict[str, float]:
     """Median seconds of a search, by number of queries."""
-    index = Collection.open(directory)._vector_index
+    index = Collection.open(directory)._state.index
     assert isinstance(index, VectorIndex)
     rows = choose_queries(index.store, 2 * max(BATCHES), seed=1)
     queries = index.similarity.embed_rows(index.store, rows)

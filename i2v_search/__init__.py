@@ -6,7 +6,9 @@ from warnings import warn
 
 if TYPE_CHECKING:
     from i2v_search.build.extract import Extraction
+    from i2v_search.build.options import BuildOptions, BuildReport
     from i2v_search.build.recipe import Recipe
+    from i2v_search.build.upkeep import maintenance
     from i2v_search.build.upkeep.exporting import Export
     from i2v_search.build.upkeep.merging import Merge, MergedSource
     from i2v_search.build.upkeep.relocating import Relocation
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from i2v_search.build.upkeep.rewriting import Compaction
     from i2v_search.choices import Device
     from i2v_search.collection.collection import Collection
-    from i2v_search.collection.info import CollectionInfo
+    from i2v_search.collection.info import CollectionInfo, ImageInfo
     from i2v_search.encoders import i2v
     from i2v_search.encoders.base import Encoder, EncoderInfo, Encoding, Tagger
     from i2v_search.encoders.registry import load_encoder, load_tagger, register_encoder
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from i2v_search.images.sources import Skipped
     from i2v_search.index.mapping import CollectionMap
     from i2v_search.index.milvus.push import Push, push_to_milvus
-    from i2v_search.index.planner import IndexPlan, IndexWishes
+    from i2v_search.index.planner import IndexOptions, IndexPlan
     from i2v_search.morph.plane import MorphMap
     from i2v_search.morph.quality import MorphQuality
     from i2v_search.morph.stops import Morph, Stop
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
     from i2v_search.progress import Progress
     from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
+    from i2v_search.search.filters import Filter
     from i2v_search.search.query import Example
     from i2v_search.search.resolved import EncodedImage
     from i2v_search.search.results import Hit, SearchResult
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 
 # Where each public name lives. They are imported when first used: the package itself costs nothing to import.
 _HOMES = {
+    "BuildOptions": "build.options",
+    "BuildReport": "build.options",
     "Collection": "collection.collection",
     "CollectionInfo": "collection.info",
     "CollectionMap": "index.mapping",
@@ -68,11 +73,13 @@ _HOMES = {
     "Example": "search.query",
     "Export": "build.upkeep.exporting",
     "Extraction": "build.extract",
+    "Filter": "search.filters",
     "Hit": "search.results",
     "I2VSearchError": "errors",
+    "ImageInfo": "collection.info",
     "ImageTags": "tags.vocabulary",
     "IndexPlan": "index.planner",
-    "IndexWishes": "index.planner",
+    "IndexOptions": "index.planner",
     "LostImage": "build.upkeep.repairing",
     "Merge": "build.upkeep.merging",
     "MergedSource": "build.upkeep.merging",
@@ -116,10 +123,15 @@ _HOMES = {
     "train": "training.run",
 }
 
+# Public modules that live in a room.
+_MODULES = {"i2v": "encoders.i2v", "maintenance": "build.upkeep.maintenance"}
+
 # What public names were called one release ago.
-_RENAMED = {"Engine": "Device"}
+_RENAMED = {"Engine": "Device", "IndexWishes": "IndexOptions"}
 
 __all__ = [
+    "BuildOptions",
+    "BuildReport",
     "Collection",
     "CollectionInfo",
     "CollectionMap",
@@ -138,11 +150,13 @@ __all__ = [
     "Example",
     "Export",
     "Extraction",
+    "Filter",
     "Hit",
     "I2VSearchError",
+    "ImageInfo",
     "ImageTags",
+    "IndexOptions",
     "IndexPlan",
-    "IndexWishes",
     "LostImage",
     "Merge",
     "MergedSource",
@@ -171,6 +185,7 @@ __all__ = [
     "load_encoder",
     "load_image",
     "load_tagger",
+    "maintenance",
     "map_page",
     "map_picture",
     "morph_animation",
@@ -189,8 +204,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "i2v":
-        return import_module(f"{__name__}.encoders.i2v")
+    if name in _MODULES:
+        return import_module(f"{__name__}.{_MODULES[name]}")
     if name in _RENAMED:
         warn(f"{__name__}.{name} is now {_RENAMED[name]}", DeprecationWarning, stacklevel=2)
         return __getattr__(_RENAMED[name])

@@ -12,6 +12,7 @@ The tree::
     ├── TagError                 a tag list, a threshold file or a rule for tags cannot be used
     ├── TrainingError            a network cannot be trained as asked, or a run cannot be resumed
     ├── QueryError               a query asks for something that does not exist
+    │   └── NoSuchImageError     a collection holds no such image; a KeyError too
     ├── MorphError               no path of images exists
     ├── ServerError              a server cannot start as asked
     ├── SearchServerError        a Milvus server cannot be reached, or refuses what it is asked
@@ -19,6 +20,7 @@ The tree::
     └── CollectionError          a collection cannot be opened, read or written
         ├── CollectionNotFoundError
         ├── CollectionLockedError    another process is writing
+        ├── CollectionClosedError    it was closed
         ├── CollectionDamagedError   a file is missing, corrupt or not what it claims to be
         └── IndexStaleError          the index does not describe the feature store; rebuild it
 
@@ -84,6 +86,14 @@ class QueryError(I2VSearchError):
     """A query names an image, tag or option that does not exist."""
 
 
+class NoSuchImageError(QueryError, KeyError):
+    """A collection holds no image with that id or path; ``collection[image]`` is a look-up like any other."""
+
+    def __str__(self) -> str:
+        """The message as it is: `KeyError` alone would put it in quotation marks."""
+        return Exception.__str__(self)
+
+
 class MorphError(I2VSearchError):
     """No path of images connects the two ends as asked."""
 
@@ -110,6 +120,10 @@ class CollectionNotFoundError(CollectionError):
 
 class CollectionLockedError(CollectionError):
     """Another process is writing to the collection."""
+
+
+class CollectionClosedError(CollectionError):
+    """The collection was closed; open it again."""
 
 
 class CollectionDamagedError(CollectionError):

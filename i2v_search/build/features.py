@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from i2v_search.arguments import StoredImages, several
 from i2v_search.build.changes import root_is_away
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.indexing import _removals_of, lift_removals, note_mounts, require_similarity
+from i2v_search.build.options import BuildOptions
 from i2v_search.choices import Device, SimilarityName
 from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder
 from i2v_search.encoders.registry import load_encoder, load_tagger
@@ -30,17 +30,11 @@ from i2v_search.store.writer import StoreWriter, WriterLock
 def extract_features(
     directory: Path,
     images: Sources,
+    options: BuildOptions,
     *,
-    encoder: str | Encoder | None,
-    similarity: SimilarityName | None,
     sync: bool,
-    strict: bool,
-    tagger: str | None,
-    device: Device,
-    report: Report,
-    exclude: Sequence[str] = (),
     wanted: Wanted = everything,
-    forget_removals: bool = False,
+    report: Report,
 ) -> tuple[Encoder, Extraction]:
     """Bring the feature store of a collection up to date; the collection is created if missing.
 
@@ -52,12 +46,12 @@ def extract_features(
     # The sources are looked at first: a misspelt folder must not leave an empty collection behind.
     images = several(images)
     root = image_root(images)
-    require_similarity(similarity)
+    require_similarity(options.similarity)
     with WriterLock(directory):
         manifest = Manifest.find(directory)
-        loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, device), manifest, device)
-        manifest = begin_manifest(directory, manifest, loaded, similarity, root)
-        manifest = lift_removals(directory, manifest, images, forget=forget_removals)
+        loaded = load_makers(options, manifest)
+        manifest = begin_manifest(directory, manifest, loaded, options.similarity, root)
+        manifest = lift_removals(directory, manifest, images, forget=options.forget_removals)
         writer = StoreWriter(directory, manifest)
         try:
             changes = extract(
@@ -65,8 +59,8 @@ def extract_features(
                 images,
                 loaded,
                 sync=sync,
-                strict=strict,
-                exclude=exclude,
+                strict=options.strict,
+                exclude=options.exclude,
                 wanted=wanted,
                 removals=read_removals(directory, manifest.removals),
                 report=report,
@@ -76,6 +70,17 @@ def extract_features(
             writer.close()
         note_mounts(directory)
     return loaded, changes
+
+
+def load_makers(options: BuildOptions, manifest: Manifest | None) -> Encoder:
+    """Load the encoder, with its tagger, that is asked for, or the collection's own; refuse any other.
+
+    Raises:
+        EncoderMismatchError: the collection's vectors or tags were made by another.
+    """
+    device = Device.of(options.device)
+    encoder = resolve_encoder(options.encoder, manifest, device)
+    return resolve_tagger(options.tagger, encoder, manifest, device)
 
 
 def begin_manifest(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from i2v_search.errors import CollectionDamagedError
 from i2v_search.index.index_files import load_index
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.morph.collection_rows import UnitRows
 from i2v_search.morph.graph.network import Network
 from i2v_search.morph.graph_file import build_network, load_network, save_network
@@ -28,7 +28,7 @@ def kept_network(rows: UnitRows, manifest: Manifest) -> Network | None:
         return None
 
 
-def keep_graph(store: FeatureStore, wishes: IndexWishes, report: Report) -> None:
+def keep_graph(store: FeatureStore, options: IndexOptions, report: Report) -> None:
     """Bring the graph up to date, or build it, beside an index that stays as it is."""
     manifest, directory = store.manifest, store.directory
     rows = UnitRows(load_index(store))
@@ -41,20 +41,20 @@ def keep_graph(store: FeatureStore, wishes: IndexWishes, report: Report) -> None
     number = manifest.next_file
     graph = save_network(rows, network, graph_path(directory, number))
     files = {**manifest.index.files, "graph": graph}
-    asked_for = WishesRecord(**wishes.to_dict())
+    asked_for = WishesRecord(**options.to_dict())
     record = manifest.index.model_copy(update={"files": files, "wishes": asked_for})
     manifest = manifest.updated(index=record, next_file=number + 1)
     manifest.save(directory)
     remove_strangers(directory, manifest)
 
 
-def wants_graph(wishes: IndexWishes, store: FeatureStore, *, upkeep: bool) -> bool:
+def wants_graph(options: IndexOptions, store: FeatureStore, *, upkeep: bool) -> bool:
     """Whether a graph is to be there after a build: if it is wished for, or images are not too many."""
     if len(store) < 2:
         return False
-    if wishes.graph is None:
+    if options.graph is None:
         return len(store) <= GRAPH_ROWS or (upkeep and has_graph(store.manifest))
-    return wishes.graph
+    return options.graph
 
 
 def has_graph(manifest: Manifest) -> bool:

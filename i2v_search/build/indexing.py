@@ -27,7 +27,7 @@ from i2v_search.index.index_files import (
     verify_index,
 )
 from i2v_search.index.measuring import choose_queries, tune
-from i2v_search.index.planner import IndexPlan, IndexWishes, Upkeep, plan_upkeep
+from i2v_search.index.planner import IndexOptions, IndexPlan, Upkeep, plan_upkeep
 from i2v_search.index.vector_index import VectorIndex
 from i2v_search.morph.collection_rows import UnitRows
 from i2v_search.morph.graph.network import Network
@@ -77,7 +77,7 @@ def _removals_of(store: FeatureStore, catalogue: Catalogue, positions: set[int])
 
 def build_index(
     directory: Path,
-    wishes: IndexWishes,
+    options: IndexOptions,
     *,
     similarity: SimilarityName | None = None,
     upkeep: bool = False,
@@ -87,7 +87,7 @@ def build_index(
 
     Args:
         directory: directory of the collection.
-        wishes: what is asked of the index.
+        options: what is asked of the index.
         similarity: how vectors are compared from now on; None keeps the collection's own.
         upkeep: after rows were added or removed: do only what `i2v_search.index.planner.plan_upkeep` says.
         report: called with the progress.
@@ -103,22 +103,22 @@ def build_index(
         manifest = Manifest.load(directory)
         store = FeatureStore(directory, manifest)
         name = similarity or manifest.similarity
-        plan = plan_for(wishes, len(store), store.dimension, name)
-        with_graph = wants_graph(wishes, store, upkeep=upkeep)
-        built_already = _is_built(store, name, plan, wishes)
+        plan = plan_for(options, len(store), store.dimension, name)
+        with_graph = wants_graph(options, store, upkeep=upkeep)
+        built_already = _is_built(store, name, plan, options)
         if built_already and (not with_graph or has_graph(manifest)):
             return plan
         action = _upkeep(store, plan) if upkeep else ("keep" if built_already else "rebuild")
         if action == "keep":
             if with_graph:
-                keep_graph(store, wishes, report)
+                keep_graph(store, options, report)
             return plan
         store.require_intact(report=report)
         number, watch = manifest.next_file, ResourceUse()
         extended, network = (
             _extended(store, report, with_graph=with_graph) if action == "extend" else (None, None)
         )
-        built = extended or _built(store, name, plan, wishes.recall_target, report)
+        built = extended or _built(store, name, plan, options.recall_target, report)
         record = save_index(built, number)
         if extended is not None and manifest.index is not None:
             costs = {"predicted": manifest.index.predicted, "actual": manifest.index.actual}
@@ -129,7 +129,7 @@ def build_index(
             rows = UnitRows(built)
             network = network or build_network(rows, report)
             files["graph"] = save_network(rows, network, graph_path(directory, number))
-        asked_for = WishesRecord(**wishes.to_dict())
+        asked_for = WishesRecord(**options.to_dict())
         record = record.model_copy(update={"files": files, "wishes": asked_for, **costs})
         manifest = manifest.updated(similarity=name, index=record, next_file=number + 1)
         manifest.save(directory)
@@ -137,12 +137,24 @@ def build_index(
     return plan
 
 
-def plan_for(wishes: IndexWishes, rows: int, dimension: int, similarity: SimilarityName) -> IndexPlan:
-    """The plan for wishes; where they name no limit, half of the machine's memory is one."""
-    limit = wishes.memory_bytes
+def reindex(directory: Path, before: IndexRecord | None, report: Report) -> IndexPlan:
+    """Bring the index up to date after a change, as was asked for when it was built.
+
+    Args:
+        directory: of the collection.
+        before: the index before the change, which may have dropped it.
+        report: told about progress.
+    """
+    record = Manifest.load(directory).index or before
+    return build_index(directory, IndexOptions.of(record), upkeep=True, report=report)
+
+
+def plan_for(options: IndexOptions, rows: int, dimension: int, similarity: SimilarityName) -> IndexPlan:
+    """The plan for options; where they name no limit, half of the machine's memory is one."""
+    limit = options.memory_bytes
     if limit is None and (physical := physical_memory()):
         limit = physical // 2
-    return replace(wishes, memory_bytes=limit).plan(rows, dimension, similarity)
+    return replace(options, memory_bytes=limit).plan(rows, dimension, similarity)
 
 
 def _upkeep(store: FeatureStore, plan: IndexPlan) -> Upkeep:
@@ -185,33 +197,35 @@ def require_similarity(name: str | None) -> None:
         raise QueryError(f"unknown similarity {name!r}; available: {', '.join(known)}")
 
 
-def has_index(directory: Path, wishes: IndexWishes, similarity: SimilarityName | None = None) -> bool:
+def has_index(directory: Path, options: IndexOptions, similarity: SimilarityName | None = None) -> bool:
     """Whether `build_index` would find everything that it needs; the files are not read."""
     manifest = Manifest.load(directory)
     store = FeatureStore(directory, manifest)
     name = similarity or manifest.similarity
-    plan = plan_for(wishes, len(store), store.dimension, name)
-    graph = not wants_graph(wishes, store, upkeep=False) or has_graph(manifest)
-    return graph and _is_as_wished(store, name, plan, wishes)
+    plan = plan_for(options, len(store), store.dimension, name)
+    graph = not wants_graph(options, store, upkeep=False) or has_graph(manifest)
+    return graph and _is_as_asked(store, name, plan, options)
 
 
-def _is_built(store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes) -> bool:
-    """Whether the index is there, current, sound and as it is wished; of the graph, whether it is sound."""
-    record = store.manifest.index
-    return _is_as_wished(store, similarity, plan, wishes) and not verify_index(store.directory, record)
-
-
-def _is_as_wished(
-    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, wishes: IndexWishes
+def _is_built(
+    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, options: IndexOptions
 ) -> bool:
-    """Whether the index is there, current and as it is wished."""
+    """Whether the index is there, current, sound and as is asked; of the graph, whether it is sound."""
+    record = store.manifest.index
+    return _is_as_asked(store, similarity, plan, options) and not verify_index(store.directory, record)
+
+
+def _is_as_asked(
+    store: FeatureStore, similarity: SimilarityName, plan: IndexPlan, options: IndexOptions
+) -> bool:
+    """Whether the index is there, current and as is asked."""
     record = store.manifest.index
     if record is None or record.wishes is None or not is_current(store):
         return False
     wanted = (similarity, plan.kind, plan.dimensions, plan.refined)
     return (record.similarity, record.kind, record.dimensions, record.refined) == wanted and max(
         record.recall_at_10, record.wishes.recall_target
-    ) >= wishes.recall_target
+    ) >= options.recall_target
 
 
 def _costs(watch: ResourceUse, index: VectorIndex, record: IndexRecord) -> dict[str, float]:

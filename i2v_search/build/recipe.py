@@ -7,13 +7,15 @@ import tomllib
 import warnings
 from pathlib import Path
 from typing import Any, Self
+from warnings import warn
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
+from i2v_search.build.options import BuildOptions
 from i2v_search.choices import Device, DeviceName, IndexKind, Precision, SimilarityName
 from i2v_search.errors import RecipeError
 from i2v_search.files import read_regular
-from i2v_search.index.planner import LATENCY_MS, PCA_DIMENSIONS, RECALL_TARGET, IndexWishes
+from i2v_search.index.planner import LATENCY_MS, PCA_DIMENSIONS, RECALL_TARGET, IndexOptions
 
 SAMPLE = "sample:"
 
@@ -96,16 +98,34 @@ class Recipe(_Table):
     pca: PcaTable = PcaTable()
     index: IndexTable = IndexTable()
 
-    def wishes(self) -> IndexWishes:
-        """What is asked of the index."""
-        return IndexWishes(
-            kind=self.index.kind,
-            pca_dimensions=self.pca.dimensions,
-            memory_bytes=self.index.memory,
-            recall_target=self.index.recall,
-            latency_ms=self.index.latency_ms,
-            graph=self.index.graph,
+    def options(self, *, forget_removals: bool = False) -> BuildOptions:
+        """How it says that the collection is built.
+
+        Args:
+            forget_removals: see `BuildOptions`; no recipe says so for good.
+        """
+        return BuildOptions(
+            encoder=self.encoder.name,
+            similarity=self.similarity.name,
+            tagger=self.encoder.tagger,
+            device=self.encoder.where(),
+            index=IndexOptions(
+                kind=self.index.kind,
+                pca_dimensions=self.pca.dimensions,
+                memory_bytes=self.index.memory,
+                recall_target=self.index.recall,
+                latency_ms=self.index.latency_ms,
+                graph=self.index.graph,
+            ),
+            strict=self.images.strict,
+            exclude=self.images.exclude,
+            forget_removals=forget_removals,
         )
+
+    def wishes(self) -> IndexOptions:
+        """The old name of the `index` of `options`."""
+        warn("Recipe.wishes() is now options().index", DeprecationWarning, stacklevel=2)
+        return self.options().index or IndexOptions()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,12 +31,13 @@ from i2v_search.cli.options import (
     ThreadsOption,
     batch_size_of,
     bytes_of,
+    index_options_of,
     open_collection,
     refuse_beside,
-    wishes_of,
 )
 
 if TYPE_CHECKING:
+    from i2v_search.build.options import BuildOptions
     from i2v_search.collection.collection import Collection
     from i2v_search.images.sources import Wanted
 
@@ -72,6 +73,7 @@ def build(
     from the collection; an image removed with remove stays out until its file is given by name. The command
     can be stopped at any time; the next run continues.
     """
+    from i2v_search.build.options import BuildOptions
     from i2v_search.build.recipe import Recipe
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
@@ -87,27 +89,25 @@ def build(
             built = Collection.from_recipe(recipe, forget_removals=forget_removals, report=report)
         show_changes(built, json=json)
         return
+    options = BuildOptions(
+        encoder,
+        similarity,
+        tagger,
+        Device(device, threads, batch_size_of(batch_size), precision),
+        strict=strict,
+        exclude=exclude or (),
+        forget_removals=forget_removals,
+    )
     with _stoppable(collection), show.progress() as report:
-        built = Collection.extract(
-            collection,
-            images or [],
-            encoder=encoder,
-            similarity=similarity,
-            exclude=exclude or (),
-            strict=strict,
-            tagger=tagger,
-            device=Device(device, threads, batch_size_of(batch_size), precision),
-            forget_removals=forget_removals,
-            report=report,
-        )
-    wishes = wishes_of(built, memory, kind=kind, recall_target=recall, latency_ms=latency)
-    plan = built.plan(similarity=similarity, wishes=wishes)
+        built = Collection.extract(collection, images or [], options, report=report)
+    asked = index_options_of(built, memory, kind=kind, recall_target=recall, latency_ms=latency)
+    plan = built.plan(similarity=similarity, options=asked)
     # Neither an index of a second or two needs an announcement, nor one that is there.
-    told = not json and plan.kind != "exact" and not built.is_indexed(similarity=similarity, wishes=wishes)
+    told = not json and plan.kind != "exact" and not built.is_indexed(similarity=similarity, options=asked)
     if told:
         show.plan(plan)
     with _stoppable(collection), show.progress() as report:
-        built.index(similarity=similarity, wishes=wishes, report=report)
+        built.index(similarity=similarity, options=asked, report=report)
     if told:
         show.built(built.info())
     show_changes(built, json=json)
@@ -148,42 +148,27 @@ def extract(
     Several machines share the work with --shard, each with its own collection, which merge joins, or with
     --cluster, which does both. Both can be stopped and run again at any time.
     """
+    from i2v_search.build.options import BuildOptions
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 
-    where = Device(device, threads, batch_size_of(batch_size), precision)
+    options = BuildOptions(
+        encoder,
+        tagger=tagger,
+        device=Device(device, threads, batch_size_of(batch_size), precision),
+        strict=strict,
+        exclude=exclude or (),
+        forget_removals=forget_removals,
+    )
     if cluster is not None:
         if shard is not None:
             raise typer.BadParameter("--cluster creates its own shards; use either --shard or --cluster")
-        _extract_on_cluster(
-            collection,
-            images,
-            json=json,
-            cluster=cluster,
-            workers=workers,
-            encoder=encoder,
-            exclude=exclude or (),
-            strict=strict,
-            tagger=tagger,
-            device=where,
-            forget_removals=forget_removals,
-        )
+        _extract_on_cluster(collection, images, options, cluster, workers, json=json)
         return
     if workers is not None:
         raise typer.BadParameter("--workers requires --cluster; on one machine use --threads")
     with _stoppable(collection), show.progress() as report:
-        extracted = Collection.extract(
-            collection,
-            images,
-            encoder=encoder,
-            exclude=exclude or (),
-            strict=strict,
-            tagger=tagger,
-            device=where,
-            forget_removals=forget_removals,
-            wanted=_wanted(shard),
-            report=report,
-        )
+        extracted = Collection.extract(collection, images, options, wanted=_wanted(shard), report=report)
     show_changes(extracted, json=json)
 
 
@@ -198,20 +183,27 @@ def _wanted(shard: str | None) -> Wanted:
     return Shard.parse(shard).holds
 
 
-def _extract_on_cluster(collection: Path, images: list[str], *, json: bool, **options: Any) -> None:
+def _extract_on_cluster(
+    collection: Path,
+    images: list[str],
+    options: BuildOptions,
+    cluster: str,
+    workers: int | None,
+    *,
+    json: bool,
+) -> None:
     """Extract on Ray and print the result, with the work of each worker."""
     from i2v_search.build.ray.extraction import extract_on_ray
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 
     with _stoppable(collection), show.progress() as report:
-        done = extract_on_ray(collection, images, report=report, **options)
+        done = extract_on_ray(collection, images, options, cluster=cluster, workers=workers, report=report)
     opened = Collection.open(collection)
-    opened.changes = done.extraction
     if json:
         show.as_json({"cluster": done.to_dict(), "info": opened.info().to_dict()})
         return
-    show.changes(opened)
+    show.changes(opened, done.extraction)
     for worker in done.workers:
         told = f"{worker.images:,} images in {worker.seconds:.1f} s, {worker.rate:.1f}/s"
         show.out.print(f"worker {worker.process} on {worker.node}: {told}", markup=False)
@@ -249,7 +241,7 @@ def index(
     from i2v_search.cli import show
 
     opened = open_collection(collection)
-    wishes = wishes_of(
+    asked = index_options_of(
         opened,
         memory,
         kind=kind,
@@ -258,7 +250,7 @@ def index(
         latency_ms=latency,
         graph=graph,
     )
-    plan = opened.plan(similarity=similarity, wishes=wishes)
+    plan = opened.plan(similarity=similarity, options=asked)
     if not json:
         show.plan(plan)
     if plan_only:
@@ -266,7 +258,7 @@ def index(
             show.as_json({"plan": plan.to_dict()})
         return
     with show.progress() as report:
-        plan = opened.index(similarity=similarity, wishes=wishes, report=report)
+        plan = opened.index(similarity=similarity, options=asked, report=report)
     if json:
         show.as_json({"plan": plan.to_dict(), "info": opened.info().to_dict()})
     else:
@@ -290,8 +282,9 @@ def show_changes(collection: Collection, *, json: bool) -> None:
     """Print the result of `build`, `extract` or `add`."""
     from i2v_search.cli import show
 
+    done = collection.report.extraction
+    assert done is not None  # noqa: S101 - it was just done
     if json:
-        done = collection.changes.to_dict() if collection.changes else {}
-        show.as_json({"changes": done, "info": collection.info().to_dict()})
+        show.as_json({"changes": done.to_dict(), "info": collection.info().to_dict()})
     else:
-        show.changes(collection)
+        show.changes(collection, done)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from i2v_search.cli import show
+from i2v_search.cli.build import show_changes
 from i2v_search.cli.morph import print_morph
 from i2v_search.collection.collection import Collection
 from i2v_search.images.sample import sample_directory
@@ -27,7 +28,7 @@ def run_demo(directory: Path, output: Path) -> None:
     show.out.section("1. Build a collection from a folder of illustrations")
     with show.progress() as report:
         collection = Collection.build(directory, [sample_directory()], report=report)
-    show.changes(collection)
+    show_changes(collection, json=False)
     show.out.section("2. Search for illustrations similar to one")
     result = collection.search(QUERY, top=9)
     show.out.print(f"query: {QUERY}")

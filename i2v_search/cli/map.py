@@ -16,6 +16,7 @@ from i2v_search.cli.options import (
     PathsOption,
     RatingOption,
     TagsOption,
+    filter_of,
     open_collection,
 )
 
@@ -66,10 +67,7 @@ def draw_map(
         drawn = opened.map(
             method=method,
             images=images,
-            tags=tags,
-            paths=path or (),
-            rating=rating,
-            max_explicit=max_explicit,
+            where=filter_of(tags, path, rating, max_explicit),
             seed=seed,
             cache=cache,
             report=report,

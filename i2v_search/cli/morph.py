@@ -20,6 +20,7 @@ from i2v_search.cli.options import (
     PathsOption,
     RatingOption,
     TagsOption,
+    filter_of,
     open_collection,
 )
 
@@ -78,10 +79,7 @@ def morph(
     opened = open_collection(collection, backend, milvus_uri)
     filters: dict[str, Any] = {
         "exclude": exclude or (),
-        "tags": tags,
-        "paths": path or (),
-        "rating": rating,
-        "max_explicit": max_explicit,
+        "where": filter_of(tags, path, rating, max_explicit),
     }
     found = opened.morph(a, b, via=via or (), steps=count, method=method, **filters)
     missing = _write(opened, found, (strip, animation, drawing), filters, quiet=json)

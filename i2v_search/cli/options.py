@@ -12,7 +12,8 @@ from i2v_search.choices import Backend, DeviceName, IndexKind, Precision, Simila
 
 if TYPE_CHECKING:
     from i2v_search.collection.collection import Collection
-    from i2v_search.index.planner import IndexWishes
+    from i2v_search.index.planner import IndexOptions
+    from i2v_search.search.filters import Filter
 
 #: The collection that commands work on unless they are told another.
 DEFAULT = Path("index/default")
@@ -128,6 +129,19 @@ def open_collection(directory: Path, backend: Backend = "faiss", milvus_uri: str
     return Collection.open(directory, backend=backend, milvus_uri=milvus_uri)
 
 
+def filter_of(
+    tags: str,
+    path: list[str] | None,
+    rating: str | None,
+    max_explicit: float | None,
+    threshold: float = 0.25,
+) -> Filter:
+    """What the options that filter say."""
+    from i2v_search.search.filters import Filter
+
+    return Filter(tags, path or (), rating, max_explicit, threshold)
+
+
 def batch_size_of(text: str) -> int | None:
     """The number in ``--batch-size``, None for auto."""
     if text == "auto":
@@ -139,14 +153,14 @@ def batch_size_of(text: str) -> int | None:
     return size
 
 
-def wishes_of(opened: Collection, memory: str | None, **given: Any) -> IndexWishes:
+def index_options_of(opened: Collection, memory: str | None, **given: Any) -> IndexOptions:
     """What was asked of a collection's index before, with what the options now say."""
     from dataclasses import replace
 
     changes = {name: value for name, value in given.items() if value is not None}
     if memory is not None:
         changes["memory_bytes"] = bytes_of(memory)
-    return replace(opened.wishes, **changes)
+    return replace(opened.index_options, **changes)
 
 
 def bytes_of(text: str, option: str = "--memory") -> int:

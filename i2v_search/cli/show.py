@@ -19,6 +19,7 @@ from i2v_search.files import naming
 if TYPE_CHECKING:
     from PIL import Image
 
+    from i2v_search.build.extract import Extraction
     from i2v_search.collection.collection import Collection
     from i2v_search.collection.info import CollectionInfo
     from i2v_search.encoders.model_folder import ModelCard
@@ -95,11 +96,8 @@ def _copies(count: int) -> str:
     return f" (and {count} {'copy' if count == 1 else 'copies'})" if count else ""
 
 
-def changes(collection: Collection) -> None:
+def changes(collection: Collection, done: Extraction) -> None:
     """Print the result of a build or an extraction, with every skipped image."""
-    done = collection.changes
-    if done is None:
-        return
     counted = [f"{done.encoded} encoded"]
     for name in ("copied", "moved", "restored", "refreshed", "unchanged", "left_out", "removed"):
         if getattr(done, name):

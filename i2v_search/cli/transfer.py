@@ -26,18 +26,19 @@ def merge(
     All collections must use the same encoder and tagger. Of two rows for one file, the newer is kept. The
     command can be interrupted and run again.
     """
+    from i2v_search.build.upkeep import maintenance
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 
     with show.progress() as report:
-        opened = Collection.merge(collection, others, report=report)
-    assert opened.merged is not None  # noqa: S101 - a merge always says what it did
+        done = maintenance.merge(collection, others, report=report)
+    opened = Collection.open(collection)
     if ids is not None:
-        _write_ids(opened.merged, ids)
+        _write_ids(done, ids)
     if json:
-        show.as_json({"merge": opened.merged.to_dict(), "info": opened.info().to_dict()})
+        show.as_json({"merge": done.to_dict(), "info": opened.info().to_dict()})
         return
-    for source in opened.merged.sources:
+    for source in done.sources:
         numbers = {
             "added": source.added,
             "updated": source.updated,
@@ -47,8 +48,7 @@ def merge(
         }
         told = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count) or "no images"
         show.out.print(f"{source.directory}: {told}", markup=False)
-    seconds = opened.merged.seconds
-    show.out.print(f"{collection}: {len(opened):,} images ({seconds:.1f} s)", markup=False)
+    show.out.print(f"{collection}: {len(opened):,} images ({done.seconds:.1f} s)", markup=False)
 
 
 def export(
@@ -75,14 +75,13 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Export vectors, paths and tags to a file; an existing file is replaced."""
+    from i2v_search.build.upkeep import maintenance
     from i2v_search.cli import show
-    from i2v_search.collection.collection import Collection
 
-    opened = Collection.open(collection)
     file.parent.mkdir(parents=True, exist_ok=True)
     with show.progress() as report:
-        done = opened.export(
-            file, pca=pca, unit=unit, virtual=virtual, name_rows=names, raw=raw, report=report
+        done = maintenance.export(
+            collection, file, pca=pca, unit=unit, virtual=virtual, name_rows=names, raw=raw, report=report
         )
     if json:
         show.as_json(done.to_dict())

@@ -26,13 +26,14 @@ def verify(
 
     With --repair, drop damaged rows and files, list what is lost, and exit with 1 only if images are lost.
     """
+    from i2v_search.build.upkeep import maintenance
     from i2v_search.cli import show
     from i2v_search.collection.collection import Collection
 
     repaired = None
     if repair:
         with show.progress() as report:
-            repaired = Collection.repair(collection, report=report)
+            repaired = maintenance.repair(collection, report=report)
     opened = Collection.open(collection)
     damages = opened.verify()
     if json:
@@ -48,12 +49,11 @@ def verify(
 
 def compact(collection: CollectionOption = DEFAULT, json: JsonOption = False) -> None:
     """Reclaim the space of removed or replaced images; ids and results stay the same."""
+    from i2v_search.build.upkeep import maintenance
     from i2v_search.cli import show
-    from i2v_search.collection.collection import Collection
 
-    opened = Collection.open(collection)
     with show.progress() as report:
-        done = opened.compact(report=report)
+        done = maintenance.compact(collection, report=report)
     if json:
         show.as_json(done.to_dict())
     elif not done.dropped:
@@ -73,13 +73,12 @@ def relocate(
     json: JsonOption = False,
 ) -> None:
     """Update the image paths of a collection from OLD to NEW; nothing is encoded again."""
+    from i2v_search.build.upkeep import maintenance
     from i2v_search.cli import show
-    from i2v_search.collection.collection import Collection
     from i2v_search.escapes import printable
 
-    opened = Collection.open(collection)
     with show.progress() as report:
-        done = opened.relocate(old, new, force=force, report=report)
+        done = maintenance.relocate(collection, old, new, force=force, report=report)
     if json:
         show.as_json({**done.to_dict(), "image_root": printable(done.image_root)})
         return

@@ -1,9 +1,13 @@
-"""Details of a collection."""
+"""Details of a collection, and of each of its images."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
+
+from i2v_search.index.index_files import unindexed
+from i2v_search.store.feature_store import FeatureStore
+from i2v_search.tags.vocabulary import Tag
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,72 @@ class CollectionInfo:
     bytes: dict[str, int]
     tags: int
 
+    @classmethod
+    def of(cls, store: FeatureStore) -> Self:
+        """Facts about a collection, of its feature store."""
+        manifest, directory = store.manifest, store.directory
+        record, files = manifest.index, sorted(manifest.file_names())
+        return cls(
+            directory=str(directory),
+            image_root=manifest.image_root,
+            images=len(store),
+            dead_rows=store.rows - len(store),
+            dimension=store.dimension,
+            encoder=manifest.encoder.id,
+            similarity=manifest.similarity,
+            index=record.model_dump(mode="json", exclude={"files"}) if record else None,
+            unindexed=unindexed(store),
+            bytes={name: (directory / name).stat().st_size for name in files if (directory / name).exists()},
+            tags=len(store.tag_counts()),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON-ready values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What a collection knows of one image: ``collection[image]``. No file is read.
+
+    It stands for the image's id wherever one is taken: ``collection.search(image)``, ``image in collection``.
+
+    Attributes:
+        id: the image's number in the collection; never changes.
+        path: relative to the collection's image root.
+        size: width and height in pixels, as displayed.
+        bytes: of its file.
+        sha256: of its file's content, lower-case hex.
+        tags: with their probabilities, the most probable first.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> lemon = art["fruit/lemon.webp"]
+        >>> lemon == art[lemon.id], lemon in art, lemon in list(art), lemon.tags[0].name
+        (True, True, True, 'food')
+    """
+
+    id: int
+    path: str
+    size: tuple[int, int]
+    bytes: int
+    sha256: str
+    tags: tuple[Tag, ...] = ()
+
+    @classmethod
+    def of(cls, store: FeatureStore, position: int) -> Self:
+        """What a feature store knows of the image at one of its positions."""
+        known = store.record(position)
+        tags = tuple(sorted(known.tags, key=lambda tag: (-tag.probability, tag.name)))
+        size = known.width, known.height
+        return cls(int(store.ids[position]), known.path, size, known.size, known.sha256, tags)
+
+    @property
+    def rating(self) -> str | None:
+        """The most probable rating; None where it has none."""
+        return next((tag.name for tag in self.tags if tag.category == "rating"), None)
+
+    def __index__(self) -> int:
+        """The id."""
+        return self.id

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TypeAlias
 
-from i2v_search.build.features import resolve_encoder, resolve_tagger
+from i2v_search.build.features import load_makers
+from i2v_search.build.options import BuildOptions
 from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.store.manifest import EncoderRecord, Manifest
@@ -36,8 +37,7 @@ class LoadedEncoder:
         makers = (manifest.encoder, manifest.tagger)
         with self._lock:
             if self._loaded is None or self._loaded[0] != makers:
-                encoder = resolve_encoder(None, manifest, self.device)
-                self._loaded = makers, resolve_tagger(None, encoder, manifest, self.device)
+                self._loaded = makers, load_makers(BuildOptions(device=self.device), manifest)
             return self._loaded[1]
 
     def keep(self, encoder: Encoder, manifest: Manifest) -> None:

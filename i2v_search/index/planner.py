@@ -222,11 +222,20 @@ def _finished(plan: IndexPlan, reason: str, memory_bytes: int | None, latency_ms
 
 
 @dataclass(frozen=True)
-class IndexWishes:
-    """What is asked of an index: see `plan_index`.
+class IndexOptions:
+    """Options of an index.
 
     Attributes:
+        kind: ``"auto"`` takes the simplest kind that meets the other options.
+        pca_dimensions: principal components of the kinds that use them.
+        memory_bytes: limit for building and searching; None takes half of the machine's memory.
+        recall_target: minimum recall@10.
+        latency_ms: target search time in milliseconds.
         graph: whether to build the graph that morphs walk on; None leaves it to the number of images.
+
+    Example:
+        >>> IndexOptions(memory_bytes=2 * 10**9).plan(1_000_000, 4096, "centred").kind
+        'ivf'
     """
 
     kind: IndexKind = "auto"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
+from typing import Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arguments import number, several
+from i2v_search.arguments import number, several, shown
 from i2v_search.errors import QueryError
 from i2v_search.index.protocol import Conditions
 from i2v_search.search.tag_query import TagTerm, parse_tags
@@ -20,12 +21,23 @@ from i2v_search.store.path_patterns import match_paths
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
 
+class FilterShortcuts(TypedDict, total=False):
+    """The attributes of `Filter` as keywords."""
+
+    tags: str | Sequence[str]
+    paths: str | Sequence[str]
+    rating: str | None
+    max_explicit: float | None
+    tag_threshold: float
+
+
 @dataclass(frozen=True)
 class Filter:
-    """Conditions that every hit meets.
+    """Conditions that every image meets that a search, a morph or a map takes.
 
     Attributes:
-        tags: what an image must have (probability at least `tag_threshold`) or, excluded, must not.
+        tags: that an image has and, with a leading ``-``, has not: ``"smile, -glasses"``, or a list of one a
+            string (`i2v_search.search.tag_query`).
         paths: patterns (``birds``, ``birds/*.png``) one of which must mean its stored path:
             `i2v_search.store.path_patterns`.
         rating: its most probable rating, ``"safe"`` for instance.
@@ -33,15 +45,24 @@ class Filter:
             two, an image without ratings does not qualify.
         tag_threshold: an image has a tag from this probability on. 0 lets every image pass that has none of
             the tags with ``-``, for which the usual threshold then holds.
+
+    Raises:
+        QueryError: a number is out of range.
+
+    Example:
+        >>> Filter("Long_Hair, -glasses", "birds/*", rating="safe").tags
+        ('long hair', '-glasses')
     """
 
-    tags: tuple[TagTerm, ...] = ()
-    paths: tuple[str, ...] = ()
+    tags: str | Sequence[str] = ()
+    paths: str | Sequence[str] = ()
     rating: str | None = None
     max_explicit: float | None = None
     tag_threshold: float = TAG_THRESHOLD
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", tuple(map(str, parse_tags(self.tags))))
+        object.__setattr__(self, "paths", tuple(filter(None, several(self.paths))))
         for name in ("tag_threshold", "max_explicit"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, number(name, value))
@@ -54,32 +75,36 @@ class Filter:
             raise QueryError("max_explicit must be a probability from 0 to 1, not nan")
 
     @classmethod
-    def parse(
-        cls,
-        tags: str | Sequence[str] = (),
-        paths: str | Sequence[str] = (),
-        rating: str | None = None,
-        max_explicit: float | None = None,
-        *,
-        tag_threshold: float = TAG_THRESHOLD,
-    ) -> Filter:
-        """Read filters as people write them: tags (`tag_query` beside this), one or several patterns.
+    def of(cls, where: Self | None, shortcuts: FilterShortcuts) -> Self:
+        """The filter that a caller gives as one object or by its attributes.
 
-        >>> Filter.parse("Long_Hair, -glasses", "birds/*").wanted
-        ('long hair',)
+        Raises:
+            QueryError: it is given in both ways, or is no filter.
         """
-        patterns = tuple(filter(None, several(paths)))
-        return cls(parse_tags(tags), patterns, rating, max_explicit, tag_threshold)
+        if where is None:
+            return cls(**shortcuts)
+        if shortcuts:
+            raise QueryError(
+                f"{' and '.join(shortcuts)} and where say the same: put them into where=Filter(...)"
+            )
+        if not isinstance(where, cls):
+            raise QueryError(f"where must be a Filter, not {shown(where)}")
+        return where
+
+    @cached_property
+    def terms(self) -> tuple[TagTerm, ...]:
+        """The tags as they are read."""
+        return parse_tags(self.tags)
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """Names of the tags that are not excluded."""
-        return tuple(term.name for term in self.tags if not term.excluded)
+        return tuple(term.name for term in self.terms if not term.excluded)
 
     @property
     def conditions(self) -> Conditions:
         """The conditions that a backend can filter by: all but the paths."""
-        unwanted = tuple(term.name for term in self.tags if term.excluded)
+        unwanted = tuple(term.name for term in self.terms if term.excluded)
         return Conditions(self.wanted, unwanted, self.tag_threshold, self.rating, self.max_explicit)
 
     def allowed(self, store: FeatureStore, table: TagTable | None = None) -> NDArray[np.bool_] | None:
@@ -99,13 +124,18 @@ class Filter:
             return None
         table = table or TagTable(store)
         allowed = np.ones(store.rows, bool)
-        for term in self.tags:
+        for term in self.terms:
             allowed &= self._tagged(term, store, table)
         if self.paths:
-            allowed &= match_paths(store, self.paths)
+            allowed &= match_paths(store, several(self.paths))
         if self.rating is not None or self.max_explicit is not None:
             allowed &= self._rated(store)
         return allowed
+
+    def rows(self, store: FeatureStore) -> NDArray[np.int64]:
+        """(n,) int64: positions of the live rows that meet every condition, rising; errors of `allowed`."""
+        allowed = self.allowed(store)
+        return store.live if allowed is None else store.live[allowed[store.live]]
 
     def tag_scores(self, table: TagTable) -> NDArray[np.float32]:
         """(rows,) float32: the mean probability of the wanted tags, of which there must be one."""

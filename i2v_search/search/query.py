@@ -20,7 +20,7 @@ from i2v_search.arguments import number, read_whole, several, shown, whole
 from i2v_search.encoders.base import Encoder, encode_batch, tags_of
 from i2v_search.encoders.stream import run_batches
 from i2v_search.encoders.weights.npy import NPY_MAGIC, npy_array
-from i2v_search.errors import QueryError, WeightsError
+from i2v_search.errors import NoSuchImageError, QueryError, WeightsError
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.reading import read_regular_file
 from i2v_search.search.resolved import EncodedImage, Resolved
@@ -166,7 +166,7 @@ class Resolver:
     def _id(self, image_id: int) -> Resolved:
         position = self._store.position_of_id(image_id)
         if position is None:
-            raise QueryError(f"no image of the collection has id {image_id}")
+            raise NoSuchImageError(f"no image of the collection has id {image_id}")
         return self._row(position)
 
     def _row(self, position: int) -> Resolved:
@@ -177,7 +177,7 @@ class Resolver:
         try:
             forms = dict.fromkeys((text, self._stored_form(text)))
         except ValueError:  # a NUL, or a character that no file name can have
-            raise QueryError(missing) from None
+            raise NoSuchImageError(missing) from None
         for stored in forms:
             position = self._catalogue.find_path(stored)
             if position is not None and not self._differs(position, text):
@@ -186,7 +186,7 @@ class Resolver:
             return self._content(read_regular_file(text), text)
         position = find_named(self._store, text)
         if position is None:
-            raise QueryError(missing)
+            raise NoSuchImageError(missing)
         return self._row(position)
 
     def _stored_form(self, text: str) -> str:

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, Unpack
 
 from i2v_search.arguments import number, whole
 from i2v_search.errors import QueryError
-from i2v_search.search.filters import Filter
-from i2v_search.tags.vocabulary import TAG_THRESHOLD
+from i2v_search.search.filters import Filter, FilterShortcuts
 
 #: Diverse results are chosen one after the other, each compared with every one before it.
 MAX_DIVERSE = 1000
 
 
-class SearchOptions(TypedDict, total=False):
-    """Options of `Collection.search`, which says what they mean."""
+class RankingOptions(FilterShortcuts, total=False):
+    """More options of `Collection.search`; those of `Filter` are shortcuts.
 
-    top: int
-    offset: int
+    Attributes:
+        min_score: leave out hits below it.
+        tag_weight: w in [0, 1]: rank by (1 - w) * similarity + w * mean probability of the wanted tags. A
+            ``tag_threshold`` of 0 lets the tags only rank.
+        exclude_query: leave out the examples themselves and files with the same content, as is the default.
+        diverse: from 1, the plain order, to 0, as different from one another as can be: each hit is chosen
+            for its score, and for being unlike the hits before it. 0.7 is a good start.
+        copies: show copies too. Else the first of them that qualifies stands for all: files with the same
+            content, and those that `Collection.duplicates` has found to be near copies.
+    """
+
     min_score: float
-    tags: str | Sequence[str]
-    tag_threshold: float
     tag_weight: float
-    paths: str | Sequence[str]
-    rating: str | None
-    max_explicit: float | None
     exclude_query: bool
     diverse: float | None
     copies: bool
+
+
+class SearchOptions(RankingOptions, total=False):
+    """Options of `Collection.search_each`: `RankingOptions`, how many hits, and how many to pass over."""
+
+    top: int
+    offset: int
 
 
 _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
@@ -44,7 +54,7 @@ _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """Options of a search, independent of the query; the attributes are those of `Collection.search`."""
+    """Options of a search, independent of the query; the attributes are those of `SearchOptions`."""
 
     filter: Filter
     top: int = 10
@@ -80,20 +90,15 @@ class Request:
             )
 
     @classmethod
-    def of(cls, **options: Unpack[SearchOptions]) -> Request:
+    def of(cls, where: Filter | None = None, **options: Unpack[SearchOptions]) -> Request:
         """Read the options of `Collection.search`.
 
         Raises:
             QueryError: one is out of range, or two contradict each other.
         """
-        conditions = Filter.parse(
-            options.pop("tags", ()),
-            options.pop("paths", ()),
-            options.pop("rating", None),
-            options.pop("max_explicit", None),
-            tag_threshold=options.pop("tag_threshold", TAG_THRESHOLD),
-        )
-        return cls(conditions, **options)  # type: ignore[misc]
+        given: dict[str, Any] = dict(options)
+        shortcuts = {name: given.pop(name) for name in FilterShortcuts.__annotations__ if name in given}
+        return cls(Filter.of(where, shortcuts), **given)  # type: ignore[arg-type]
 
     def require_ranking(self, *, has_query: bool) -> None:
         """Refuse what says nothing of the order.

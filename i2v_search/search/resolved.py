@@ -24,12 +24,11 @@ class EncodedImage:
         label: for people.
 
     Example:
-        >>> import tempfile
-        >>> from i2v_search import Collection, sample_directory
-        >>> birds = Collection.build(tempfile.mkdtemp(), [sample_directory() / "birds"])
-        >>> apple = birds.encode(next((sample_directory() / "fruit").iterdir()))
-        >>> apple.vector.shape, len(birds.search(apple, top=3).hits)
-        ((4096,), 3)
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> lemon = art.encode("art/fruit/lemon.webp")
+        >>> lemon.label, lemon.vector.shape, art.search(lemon, top=1).hits[0].path
+        ('fruit/lemon.webp', (4096,), 'fruit/strawberry.webp')
     """
 
     vector: NDArray[np.floating] = field(repr=False)

@@ -89,7 +89,7 @@ class Searcher:
         rows = self._live(allowed)
         page = self._cut(_by_score(Ranking(scores[rows], rows)), len(rows), request, index, allowed=allowed)
         self._store.check(page.ranking.positions)
-        asked = _Asked(", ".join(map(str, request.filter.tags)), [], [])
+        asked = _Asked(", ".join(request.filter.tags), [], [])
         return self._results([asked], [page], request, started)[0]
 
     def by_examples(

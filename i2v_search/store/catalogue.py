@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.arguments import StoredImage, read_whole, shown, whole
-from i2v_search.errors import (
-    QueryError,
-)
+from i2v_search.errors import NoSuchImageError
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.path_patterns import find_named
 
@@ -107,7 +105,8 @@ def find_image(
     With `whole_path` the end of a path is not enough.
 
     Raises:
-        QueryError: the collection holds no such image, or this is neither an id nor a path.
+        NoSuchImageError: the collection holds no such image.
+        QueryError: this is neither an id nor a path.
     """
     if isinstance(image, str | os.PathLike):
         text = os.fspath(image)
@@ -119,5 +118,5 @@ def find_image(
     else:
         position = store.position_of_id(whole("the id of an image", image))
     if position is None:
-        raise QueryError(f"the collection {store.directory} holds no image {shown(image)}")
+        raise NoSuchImageError(f"the collection {store.directory} holds no image {shown(image)}")
     return position

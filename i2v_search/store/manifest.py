@@ -66,7 +66,7 @@ class FileRecord(_Model):
 
 class WishesRecord(_Model):
     """What was asked of the index, for when it is brought up to date:
-    `i2v_search.index.planner.IndexWishes`.
+    `i2v_search.index.planner.IndexOptions`.
     """
 
     kind: IndexKind

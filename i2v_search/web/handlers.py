@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from math import inf
 
-import numpy as np
-from numpy.typing import NDArray
-
 from i2v_search.collection.collection import Collection
 from i2v_search.escapes import printable
 from i2v_search.morph.stops import Morph, Stop
@@ -16,7 +13,6 @@ from i2v_search.search.filters import Filter
 from i2v_search.search.query import Example, QueryImage
 from i2v_search.search.results import Hit, SearchResult
 from i2v_search.store.feature_file import ImageRecord
-from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 from i2v_search.web.guard.failures import Failure
 from i2v_search.web.jobs.upload_memory import Upload
@@ -55,7 +51,7 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
     """
     collection = service.current.collection()
     result = _result(service, collection, asked, asked.top, asked.offset)
-    ranked = bool(asked.examples) or _wants(asked.tags)
+    ranked = bool(asked.examples) or bool(Filter(asked.tags).wanted)
     hits = [_hit(collection, hit, ranked=ranked) for hit in result.hits]
     return SearchResponse(hits=hits, more=result.more, seconds=result.seconds, query=printable(result.query))
 
@@ -79,7 +75,8 @@ def matches(service: Service, asked: ConditionFields) -> MatchesModel:
         QueryError: no image has one of the tags, or the rating.
     """
     store = service.current.collection().store
-    return MatchesModel(ids=store.ids[_passing(store, asked)].tolist())
+    rows = Filter(asked.tags, rating=asked.rating).rows(store)
+    return MatchesModel(ids=store.ids[rows].tolist())
 
 
 def image(collection: Collection, number: int) -> ImageModel:
@@ -118,8 +115,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
         steps=asked.steps,
         method=asked.method,
         exclude=known,
-        tags=asked.tags,
-        rating=asked.rating,
+        where=Filter(asked.tags, rating=asked.rating),
     )
     outside = iter(
         service.uploads.get(reference.upload)
@@ -167,26 +163,26 @@ def upload_tags(upload: Upload) -> list[TagModel]:
 def _result(
     service: Service, collection: Collection, asked: FilterFields, top: int, offset: int
 ) -> SearchResult:
+    where = Filter(asked.tags, rating=asked.rating)
     examples = [Example(_query(service, collection, one), one.weight) for one in asked.examples]
-    if not examples and not _wants(asked.tags):
-        return _in_order(collection, asked, top, offset)
+    if not examples and not where.wanted:
+        return _in_order(collection, where, top, offset)
     return collection.search(
         examples or None,
         top=top,
         offset=offset,
         min_score=-1.0 if asked.min_score is None else asked.min_score,
-        tags=asked.tags,
         tag_weight=asked.tag_weight,
-        rating=asked.rating,
+        where=where,
         diverse=asked.diverse,
         copies=asked.copies,
     )
 
 
-def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int) -> SearchResult:
+def _in_order(collection: Collection, where: Filter, top: int, offset: int) -> SearchResult:
     """Images that match the filters, in the order of the collection."""
     store = collection.store
-    rows = _passing(store, asked)
+    rows = where.rows(store)
     page = rows[offset : offset + top]
     numbers, paths = store.ids[page].tolist(), store.paths_at(page)
     hits = tuple(
@@ -194,12 +190,6 @@ def _in_order(collection: Collection, asked: FilterFields, top: int, offset: int
         for rank, (number, path) in enumerate(zip(numbers, paths, strict=True), offset + 1)
     )
     return SearchResult(hits, 0.0, offset=offset, more=len(rows) > offset + top)
-
-
-def _passing(store: FeatureStore, asked: ConditionFields) -> NDArray[np.int64]:
-    """Positions of the live rows that match the conditions, ascending."""
-    allowed = Filter.parse(asked.tags, (), asked.rating).allowed(store)
-    return store.live if allowed is None else store.live[allowed[store.live]]
 
 
 def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:
@@ -262,8 +252,3 @@ def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopMode
 
 def _plausible(tag: Tag) -> bool:
     return tag.category != "rating" and tag.probability >= TAG_THRESHOLD
-
-
-def _wants(tags: Sequence[str]) -> bool:
-    """Whether there is a tag to rank by."""
-    return bool(Filter.parse(tags).wanted)

@@ -31,10 +31,12 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def extract(directory: Path, *sources: Path, sync: bool = True) -> tuple[dict[str, int], dict[str, str]]:
     """What an extraction did, without zeros, and what it says of what it passed over."""
     made = Collection.extract(directory, sources, encoder=GridEncoder(), sync=sync)
-    assert made.changes is not None
-    counts = {name: count for name, count in asdict(made.changes).items() if count and name != "seconds"}
+    assert made.report.extraction is not None
+    counts = {
+        name: count for name, count in asdict(made.report.extraction).items() if count and name != "seconds"
+    }
     counts = {name: counts[name] for name in counts.keys() - {"skipped", "not_read", "links"}}
-    return counts, {item.path: item.reason for item in made.changes.skipped}
+    return counts, {item.path: item.reason for item in made.report.extraction.skipped}
 
 
 def ids_of(directory: Path) -> dict[str, int]:
@@ -137,8 +139,8 @@ def test_a_link_that_never_led_anywhere_is_told(tmp_path: Path) -> None:
     images = draw_folder(tmp_path / "art", 1)
     (images / "usb").symlink_to("../disk")
     made = Collection.extract(tmp_path / "c", [images], encoder=GridEncoder())
-    assert made.changes is not None
-    assert [str(item) for item in made.changes.not_read] == ["1 broken link"]
+    assert made.report.extraction is not None
+    assert [str(item) for item in made.report.extraction.not_read] == ["1 broken link"]
 
 
 def test_a_link_to_an_archive_whose_disk_is_away_keeps_its_members(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from i2v_search.build.options import BuildOptions
 from i2v_search.build.ray.extraction import extract_on_ray
 from i2v_search.build.ray.session import ray_session
 from i2v_search.build.ray.shards import KnownRows, ShardJob, blank_manifest, extract_shard
@@ -149,8 +150,8 @@ def require_same(made: Path, alone: Collection, done: ClusterExtraction) -> None
     assert len(store) == len(alone) == store.rows == IMAGES
     assert rows(store) == rows(alone.store)
     assert store.verify() == []
-    assert alone.changes is not None
-    assert done.extraction.skipped == alone.changes.skipped
+    assert alone.report.extraction is not None
+    assert done.extraction.skipped == alone.report.extraction.skipped
     assert [path.name for path in (made / "shards").iterdir()] == ["writer.lock"]
 
 
@@ -217,7 +218,12 @@ def test_two_nodes_give_the_rows_of_one_machine(
 ) -> None:
     told: list[Progress] = []
     done = extract_on_ray(
-        tmp_path / "made", [images], cluster=nodes.address, workers=2, device=ON_CPU, report=told.append
+        tmp_path / "made",
+        [images],
+        BuildOptions(device=ON_CPU),
+        cluster=nodes.address,
+        workers=2,
+        report=told.append,
     )
     require_same(tmp_path / "made", alone, done)
     assert done.extraction.encoded == IMAGES
@@ -227,7 +233,7 @@ def test_two_nodes_give_the_rows_of_one_machine(
     assert (told[-1].done, told[-1].total) == (IMAGES, IMAGES)  # of the merge
     # Once more, through the gate for clients outside: nothing is left to do.
     again = extract_on_ray(
-        tmp_path / "made", [images], cluster=nodes.client_address, workers=2, device=ON_CPU
+        tmp_path / "made", [images], BuildOptions(device=ON_CPU), cluster=nodes.client_address, workers=2
     )
     require_same(tmp_path / "made", alone, again)
     assert (again.extraction.encoded, again.extraction.unchanged) == (0, IMAGES)
@@ -259,7 +265,8 @@ def test_a_worker_is_killed_and_a_node_is_lost(
         kills(progress)
 
     nodes.connect()
-    done = extract_on_ray(made, [images], cluster=nodes.address, workers=3, device=ON_CPU, report=report)
+    options = BuildOptions(device=ON_CPU)
+    done = extract_on_ray(made, [images], options, cluster=nodes.address, workers=3, report=report)
     assert when_killed[0] < when_lost[0] < IMAGES
     assert {worker.process for worker in done.workers} - set(killed)
     require_same(made, alone, done)
@@ -274,7 +281,7 @@ def test_an_interrupted_job_goes_on_with_images_that_changed_meanwhile(
     left = made / "shards" / "left"
     left.mkdir(parents=True)
     blank_manifest(alone.store.manifest.updated(image_root=str(mine))).save(made)
-    job = ShardJob(str(made), str(left), (str(mine),), 2, "lite", device=ON_CPU)
+    job = ShardJob(str(made), str(left), (str(mine),), 2, BuildOptions("lite", device=ON_CPU))
     known = KnownRows(FeatureStore(made))
     finished = extract_shard(job, 1, load_encoder("lite", ON_CPU), known, node="here").extraction.encoded
     (left / ".shard-00002-of-00002.dead").mkdir()
@@ -284,7 +291,7 @@ def test_an_interrupted_job_goes_on_with_images_that_changed_meanwhile(
     other = next(path for path in sorted(mine.iterdir()) if path != older)
     older.write_bytes(other.read_bytes())
     os.utime(older, ns=(0, 0))
-    done = extract_on_ray(made, [mine], cluster=nodes.address, workers=2, device=ON_CPU)
+    done = extract_on_ray(made, [mine], BuildOptions(device=ON_CPU), cluster=nodes.address, workers=2)
     assert done.recovered == 1
     assert (done.extraction.removed, done.extraction.unchanged) == (1, finished - 2)
     fresh = Collection.extract(tmp_path / "fresh", [mine], device=ON_CPU)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from i2v_search.build.options import BuildOptions
 from i2v_search.build.ray.cluster_progress import Watcher
 from i2v_search.build.ray.extraction import _merge_leftovers, extract_on_ray
 from i2v_search.build.ray.shards import (
@@ -84,9 +85,10 @@ def test_a_shard_that_is_done_is_not_done_again(tmp_path: Path, loaded: list[Gri
     images, shard = draw_folder(tmp_path / "images", 20), Shard(2, 2)
     first = Collection.extract(tmp_path / "shard", [images], encoder="grid", wanted=shard.holds)
     again = Collection.extract(tmp_path / "shard", [images], encoder="grid", wanted=shard.holds)
-    assert first.changes is not None
-    assert again.changes is not None
-    assert (again.changes.encoded, again.changes.unchanged) == (0, first.changes.encoded)
+    done, nothing = first.report.extraction, again.report.extraction
+    assert done is not None
+    assert nothing is not None
+    assert (nothing.encoded, nothing.unchanged) == (0, done.encoded)
 
 
 def test_a_shard_leaves_the_images_of_others_alone(tmp_path: Path, loaded: list[GridEncoder]) -> None:
@@ -138,7 +140,8 @@ def job(tmp_path: Path, loaded: list[GridEncoder]) -> ShardJob:
     made = Collection.extract(tmp_path / "target", [tmp_path / "other"], encoder="grid")
     blank_manifest(made.store.manifest.updated(image_root=str(images))).save(tmp_path / "target")
     (tmp_path / "shards").mkdir()
-    return ShardJob(str(tmp_path / "target"), str(tmp_path / "shards"), (str(images),), 2, encoder="grid")
+    target, shards = str(tmp_path / "target"), str(tmp_path / "shards")
+    return ShardJob(target, shards, (str(images),), 2, BuildOptions("grid"))
 
 
 def work(job: ShardJob, number: int) -> ShardOutcome:
@@ -307,7 +310,7 @@ def test_a_worker_that_does_not_see_the_folder_says_so(job: ShardJob, tmp_path: 
 @pytest.mark.usefixtures("ray_address")
 def test_with_strict_the_image_is_named(job: ShardJob, tmp_path: Path) -> None:
     (tmp_path / "images" / "0003.png").write_bytes(b"no picture")
-    strict = ShardJob(**{**vars(job), "strict": True})
+    strict = ShardJob(**{**vars(job), "options": BuildOptions("grid", strict=True)})
     rows = [ShardWorker(strict)({"shard": number}) for number in (1, 2)]
     (bad,) = [row for row in rows if row["kind"]]
     with pytest.raises(ImageError, match=r"^0003\.png: "):

@@ -37,8 +37,8 @@ class Library:
     def extract(self, *sources: Path, sync: bool = True, strict: bool = False) -> Extraction:
         given = sources or (self.images,)
         made = Collection.extract(self.directory, given, encoder=self.encoder, sync=sync, strict=strict)
-        assert made.changes is not None
-        return made.changes
+        assert made.report.extraction is not None
+        return made.report.extraction
 
     def counts(self, *sources: Path, sync: bool = True) -> dict[str, int]:
         """What an extraction did, without zeros and times."""
@@ -514,9 +514,9 @@ def test_what_is_excluded_leaves_the_collection_and_is_told(library: Library) ->
     made = Collection.extract(
         library.directory, [library.images], encoder=library.encoder, exclude=["drafts/"]
     )
-    assert made.changes is not None
-    assert (made.changes.removed, made.changes.excluded) == (3, 2)
-    assert [str(item) for item in made.changes.not_read] == ["1 excluded folder"]
+    assert made.report.extraction is not None
+    assert (made.report.extraction.removed, made.report.extraction.excluded) == (3, 2)
+    assert [str(item) for item in made.report.extraction.not_read] == ["1 excluded folder"]
     assert len(library.ids) == 4
     library.extract()
     (library.images / ".i2vignore").write_text("/000[02].png")

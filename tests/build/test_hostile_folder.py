@@ -18,9 +18,9 @@ def test_every_hostile_file_is_read_or_reported(tmp_path: Path) -> None:
     expected = make_hostile_folder(folder)
     assert len(expected) >= 60
     collection = Collection.build(tmp_path / "c", [folder], encoder=GridEncoder())
-    assert collection.changes is not None
+    assert collection.report.extraction is not None
     read = set(map(collection.stored_path, collection.ids))
-    reported = {item.path: item.reason for item in collection.changes.skipped}
+    reported = {item.path: item.reason for item in collection.report.extraction.skipped}
     assert not read & set(reported)
     for name, outcome in expected.items():
         _check(name, outcome, read, reported)

@@ -22,7 +22,7 @@ from i2v_search.build.upkeep.rewriting import compact_collection
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.index import planner, vector_index
 from i2v_search.index.index_files import load_index
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.index.scanners import Settings
 from i2v_search.index.similarity import Similarity
 from i2v_search.progress import silent
@@ -57,11 +57,11 @@ class LifeCycle(RuleBasedStateMachine):
         count=st.integers(20, 40),
     )
     def start(self, similarity: SimilarityName, kind: IndexKind, count: int) -> None:
-        self.wishes = IndexWishes(kind=kind, pca_dimensions=6, graph=False)
+        self.options = IndexOptions(kind=kind, pca_dimensions=6, graph=False)
         vectors = self.draw(count)
         make_store(self.directory, vectors, similarity=similarity)
         self.remember(vectors)
-        build_index(self.directory, self.wishes, report=silent)
+        build_index(self.directory, self.options, report=silent)
 
     @rule(count=st.integers(1, 12))
     def add(self, count: int) -> None:
@@ -87,11 +87,11 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule()
     def bring_the_index_up_to_date(self) -> None:
-        build_index(self.directory, self.wishes, upkeep=True, report=silent)
+        build_index(self.directory, self.options, upkeep=True, report=silent)
 
     @rule()
     def build_the_index(self) -> None:
-        build_index(self.directory, self.wishes, report=silent)
+        build_index(self.directory, self.options, report=silent)
 
     @rule(
         when=st.integers(0, 6),
@@ -100,8 +100,8 @@ class LifeCycle(RuleBasedStateMachine):
     def be_killed(self, when: int, job: str) -> None:
         """Die in place of the n-th file that would appear: the state is the old or the new one."""
         jobs: dict[str, Callable[[], object]] = {
-            "index": lambda: build_index(self.directory, self.wishes, report=silent),
-            "upkeep": lambda: build_index(self.directory, self.wishes, upkeep=True, report=silent),
+            "index": lambda: build_index(self.directory, self.options, report=silent),
+            "upkeep": lambda: build_index(self.directory, self.options, upkeep=True, report=silent),
             "compact": lambda: compact_collection(self.directory),
         }
         move, calls = Path.replace, 0

@@ -445,6 +445,6 @@ def test_an_index_is_brought_up_to_date(tmp_path: Path) -> None:
     Collection.open(one).index()
     merged = Collection.merge(one, [two])
     assert merged.is_current
-    assert merged.merged is not None
-    assert merged.merged.sources[0].added == 11
+    assert merged.report.merge is not None
+    assert merged.report.merge.sources[0].added == 11
     assert len(merged.search(merged.ids[-1], top=50).hits) == 19

@@ -46,8 +46,12 @@ def test_a_moved_folder_changes_only_the_image_root(tmp_path: Path) -> None:
     assert_readable(opened)
     assert_clean(collection)
     again = Collection.build(collection, [tmp_path / "new"], encoder=GridEncoder())
-    assert again.changes is not None
-    assert (again.changes.unchanged, again.changes.moved, again.changes.removed) == (len(rows), 0, 0)
+    assert again.report.extraction is not None
+    assert (
+        again.report.extraction.unchanged,
+        again.report.extraction.moved,
+        again.report.extraction.removed,
+    ) == (len(rows), 0, 0)
 
 
 def test_a_moved_parent_moves_the_root_below_it(tmp_path: Path) -> None:

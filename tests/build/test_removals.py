@@ -15,6 +15,7 @@ from grids import GridEncoder, draw, draw_folder
 from typer.testing import CliRunner
 
 from i2v_search import Collection
+from i2v_search.build.options import BuildOptions
 from i2v_search.build.ray.shards import KnownRows, ShardJob, extract_shard
 from i2v_search.build.upkeep.merging import merge_collections
 from i2v_search.cli.main import app
@@ -71,8 +72,8 @@ class Art:
 
 
 def counts(collection: Collection) -> dict[str, int]:
-    assert collection.changes is not None
-    done = asdict(collection.changes)
+    assert collection.report.extraction is not None
+    done = asdict(collection.report.extraction)
     kept = done.keys() - {"seconds", "skipped", "links"}
     return {name: count for name, count in done.items() if count and name in kept}
 
@@ -276,7 +277,7 @@ def test_a_shard_of_a_job_keeps_it_out(art: Art) -> None:
     art.remove("0001.png")
     (art.directory.parent / "shards").mkdir()
     job = ShardJob(
-        str(art.directory), str(art.directory.parent / "shards"), (str(art.folder),), 1, encoder="grid"
+        str(art.directory), str(art.directory.parent / "shards"), (str(art.folder),), 1, BuildOptions("grid")
     )
     known = KnownRows(FeatureStore(art.directory))
     outcome = extract_shard(job, 1, art.encoder, known, node="here")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grids import GridEncoder, draw_folder
 from typer.testing import CliRunner
 
 import i2v_search
-from i2v_search import Collection, Device, load_encoder
-from i2v_search.build.recipe import Recipe
+from i2v_search import Collection, Device, IndexOptions, Recipe, load_encoder
+from i2v_search.build.recipe import ImagesTable
 from i2v_search.cli.main import app
 from i2v_search.cli.renamed import RENAMED
 from i2v_search.store.arrays import write_arrays
@@ -31,6 +32,26 @@ def test_old_names_of_arguments_work_and_warn(sample_collection: Collection) -> 
         "argument search_engine is now backend",
     ]
     assert all(warning.filename == __file__ for warning in told)
+
+
+def test_old_names_of_what_a_build_asked_and_did_work_and_warn(tmp_path: Path) -> None:
+    images, asked = draw_folder(tmp_path / "images", 20), IndexOptions(kind="pca", pca_dimensions=8)
+    with pytest.warns(DeprecationWarning, match="argument wishes is now index"):
+        built = Collection.build(tmp_path / "c", [images], encoder=GridEncoder(), wishes=asked)  # type: ignore[call-arg]
+    with pytest.warns(DeprecationWarning, match=r"Collection\.wishes is now index_options"):
+        assert built.wishes == built.index_options == asked
+    with pytest.warns(DeprecationWarning, match=r"Collection\.changes is now report\.extraction") as told:
+        assert built.changes is built.report.extraction
+    assert told[0].filename == __file__
+    for method in (built.index, built.plan, built.is_indexed):
+        with pytest.warns(DeprecationWarning, match="argument wishes is now options"):
+            method(wishes=IndexOptions())  # type: ignore[call-arg]
+    merged = Collection.merge(tmp_path / "m", tmp_path / "c")
+    with pytest.warns(DeprecationWarning, match=r"Collection\.merged is now report\.merge"):
+        assert merged.merged is merged.report.merge
+    recipe = Recipe(collection="c", images=ImagesTable(sources=["x"]))
+    with pytest.warns(DeprecationWarning, match=r"Recipe\.wishes\(\) is now options\(\)\.index"):
+        assert recipe.wishes() == recipe.options().index
 
 
 @pytest.mark.parametrize("name", sorted(i2v_search._RENAMED))

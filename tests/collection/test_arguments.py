@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from i2v_search import (
     Collection,
     Device,
-    IndexWishes,
+    IndexOptions,
     TrainingSettings,
     evaluate,
     read_dataset,
@@ -217,16 +217,16 @@ def test_no_numbers(wrong: Any, ask: Callable[..., Any], collection: Collection)
 
 def test_settings_of_numpy_numbers_are_settings_of_plain_ones(own: Collection) -> None:
     few: Any = np.int64(4)
-    wishes = IndexWishes("pca", pca_dimensions=few)
+    options = IndexOptions("pca", pca_dimensions=few)
     pairs = [
-        (wishes, IndexWishes("pca", pca_dimensions=4)),
+        (options, IndexOptions("pca", pca_dimensions=4)),
         (Device(threads=few), Device(threads=4)),
         (TrainingSettings(epochs=few), TrainingSettings(epochs=4)),
     ]
     for given, plain in pairs:
         assert repr(given) == repr(plain)
-    own.index(wishes=wishes)
-    assert Collection.open(own.directory).wishes == wishes
+    own.index(options=options)
+    assert Collection.open(own.directory).index_options == options
 
 
 # --- digits without end

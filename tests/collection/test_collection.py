@@ -26,7 +26,7 @@ from i2v_search.errors import (
     SourceError,
 )
 from i2v_search.index import planner, vector_index
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.progress import Progress
 from i2v_search.store.writer import WriterLock
 from i2v_search.tags.vocabulary import Vocabulary
@@ -98,8 +98,8 @@ def test_a_second_build_encodes_only_what_is_new(collection: Collection, images:
     encoder = GridEncoder()
     again = Collection.build(collection.directory, [images], encoder=encoder)
     assert encoder.encoded == 1
-    assert again.changes is not None
-    assert (again.changes.encoded, again.changes.unchanged) == (1, COUNT)
+    assert again.report.extraction is not None
+    assert (again.report.extraction.encoded, again.report.extraction.unchanged) == (1, COUNT)
     assert len(again) == COUNT + 1
 
 
@@ -265,7 +265,7 @@ def test_a_morph_is_json_ready(collection: Collection) -> None:
 
 
 def test_without_a_graph_a_geodesic_says_how_to_build_it(collection: Collection) -> None:
-    collection.index(similarity="cosine", wishes=IndexWishes(graph=False))
+    collection.index(similarity="cosine", options=IndexOptions(graph=False))
     methods: tuple[MorphMethod, ...] = ("geodesic", "minimax")
     for method in methods:
         with pytest.raises(MorphError, match="run: i2v-search index --graph --collection"):
@@ -274,7 +274,7 @@ def test_without_a_graph_a_geodesic_says_how_to_build_it(collection: Collection)
         morph = collection.morph(0, 19, method=method)
         assert len(morph.stops) == 6
         assert (morph.quality.bottleneck, morph.quality.hub_share) == (None, None)
-    collection.index(wishes=IndexWishes(graph=True))
+    collection.index(options=IndexOptions(graph=True))
     assert collection.morph(0, 19, method="geodesic").quality.bottleneck is not None
 
 
@@ -283,7 +283,7 @@ def test_without_a_graph_a_geodesic_says_how_to_build_it(collection: Collection)
 def test_a_morph_survives_that_another_process_replaced_the_graph(
     kind: IndexKind, index_is_loaded: bool, collection: Collection, tmp_path: Path
 ) -> None:
-    collection.index(wishes=IndexWishes(kind=kind))
+    collection.index(options=IndexOptions(kind=kind))
     early = Collection.open(collection.directory)
     if index_is_loaded:
         early.search(0)
@@ -321,7 +321,7 @@ def test_added_images_are_found_by_the_open_collection(collection: Collection, t
     before = collection.search(3, top=100).hits
     changes = collection.add([draw(tmp_path / "more" / "x.png", 70)])
     assert (changes.encoded, changes.removed) == (1, 0)
-    assert collection.changes is changes
+    assert collection.report.extraction is changes
     assert collection.ids == list(range(COUNT + 1))
     assert len(collection.search(3, top=100).hits) == len(before) + 1
     assert collection.search(COUNT, exclude_query=False).hits[0].id == COUNT
@@ -365,8 +365,8 @@ def test_a_rebuild_of_the_image_folder_keeps_images_from_elsewhere(
 ) -> None:
     collection.add([draw(tmp_path / "elsewhere" / "x.png", 70)])
     again = Collection.build(collection.directory, [images], encoder=GridEncoder())
-    assert again.changes is not None
-    assert again.changes.removed == 0
+    assert again.report.extraction is not None
+    assert again.report.extraction.removed == 0
     assert len(again) == COUNT + 1
 
 
@@ -518,7 +518,7 @@ def test_without_an_index_a_search_says_how_to_build_it(images: Path, tmp_path: 
 @pytest.mark.parametrize("damage", ["deleted", "changed"])
 def test_indexing_repairs_derived_files(role: Any, damage: str, collection: Collection) -> None:
     expected = collection.search(3).hits, collection.morph(0, 19).stops
-    record = collection._manifest.index
+    record = collection.store.manifest.index
     assert record is not None
     path = collection.directory / record.files[role].name
     if damage == "deleted":
@@ -540,8 +540,8 @@ def test_an_approximate_index_stays_one_when_images_come_and_go(
 ) -> None:
     """The grid's 48 dimensions scanned in 16."""
     folder = draw_folder(tmp_path / "images", 40)
-    wishes = IndexWishes(kind="pca", pca_dimensions=16)
-    collection = Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes)
+    options = IndexOptions(kind="pca", pca_dimensions=16)
+    collection = Collection.build(tmp_path / "c", [folder], encoder="grid", index=options)
     facts = collection.info()
     assert facts.index is not None
     assert (facts.index["kind"], facts.index["dimensions"], facts.unindexed) == ("pca", 16, 0)
@@ -565,9 +565,9 @@ def test_an_extended_index_keeps_what_its_build_took(
     tmp_path: Path, loaded: list[GridEncoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planner, "UNINDEXED_ROWS", 3)
-    wishes = IndexWishes(kind="pca", pca_dimensions=16)
+    options = IndexOptions(kind="pca", pca_dimensions=16)
     folder = draw_folder(tmp_path / "images", 40)
-    collection = Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes)
+    collection = Collection.build(tmp_path / "c", [folder], encoder="grid", index=options)
     before = collection.info().index
     collection.add([draw_folder(tmp_path / "more", 5, first=40)])
     after = collection.info()
@@ -580,14 +580,14 @@ def test_an_extended_index_keeps_what_its_build_took(
 
 def test_wishes_are_remembered(tmp_path: Path, loaded: list[GridEncoder]) -> None:
     folder = draw_folder(tmp_path / "images", 40)
-    wishes = IndexWishes(kind="pca", pca_dimensions=16, recall_target=0.9, memory_bytes=10**10)
-    assert Collection.build(tmp_path / "c", [folder], encoder="grid", wishes=wishes).wishes == wishes
+    options = IndexOptions(kind="pca", pca_dimensions=16, recall_target=0.9, memory_bytes=10**10)
+    assert Collection.build(tmp_path / "c", [folder], encoder="grid", index=options).index_options == options
     draw_folder(tmp_path / "images", 3, first=40)
     again = Collection.build(tmp_path / "c", [folder])
-    assert again.wishes == wishes
+    assert again.index_options == options
     assert again.plan().kind == again.index().kind == "pca"
-    again.index(wishes=IndexWishes())
-    assert (again.wishes, again.plan().kind) == (IndexWishes(), "exact")
+    again.index(options=IndexOptions())
+    assert (again.index_options, again.plan().kind) == (IndexOptions(), "exact")
 
 
 def test_an_approximate_index_and_a_filter_of_many_rows(
@@ -597,7 +597,7 @@ def test_an_approximate_index_and_a_filter_of_many_rows(
     folder = draw_folder(tmp_path / "images" / "a", 40)
     draw_folder(tmp_path / "images" / "b", 40, first=40)
     collection = build(tmp_path / "c", folder.parent)
-    collection.index(wishes=IndexWishes(kind="pca", pca_dimensions=16))
+    collection.index(options=IndexOptions(kind="pca", pca_dimensions=16))
     hits = collection.search(5, top=100, paths="b/*").hits
     assert len(hits) == 40
     assert all(hit.path.startswith("b/") for hit in hits)
@@ -704,7 +704,7 @@ def test_info_tells_the_facts(collection: Collection, images: Path, loaded: list
     assert set(on_disk) - set(info.bytes) <= {"collection.json", "writer.lock"}
     assert json.loads(json.dumps(info.to_dict())) == info.to_dict()
     assert len(loaded) == loads
-    assert "_vector_index" not in vars(opened)
+    assert "index" not in vars(opened._state)
 
 
 def test_a_sound_collection_has_no_damage(collection: Collection) -> None:

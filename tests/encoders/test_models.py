@@ -136,8 +136,8 @@ def test_a_collection_stores_vectors_and_tags_and_filters_by_them(both: None, da
     with pytest.raises(QueryError, match="has rating 'mild': its ratings are explicit, questionable, safe"):
         birds.search(0, rating="mild")
     again = Collection.build(data / "c", [art])
-    assert again.changes is not None
-    assert again.changes.unchanged == 22
+    assert again.report.extraction is not None
+    assert again.report.extraction.unchanged == 22
     with pytest.raises(EncoderMismatchError, match=r"another encoder: id 'lite' instead of 'i2v-v2'"):
         Collection.build(data / "c", [art], encoder="lite")
 

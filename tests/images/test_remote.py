@@ -67,8 +67,12 @@ def test_a_url_gives_the_vectors_of_the_folder(url: str, tmp_path: Path, loaded:
     assert vectors(there) == vectors(local)
     assert all(is_url(path) for path in there.store.paths())
     again = Collection.extract(tmp_path / "there", [url])
-    assert again.changes is not None
-    assert (again.changes.encoded, again.changes.unchanged, again.changes.skipped) == (0, COUNT, ())
+    assert again.report.extraction is not None
+    assert (
+        again.report.extraction.encoded,
+        again.report.extraction.unchanged,
+        again.report.extraction.skipped,
+    ) == (0, COUNT, ())
 
 
 @pytest.mark.usefixtures("bucket")
@@ -96,11 +100,15 @@ def test_what_is_gone_from_a_url_is_removed_and_nothing_else(
     bucket.rm("/art/000/0000.png")
     bucket.rm("/pack/art.tar")
     left = Collection.extract(tmp_path / "made", ["memory://art"])
-    assert left.changes is not None
-    assert left.changes.removed == 1
+    assert left.report.extraction is not None
+    assert left.report.extraction.removed == 1
     left = Collection.extract(tmp_path / "made", [tmp_path / "images"])
-    assert left.changes is not None
-    assert (left.changes.removed, left.changes.unchanged, len(left)) == (0, COUNT, 3 * COUNT - 1)
+    assert left.report.extraction is not None
+    assert (left.report.extraction.removed, left.report.extraction.unchanged, len(left)) == (
+        0,
+        COUNT,
+        3 * COUNT - 1,
+    )
 
 
 @pytest.mark.usefixtures("bucket")
@@ -119,8 +127,8 @@ def test_a_picture_that_cannot_be_read_is_skipped(
 ) -> None:
     bucket.pipe("/art/bad.png", b"no picture")
     made = Collection.extract(tmp_path / "made", ["memory://art"], encoder="grid")
-    assert made.changes is not None
-    assert [item.path for item in made.changes.skipped] == ["memory:///art/bad.png"]
+    assert made.report.extraction is not None
+    assert [item.path for item in made.report.extraction.skipped] == ["memory:///art/bad.png"]
     assert len(made) == COUNT
 
 

@@ -43,8 +43,8 @@ def test_a_build_passes_over_sheets_strips_and_animations(tmp_path: Path) -> Non
     morph_animation(art, morph, format="gif", side=64).save(folder / "film.gif")
     again = Collection.extract(tmp_path / "c", [folder], encoder=GridEncoder())
     assert len(again) == 8
-    assert again.changes is not None
-    assert [str(item) for item in again.changes.not_read] == ["4 drawn by i2v-search"]
+    assert again.report.extraction is not None
+    assert [str(item) for item in again.report.extraction.not_read] == ["4 drawn by i2v-search"]
 
 
 def test_pictures_of_others_are_not_taken_for_ours() -> None:

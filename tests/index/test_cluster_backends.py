@@ -40,7 +40,7 @@ from i2v_search.index.milvus.proposals import Proposer
 from i2v_search.index.milvus.push import push_to_milvus
 from i2v_search.index.milvus.state import read_state
 from i2v_search.index.milvus.stored_rows import content_versions, expression
-from i2v_search.index.planner import IndexWishes, plan_index
+from i2v_search.index.planner import IndexOptions, plan_index
 from i2v_search.index.protocol import Conditions
 from i2v_search.progress import Progress
 from i2v_search.store.feature_store import FeatureStore
@@ -159,7 +159,7 @@ class Truth:
 
     @classmethod
     def of(cls, collection: Collection) -> Truth:
-        store, index = collection.store, collection._vector_index
+        store, index = collection.store, collection._state.index
         embedded = index.similarity.embed_rows(store, store.live).astype(np.float64)
         return cls(store.ids[store.live], embedded)
 
@@ -185,10 +185,10 @@ def assert_same(hits: Any, expected: list[tuple[float, int]]) -> None:
         assert hit.id == number or hit.id in tied or score <= last + TIE
 
 
-def wishing(directory: Path, kind: str, pca_dimensions: int = 16, **wishes: Any) -> None:
-    """Build the collection's own index, whose wishes are those for every backend."""
-    asked: Any = {"kind": kind, "pca_dimensions": pca_dimensions, **wishes}
-    Collection.open(directory).index(wishes=IndexWishes(**asked))
+def wishing(directory: Path, kind: str, pca_dimensions: int = 16, **options: Any) -> None:
+    """Build the collection's own index, whose options are those for every backend."""
+    asked: Any = {"kind": kind, "pca_dimensions": pca_dimensions, **options}
+    Collection.open(directory).index(options=IndexOptions(**asked))
 
 
 @pytest.mark.parametrize("similarity", get_args(SimilarityName))
@@ -590,9 +590,9 @@ def test_a_filtered_search_over_lists_that_finds_too_few_asks_again(milvus: Serv
     make_store(tmp_path / "art", clustered_vectors(n, 32), similarity="cosine", tags=tags)
     wishing(tmp_path / "art", "ivf", recall_target=0.5)
     opened = milvus.bring(tmp_path / "art")
-    index = opened._vector_index
+    index = opened._state.index
     assert isinstance(index, MilvusIndex)
-    opened.__dict__["_vector_index"] = index.with_edition(candidates=10, effort=1)
+    opened._state.__dict__["index"] = index.with_edition(candidates=10, effort=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("i2v_search.index.milvus.index.EXACT_FILTER_ROWS", 0)
         hits = opened.search(1, top=60, tags="far").hits

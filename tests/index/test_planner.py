@@ -12,7 +12,7 @@ from i2v_search.index.planner import (
     CANDIDATES,
     PCA_DIMENSIONS,
     UNINDEXED_ROWS,
-    IndexWishes,
+    IndexOptions,
     PlannedKind,
     plan_index,
     plan_upkeep,
@@ -66,7 +66,7 @@ def test_plans(
 
 
 @pytest.mark.parametrize(
-    ("wishes", "planned", "refined", "shortfall"),
+    ("options", "planned", "refined", "shortfall"),
     [
         ({}, "ivf", True, ""),
         ({"memory_bytes": 2 * GB}, "ivf", True, ""),
@@ -85,9 +85,9 @@ def test_plans(
     ],
 )
 def test_wishes_for_a_million_rows(
-    wishes: dict[str, Any], planned: str, refined: bool, shortfall: str
+    options: dict[str, Any], planned: str, refined: bool, shortfall: str
 ) -> None:
-    plan = plan_index(1_000_000, 4096, "centred", **wishes)
+    plan = plan_index(1_000_000, 4096, "centred", **options)
     assert (plan.kind, plan.refined) == (planned, refined)
     assert shortfall in plan.shortfall
     assert bool(shortfall) == bool(plan.shortfall)
@@ -145,15 +145,15 @@ def test_every_plan_makes_sense(
     memory: int | None,
     latency: float,
 ) -> None:
-    wishes = IndexWishes(kind=kind, memory_bytes=memory, latency_ms=latency)
-    plan = wishes.plan(rows, dimension, similarity)
+    options = IndexOptions(kind=kind, memory_bytes=memory, latency_ms=latency)
+    plan = options.plan(rows, dimension, similarity)
     assert plan.dimensions <= dimension
     assert plan.kind in get_args(PlannedKind)
     assert plan.predicted.build_memory_bytes > plan.predicted.memory_bytes >= 0
     assert (not plan.shortfall) == (
         (memory is None or plan.predicted.build_memory_bytes <= memory) and plan.predicted.query_ms <= latency
     )
-    larger = IndexWishes(kind=kind).plan(rows + more, dimension, similarity)
+    larger = IndexOptions(kind=kind).plan(rows + more, dimension, similarity)
     if larger.kind == plan.kind and larger.refined == plan.refined:
         assert larger.predicted.memory_bytes >= plan.predicted.memory_bytes
 

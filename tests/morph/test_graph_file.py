@@ -19,7 +19,7 @@ from i2v_search.errors import CollectionDamagedError
 from i2v_search.index import planner
 from i2v_search.index.all_neighbours import neighbours_of_all
 from i2v_search.index.index_files import load_index
-from i2v_search.index.planner import IndexWishes, plan_index
+from i2v_search.index.planner import IndexOptions, plan_index
 from i2v_search.index.scanners import Settings
 from i2v_search.index.vector_index import VectorIndex
 from i2v_search.morph import graph_file
@@ -73,7 +73,7 @@ def test_occurrences_count_how_often_a_row_is_among_the_nearest(rows: UnitRows) 
 def test_bridges_are_kept(tmp_path: Path) -> None:
     apart = np.repeat(np.eye(2, 8, dtype=np.float32), 20, axis=0) * 9 + 0.01 * random_vectors(40, 8)
     store = make_store(tmp_path, apart, similarity="cosine")
-    build_index(tmp_path, IndexWishes(graph=True), report=silent)
+    build_index(tmp_path, IndexOptions(graph=True), report=silent)
     found = opened(tmp_path)
     assert len(found.bridges) == 1
     assert found.edges.shape[0] == store.rows
@@ -177,9 +177,9 @@ def test_a_file_of_neighbours_alone_still_opens(rows: UnitRows) -> None:
 
 def test_the_graph_alone_is_built_beside_a_current_index(tmp_path: Path) -> None:
     make_store(tmp_path, random_vectors(40, 8), similarity="centred")
-    build_index(tmp_path, IndexWishes(graph=False), report=silent)
+    build_index(tmp_path, IndexOptions(graph=False), report=silent)
     before = Manifest.load(tmp_path).index
-    build_index(tmp_path, IndexWishes(graph=True), report=silent)
+    build_index(tmp_path, IndexOptions(graph=True), report=silent)
     after = Manifest.load(tmp_path).index
     assert before is not None
     assert after is not None
@@ -207,9 +207,9 @@ def test_memory_does_not_grow_with_the_square_of_the_rows(tmp_path: Path) -> Non
     make_store(tmp_path, clustered_vectors(30_000, 32), similarity="centred")
     script = (
         "import sys, pathlib; from i2v_search.build.indexing import build_index;"
-        "from i2v_search.index.planner import IndexWishes; from i2v_search.progress import silent;"
-        "from i2v_search.build.resources import Watch; watch = Watch();"
-        "build_index(pathlib.Path(sys.argv[1]), IndexWishes(kind='pca', pca_dimensions=16, graph=True), "
+        "from i2v_search.index.planner import IndexOptions; from i2v_search.progress import silent;"
+        "from i2v_search.build.resources import ResourceUse; watch = ResourceUse();"
+        "build_index(pathlib.Path(sys.argv[1]), IndexOptions(kind='pca', pca_dimensions=16, graph=True), "
         "report=silent); print(watch.peak_bytes())"
     )
     run = [sys.executable, "-c", script, str(tmp_path)]
@@ -220,10 +220,10 @@ def test_memory_does_not_grow_with_the_square_of_the_rows(tmp_path: Path) -> Non
 def grown(tmp_path: Path) -> Path:
     """A collection of 60 rows in the index and 3 beside it, all in the graph."""
     make_store(tmp_path, random_vectors(60, 8), similarity="cosine")
-    wishes = IndexWishes(kind="pca", pca_dimensions=8, graph=True)
-    build_index(tmp_path, wishes, report=silent)
+    options = IndexOptions(kind="pca", pca_dimensions=8, graph=True)
+    build_index(tmp_path, options, report=silent)
     append(tmp_path, random_vectors(3, 8, seed=1))
-    build_index(tmp_path, wishes, upkeep=True, report=silent)
+    build_index(tmp_path, options, upkeep=True, report=silent)
     assert len(load_index(FeatureStore(tmp_path)).unindexed) == 3
     return tmp_path
 
@@ -243,7 +243,7 @@ def test_a_graph_is_extended_with_its_index_and_not_built_again(
     monkeypatch.setattr(planner, "UNINDEXED_ROWS", 4)
     monkeypatch.setattr(building, "build_network", None)
     append(grown, random_vectors(5, 8, seed=2))
-    wishes = IndexWishes(kind="pca", pca_dimensions=8, graph=True)
-    build_index(grown, wishes, upkeep=True, report=silent)
+    options = IndexOptions(kind="pca", pca_dimensions=8, graph=True)
+    build_index(grown, options, upkeep=True, report=silent)
     assert not len(load_index(FeatureStore(grown)).unindexed)
     np.testing.assert_array_equal(opened(grown).edges.toarray()[:63, :63], before)

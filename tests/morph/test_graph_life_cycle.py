@@ -22,7 +22,7 @@ from i2v_search.build.upkeep.rewriting import compact_collection
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.index import planner, vector_index
 from i2v_search.index.index_files import load_index
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.morph import graph_file
 from i2v_search.morph.collection_rows import UnitRows
 from i2v_search.morph.graph.network import Network
@@ -80,9 +80,9 @@ class GraphLifeCycle(RuleBasedStateMachine):
         if kind == "codes" and similarity == "l2":
             kind = "exact"
         self.exact = kind in EXACT_KINDS
-        self.wishes = IndexWishes(kind=kind, pca_dimensions=D, graph=True)
+        self.options = IndexOptions(kind=kind, pca_dimensions=D, graph=True)
         make_store(self.directory, self.draw(count), similarity=similarity)
-        build_index(self.directory, self.wishes, report=silent)
+        build_index(self.directory, self.options, report=silent)
         self.started = True
         assert written_as_it_is(self.directory)
 
@@ -117,7 +117,7 @@ class GraphLifeCycle(RuleBasedStateMachine):
 
     @rule()
     def bring_up_to_date(self) -> None:
-        build_index(self.directory, self.wishes, upkeep=True, report=silent)
+        build_index(self.directory, self.options, upkeep=True, report=silent)
         assert written_as_it_is(self.directory)
 
     @rule(when=st.integers(0, 5), job=st.sampled_from(["upkeep", "compact"]))
@@ -139,7 +139,7 @@ class GraphLifeCycle(RuleBasedStateMachine):
                 if job == "compact":
                     compact_collection(self.directory)
                 else:
-                    build_index(self.directory, self.wishes, upkeep=True, report=silent)
+                    build_index(self.directory, self.options, upkeep=True, report=silent)
 
     @invariant()
     def the_live_rows_are_one_part_and_the_others_have_no_edge(self) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.errors import ImageError, QueryError
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.query import Example
 from i2v_search.search.results import SearchResult
 from i2v_search.tags.vocabulary import Vocabulary
@@ -33,7 +33,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (root / "images" / "tags.jsonl").write_text("\n".join(map(json.dumps, lines)))
     collection = Collection.extract(root / "collection", [root / "images"], encoder=GridEncoder(VOCABULARY))
-    collection.index(wishes=IndexWishes(graph=False))
+    collection.index(options=IndexOptions(graph=False))
     return root / "collection"
 
 

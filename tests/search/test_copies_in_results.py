@@ -20,7 +20,7 @@ from web_server import running
 
 from i2v_search.choices import IndexKind
 from i2v_search.collection.collection import Collection
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.proven_copies import COPIES_NAME, read_proven, write_proven
 from i2v_search.search.results import Hit
 from i2v_search.store.feature_file import ImageRecord
@@ -67,8 +67,8 @@ def collection(
         writer.append(records, *unit_float16(vectors[contents[first:last]]), [None] * len(records))
         writer.finish()
         if last < N:
-            wishes = IndexWishes(kind=request.param, pca_dimensions=8, graph=False)
-            Collection.open(directory).index(wishes=wishes)
+            options = IndexOptions(kind=request.param, pca_dimensions=8, graph=False)
+            Collection.open(directory).index(options=options)
     writer = StoreWriter(directory, Manifest.load(directory))
     writer.remove([3, 77, 280])
     writer.finish()

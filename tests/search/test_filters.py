@@ -16,7 +16,7 @@ from stores import clustered_vectors, make_store, random_vectors, remove
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import QueryError
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.filters import Filter
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.path_patterns import find_named, match_paths
@@ -241,7 +241,7 @@ def collection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     directory = tmp_path_factory.mktemp("filtered")
     make_store(directory, clustered_vectors(N, D), tags=TAGS)
     opened = Collection.open(directory)
-    opened.index(similarity=name, wishes=IndexWishes(kind=kind, pca_dimensions=8, graph=False))
+    opened.index(similarity=name, options=IndexOptions(kind=kind, pca_dimensions=8, graph=False))
     remove(directory, DEAD)
     return Collection.open(directory)
 
@@ -253,7 +253,7 @@ def truth(collection: Collection, query: int) -> np.ndarray:
         return np.asarray(1 / (1 + np.linalg.norm(rows - rows[query], axis=1)))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     if name != "cosine":
-        rows -= collection._vector_index.similarity.mean
+        rows -= collection._state.index.similarity.mean
     if name == "hamming":
         rows = np.sign(rows)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -298,7 +298,7 @@ def test_filtered_searches_are_exact_whatever_the_index(
 
 
 def test_a_filter_is_read_from_what_people_write() -> None:
-    parsed = Filter.parse(" Long_Hair,-Hat , , -,hat", ["a/*", ""], tag_threshold=0.5)
+    parsed = Filter(" Long_Hair,-Hat , , -,hat", ["a/*", ""], tag_threshold=0.5)
     assert tuple(map(str, parsed.tags)) == ("long hair", "-hat", "hat")
     assert parsed.wanted == ("long hair", "hat")
     assert (parsed.paths, parsed.tag_threshold) == (("a/*",), 0.5)

@@ -14,7 +14,7 @@ from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.cli.main import app
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import CollectionDamagedError, QueryError
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.query import Example
 from i2v_search.search.results import Hit
 
@@ -42,7 +42,7 @@ def collection(request: pytest.FixtureRequest, images: Path) -> Collection:
 
 def truth(art: Collection, query: Sequence[Example]) -> NDArray[np.float64]:
     """Scores of all rows by the formula of docs/decisions/0017-negative-examples.md."""
-    similarity = art._vector_index.similarity
+    similarity = art._state.index.similarity
     rows = similarity.embed_rows(art.store, art.store.live)
     liked = [one for one in query if one.weight > 0]
     numbers = [int(one.image) for one in liked]  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def test_pages_and_batches_are_those_of_one_search(collection: Collection) -> No
 @pytest.mark.parametrize("kind", ["exact", "pca", "codes", "hnsw"])
 def test_every_index_gives_the_same(kind: IndexKind, images: Path) -> None:
     art = Collection.extract(images.parent / f"of-{kind}", images, encoder=GridEncoder())
-    art.index(wishes=IndexWishes(kind, pca_dimensions=24, recall_target=1.0))
+    art.index(options=IndexOptions(kind, pca_dimensions=24, recall_target=1.0))
     for query in QUERIES:
         agrees(art.search(query, top=5, exclude_query=False).hits, truth(art, query))
 
@@ -145,7 +145,7 @@ def test_weights_beyond_float32_on_the_command_line(collection: Collection) -> N
 def test_query_vectors_of_any_length(factor: float, collection: Collection) -> None:
     vector = collection.vectors(5)[0].astype(np.float64)
     vector /= np.abs(vector).max()
-    if collection._vector_index.similarity.euclidean:
+    if collection._state.index.similarity.euclidean:
         if factor > 1:
             with pytest.raises(QueryError, match="too large to compare distances"):
                 collection.search(vector * factor)
@@ -176,7 +176,7 @@ def test_what_is_not_finite_is_refused_wherever_it_stands(wrong: float, collecti
 
 
 def test_opposite_examples_leave_nothing_to_look_for(collection: Collection) -> None:
-    if collection._vector_index.similarity.name in {"hamming", "l2", "centred"}:
+    if collection._state.index.similarity.name in {"hamming", "l2", "centred"}:
         pytest.skip("their sum is a code, a place, or not opposite once the mean is subtracted")
     vector = np.ones(DIMENSION)
     with pytest.raises(QueryError, match="cancel each other out"):

@@ -10,7 +10,7 @@ from stores import append, clustered_vectors, make_store, remove
 from i2v_search.choices import IndexKind
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import QueryError
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.results import Hit, SearchResult
 
 pytestmark = pytest.mark.integration
@@ -30,7 +30,7 @@ def make_collection(directory: Path, kind: IndexKind) -> Collection:
     vectors = clustered_vectors(N, D)
     make_store(directory, vectors[:500], tags=TAGS[:500])
     opened = Collection.open(directory)
-    opened.index(wishes=IndexWishes(kind=kind, pca_dimensions=8, graph=False))
+    opened.index(options=IndexOptions(kind=kind, pca_dimensions=8, graph=False))
     append(directory, vectors[500:], tags=TAGS[500:])
     remove(directory, [3, 77, 580])
     return Collection.open(directory)
@@ -127,7 +127,7 @@ def test_a_page_behind_the_last_is_empty(collection: Collection) -> None:
 def test_a_whole_last_page_has_no_more(tmp_path: Path) -> None:
     make_store(tmp_path, clustered_vectors(21, 8))
     collection = Collection.open(tmp_path)
-    collection.index(wishes=IndexWishes(graph=False))
+    collection.index(options=IndexOptions(graph=False))
     assert collection.search(0, top=10).more
     assert not collection.search(0, top=10, offset=10).more
     assert collection.search(0, top=10, offset=10, exclude_query=False).more

@@ -304,7 +304,7 @@ def tagged(tmp_path: Path) -> FeatureStore:
 def test_filters(
     tags: str | list[str], paths: str | list[str], rows: list[int], tagged: FeatureStore
 ) -> None:
-    allowed = Filter.parse(tags, paths).allowed(tagged)
+    allowed = Filter(tags, paths).allowed(tagged)
     assert allowed is not None
     assert np.flatnonzero(allowed).tolist() == rows
 
@@ -313,12 +313,12 @@ def test_filters(
 def test_an_empty_filter_allows_everything(
     tags: str | list[str], paths: str | list[str], tagged: FeatureStore
 ) -> None:
-    assert Filter.parse(tags, paths).allowed(tagged) is None
+    assert Filter(tags, paths).allowed(tagged) is None
 
 
 def test_filters_are_over_positions(tagged: FeatureStore) -> None:
     store = remove(tagged.directory, [0, 2])
-    allowed = Filter.parse("-cat").allowed(store)
+    allowed = Filter("-cat").allowed(store)
     assert allowed is not None
     assert allowed[store.live].tolist() == [True, False, True]
     assert allowed.shape == (store.rows,)
@@ -330,7 +330,7 @@ def test_filters_are_over_positions(tagged: FeatureStore) -> None:
 )
 def test_an_unknown_tag_is_an_error_with_a_suggestion(tag: str, hint: str, tagged: FeatureStore) -> None:
     with pytest.raises(QueryError, match="no image of the collection has tag") as caught:
-        Filter.parse(tag).allowed(tagged)
+        Filter(tag).allowed(tagged)
     assert hint in str(caught.value)
     assert ("did you mean" in str(caught.value)) == bool(hint)
 
@@ -338,13 +338,13 @@ def test_an_unknown_tag_is_an_error_with_a_suggestion(tag: str, hint: str, tagge
 def test_the_tag_of_removed_images_only_is_unknown(tagged: FeatureStore) -> None:
     store = remove(tagged.directory, [1])
     with pytest.raises(QueryError, match="no image of the collection has tag 'small'"):
-        Filter.parse("small").allowed(store)
+        Filter("small").allowed(store)
 
 
 def test_a_collection_without_tags_says_so(tmp_path: Path) -> None:
     store = make_store(tmp_path, random_vectors(3, 4))
     with pytest.raises(QueryError, match="this collection has no tags"):
-        Filter.parse("cat").allowed(store)
+        Filter("cat").allowed(store)
 
 
 def test_a_tag_counts_from_its_threshold_on(tmp_path: Path) -> None:
@@ -358,8 +358,8 @@ def test_a_tag_counts_from_its_threshold_on(tmp_path: Path) -> None:
     writer.append(records, *unit_float16(random_vectors(3, 4)), [None] * 3)
     writer.finish()
     store = FeatureStore(directory)
-    allowed = Filter.parse("sky").allowed(store)
+    allowed = Filter("sky").allowed(store)
     assert allowed is not None
     assert allowed.tolist() == [False, True, False, True]
     with pytest.raises(QueryError, match=r"has tag 'rain' with a probability of 0\.25 or more"):
-        Filter.parse("rain").allowed(store)
+        Filter("rain").allowed(store)

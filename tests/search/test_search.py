@@ -17,7 +17,7 @@ from i2v_search.choices import Device, SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError, ImageError, QueryError
 from i2v_search.images.sample import sample_directory, sample_images
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.query import Example
 
 COUNT = 24
@@ -307,7 +307,7 @@ def test_every_image_of_the_sample_finds_itself_first(
     name: SimilarityName, sample_collection: Collection, tmp_path: Path
 ) -> None:
     collection = Collection.open(shutil.copytree(sample_collection.directory, tmp_path / "copy"))
-    assert collection.index(similarity=name, wishes=IndexWishes(graph=False)).kind == "exact"
+    assert collection.index(similarity=name, options=IndexOptions(graph=False)).kind == "exact"
     assert_every_image_finds_itself(collection)
 
 
@@ -316,7 +316,7 @@ def test_every_image_of_the_whole_sample_finds_itself_first_whatever_the_index(t
     collection = Collection.build(tmp_path, [sample_directory()], device=Device(name="cpu", threads=1))
     assert len(collection) == len(sample_images())
     for name in get_args(SimilarityName):
-        plan = collection.index(similarity=name, wishes=IndexWishes(kind="pca", graph=False))
+        plan = collection.index(similarity=name, options=IndexOptions(kind="pca", graph=False))
         assert plan.kind == ("exact" if name == "hamming" else "pca")
         record = collection.info().index
         assert record is not None

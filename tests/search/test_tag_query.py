@@ -102,10 +102,10 @@ def test_other_tags_have_spaces(name: str) -> None:
 def test_faces_that_an_earlier_version_stored_are_found(tmp_path: Path) -> None:
     store = make_store(tmp_path, random_vectors(3, 4), tags=[["^ ^"], ["^_^"], ["hat"]])
     for text in ("^_^", '"^ ^"'):
-        allowed = Filter.parse(text).allowed(store)
+        allowed = Filter(text).allowed(store)
         assert allowed is not None
         assert np.flatnonzero(allowed).tolist() == [0, 1]
-    allowed = Filter.parse("-^_^").allowed(store)
+    allowed = Filter("-^_^").allowed(store)
     assert allowed is not None
     assert np.flatnonzero(allowed).tolist() == [2]
 

@@ -16,7 +16,7 @@ from stores import make_store, random_vectors, remove
 from i2v_search.choices import SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import IndexStaleError, QueryError
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.search.tag_table import TagTable
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
@@ -65,7 +65,7 @@ def collection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     fill(directory, tags, VECTORS)
     remove(directory, DEAD)
     opened = Collection.open(directory)
-    opened.index(similarity=request.param, wishes=IndexWishes(graph=False))
+    opened.index(similarity=request.param, options=IndexOptions(graph=False))
     return opened
 
 
@@ -210,7 +210,7 @@ def shop(tmp_path: Path) -> Collection:
     tags[3].append(Tag("hat", 0.2))
     fill(tmp_path, tags, random_vectors(5, 4))
     collection = Collection.open(tmp_path)
-    collection.index(wishes=IndexWishes(graph=False))
+    collection.index(options=IndexOptions(graph=False))
     return collection
 
 

@@ -17,7 +17,7 @@ from stores import make_store, random_vectors, remove
 from i2v_search import Collection
 from i2v_search.choices import IndexKind
 from i2v_search.errors import CollectionDamagedError, I2VSearchError
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.store.manifest import FileRecord, Manifest, _checksum
 
 pytestmark = pytest.mark.integration
@@ -44,8 +44,8 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     tags = [["a", "b"][: row % 3] for row in range(ROWS)]
     make_store(directory, random_vectors(ROWS, DIMENSION), tags=tags, similarity="centred")
     remove(directory, [5])
-    wishes = IndexWishes(kind=request.param, pca_dimensions=8, graph=True)
-    Collection.open(directory).index(wishes=wishes)
+    options = IndexOptions(kind=request.param, pca_dimensions=8, graph=True)
+    Collection.open(directory).index(options=options)
     return directory
 
 

@@ -20,8 +20,9 @@ from uuid import uuid4
 
 from i2v_search.arguments import several
 from i2v_search.build.extract import Extraction
-from i2v_search.build.features import begin_manifest, extract_features, resolve_encoder, resolve_tagger
+from i2v_search.build.features import begin_manifest, extract_features, load_makers
 from i2v_search.build.indexing import lift_removals, note_mounts, require_similarity
+from i2v_search.build.options import BuildOptions
 from i2v_search.build.ray.cluster_progress import Watcher
 from i2v_search.build.ray.session import ray_session
 from i2v_search.build.ray.shards import ShardJob, ShardOutcome
@@ -29,7 +30,7 @@ from i2v_search.build.ray.worker import Pool, run_shards
 from i2v_search.build.ray.worker_results import ClusterExtraction, rates_of
 from i2v_search.build.sharding import unit_of
 from i2v_search.build.upkeep.merging import merge_collections
-from i2v_search.choices import Device, SimilarityName
+from i2v_search.choices import Device
 from i2v_search.errors import ClusterError
 from i2v_search.images.archives import ARCHIVE_SEPARATOR, archive_extension, is_hidden, is_zip
 from i2v_search.images.remote import is_url
@@ -52,17 +53,11 @@ _MERGED_AT_ONCE: Final = 64
 def extract_on_ray(
     directory: str | os.PathLike[str],
     images: Sources,
+    options: BuildOptions = BuildOptions(),
     *,
     cluster: str = "local",
     workers: int | None = None,
-    encoder: str | None = None,
-    similarity: SimilarityName | None = None,
     sync: bool = True,
-    strict: bool = False,
-    tagger: str | None = None,
-    device: Device = Device(),
-    exclude: Sequence[str] = (),
-    forget_removals: bool = False,
     report: Report = silent,
 ) -> ClusterExtraction:
     """Bring the feature store of a collection up to date as `Collection.extract` does, on several machines.
@@ -74,17 +69,12 @@ def extract_on_ray(
     Args:
         directory: directory of the collection; created if missing.
         images: folders, files, glob patterns, zip and tar archives. A tar is read by one worker.
+        options: how it is built, with an encoder by name; its `device` is that of each worker, whose
+            `threads` defaults to 1: so many CPUs it takes.
         cluster: ``"local"`` starts Ray on this machine, ``"auto"`` joins the one that runs here,
             ``"ray://HOST:PORT"`` or ``"HOST:PORT"`` one elsewhere.
-        workers: actors, each with an encoder; None takes all GPUs, or all CPUs if there is no GPU.
-        encoder: name; None takes the collection's own, or ``"lite"`` for a new one.
-        similarity: see `Collection.extract`.
+        workers: actors, each with an encoder; None takes all GPUs, or all CPUs where there is no GPU.
         sync: remove images that are gone from the folders and archives.
-        strict: stop at the first image that cannot be read.
-        tagger: see `Collection.extract`.
-        exclude: see `Collection.build`.
-        device: device of each worker; `threads` defaults to 1, and each worker takes so many CPUs.
-        forget_removals: see `Collection.extract`.
         report: told about progress, and about the rate of each worker.
 
     Returns:
@@ -98,15 +88,15 @@ def extract_on_ray(
         EncoderMismatchError: the collection, or a worker, has another encoder.
         CollectionLockedError: another process is writing, or another such job runs.
     """
-    began = time.time()
+    began, device = time.time(), Device.of(options.device)
     target, sources = Path(directory).resolve(), tuple(_absolute(image) for image in several(images))
     root = image_root(sources)
-    require_similarity(similarity)
+    require_similarity(options.similarity)
     threads = device.threads or 1
     with WriterLock(target / SHARDS_NAME):
-        manifest = _prepare(target, root, encoder, similarity, tagger)
+        manifest = _prepare(target, root, options)
         with WriterLock(target):
-            lift_removals(target, Manifest.load(target), sources, forget=forget_removals)
+            lift_removals(target, Manifest.load(target), sources, forget=options.forget_removals)
         recovered = _merge_leftovers(target, report)
         with ray_session(cluster, (workers or os.cpu_count() or 1) * threads) as ray:
             pool = _pool(ray.cluster_resources(), workers, device, threads)
@@ -115,14 +105,16 @@ def extract_on_ray(
                 str(target / SHARDS_NAME / uuid4().hex),
                 sources,
                 pool.workers * SHARDS_PER_WORKER,
-                manifest.encoder.id,
-                manifest.tagger.id if manifest.tagger else None,
-                replace(device, threads=threads),
-                strict,
-                tuple(exclude),
+                replace(
+                    options,
+                    encoder=manifest.encoder.id,
+                    tagger=manifest.tagger.id if manifest.tagger else None,
+                    device=replace(device, threads=threads),
+                    forget_removals=False,
+                ),
             )
             Path(job.folder).mkdir()
-            with Watcher(job, _count(sources, exclude), report):
+            with Watcher(job, _count(sources, options.exclude), report):
                 _run(ray, job, pool)
         outcomes = list(job.outcomes())
         done = _finish(target, job, outcomes, sync=sync, report=report)
@@ -150,14 +142,12 @@ def _count(sources: Sequence[str], exclude: Sequence[str]) -> int | None:
     return None if slow else count_images(sources, exclude=exclude)
 
 
-def _prepare(
-    target: Path, root: Path, encoder: str | None, similarity: SimilarityName | None, tagger: str | None
-) -> Manifest:
-    """See to it that the collection is there, made with the encoder requested; no machine is asked yet."""
+def _prepare(target: Path, root: Path, options: BuildOptions) -> Manifest:
+    """See to it that the collection is there, made with the encoder asked for; no machine is asked yet."""
     with WriterLock(target):
-        manifest, here = Manifest.find(target), Device(name="cpu")
-        loaded = resolve_tagger(tagger, resolve_encoder(encoder, manifest, here), manifest, here)
-        return begin_manifest(target, manifest, loaded, similarity, root)
+        manifest = Manifest.find(target)
+        loaded = load_makers(replace(options, device="cpu"), manifest)
+        return begin_manifest(target, manifest, loaded, options.similarity, root)
 
 
 def _pool(resources: Mapping[str, float], workers: int | None, device: Device, threads: int) -> Pool:
@@ -232,13 +222,8 @@ def _extract_here(target: Path, job: ShardJob, changed: set[str]) -> Extraction:
     return extract_features(
         target,
         job.sources,
-        encoder=None,
-        similarity=None,
+        job.options,
         sync=False,
-        strict=job.strict,
-        tagger=None,
-        device=job.device,
-        exclude=job.exclude,
         wanted=lambda path: path in changed or path in units,
         report=silent,
     )[1]

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -22,8 +22,8 @@ import numpy as np
 
 from i2v_search.build.changes import find_absent, find_scopes, is_unchanged
 from i2v_search.build.extract import Extraction, extract
+from i2v_search.build.options import BuildOptions
 from i2v_search.build.sharding import Shard
-from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import ClusterError
 from i2v_search.files import read_regular, sync_directory, write_atomically
@@ -53,21 +53,14 @@ class ShardJob:
         folder: where finished shards go, on the file system that all machines share.
         sources: absolute.
         shards: how many there are.
-        encoder: name; the one that the collection names.
-        tagger: likewise, or None.
-        device: how they run on the workers.
-        strict: stop at the first image that cannot be read.
+        options: how the workers extract, with encoder and tagger as the collection names them.
     """
 
     collection: str
     folder: str
     sources: tuple[str, ...]
     shards: int
-    encoder: str
-    tagger: str | None = None
-    device: Device = field(default_factory=Device)
-    strict: bool = False
-    exclude: tuple[str, ...] = ()
+    options: BuildOptions
 
     def place(self, number: int) -> Path:
         """Path of a finished shard."""
@@ -209,8 +202,8 @@ def _extract_into(
                 job.sources,
                 encoder,
                 sync=False,
-                strict=job.strict,
-                exclude=job.exclude,
+                strict=job.options.strict,
+                exclude=job.options.exclude,
                 wanted=shard.holds,
                 known=known,
                 removals=known.removals,

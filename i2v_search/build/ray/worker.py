@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from i2v_search import errors
-from i2v_search.build.features import resolve_encoder, resolve_tagger
+from i2v_search.build.features import load_makers
 from i2v_search.build.ray.shards import KnownRows, ShardJob, extract_shard
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import ClusterError, I2VSearchError, ImageError
@@ -86,9 +86,7 @@ class ShardWorker:
                 )
             target = Path(job.collection)
             manifest = Manifest.load(target)
-            encoder = resolve_encoder(job.encoder, manifest, job.device)
-            encoder = resolve_tagger(job.tagger, encoder, manifest, job.device)
-            self._loaded = encoder, KnownRows(FeatureStore(target, manifest))
+            self._loaded = load_makers(job.options, manifest), KnownRows(FeatureStore(target, manifest))
         return self._loaded
 
 

@@ -51,7 +51,7 @@ class MergedSource:
 
     Example:
         >>> from i2v_search import Collection
-        >>> source = Collection.merge("index/all", ["index/art"]).merged.sources[0]
+        >>> source = Collection.merge("index/all", ["index/art"]).report.merge.sources[0]
         >>> source.added, source.unchanged, source.new_ids[:3]
         (15, 0, array([0, 1, 2]))
     """
@@ -76,7 +76,7 @@ class Merge:
 
     Example:
         >>> from i2v_search import Collection
-        >>> done = Collection.merge("index/all", ["index/art"]).merged
+        >>> done = Collection.merge("index/all", ["index/art"]).report.merge
         >>> [(source.directory, source.added) for source in done.sources]
         [('index/art', 15)]
     """

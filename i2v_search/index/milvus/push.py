@@ -33,7 +33,7 @@ from i2v_search.index.milvus.state import (
 )
 from i2v_search.index.milvus.stored_rows import has_every_tag
 from i2v_search.index.milvus.vector_space import Space, choose_space
-from i2v_search.index.planner import IndexWishes
+from i2v_search.index.planner import IndexOptions
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.feature_store import FeatureStore
 
@@ -156,7 +156,7 @@ class _Pusher:
     def __init__(self, server: MilvusServer, store: FeatureStore, report: Report) -> None:
         self.server, self.store, self.report = server, store, report
         self.sender = Sender(server, store, report)
-        self.wishes = IndexWishes.of(store.manifest.index)
+        self.options = IndexOptions.of(store.manifest.index)
         self.name: SimilarityName = store.manifest.similarity
 
     def begin(self, *, replace: bool) -> MilvusState:
@@ -241,7 +241,7 @@ class _Pusher:
         if edition.candidates:
             return edition
         index = MilvusIndex(self.store, server, edition, space)
-        return measure(index, self.wishes.recall_target, self.report)
+        return measure(index, self.options.recall_target, self.report)
 
     def _wait_for_index(self, name: str) -> None:
         """Wait until the server has indexed what it got; it answers before, more slowly."""
@@ -269,11 +269,11 @@ class _Pusher:
     def _plan(self) -> MilvusPlan:
         rows, dimension = len(self.store), self.store.dimension
         return plan_milvus(
-            self.wishes.plan(rows, dimension, self.name),
+            self.options.plan(rows, dimension, self.name),
             rows,
             dimension,
             self.name,
-            pca_dimensions=self.wishes.pca_dimensions,
+            pca_dimensions=self.options.pca_dimensions,
             lite=self.server.lite,
         )
 

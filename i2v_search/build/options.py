@@ -1,0 +1,91 @@
+"""How a collection is built, and what a build did: one object each, from the command line to the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypedDict
+
+from i2v_search.arguments import several
+from i2v_search.build.extract import Extraction
+from i2v_search.build.upkeep.merging import Merge
+from i2v_search.choices import Device, DeviceName, SimilarityName
+from i2v_search.encoders.base import Encoder
+from i2v_search.index.planner import IndexOptions, IndexPlan
+
+
+class BuildShortcuts(TypedDict, total=False):
+    """The attributes of `BuildOptions` as keywords."""
+
+    encoder: str | Encoder | None
+    similarity: SimilarityName | None
+    tagger: str | None
+    device: Device | DeviceName
+    index: IndexOptions | None
+    strict: bool
+    exclude: Sequence[str]
+    forget_removals: bool
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a collection is built; None keeps what a collection has already.
+
+    Attributes:
+        encoder: name or object; None takes ``"lite"`` for a new collection.
+        similarity: how vectors are compared; None takes ``"centred"`` for a new collection.
+        tagger: name of an imported tagger whose tags are stored.
+        device: where and how they run.
+        index: what is asked of the index.
+        strict: raise on the first image that cannot be read.
+        exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of the
+            collection that they match leaves it. ``.i2vignore`` files in folders say the same.
+        forget_removals: let every image in that was removed before.
+
+    Example:
+        >>> BuildOptions(encoder="lite0", device="cpu", exclude="*.gif").exclude
+        ('*.gif',)
+    """
+
+    encoder: str | Encoder | None = None
+    similarity: SimilarityName | None = None
+    tagger: str | None = None
+    device: Device | DeviceName = Device()
+    index: IndexOptions | None = None
+    strict: bool = False
+    exclude: Sequence[str] = ()
+    forget_removals: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", Device.of(self.device))
+        object.__setattr__(self, "exclude", tuple(several(self.exclude)))
+
+    @classmethod
+    def of(cls, options: Self | None, shortcuts: BuildShortcuts) -> Self:
+        """Options, changed by keywords."""
+        return replace(options or cls(), **shortcuts)
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was last done to a collection: `Collection.report`.
+
+    Attributes:
+        extraction: what became of the images; None after a merge, or where only the index was built.
+        merge: what became of the images of other collections; None but for a merge.
+        plan: of the index; None where it was left as it is.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> report = Collection.build("index/art", ["art"]).report
+        >>> report.extraction.encoded, report.plan.kind
+        (0, 'exact')
+    """
+
+    extraction: Extraction | None = None
+    merge: Merge | None = None
+    plan: IndexPlan | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values."""
+        return {name: value and value.to_dict() for name, value in vars(self).items()}

@@ -1,0 +1,273 @@
+"""What an open collection answers: searches, morphs, maps and duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.arguments import StoredImages, number, whole
+from i2v_search.choices import (
+    DuplicateKind,
+    MapMethod,
+    MorphMethod,
+)
+from i2v_search.collection.contents import Contents
+from i2v_search.index.map_cache import MapCache
+from i2v_search.index.mapping import MAP_IMAGES, CollectionMap, map_rows
+from i2v_search.morph.find import find_morph, needs_graph, require_method
+from i2v_search.morph.plane import MORPH_NEIGHBOURS, MorphMap, map_morph
+from i2v_search.morph.stops import Morph
+from i2v_search.progress import Report, silent
+from i2v_search.search.duplicates.comparing import THRESHOLD, find_duplicates
+from i2v_search.search.duplicates.groups import Duplicates
+from i2v_search.search.filters import Filter, FilterShortcuts
+from i2v_search.search.query import Query, QueryImage, several_images
+from i2v_search.search.request import RankingOptions, Request, SearchOptions
+from i2v_search.search.resolved import EncodedImage
+from i2v_search.search.results import SearchResult
+
+
+class Answers(Contents):
+    """The part of `Collection` that answers questions and changes nothing; see there."""
+
+    def encode(self, image: QueryImage) -> EncodedImage:
+        """Look at an image once, to use what is found in several queries.
+
+        Args:
+            image: whatever a query takes. An image of the collection is not encoded again.
+
+        Returns:
+            Its vector and tags, which every query takes in place of the image, with the same answer.
+
+        Raises:
+            QueryError: there is no such image.
+            ImageError: it cannot be read.
+            EncoderError: the encoder cannot be loaded.
+
+        Example:
+            >>> from i2v_search import Collection
+            >>> sketch = Collection.open("index/art").encode("art/fruit/lemon.webp")
+            >>> sketch.label, "fruit" in [tag.name for tag in sketch.tags]
+            ('fruit/lemon.webp', True)
+        """
+        return self._state.resolver.encode(image)
+
+    def search(
+        self,
+        query: Query | None = None,
+        *,
+        top: int = 10,
+        offset: int = 0,
+        where: Filter | None = None,
+        **ranking: Unpack[RankingOptions],
+    ) -> SearchResult:
+        """Find the images most like the query, or without one those that have the wanted tags most probably.
+
+        Args:
+            query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
+                (d,) vector or a ``.npy`` file of one, an `EncodedImage`, or several of those, each perhaps an
+                `Example` with a weight (negative: unlike it). None ranks by the tags of `where`.
+            top: how many hits.
+            offset: how many better ones to pass over. Pages of the same `top` never repeat an image or skip
+                one.
+            where: what every hit meets, exactly.
+            **ranking: `i2v_search.search.request.RankingOptions`: ``min_score``, ``tag_weight``, ``diverse``,
+                ``copies``, ``exclude_query``; and the attributes of `where` as shortcuts: ``tags="smile"``.
+
+        Returns:
+            At most `top` hits, best first; fewer only where the collection has no more that qualify.
+
+        Raises:
+            QueryError: an example, tag or option does not exist, or options contradict each other.
+            ImageError: an image cannot be read.
+            IndexStaleError: there is no index; tags alone need none.
+            SearchServerError: the Milvus server does not respond, with that backend.
+
+        Example:
+            >>> from i2v_search import Collection, Filter
+            >>> art = Collection.open("index/art")
+            >>> first, second = (art.search("fruit/lemon.webp", top=3, offset=start) for start in (0, 3))
+            >>> [hit.rank for hit in first.hits + second.hits], second.more
+            ([1, 2, 3, 4, 5, 6], True)
+            >>> {hit.path[:6] for hit in art.search("fruit/lemon.webp", where=Filter(paths="fruit")).hits}
+            {'fruit/'}
+        """
+        request = Request.of(where, top=top, offset=offset, **ranking)
+        # First of all: to load the index may open the store anew.
+        index = None if query is None and request.diverse is None else self._state.index
+        if query is None or index is None:
+            return self._state.searcher.by_tags(request, index)
+        return self._state.searcher.by_examples([query], request, index)[0]
+
+    def search_each(
+        self,
+        queries: Query | Sequence[Query] | NDArray[np.float32],
+        *,
+        where: Filter | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> tuple[SearchResult, ...]:
+        """Search for several queries at once, much faster than one after the other.
+
+        Args:
+            queries: each as in `search`; or vectors, (m, d). A query alone is one.
+            where: as in `search`, for all of them, like the other options.
+            **options: those of `search`.
+
+        Returns:
+            A result for each query, in order. Errors are those of `search`.
+        """
+        asked, request, index = several_images(queries), Request.of(where, **options), self._state.index
+        return self._state.searcher.by_examples(asked, request, index)
+
+    def morph(
+        self,
+        a: QueryImage,
+        b: QueryImage,
+        *,
+        via: QueryImage | Sequence[QueryImage] = (),
+        steps: int | None = 4,
+        method: MorphMethod = "gradual",
+        exclude: StoredImages = (),
+        where: Filter | None = None,
+        **shortcuts: Unpack[FilterShortcuts],
+    ) -> Morph:
+        """Walk from A to B over real images that gradually connect them.
+
+        Args:
+            a: one end, in the collection or not.
+            b: the other.
+            via: waypoints, in order; the path goes through each of them.
+            steps: number of images between A and B, the waypoints among them; None lets the method choose.
+            method: ``"gradual"`` makes the largest hop as small as it can be with so many images, always
+                nearer to B; ``"geodesic"`` walks the shortest way over the graph of neighbours;
+                ``"minimax"`` the way over the graph with the smallest largest hop; ``"line"`` takes what is
+                nearest to the straight way.
+            exclude: ids or stored paths of images to go around.
+            where: what every intermediate meets.
+            **shortcuts: its attributes: ``tags="smile"``.
+
+        Returns:
+            The path with its quality. From B to A it is the reverse.
+
+        Raises:
+            MorphError: two ends that follow one another are the same image, or the collection has too few
+                images.
+            QueryError: an end, tag or option does not exist.
+            IndexStaleError: the index is missing or older than the feature store.
+        """
+        require_method(method)
+        count = None if steps is None else whole("steps", steps)
+        state = self._state
+        # First of all: to load the graph or the index may open the store anew.
+        network = state.network if needs_graph(method) or state.has_graph else None
+        index, rows = state.index, state.rows
+        ends = state.resolver.resolve_all([a, *several_images(via), b])
+        allowed = state.allowed(Filter.of(where, shortcuts), exclude)
+        return find_morph(index, rows, network, ends, steps=count, method=method, allowed=allowed)
+
+    def morph_map(
+        self,
+        morph: Morph,
+        *,
+        neighbours: int = MORPH_NEIGHBOURS,
+        exclude: StoredImages = (),
+        where: Filter | None = None,
+        **shortcuts: Unpack[FilterShortcuts],
+    ) -> MorphMap:
+        """Lay a morph out in two dimensions among the images most like those on it.
+
+        Args:
+            morph: from `morph`.
+            neighbours: images to find for each of its stops.
+            exclude: ids or stored paths of images not to show.
+            where: what every neighbour meets.
+            **shortcuts: its attributes: ``tags="smile"``.
+
+        Returns:
+            The stops and their neighbours with coordinates; `i2v_search.morph_map_picture` draws them.
+
+        Raises:
+            QueryError: an image of the morph is gone, or a tag or option does not exist.
+            IndexStaleError: the index is missing or older than the feature store.
+        """
+        state, index = self._state, self._state.index
+        ends = state.resolver.resolve_all([stop.path if stop.id is None else stop.id for stop in morph.stops])
+        allowed = state.allowed(Filter.of(where, shortcuts), exclude)
+        count = whole("neighbours", neighbours)
+        return map_morph(state.store, index, morph.stops, ends, neighbours=count, allowed=allowed)
+
+    def map(
+        self,
+        *,
+        method: MapMethod = "auto",
+        images: int = MAP_IMAGES,
+        where: Filter | None = None,
+        seed: int = 0,
+        cache: MapCache | None = None,
+        report: Report = silent,
+        **shortcuts: Unpack[FilterShortcuts],
+    ) -> CollectionMap:
+        """Lay the collection out in two dimensions, alike images close together.
+
+        Args:
+            method: ``"tsne"`` parts groups best and needs openTSNE; ``"pca"`` needs nothing; ``"auto"`` takes
+                the better one that is installed.
+            images: the most to draw; of more an even sample is taken.
+            where: what every image meets.
+            seed: of t-SNE; the same seed gives the same map.
+            cache: where the same map is looked for first, and kept: `i2v_search.index.map_cache`.
+            report: called with the progress.
+            **shortcuts: attributes of `where`: ``tags="smile"``.
+
+        Returns:
+            Where each image lies; `map_picture` and `map_page` draw it.
+
+        Raises:
+            QueryError: the method is not installed, or a tag or option does not exist.
+            IndexStaleError: the index is missing or older than the feature store.
+        """
+        similarity = self._state.index.similarity
+        chosen = Filter.of(where, shortcuts).rows(self.store)
+        return map_rows(
+            self.store,
+            similarity,
+            chosen,
+            method=method,
+            images=images,
+            seed=seed,
+            cache=cache,
+            report=report,
+        )
+
+    def duplicates(
+        self, *, kind: DuplicateKind = "near", threshold: float = THRESHOLD, report: Report = silent
+    ) -> Duplicates:
+        """Find the images that are the same picture; nothing is changed.
+
+        Args:
+            kind: the loosest way of being the same that counts: ``"exact"``, the same file; ``"pixels"``, a
+                file that shows the same, pixel by pixel, in all its frames; ``"near"``, the same picture
+                re-encoded, resized, a little cut, or touched up; ``"variants"``, pictures that differ in one
+                thing, such as a mouth or a word, which are never removable.
+            threshold: least cosine of the vectors of two images whose pixels are compared, in (0, 1].
+            report: called with the progress.
+
+        Returns:
+            Groups of images, in each the one to keep first. What is mirrored, turned or recoloured is not
+            found. What was looked at and found is kept in the collection's files ``duplicates.cache`` and
+            ``copies.cache``, which may be deleted; searches leave out what is known to be a copy.
+
+        Raises:
+            QueryError: the kind or the threshold does not exist.
+            IndexStaleError: the index is missing or older than the feature store; ``"exact"`` needs none.
+        """
+        root, least = Path(self.store.manifest.image_root), number("threshold", threshold)
+        found = find_duplicates(
+            self.store, root, lambda: self._state.index, kind=kind, threshold=least, report=report
+        )
+        self._state.forget_copies()
+        return found

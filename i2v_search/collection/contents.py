@@ -1,0 +1,202 @@
+"""What an open collection holds: its images, by id and by path, and facts about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v_search.arguments import StoredImage, StoredImages, renamed
+from i2v_search.build.options import BuildReport
+from i2v_search.choices import (
+    Backend,
+    Device,
+    DeviceName,
+)
+from i2v_search.collection.info import CollectionInfo, ImageInfo
+from i2v_search.collection.loaded_encoder import LoadedEncoder
+from i2v_search.collection.notebook import SHOWN, contact_sheet
+from i2v_search.collection.open_state import OpenState
+from i2v_search.encoders.base import Encoder
+from i2v_search.errors import CollectionClosedError, QueryError
+from i2v_search.images.sources import open_stored
+from i2v_search.index.index_files import is_current, verify_index
+from i2v_search.store.checksums import Damage, settled
+from i2v_search.store.feature_store import FeatureStore
+
+
+class Contents:
+    """The part of `Collection` that says what it holds; see there."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        device: Device | DeviceName = Device(),
+        backend: Backend = "faiss",
+        milvus_uri: str | None = None,
+        encoder: LoadedEncoder | None = None,
+    ) -> None:
+        if backend not in get_args(Backend):
+            raise QueryError(f"unknown search backend {backend!r}; available: {', '.join(get_args(Backend))}")
+        self.directory, self.backend, self.milvus_uri = directory, backend, milvus_uri
+        self.report = BuildReport()
+        self._encoder = encoder or LoadedEncoder(Device.of(device))
+        self._open: OpenState | None = OpenState(directory, backend, milvus_uri, self._encoder)
+
+    @classmethod
+    @renamed(engine="device", search_engine="backend")
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        device: Device | DeviceName = Device(),
+        backend: Backend = "faiss",
+        milvus_uri: str | None = None,
+    ) -> Self:
+        """Open a collection for searching.
+
+        Args:
+            directory: where it was built.
+            device: where query images are encoded; the encoder is loaded when first needed.
+            backend: what proposes neighbours: ``"faiss"``, the collection's own index, or ``"milvus"``,
+                a server that `push_to_milvus` sent it to. Answers are the same; it is connected to when first
+                needed.
+            milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, perhaps with
+                ``#name``; None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
+
+        Raises:
+            CollectionNotFoundError: there is none.
+            CollectionDamagedError: a file is missing or not what it claims to be.
+            QueryError: there is no such backend.
+        """
+        return cls(Path(directory), device=device, backend=backend, milvus_uri=milvus_uri)
+
+    def info(self) -> CollectionInfo:
+        """Facts about the collection; loads neither encoder nor index."""
+        return CollectionInfo.of(self.store)
+
+    def verify(self) -> tuple[Damage, ...]:
+        """Compare every file with its checksum; another process may write meanwhile.
+
+        Returns:
+            What is damaged; nothing if all is well.
+        """
+        derived = settled(self.directory, lambda now: verify_index(self.directory, now.index))
+        return (*self.store.verify(), *derived)
+
+    def image_bytes(self, image: StoredImage) -> bytes:
+        """The file of an image of the collection, by id or stored path.
+
+        Raises:
+            NoSuchImageError: the collection holds no such image.
+            ImageError: its file is gone or cannot be read.
+        """
+        return open_stored(Path(self.store.manifest.image_root), self.stored_path(image), allow_outside=True)
+
+    def stored_path(self, image: StoredImage) -> str:
+        """Path of an image relative to the image root; a `NoSuchImageError` where there is no such image."""
+        return self.store.path(self._state.position(image))
+
+    def file_path(self, image: StoredImage) -> bytes:
+        """Absolute path of an image's file in the file system's own bytes."""
+        return os.fsencode(Path(self.store.manifest.image_root) / self.stored_path(image))
+
+    def vectors(self, images: StoredImages | None = None) -> NDArray[np.float32]:
+        """Feature vectors as the encoder gave them, up to float16 rounding, (n, d) float32.
+
+        Args:
+            images: ids or stored paths; None takes all in the order of `ids`.
+        """
+        positions = self._state.positions(images)
+        return self.store.take(positions) * self.store.norms(positions)[:, None]
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of all images."""
+        return [int(image) for image in self.store.ids[self.store.live]]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the index describes the feature store as it is."""
+        return is_current(self.store)
+
+    @property
+    def store(self) -> FeatureStore:
+        """The feature store, in the state that is open."""
+        return self._state.store
+
+    @property
+    def encoder(self) -> Encoder:
+        """The collection's encoder, with its tagger if it has one; loaded when first asked for.
+
+        Raises:
+            EncoderMismatchError: the installed encoder is not the one that made the vectors.
+        """
+        return self._encoder.of(self.store.manifest)
+
+    def close(self) -> None:
+        """Let go of files, index and encoder; a closed collection answers nothing any more."""
+        self._open = None
+        self._encoder = LoadedEncoder(self._encoder.device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.store)
+
+    def __getitem__(self, image: StoredImage) -> ImageInfo:
+        """What is known of an image, by id, stored path or the end of one; `NoSuchImageError` without it."""
+        return ImageInfo.of(self.store, self._state.position(image))
+
+    def __iter__(self) -> Iterator[ImageInfo]:
+        """Every image, in the order of `ids`."""
+        store = self.store
+        return (ImageInfo.of(store, position) for position in store.live.tolist())
+
+    def __contains__(self, image: object) -> bool:
+        """Whether ``collection[image]`` gives an image."""
+        try:
+            self._state.position(image)  # type: ignore[arg-type]
+        except QueryError:
+            return False
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a place and how it was opened, never as data: it opens it anew."""
+        device, backend = self._encoder.device, self.backend
+        opened = partial(type(self), device=device, backend=backend, milvus_uri=self.milvus_uri)
+        return opened, (self.directory.absolute(),)
+
+    def __repr__(self) -> str:
+        """Where it is and what it holds."""
+        if self._open is None:
+            return f"Collection({os.fspath(self.directory)!r}, closed)"
+        manifest = self.store.manifest
+        facts = f"{len(self)} images, encoder {manifest.encoder.id!r}, {manifest.similarity}"
+        return f"Collection({os.fspath(self.directory)!r}, {facts})"
+
+    def _repr_html_(self) -> str:
+        """A few of its images, for notebooks."""
+        if self._open is None:
+            return contact_sheet(repr(self), [], self.image_bytes)
+        live = self.store.live
+        chosen = live[np.linspace(0, len(live) - 1, min(SHOWN, len(live))).astype(np.int64)]
+        images = [ImageInfo.of(self.store, position) for position in chosen.tolist()]
+        return contact_sheet(repr(self), images, self.image_bytes)
+
+    @property
+    def _state(self) -> OpenState:
+        if self._open is None:
+            raise CollectionClosedError(f"the collection {self.directory} was closed; open it again")
+        return self._open
