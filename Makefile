@@ -1,6 +1,6 @@
-# make demo: set up and show everything on the bundled sample.    make test: set up and check everything.
+# make demo: set up and run the demo on the bundled sample.    make test: set up and run all checks.
 # make quick: the unit tests alone, in a minute.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
-# make lite: train the default encoder again, on the data sets that make datasets makes.
+# make lite: train the default encoder again, on the data sets of make datasets.
 PYTHON ?= python3
 BIN := .venv/bin
 # Modules are compiled when they are first imported: of torch and Ray most never are.
@@ -30,7 +30,7 @@ types: .venv/installed-test
 contracts: .venv/installed-test
 	$(BIN)/lint-imports
 
-# In an environment of its own, which is made anew: what is there may be newer.
+# In a separate, new environment: an existing one may have newer packages.
 lowest:
 	$(PYTHON) -m venv --clear .venv-lowest
 	$(PYTHON) scripts/lowest.py > .venv-lowest/constraints.txt

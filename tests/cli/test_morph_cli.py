@@ -33,7 +33,7 @@ def walk(
     sample_collection: Collection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Walk:
     """Run ``i2v-search morph`` on the sample collection."""
-    monkeypatch.setattr(show.out, "_width", 160)
+    monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: object) -> Done:
         words = [
@@ -76,14 +76,14 @@ def ends(sample_collection: Collection) -> tuple[int, int]:
 def test_paths_are_shown_whole_where_the_screen_is_wide_enough(
     width: int, paths: list[str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(show.out, "_width", width)
+    monkeypatch.setenv("COLUMNS", str(width))
     assert show.text_widths(paths, [2, 3, 4, 8], "tags") == expected
 
 
 def test_no_path_is_broken_on_80_columns(
     walk: Walk, ends: tuple[int, int], sample_collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(show.out, "_width", 80)
+    monkeypatch.setenv("COLUMNS", "80")
     done = walk(*ends, "--steps", 3)
     paths = [stop["path"] for stop in stops_of(walk(*ends, "--steps", 3, "--json"))]
     assert max(map(len, paths)) > 35
