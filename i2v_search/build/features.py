@@ -73,7 +73,7 @@ def extract_features(
 
 
 def load_makers(options: BuildOptions, manifest: Manifest | None) -> Encoder:
-    """Load the encoder, with its tagger, that is asked for, or the collection's own; refuse any other.
+    """Load the encoder, with its tagger, that is requested, or the collection's own; refuse any other.
 
     Raises:
         EncoderMismatchError: the collection's vectors or tags were made by another.

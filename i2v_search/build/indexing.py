@@ -138,12 +138,12 @@ def build_index(
 
 
 def reindex(directory: Path, before: IndexRecord | None, report: Report) -> IndexPlan:
-    """Bring the index up to date after a change, as was asked for when it was built.
+    """Bring the index up to date after a change, as was requested when it was built.
 
     Args:
-        directory: of the collection.
+        directory: directory of the collection.
         before: the index before the change, which may have dropped it.
-        report: told about progress.
+        report: called with the progress.
     """
     record = Manifest.load(directory).index or before
     return build_index(directory, IndexOptions.of(record), upkeep=True, report=report)

@@ -1,4 +1,4 @@
-"""How a collection is built, and what a build did: one object each, from the command line to the workers."""
+"""Options and report of a build: one object each, from the command line to the workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BuildShortcuts(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How a collection is built; None keeps what a collection has already.
+    """Options of a build; None keeps the value of an existing collection.
 
     Attributes:
         encoder: name or object; None takes ``"lite"`` for a new collection.
@@ -38,7 +38,7 @@ class BuildOptions:
         device: where and how they run.
         index: what is asked of the index.
         strict: raise on the first image that cannot be read.
-        exclude: patterns of what is left out of folders and archives, as in a ``.gitignore``; an image of the
+        exclude: patterns to exclude from folders and archives, as in a ``.gitignore``; an image of the
             collection that they match leaves it. ``.i2vignore`` files in folders say the same.
         forget_removals: let every image in that was removed before.
 
@@ -68,12 +68,12 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was last done to a collection: `Collection.report`.
+    """Result of the last change of a collection: `Collection.report`.
 
     Attributes:
         extraction: what became of the images; None after a merge, or where only the index was built.
         merge: what became of the images of other collections; None but for a merge.
-        plan: of the index; None where it was left as it is.
+        plan: of the index; None if it was left as it is.
 
     Example:
         >>> from i2v_search import Collection

@@ -99,7 +99,7 @@ class Recipe(_Table):
     index: IndexTable = IndexTable()
 
     def options(self, *, forget_removals: bool = False) -> BuildOptions:
-        """How it says that the collection is built.
+        """Build options of the recipe.
 
         Args:
             forget_removals: see `BuildOptions`; no recipe says so for good.

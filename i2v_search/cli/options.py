@@ -136,7 +136,7 @@ def filter_of(
     max_explicit: float | None,
     threshold: float = 0.25,
 ) -> Filter:
-    """What the options that filter say."""
+    """The filter given by the filter options."""
     from i2v_search.search.filters import Filter
 
     return Filter(tags, path or (), rating, max_explicit, threshold)
@@ -154,7 +154,7 @@ def batch_size_of(text: str) -> int | None:
 
 
 def index_options_of(opened: Collection, memory: str | None, **given: Any) -> IndexOptions:
-    """What was asked of a collection's index before, with what the options now say."""
+    """The index options of a collection, updated by the given options."""
     from dataclasses import replace
 
     changes = {name: value for name, value in given.items() if value is not None}

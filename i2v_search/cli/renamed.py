@@ -19,7 +19,7 @@ GONE = {"index": dict.fromkeys(("--reduced", "--no-reduced"), "i2v-search export
 
 
 class RenamedOptions(TyperCommand):
-    """A command that takes old names of its options, and passes over those that are gone."""
+    """A command that takes old names of its options, and skips those that are gone."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, with old option names replaced by the new ones."""

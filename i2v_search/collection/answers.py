@@ -1,4 +1,4 @@
-"""What an open collection answers: searches, morphs, maps and duplicates."""
+"""Queries of an open collection: searches, morphs, maps and duplicates."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Answers(Contents):
                 (d,) vector or a ``.npy`` file of one, an `EncodedImage`, or several of those, each perhaps an
                 `Example` with a weight (negative: unlike it). None ranks by the tags of `where`.
             top: how many hits.
-            offset: how many better ones to pass over. Pages of the same `top` never repeat an image or skip
+            offset: how many better ones to skip. Pages of the same `top` never repeat an image or skip
                 one.
             where: what every hit meets, exactly.
             **ranking: `i2v_search.search.request.RankingOptions`: ``min_score``, ``tag_weight``, ``diverse``,
@@ -97,7 +97,7 @@ class Answers(Contents):
             {'fruit/'}
         """
         request = Request.of(where, top=top, offset=offset, **ranking)
-        # First of all: to load the index may open the store anew.
+        # First of all: to load the index may open the store again.
         index = None if query is None and request.diverse is None else self._state.index
         if query is None or index is None:
             return self._state.searcher.by_tags(request, index)
@@ -135,7 +135,7 @@ class Answers(Contents):
         where: Filter | None = None,
         **shortcuts: Unpack[FilterShortcuts],
     ) -> Morph:
-        """Walk from A to B over real images that gradually connect them.
+        """Find a morph: a path of real images that gradually connects A and B.
 
         Args:
             a: one end, in the collection or not.
@@ -162,7 +162,7 @@ class Answers(Contents):
         require_method(method)
         count = None if steps is None else whole("steps", steps)
         state = self._state
-        # First of all: to load the graph or the index may open the store anew.
+        # First of all: to load the graph or the index may open the store again.
         network = state.network if needs_graph(method) or state.has_graph else None
         index, rows = state.index, state.rows
         ends = state.resolver.resolve_all([a, *several_images(via), b])
@@ -211,14 +211,14 @@ class Answers(Contents):
         report: Report = silent,
         **shortcuts: Unpack[FilterShortcuts],
     ) -> CollectionMap:
-        """Lay the collection out in two dimensions, alike images close together.
+        """Lay the collection out in two dimensions, similar images close together.
 
         Args:
             method: ``"tsne"`` parts groups best and needs openTSNE; ``"pca"`` needs nothing; ``"auto"`` takes
                 the better one that is installed.
             images: the most to draw; of more an even sample is taken.
             where: what every image meets.
-            seed: of t-SNE; the same seed gives the same map.
+            seed: seed of t-SNE; the same seed gives the same map.
             cache: where the same map is looked for first, and kept: `i2v_search.index.map_cache`.
             report: called with the progress.
             **shortcuts: attributes of `where`: ``tags="smile"``.

@@ -72,10 +72,10 @@ class Collection(Answers):
 
         A second run encodes only what is new, keeps the vectors of images that moved, and removes those that
         are gone from the given folders. Images that `remove` removed stay out, wherever they are moved, until
-        their file is among `images` by name. After a kill, the next run goes on where the last one stopped.
+        their file is among `images` by name. After a kill, the next run continues where the last one stopped.
 
         Args:
-            directory: of the collection; made if missing.
+            directory: directory of the collection; created if missing.
             images: folders, files, glob patterns, zip and tar archives.
             options: how it is built.
             report: called with the progress.
@@ -217,7 +217,7 @@ class Collection(Answers):
 
     @property
     def index_options(self) -> IndexOptions:
-        """What was asked of the index when it was built; the defaults where there is none."""
+        """Options of the last build of the index; the defaults if there is none."""
         return IndexOptions.of(self.store.manifest.index)
 
     @classmethod
@@ -242,7 +242,7 @@ class Collection(Answers):
         return maintenance.repair(directory, report=report)
 
     def compact(self, *, report: Report = silent) -> Compaction:
-        """`i2v_search.maintenance.compact`, and go on with what it left."""
+        """`i2v_search.maintenance.compact`, and continue with the result."""
         done = maintenance.compact(self.directory, report=report)
         self._state.load()
         return done
@@ -255,7 +255,7 @@ class Collection(Answers):
         force: bool = False,
         report: Report = silent,
     ) -> Relocation:
-        """`i2v_search.maintenance.relocate`, and go on with what it left."""
+        """`i2v_search.maintenance.relocate`, and continue with the result."""
         done = maintenance.relocate(self.directory, old, new, force=force, report=report)
         self._state.load()
         return done

@@ -1,4 +1,4 @@
-"""What an open collection holds: its images, by id and by path, and facts about them."""
+"""Images of an open collection, by id and by path, and their details."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class Contents:
             backend: what proposes neighbours: ``"faiss"``, the collection's own index, or ``"milvus"``,
                 a server that `push_to_milvus` sent it to. Answers are the same; it is connected to when first
                 needed.
-            milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, perhaps with
-                ``#name``; None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
+            milvus_uri: where that is, ``http://host:19530`` or a file such as ``pictures.db``, optionally
+                with ``#name``; None takes the environment variable ``I2V_SEARCH_MILVUS_URI``.
 
         Raises:
             CollectionNotFoundError: there is none.
@@ -100,7 +100,7 @@ class Contents:
         return open_stored(Path(self.store.manifest.image_root), self.stored_path(image), allow_outside=True)
 
     def stored_path(self, image: StoredImage) -> str:
-        """Path of an image relative to the image root; a `NoSuchImageError` where there is no such image."""
+        """Path of an image relative to the image root; a `NoSuchImageError` if there is no such image."""
         return self.store.path(self._state.position(image))
 
     def file_path(self, image: StoredImage) -> bytes:
@@ -133,7 +133,7 @@ class Contents:
 
     @property
     def encoder(self) -> Encoder:
-        """The collection's encoder, with its tagger if it has one; loaded when first asked for.
+        """The collection's encoder, with its tagger if it has one; loaded when first requested.
 
         Raises:
             EncoderMismatchError: the installed encoder is not the one that made the vectors.
@@ -156,7 +156,7 @@ class Contents:
         return len(self.store)
 
     def __getitem__(self, image: StoredImage) -> ImageInfo:
-        """What is known of an image, by id, stored path or the end of one; `NoSuchImageError` without it."""
+        """Details of an image, by id, stored path or the end of one; `NoSuchImageError` if there is none."""
         return ImageInfo.of(self.store, self._state.position(image))
 
     def __iter__(self) -> Iterator[ImageInfo]:
@@ -173,13 +173,13 @@ class Contents:
         return True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process as a place and how it was opened, never as data: it opens it anew."""
+        """Travel to another process as a place and how it was opened, never as data: it opens it again."""
         device, backend = self._encoder.device, self.backend
         opened = partial(type(self), device=device, backend=backend, milvus_uri=self.milvus_uri)
         return opened, (self.directory.absolute(),)
 
     def __repr__(self) -> str:
-        """Where it is and what it holds."""
+        """Directory and size of the collection."""
         if self._open is None:
             return f"Collection({os.fspath(self.directory)!r}, closed)"
         manifest = self.store.manifest

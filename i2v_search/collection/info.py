@@ -72,7 +72,7 @@ class CollectionInfo:
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a collection knows of one image: ``collection[image]``. No file is read.
+    """Details of one image: ``collection[image]``. No file is read.
 
     It stands for the image's id wherever one is taken: ``collection.search(image)``, ``image in collection``.
 
@@ -80,9 +80,9 @@ class ImageInfo:
         id: the image's number in the collection; never changes.
         path: relative to the collection's image root.
         size: width and height in pixels, as displayed.
-        bytes: of its file.
-        sha256: of its file's content, lower-case hex.
-        tags: with their probabilities, the most probable first.
+        bytes: bytes of its file.
+        sha256: SHA-256 of its file's content, lower-case hex.
+        tags: with their probabilities, most probable first.
 
     Example:
         >>> from i2v_search import Collection
@@ -101,7 +101,7 @@ class ImageInfo:
 
     @classmethod
     def of(cls, store: FeatureStore, position: int) -> Self:
-        """What a feature store knows of the image at one of its positions."""
+        """Details of the image at a position of a feature store."""
         known = store.record(position)
         tags = tuple(sorted(known.tags, key=lambda tag: (-tag.probability, tag.name)))
         size = known.width, known.height
@@ -109,7 +109,7 @@ class ImageInfo:
 
     @property
     def rating(self) -> str | None:
-        """The most probable rating; None where it has none."""
+        """The most probable rating; None if it has none."""
         return next((tag.name for tag in self.tags if tag.category == "rating"), None)
 
     def __index__(self) -> int:

@@ -1,4 +1,4 @@
-"""What is open of a collection: the feature store, what answers from it, and what is read when needed."""
+"""State of an open collection: the feature store, the index, and what is loaded on demand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class OpenState:
     replaced their files: whoever needs them asks for them first.
 
     Args:
-        directory: of the collection.
+        directory: directory of the collection.
         backend: what proposes neighbours.
         milvus_uri: where that is.
         encoder: of queries.
@@ -57,7 +57,7 @@ class OpenState:
             self.__dict__.pop(name, None)
 
     def forget_copies(self) -> None:
-        """Look anew which images are copies of one another."""
+        """Look again which images are copies of one another."""
         self.searcher = Searcher(self.store, self.catalogue, self.resolver)
 
     @cached_property
@@ -149,7 +149,7 @@ class OpenState:
             yield from ids.tolist()
 
     def _load_newer(self) -> bool:
-        """Open the collection anew if another process has changed it."""
+        """Open the collection again if another process has changed it."""
         changed = Manifest.load(self.directory) != self.store.manifest
         if changed:
             self.load()

@@ -1,4 +1,4 @@
-"""What a model says of images: prepared in threads, a bounded number ahead, and run in batches."""
+"""Outputs of a model for images: prepared in threads, a bounded number ahead, and run in batches."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def count_images(
 ) -> int:
     """Count what `iter_images` will yield as `SourceImage`: names only, nothing is decoded.
 
-    Folders cost one pass over their names and zip archives one listing; a compressed tar has to be
+    Folders cost one skip their names and zip archives one listing; a compressed tar has to be
     decompressed once. `wanted` and `exclude` are those of `iter_images`; `wanted` goes by paths
     below `root`. Raises `SourceError` for a source that does not exist.
 

@@ -250,7 +250,7 @@ class IndexOptions:
 
     @classmethod
     def of(cls, record: IndexRecord | None) -> Self:
-        """What was asked of an index when it was built."""
+        """Options of the last build of an index."""
         wishes = record.wishes if record else None
         return cls(**wishes.model_dump(exclude={"reduced"})) if wishes else cls()
 

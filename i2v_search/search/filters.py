@@ -133,7 +133,8 @@ class Filter:
         return allowed
 
     def rows(self, store: FeatureStore) -> NDArray[np.int64]:
-        """(n,) int64: positions of the live rows that meet every condition, rising; errors of `allowed`."""
+        """(n,) int64: positions of the live rows that meet every condition, ascending; errors of
+        `allowed`."""
         allowed = self.allowed(store)
         return store.live if allowed is None else store.live[allowed[store.live]]
 

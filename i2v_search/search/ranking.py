@@ -160,7 +160,7 @@ def lay_out(
 ) -> Layout:
     """The order that pages are cut from: it does not depend on how far it is read.
 
-    An approximate index asked for more rows finds some that it missed before, and they would push others
+    An approximate index requested more rows finds some that it missed before, and they would push others
     from one page to the next. So the order is laid out in tiers: the best `size` rows, then what is new among
     the best ``2 * size``, then among the best ``4 * size``, and so on. For an exact ranking that is the plain
     order.

@@ -37,7 +37,7 @@ class RankingOptions(FilterShortcuts, total=False):
 
 
 class SearchOptions(RankingOptions, total=False):
-    """Options of `Collection.search_each`: `RankingOptions`, how many hits, and how many to pass over."""
+    """Options of `Collection.search_each`: `RankingOptions`, how many hits, and how many to skip."""
 
     top: int
     offset: int

@@ -65,9 +65,7 @@ class FileRecord(_Model):
 
 
 class WishesRecord(_Model):
-    """What was asked of the index, for when it is brought up to date:
-    `i2v_search.index.planner.IndexOptions`.
-    """
+    """Options of the index, kept for its next update: `i2v_search.index.planner.IndexOptions`."""
 
     kind: IndexKind
     pca_dimensions: int = Field(ge=1, le=65_536)

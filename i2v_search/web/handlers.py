@@ -193,7 +193,7 @@ def _in_order(collection: Collection, where: Filter, top: int, offset: int) -> S
 
 
 def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:
-    """What the library takes for an image; an id or what `Collection.encode` saw, never a path."""
+    """The library's query for a reference: an id, or the result of `Collection.encode`, never a path."""
     if isinstance(reference, ById):
         if collection.store.position_of_id(reference.id) is None:
             raise Failure("not_found", f"no image in the collection has id {reference.id}")

@@ -73,7 +73,7 @@ def extract_on_ray(
             `threads` defaults to 1: so many CPUs it takes.
         cluster: ``"local"`` starts Ray on this machine, ``"auto"`` joins the one that runs here,
             ``"ray://HOST:PORT"`` or ``"HOST:PORT"`` one elsewhere.
-        workers: actors, each with an encoder; None takes all GPUs, or all CPUs where there is no GPU.
+        workers: actors, each with an encoder; None takes all GPUs, or all CPUs if there is no GPU.
         sync: remove images that are gone from the folders and archives.
         report: told about progress, and about the rate of each worker.
 
@@ -143,7 +143,7 @@ def _count(sources: Sequence[str], exclude: Sequence[str]) -> int | None:
 
 
 def _prepare(target: Path, root: Path, options: BuildOptions) -> Manifest:
-    """See to it that the collection is there, made with the encoder asked for; no machine is asked yet."""
+    """See to it that the collection is there, made with the encoder requested; no machine is asked yet."""
     with WriterLock(target):
         manifest = Manifest.find(target)
         loaded = load_makers(replace(options, device="cpu"), manifest)

@@ -1,7 +1,7 @@
-"""What keeps a collection in order: `i2v_search.maintenance`.
+"""Maintenance of a collection: `i2v_search.maintenance`.
 
 Each function is given the directory, does one job, and leaves an index that fits. A `Collection` that is open
-meanwhile goes on answering from what it has open.
+meanwhile continues answering from what it has open.
 
 Example:
     >>> from i2v_search import Collection, maintenance
@@ -46,7 +46,7 @@ def merge(
     The same content at two places is two images. Merging again, or after a kill, ends the same.
 
     Args:
-        directory: of the collection; made if missing, like the first of the others.
+        directory: directory of the collection; created if missing, like the first of the others.
         others: directories of collections with the same encoder and tagger.
         report: called with the progress.
 
@@ -59,7 +59,7 @@ def merge(
         EncoderMismatchError: one was made with another encoder or tagger.
         CollectionDamagedError: a file of one differs from its checksum; nothing was merged.
         CollectionLockedError: another process is writing.
-        OSError: the disk is full; the next merge goes on from what was committed.
+        OSError: the disk is full; the next merge continues from what was committed.
 
     Example:
         >>> merge("index/all", "index/art").sources[0].added
@@ -106,7 +106,7 @@ def compact(directory: str | os.PathLike[str], *, report: Report = silent) -> Co
         report: called with the progress.
 
     Returns:
-        What was done; nothing where there is no such row.
+        What was done; nothing if there is no such row.
 
     Raises:
         CollectionLockedError: another process is writing.
@@ -133,13 +133,13 @@ def relocate(
     force: bool = False,
     report: Report = silent,
 ) -> Relocation:
-    """Tell a collection that its images were moved; they are not read, ids and vectors stay.
+    """Update the paths of moved images; they are not read, ids and vectors stay the same.
 
     Args:
         directory: the collection.
         old: where they were: a folder, an archive or a file, which need not exist any more.
         new: where they are.
-        force: go on though no image is at the new place.
+        force: continue though no image is at the new place.
         report: called with the progress.
 
     Returns:
@@ -194,7 +194,7 @@ def export(
 
     Args:
         directory: the collection.
-        path: of the file; replaced if it exists.
+        path: path of the file; replaced if it exists.
         **options: `ExportOptions`.
 
     Returns:
@@ -220,6 +220,6 @@ def export(
 
 
 def _follow(directory: Path, before: Manifest, report: Report) -> None:
-    """Bring the index up to a store that was written anew, if there was one."""
+    """Bring the index up to a store that was rewritten, if there was one."""
     if before.index is not None:
         reindex(directory, before.index, report)

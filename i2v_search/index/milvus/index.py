@@ -2,7 +2,7 @@
 
 What the server answers is only ever a proposal. Filters are decided here, rows that were sent but changed or
 went since are skipped, rows that came since are compared in full beside it, and where too few of those
-proposed qualify the server is asked for more; in the end every row that is allowed is compared here.
+proposed qualify the server is requested more; in the end every row that is allowed is compared here.
 """
 
 from __future__ import annotations

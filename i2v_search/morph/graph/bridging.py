@@ -31,7 +31,7 @@ def connect(
     """Bridge the separate parts of a network by the closest pairs of rows until one part is left.
 
     In each round every part but the largest gets an edge to the nearest row outside it (Boruvka's algorithm
-    for the minimum spanning tree of the parts), so p parts take at most log2(p) rounds, each a pass over the
+    for the minimum spanning tree of the parts), so p parts take at most log2(p) rounds, each a skip the
     rows for every 2,048 rows outside the largest part, or a search for each of these rows.
 
     Args:

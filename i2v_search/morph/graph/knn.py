@@ -63,7 +63,7 @@ def build_graph(
     Args:
         rows: n unit rows of d dimensions.
         k: neighbours of a row; n - 1 where the collection has fewer.
-        search: answers instead of the exact scan, for large collections. It is asked for k + 1 rows, because
+        search: answers instead of the exact scan, for large collections. It is requested k + 1 rows, because
             a row finds itself, and must not answer with rows that are not usable.
         usable: (n,) bool; other rows are nobody's neighbours. All rows by default.
         progress: called with the number of rows done after every block.

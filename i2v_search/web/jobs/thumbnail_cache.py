@@ -79,7 +79,7 @@ class ThumbnailCache:
         Args:
             collection: collection of the image.
             image: id of the image.
-            side: maximum pixels of the longer side.
+            side: maximum longer side in pixels.
 
         Raises:
             QueryError: the collection has no such image.
