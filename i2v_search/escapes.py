@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
 
 #: C0 and C1 controls and DEL, lone surrogates, and what draws nothing though it counts as a letter or a mark;
 #: of all other characters the category decides.
@@ -56,6 +59,41 @@ def printable(text: str) -> str:
     'a\\\\xff.png'
     """
     return _SURROGATES.sub(lambda found: _code(found[0]), text)
+
+
+class JsonReady:
+    """A dataclass that JSON can hold.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Found(JsonReady):
+    ...     path: str
+    ...     tags: tuple[str, ...]
+    >>> Found("a\\udcff.png", ("cat",)).to_dict()
+    {'path': 'a\\\\xff.png', 'tags': ['cat']}
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON-ready values: tuples and arrays are lists, every text is `printable`."""
+        return _attributes(self)
+
+
+def _attributes(record: object) -> dict[str, Any]:
+    return {field.name: _json_ready(getattr(record, field.name)) for field in fields(cast(Any, record))}
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if is_dataclass(value):
+        return _attributes(value)
+    if isinstance(value, Mapping):
+        return {name: _json_ready(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_json_ready(one) for one in value]
+    return value.tolist() if hasattr(value, "tolist") else value  # of NumPy
 
 
 def _escaped(found: re.Match[str]) -> str:

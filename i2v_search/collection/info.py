@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
+from i2v_search.escapes import JsonReady
 from i2v_search.index.index_files import unindexed
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import Tag
 
 
 @dataclass(frozen=True)
-class CollectionInfo:
+class CollectionInfo(JsonReady):
     """Details of a collection, from `Collection.info`.
 
     Attributes:
@@ -64,10 +65,6 @@ class CollectionInfo:
             bytes={name: (directory / name).stat().st_size for name in files if (directory / name).exists()},
             tags=len(store.tag_counts()),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

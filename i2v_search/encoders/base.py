@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.errors import EncoderError
+from i2v_search.escapes import JsonReady
 from i2v_search.tags.vocabulary import TAG_FLOOR, Tag, Vocabulary
 
 
 @dataclass(frozen=True)
-class EncoderInfo:
+class EncoderInfo(JsonReady):
     """Identity of an encoder: vectors are comparable only if it is equal, so a collection refuses any other.
 
     Attributes:
@@ -35,10 +36,6 @@ class EncoderInfo:
     weights_sha256: str
     preprocessing: str
     dimension: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
+
+from i2v_search.escapes import JsonReady
 
 
 def _endings(text: str) -> frozenset[str]:
@@ -75,7 +77,7 @@ DRAWN: Final = "drawn by i2v-search"
 
 
 @dataclass(frozen=True)
-class NotRead:
+class NotRead(JsonReady):
     """Files or folders of one kind that were not read.
 
     Attributes:
@@ -98,10 +100,6 @@ class NotRead:
         """
         kind = _SEVERAL.sub(r"\1", self.kind) if self.count == 1 else self.kind
         return f"{self.count:,} {kind}" + (f" ({self.help})" if self.help else "")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 class Tally:

@@ -23,11 +23,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from i2v_search.arguments import plain_numbers
 from i2v_search.choices import IndexKind, SimilarityName
+from i2v_search.escapes import JsonReady
 
 if TYPE_CHECKING:
     from i2v_search.store.manifest import IndexRecord
@@ -65,7 +66,7 @@ _PROCESS_BYTES = 200 * 2**20
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(JsonReady):
     """Cost of an index.
 
     Attributes:
@@ -82,13 +83,9 @@ class Cost:
     build_seconds: float = 0.0
     query_ms: float = 0.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class IndexPlan:
+class IndexPlan(JsonReady):
     """Plan of an index, before it is built.
 
     Attributes:
@@ -119,10 +116,6 @@ class IndexPlan:
     reason: str = ""
     predicted: Cost = Cost()
     shortfall: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 def plan_index(
@@ -222,7 +215,7 @@ def _finished(plan: IndexPlan, reason: str, memory_bytes: int | None, latency_ms
 
 
 @dataclass(frozen=True)
-class IndexOptions:
+class IndexOptions(JsonReady):
     """Options of an index.
 
     Attributes:
@@ -266,10 +259,6 @@ class IndexOptions:
             recall_target=self.recall_target,
             latency_ms=self.latency_ms,
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

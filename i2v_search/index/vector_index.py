@@ -5,7 +5,7 @@ scanned beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.escapes import JsonReady
 from i2v_search.index.exact import best, best_of_blocks, candidates_for, checked_blocks, unindexed_rows
 from i2v_search.index.planner import LIST_POINTS, PCA_ROWS, UNINDEXED_ROWS, IndexPlan
 from i2v_search.index.projection import Form, learn_form, sample_positions
@@ -29,7 +30,7 @@ EXACT_FILTER_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(JsonReady):
     """Measured values of a built index.
 
     Attributes:
@@ -42,10 +43,6 @@ class Measured:
     recall_at_10: float
     query_ms: float
     query_p99_ms: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)

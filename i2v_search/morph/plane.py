@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import QueryError
+from i2v_search.escapes import JsonReady
 from i2v_search.index.protocol import SearchIndex
 from i2v_search.morph.collection_rows import UnitRows
 from i2v_search.morph.stops import Stop
@@ -21,7 +21,7 @@ MORPH_NEIGHBOURS = 6
 
 
 @dataclass(frozen=True, eq=False)
-class MorphMap:
+class MorphMap(JsonReady):
     """A morph and its neighbours in the plane.
 
     The horizontal axis is the direction from A to B: 0 at A, 1 at B. The vertical axis is the first principal
@@ -45,15 +45,6 @@ class MorphMap:
     ids: tuple[int, ...]
     coordinates: NDArray[np.float32]
     shown: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {
-            "stops": [stop.to_dict() for stop in self.stops],
-            "ids": list(self.ids),
-            "coordinates": self.coordinates.tolist(),
-            "shown": self.shown,
-        }
 
 
 def map_morph(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from i2v_search.escapes import printable
+from i2v_search.escapes import JsonReady
 from i2v_search.morph.quality import MorphQuality
 
 
 @dataclass(frozen=True)
-class Stop:
+class Stop(JsonReady):
     """One image of a morph.
 
     Attributes:
@@ -36,13 +35,9 @@ class Stop:
     tags: tuple[str, ...] = ()
     waypoint: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {**vars(self), "path": printable(self.path), "tags": list(self.tags)}
-
 
 @dataclass(frozen=True)
-class Morph:
+class Morph(JsonReady):
     """A path of real images from A to B.
 
     Attributes:
@@ -64,13 +59,3 @@ class Morph:
     quality: MorphQuality
     gaps: int
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {
-            "stops": [stop.to_dict() for stop in self.stops],
-            "method": self.method,
-            "quality": self.quality.to_dict(),
-            "gaps": self.gaps,
-            "seconds": self.seconds,
-        }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from i2v_search.escapes import printable
+from i2v_search.escapes import JsonReady
 
 
 @dataclass(frozen=True)
-class Hit:
+class Hit(JsonReady):
     """One search result.
 
     Attributes:
@@ -37,13 +36,9 @@ class Hit:
     tags: tuple[str, ...] = ()
     copies: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {**vars(self), "path": printable(self.path), "tags": list(self.tags)}
-
 
 @dataclass(frozen=True)
-class SearchResult:
+class SearchResult(JsonReady):
     """Result of a search.
 
     Attributes:
@@ -65,7 +60,3 @@ class SearchResult:
     query: str = ""
     offset: int = 0
     more: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {**vars(self), "query": printable(self.query), "hits": [hit.to_dict() for hit in self.hits]}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.escapes import JsonReady
 from i2v_search.files import file_sha256
 from i2v_search.store.feature_file import FeatureFile
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
@@ -16,7 +16,7 @@ _DIFFERS = "the content differs from its checksum"
 
 
 @dataclass(frozen=True)
-class Damage:
+class Damage(JsonReady):
     """Damage found by `verify`: the file, the problem, and the affected rows if known.
 
     Example:
@@ -31,10 +31,6 @@ class Damage:
     file: str
     problem: str
     rows: tuple[int, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {"file": self.file, "problem": self.problem, "rows": list(self.rows)}
 
 
 def part_damage(part: FeatureFile, record: PartRecord) -> Damage | None:

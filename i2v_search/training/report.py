@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from i2v_search.escapes import JsonReady
 from i2v_search.images.sources import Skipped
 from i2v_search.tags.vocabulary import CATEGORIES, Vocabulary
 from i2v_search.training.datasets.dataset import Dataset
@@ -39,7 +40,7 @@ class DatasetReport:
 
 
 @dataclass(frozen=True)
-class RunReport:
+class RunReport(JsonReady):
     """A finished training run.
 
     Attributes:
@@ -92,10 +93,6 @@ class RunReport:
     def best(self) -> dict[str, Any]:
         """The epoch that was kept."""
         return next(epoch for epoch in self.epochs if epoch["number"] == self.best_epoch)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 def describe_datasets(datasets: Sequence[Dataset], split: Split) -> tuple[DatasetReport, ...]:

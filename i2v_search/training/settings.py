@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from i2v_search.arguments import plain_numbers
 from i2v_search.choices import TrainingCriterion, TrainingModel, TrainingOptimizer
 from i2v_search.errors import TrainingError
+from i2v_search.escapes import JsonReady
 from i2v_search.training.augment import Augmentation
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(JsonReady):
     """Settings of a training run; the same settings, data and machine give the same weights.
 
     Attributes:
@@ -86,10 +87,6 @@ class TrainingSettings:
                 raise TrainingError(f"{name} is {value}; it must be from {low:g} to {high:g}")
         if self.frozen and self.model != "lite":
             raise TrainingError(f"only model lite supports a frozen trunk, not {self.model}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
     def differences(self, other: dict[str, Any]) -> list[str]:
         """Settings that differ from a `to_dict` that went through JSON."""

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from i2v_search.build.upkeep.csv_tables import CsvTable, open_csv
 from i2v_search.build.upkeep.hdf5_export import write_hdf5
 from i2v_search.errors import QueryError
-from i2v_search.escapes import printable
+from i2v_search.escapes import JsonReady
 from i2v_search.files import replacing
 from i2v_search.index.pca import PrincipalComponents, fit_pca
 from i2v_search.index.similarity import position_blocks
@@ -43,7 +42,7 @@ SUFFIXES = (".npy", ".h5", ".csv")
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(JsonReady):
     """Result of an export.
 
     Attributes:
@@ -67,10 +66,6 @@ class Export:
     explained_variance: float | None
     bytes: int
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {**vars(self), "files": [printable(name) for name in self.files]}
 
 
 def export_store(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import EncoderMismatchError, QueryError
+from i2v_search.escapes import JsonReady
 from i2v_search.images.remote import is_url
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.catalogue import Catalogue, path_key
@@ -71,7 +72,7 @@ class MergedSource:
 
 
 @dataclass(frozen=True)
-class Merge:
+class Merge(JsonReady):
     """Result of a merge, for each collection in the given order, and its duration.
 
     Example:
@@ -83,10 +84,6 @@ class Merge:
 
     sources: tuple[MergedSource, ...]
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values, without the ids."""
-        return {"sources": [source.to_dict() for source in self.sources], "seconds": self.seconds}
 
 
 def merge_collections(directory: Path, others: Sequence[Path], *, report: Report = silent) -> Merge:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from i2v_search.build.upkeep.copying import Rename
 from i2v_search.build.upkeep.rewriting import parts_of, rewrite_parts
 from i2v_search.errors import QueryError
+from i2v_search.escapes import JsonReady
 from i2v_search.images.archives import ARCHIVE_SEPARATOR, archive_extension
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.feature_store import FeatureStore
@@ -28,7 +28,7 @@ from i2v_search.store.writer import WriterLock, remove_strangers
 
 
 @dataclass(frozen=True)
-class Relocation:
+class Relocation(JsonReady):
     """Result of `relocate_collection`.
 
     Attributes:
@@ -51,10 +51,6 @@ class Relocation:
     found: int
     missing: int
     files: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 def relocate_collection(

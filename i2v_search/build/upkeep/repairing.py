@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from i2v_search.build.upkeep.finding import FoundPart, files_in, find_parts
 from i2v_search.build.upkeep.rewriting import StoredPart, rewrite_parts
 from i2v_search.build.upkeep.salvaging import SalvagedPart, lies_inside
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.escapes import JsonReady
 from i2v_search.files import read_regular, write_atomically
 from i2v_search.index.index_files import verify_index
 from i2v_search.progress import Progress, Report, silent
@@ -44,7 +45,7 @@ _MOST_LISTED = 2**26
 
 
 @dataclass(frozen=True)
-class LostImage:
+class LostImage(JsonReady):
     """An image with a damaged row: id and path from that row, which may be damaged themselves.
 
     `path` is None if it cannot be read.
@@ -58,15 +59,9 @@ class LostImage:
     id: int
     path: str | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        from i2v_search.escapes import printable
-
-        return {"id": self.id, "path": None if self.path is None else printable(self.path)}
-
 
 @dataclass(frozen=True)
-class Repair:
+class Repair(JsonReady):
     """Result of `repair_collection`.
 
     Attributes:
@@ -93,16 +88,6 @@ class Repair:
     def complete(self) -> bool:
         """Whether no image was lost."""
         return not self.lost and self.lost_rows == 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {
-            "damages": [damage.to_dict() for damage in self.damages],
-            "lost": [image.to_dict() for image in self.lost],
-            "lost_rows": self.lost_rows,
-            "index_dropped": self.index_dropped,
-            "images": self.images,
-        }
 
 
 def repair_collection(directory: Path, *, report: Report = silent) -> Repair:

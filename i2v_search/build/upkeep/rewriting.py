@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from i2v_search.build.graph import graph_path
 from i2v_search.build.upkeep.copying import KeptRows, Rename, Room, copy_rows, measure_rows, unchanged
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.escapes import JsonReady
 from i2v_search.files import file_sha256
 from i2v_search.index.index_files import remap_index
 from i2v_search.morph.graph_file import remap_unindexed
@@ -31,7 +31,7 @@ from i2v_search.store.writer import WriterLock, remove_strangers
 
 
 @dataclass(frozen=True)
-class Compaction:
+class Compaction(JsonReady):
     """Result of `compact_collection`.
 
     Attributes:
@@ -56,10 +56,6 @@ class Compaction:
     files: int
     bytes_before: int
     bytes_after: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 def compact_collection(directory: Path, *, report: Report = silent) -> Compaction:

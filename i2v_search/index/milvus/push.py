@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from i2v_search.choices import SimilarityName
 from i2v_search.errors import SearchServerError
+from i2v_search.escapes import JsonReady
 from i2v_search.index.milvus.connection import PATIENCE, MilvusAddress, MilvusServer
 from i2v_search.index.milvus.index import MilvusIndex
 from i2v_search.index.milvus.measure import measure
@@ -44,7 +45,7 @@ _INDEX_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True)
-class Push:
+class Push(JsonReady):
     """Result of sending a collection to Milvus.
 
     Attributes:
@@ -73,10 +74,6 @@ class Push:
     recall_at_10: float
     interruptions: int
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return asdict(self)
 
 
 def push_to_milvus(

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from i2v_search.choices import DuplicateKind
-from i2v_search.escapes import printable
+from i2v_search.escapes import JsonReady, printable
 from i2v_search.images.sources import Skipped
 
 
 @dataclass(frozen=True)
-class Duplicate:
+class Duplicate(JsonReady):
     """An image of a group of duplicates.
 
     Attributes:
@@ -42,10 +42,6 @@ class Duplicate:
     height: int
     bytes: int
     in_archive: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {**asdict(self), "path": printable(self.path)}
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from i2v_search.escapes import JsonReady
 from i2v_search.images.fingerprints import duplicates
 from i2v_search.progress import Report, silent
 from i2v_search.training.datasets.dataset import Dataset
@@ -14,7 +14,7 @@ from i2v_search.training.datasets.splitting import fingerprints, joined
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
+class DatasetFacts(JsonReady):
     """Counts of a data set.
 
     Attributes:
@@ -42,10 +42,6 @@ class DatasetFacts:
     categories: dict[str, int]
     labels: dict[str, int]
     licences: dict[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 def dataset_facts(dataset: Dataset, *, report: Report = silent) -> DatasetFacts:

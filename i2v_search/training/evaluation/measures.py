@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.escapes import JsonReady
 from i2v_search.training.evaluation.edited_copies import CopyRecall
 from i2v_search.training.evaluation.encoding import Encoded
 from i2v_search.training.evaluation.intervals import Estimate, paired_difference, recentred, relative_gain
@@ -53,7 +54,7 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(JsonReady):
     """Gain of the first encoder over the second.
 
     Attributes:
@@ -65,11 +66,6 @@ class Difference:
     measure: str
     difference: Estimate
     gain: Estimate | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        gain = self.gain.to_dict() if self.gain else None
-        return {"measure": self.measure, "difference": self.difference.to_dict(), "gain": gain}
 
 
 def differences(measures: Sequence[Measures], *, seed: int = 0) -> tuple[Difference, ...]:
