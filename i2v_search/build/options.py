@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypedDict
+from typing import Self, TypedDict
 
 from i2v_search.arguments import several
 from i2v_search.build.extract import Extraction
 from i2v_search.build.upkeep.merging import Merge
 from i2v_search.choices import Device, DeviceName, SimilarityName
 from i2v_search.encoders.base import Encoder
+from i2v_search.escapes import JsonReady
 from i2v_search.index.planner import IndexOptions, IndexPlan
 
 
@@ -67,7 +68,7 @@ class BuildOptions:
 
 
 @dataclass(frozen=True)
-class BuildReport:
+class BuildReport(JsonReady):
     """Result of the last change of a collection: `Collection.report`.
 
     Attributes:
@@ -85,7 +86,3 @@ class BuildReport:
     extraction: Extraction | None = None
     merge: Merge | None = None
     plan: IndexPlan | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON-ready values."""
-        return {name: value and value.to_dict() for name, value in vars(self).items()}

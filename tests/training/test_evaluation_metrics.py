@@ -17,13 +17,16 @@ from sklearn.metrics import (
 
 from i2v_search.training.evaluation.metrics import (
     average_precision,
-    precision_at_k,
-    recall_at_k,
+    ranked_precision,
     tag_precision,
 )
 
 # Few different scores, so that ties are the rule.
 ITEMS = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40)
+
+
+def precision_at_k(relevant: NDArray[np.bool_], scores: NDArray[np.floating], k: int) -> float:
+    return ranked_precision(np.sort(scores), np.sort(scores[relevant]), k)
 
 
 def arrays(items: list[tuple[bool, int]]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
@@ -114,12 +117,6 @@ def test_precision_at_10_divides_by_10_also_where_fewer_are_relevant_or_exist() 
     assert precision_at_k(np.array([True, True]), np.array([1.0, 0.5]), 10) == pytest.approx(0.2)
 
 
-def test_recall_at_k_counts_what_both_lists_name() -> None:
-    found = np.array([[4, 2, 9], [1, -1, -1], [5, 6, 7]])
-    truth = np.array([[2, 4, 6], [1, 2, 3], [7, 6, 5]])
-    assert recall_at_k(found, truth).tolist() == pytest.approx([2 / 3, 1 / 3, 1])
-
-
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_every_tag_is_that_of_scikit_learn_over_the_images_where_it_is_known(seed: int) -> None:
@@ -163,10 +160,8 @@ def test_a_score_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match="NaN"):
         average_precision(np.array([True, False]), np.array([np.nan, 1.0]))
     with pytest.raises(ValueError, match="same shape"):
-        precision_at_k(np.array([True]), np.array([1.0, 2.0]), 1)
+        average_precision(np.array([True]), np.array([1.0, 2.0]))
     with pytest.raises(ValueError, match="at least 1"):
         precision_at_k(np.array([True]), np.array([1.0]), 0)
     with pytest.raises(ValueError, match="one shape"):
         tag_precision(np.zeros((2, 3), bool), np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="cannot compare"):
-        recall_at_k(np.zeros((2, 3), np.int64), np.zeros((1, 3), np.int64))

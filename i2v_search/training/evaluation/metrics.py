@@ -1,4 +1,4 @@
-"""Measures of a ranking: average precision, precision at k, recall at k.
+"""Measures of a ranking: average precision, precision at k.
 
 Items of equal score have no order. Average precision counts them as scikit-learn's
 `average_precision_score` does, at the end of their group; precision at k is its mean over all their orders.
@@ -61,50 +61,6 @@ def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating])
     """
     relevant, scores = _checked(relevant, scores)
     return ranked_average_precision(np.sort(scores), np.sort(scores[relevant]))
-
-
-def precision_at_k(relevant: NDArray[np.bool_], scores: NDArray[np.floating], k: int) -> float:
-    """Share of the k best that are relevant.
-
-    The denominator is always k, also where fewer than k items are relevant or exist. Where the k-th and the
-    following have equal scores, the mean over all their orders.
-
-    Args:
-        relevant: (n,) bool.
-        scores: (n,) float, higher is better.
-        k: at least 1.
-
-    Raises:
-        ValueError: a score is NaN, the shapes differ, or k is less than 1.
-
-    Example:
-        >>> precision_at_k(np.array([True, False, True]), np.array([0.9, 0.8, 0.7]), 2)
-        0.5
-    """
-    relevant, scores = _checked(relevant, scores)
-    return ranked_precision(np.sort(scores), np.sort(scores[relevant]), k)
-
-
-def recall_at_k(found: NDArray[np.int64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of the true neighbours that were found, for each query.
-
-    Args:
-        found: (m, k) int64 ids, each at most once a line; negative ones stand for nothing.
-        truth: (m, k) int64 ids of the k true neighbours.
-
-    Returns:
-        (m,) float64 in [0, 1].
-
-    Example:
-        >>> recall_at_k(np.array([[3, 1]]), np.array([[1, 2]])).tolist()
-        [0.5]
-    """
-    if found.shape[0] != truth.shape[0] or truth.shape[1] == 0:
-        raise ValueError(f"cannot compare found {found.shape} with truth {truth.shape}")
-    shared = [
-        np.count_nonzero(np.isin(wanted, line[line >= 0])) for line, wanted in zip(found, truth, strict=True)
-    ]
-    return np.asarray(np.array(shared, np.float64) / truth.shape[1])
 
 
 def tag_precision(
