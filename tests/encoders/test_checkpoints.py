@@ -94,12 +94,12 @@ def save_old_torch(path: Path, arrays: Arrays) -> None:
 
 def save_npz(path: Path, arrays: Arrays) -> None:
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def save_small_npz(path: Path, arrays: Arrays) -> None:
     with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def save_safetensors(path: Path, arrays: Arrays) -> None:
@@ -455,7 +455,7 @@ def test_nothing_in_a_file_is_ever_run(tmp_path: Path, kind: str) -> None:
         file.write_bytes(pickle.dumps({"conv1_1.weight": payload}))
     elif kind == "npz":
         with file.open("wb") as stream:
-            np.savez(stream, allow_pickle=True, **{"conv1_1/W": np.array([payload, None], object)})
+            np.savez(stream, **{"conv1_1/W": np.array([payload, None], object)})
     else:
         torch.save({"a": payload}, file, _use_new_zipfile_serialization=kind == "torch")
     with pytest.raises(WeightsError, match="pickled"):
