@@ -394,7 +394,7 @@ def test_data_beside_an_onnx_file_is_read(tmp_path: Path) -> None:
         ("location", "none.data", "cannot be read"),
         ("offset", "-4", "asks for bytes -4 to"),
         ("offset", "99999999999999999999", "asks for bytes"),
-        ("offset", "x", "no number"),
+        ("offset", "x", "not a number"),
         ("length", "-4", "asks for bytes"),
         ("length", "99999999999999999999", "asks for bytes"),
         ("length", "6", "asks for bytes"),
