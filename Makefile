@@ -1,5 +1,5 @@
 # make demo: set up and run the demo on the bundled sample.    make test: set up and run all checks.
-# make quick: the unit tests alone, in a minute.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
+# make quick: the unit tests alone.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
 # make lite: train the default encoder again, on the data sets of make datasets.
 PYTHON ?= python3
 BIN := .venv/bin

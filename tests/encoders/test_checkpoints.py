@@ -455,7 +455,7 @@ def test_nothing_in_a_file_is_ever_run(tmp_path: Path, kind: str) -> None:
         file.write_bytes(pickle.dumps({"conv1_1.weight": payload}))
     elif kind == "npz":
         with file.open("wb") as stream:
-            np.savez(stream, **{"conv1_1/W": np.array([payload, None], object)})
+            np.savez(stream, **{"conv1_1/W": np.array([payload, None], object)})  # type: ignore[arg-type]
     else:
         torch.save({"a": payload}, file, _use_new_zipfile_serialization=kind == "torch")
     with pytest.raises(WeightsError, match="pickled"):
