@@ -289,7 +289,7 @@ def test_an_unfinished_run_is_neither_overwritten_nor_mixed(drawings: Dataset, t
     with pytest.raises(TrainingError, match="holds an unfinished run; add --resume"):
         train_small(drawings, out)
     (out / "checkpoint" / "run.json").write_text(json.dumps(replace(SETTINGS, epochs=9).to_dict()))
-    with pytest.raises(TrainingError, match="started otherwise: epochs 3 instead of 9"):
+    with pytest.raises(TrainingError, match="started with other options: epochs 3 instead of 9"):
         train_small(drawings, out, resume=True)
 
 
