@@ -17,7 +17,7 @@ from i2v_search.store.checksums import Damage, damaged, difference, part_damage,
 from i2v_search.store.feature_file import FeatureFile, ImageRecord
 from i2v_search.store.float16 import widen
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
-from i2v_search.store.tombstones import read_tombstones
+from i2v_search.store.removals import read_tombstones
 
 #: Rows whose paths are read at a time: some megabytes.
 _PATH_ROWS = 2**16

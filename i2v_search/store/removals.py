@@ -1,23 +1,31 @@
-"""The file that lists the images which people removed: they stay out until somebody adds them by name.
+"""The files that list what was removed: rows (tombstones), and images, which stay out until added by name.
 
-A line of JSON for each: ``path``, as it was stored, and ``sha256`` of its content, or null where another
-image with that content stayed. A path need not be Unicode: JSON keeps what stands for its other bytes.
+Tombstones are the positions of rows, as ``.npy``. For each image that a person removed there is a line of
+JSON: ``path``, as it was stored, and ``sha256`` of its content, or null if another image with that content
+stayed. A path need not be Unicode: JSON keeps what stands for its other bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.files import file_sha256, open_regular, replacing
+from i2v_search.files import file_sha256, open_regular, replacing, write_atomically
 from i2v_search.store.manifest import FileRecord, repair_advice
 
 #: Of a stored path and what is around it, when every byte is spelled out.
 _MAX_LINE = 2**18
+#: Of a .npy file that holds one row of numbers.
+_HEADER_BYTES = 128
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,41 @@ def _parse(line: bytes) -> Removal:
     if not isinstance(path, str) or not (sha256 is None or isinstance(sha256, str)):
         raise TypeError("a path and a checksum are text")
     return Removal(path, sha256)
+
+
+def read_tombstones(directory: Path, record: FileRecord | None, rows: int) -> NDArray[np.int64]:
+    """Positions of the removed ones among `rows` rows.
+
+    Raises:
+        CollectionDamagedError: the file is missing, differs from its checksum, or is not a list of rows.
+    """
+    if record is None:
+        return np.empty(0, np.int64)
+    path, fix = directory / record.name, f"restore it from a backup, or {repair_advice(directory)}"
+    try:
+        with open_regular(path) as file:
+            content = file.read(_HEADER_BYTES + 8 * rows + 1)
+    except OSError as error:
+        raise CollectionDamagedError(f"{path} cannot be read ({error.strerror}); {fix}") from error
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise CollectionDamagedError(f"{path} differs from its checksum; {fix}")
+    count = max(0, len(content) - _HEADER_BYTES) // 8
+    positions = np.frombuffer(content[-8 * count :] if count else b"", "<i8").astype(np.int64)
+    if content != _tombstone_file(positions) or (
+        len(positions) and not 0 <= positions.min() <= positions.max() < rows
+    ):
+        raise CollectionDamagedError(f"{path} is not a list of rows; {fix}")
+    return positions
+
+
+def write_tombstones(directory: Path, number: int, positions: NDArray[np.int64]) -> FileRecord:
+    """Keep the positions of removed rows in a file; `number` is for its name, never used before."""
+    path = directory / f"tombstones-{number:05d}.npy"
+    write_atomically(path, _tombstone_file(positions))
+    return FileRecord(name=path.name, sha256=file_sha256(path))
+
+
+def _tombstone_file(positions: NDArray[np.int64]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, positions.astype("<i8"), allow_pickle=False)
+    return buffer.getvalue()

@@ -18,8 +18,7 @@ from i2v_search.store.feature_file import Capacity, FeatureFile, ImageRecord, Pa
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.locks import MARKER, ProcessLock
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, require_folder
-from i2v_search.store.removals import Removals, write_removals
-from i2v_search.store.tombstones import write_tombstones
+from i2v_search.store.removals import Removals, write_removals, write_tombstones
 
 LOCK_NAME = "writer.lock"
 COMMIT_ROWS = 256

@@ -32,8 +32,7 @@ from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, difference
 from i2v_search.store.feature_file import Capacity, FeatureFile
 from i2v_search.store.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
-from i2v_search.store.removals import read_removals
-from i2v_search.store.tombstones import read_tombstones
+from i2v_search.store.removals import read_removals, read_tombstones
 from i2v_search.store.writer import WriterLock, remove_strangers
 
 #: So many tags whose spelling is in doubt are named.

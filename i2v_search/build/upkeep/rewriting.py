@@ -26,7 +26,7 @@ from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.feature_file import Capacity, FeatureFile
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FileRecord, IndexRecord, Manifest, PartRecord
-from i2v_search.store.tombstones import write_tombstones
+from i2v_search.store.removals import write_tombstones
 from i2v_search.store.writer import WriterLock, remove_strangers
 
 
