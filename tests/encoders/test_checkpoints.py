@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import warnings
@@ -641,6 +640,11 @@ def sample_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def little_memory() -> Iterator[None]:
     """A ceiling on the address space: a huge allocation is a MemoryError, which is not allowed."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, before[1]))

@@ -90,7 +90,7 @@ def test_a_registered_encoder_is_found_by_name(registry: None, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["lite", "lite0", "grid"])
 def test_a_name_is_given_once(name: str, registry: None) -> None:
     register_encoder("grid", grid_factory) if name == "grid" else None
-    with pytest.raises(EncoderError, match=f"encoder '{name}' is registered already"):
+    with pytest.raises(EncoderError, match=f"encoder '{name}' is already registered"):
         register_encoder(name, grid_factory)
 
 

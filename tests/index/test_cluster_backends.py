@@ -676,7 +676,7 @@ def test_addresses_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         (None, "--milvus-uri http://127.0.0.1:19530"),
         ("art", "http://host:port, or a file name that ends in .db"),
         ("art.db#two words", "letters, digits and _"),
-        ("art.db#art__2", "no __ with a number at the end; give another: --milvus-uri art.db#NAME"),
+        ("art.db#art__2", "no __ with a number at the end; use another: --milvus-uri art.db#NAME"),
     ):
         with pytest.raises(SearchServerError, match=problem):
             MilvusAddress.parse(uri, "art")
@@ -687,7 +687,7 @@ def test_addresses_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
     make_store(tmp_path / "art", random_vectors(30, 8))
-    with pytest.raises(QueryError, match="known: faiss, milvus"):
+    with pytest.raises(QueryError, match="available: faiss, milvus"):
         Collection.open(tmp_path / "art", backend="lucene")  # type: ignore[arg-type]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -39,9 +40,13 @@ def test_the_quality_knows_the_graph_and_the_tags(sample_collection: Collection)
     assert -1 <= quality.tag_order <= 1
 
 
-def test_an_end_from_outside_has_no_tags_but_a_bottleneck(sample_collection: Collection) -> None:
-    morph = sample_collection.morph(Image.new("RGB", (90, 60), "red"), sample_collection.ids[0], steps=2)
-    assert (morph.stops[0].id, morph.stops[0].tags) == (None, ())
+def test_an_end_from_outside_has_no_id_but_tags_and_a_bottleneck(sample_collection: Collection) -> None:
+    inside = sample_collection[sample_collection.ids[0]]
+    with Image.open(os.fsdecode(sample_collection.file_path(inside.id))) as picture:
+        outside = picture.convert("RGB").resize((picture.width // 2, picture.height // 2))
+    morph = sample_collection.morph(outside, sample_collection.ids[-1], steps=2)
+    assert morph.stops[0].id is None
+    assert morph.stops[0].tags[0] in {tag.name for tag in inside.tags}
     assert morph.quality.regret is not None
 
 
@@ -79,7 +84,7 @@ def test_nothing_is_read_of_the_pictures(
     def refuse(*_: object) -> bytes:
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr("i2v_search.collection.collection.open_stored", refuse)
+    monkeypatch.setattr("i2v_search.collection.contents.open_stored", refuse)
     assert (
         len(sample_collection.morph(sample_collection.ids[0], sample_collection.ids[-1], steps=steps).stops)
         == steps + 2

@@ -184,7 +184,7 @@ def test_the_command_shows_one_of_each_and_all_with_copies(sizes: Collection) ->
         return subprocess.run([*start, "other-2.png", *arguments], capture_output=True, check=True).stdout
 
     assert b"(and 1 copy)" in ran()
-    assert b"--copies shows copies" in ran()
+    assert b"copies with --copies" in ran()
     assert len(json.loads(ran("--json"))["hits"]) == 7
     assert len(json.loads(ran("--json", "--copies"))["hits"]) == 8
     assert b"copy" not in ran("--copies")
