@@ -52,6 +52,7 @@ class Terminal:
 def terminal(command: list[str], **environment: str) -> Iterator[Terminal]:
     process, screen = pty.fork()
     if process == 0:  # pragma: no cover - the child
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would have it ignore
         os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", **environment})
     started = Terminal(process, screen)
     try:
