@@ -125,7 +125,7 @@ CASES: dict[str, tuple[list[object], str]] = {
     "no name": ([*layer("", "ReLU", [blob(BIAS)])], "expected a layer with a name"),
     "bad name": ([*nested(100, nested(1, [b"\xff\xfe"]))], "a layer's name in UTF-8"),
     "long name": ([*layer("n" * 5000, "ReLU", [blob(BIAS)])], "a layer's name of at most 4096 bytes"),
-    "twice": ([*layer("c", "ReLU", [blob(BIAS)]) * 2], "c.weight is there twice"),
+    "twice": ([*layer("c", "ReLU", [blob(BIAS)]) * 2], "c.weight occurs twice"),
     "wrong shape": ([*layer("c", "ReLU", [blob(BIAS, sizes=(5,))])], "expected 5 values in a blob, found 4"),
     "huge shape": ([*layer("c", "ReLU", [blob(BIAS, sizes=(2**40, 2**40))])], "expected 1099511627776 x"),
     "negative shape": ([*layer("c", "ReLU", [blob(BIAS, sizes=(-1, -4))])], "values in a blob, found 4"),

@@ -455,7 +455,7 @@ def test_a_head_without_one_of_its_arrays_is_an_error_that_names_it(name: str) -
 
 def test_weights_of_another_model_are_an_error(folder: Path) -> None:
     write_tensors(folder / WEIGHTS, {"conv.weight": np.zeros(3, np.float32)}, {})
-    with pytest.raises(EncoderError, match=r"no 'lite\.mean'.*not of model lite; reinstall i2v-search"):
+    with pytest.raises(EncoderError, match=r"no 'lite\.mean'.*not weights of lite; reinstall i2v-search"):
         LiteEncoder(CPU, folder)
 
 

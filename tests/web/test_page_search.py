@@ -522,7 +522,7 @@ def test_pictures_whose_files_are_gone_are_named_with_what_to_do(
         visit.url = server.url
         visit.expect_refusal(404)
         page = visit.open("?image=0")
-        expect(page.locator("#large-missing")).to_contain_text("no such file. Put the files back")
+        expect(page.locator("#large-missing")).to_contain_text("no such file. Restore the files")
         page.keyboard.press("Escape")
         expect(page.locator("#missing")).to_contain_text("2 pictures here cannot be shown: ")
         for name in (gone.name, damaged.name, "i2v-search build", "i2v-search relocate"):
