@@ -27,6 +27,7 @@ PACKAGE = "i2v_search"
 
 #: The tests of a room, and more of them for some of its modules, which then run first.
 ROOMS: dict[str, list[str]] = {
+    "search/duplicates": ["duplicates", "copies_in_results"],
     "search": ["query", "filters", "ranking", "tag_ranking", "search", "paging", "batch"],
     "index": ["index", "scanners", "pca", "planner", "threads"],
     "morph": ["morph_graph", "morph_paths", "morph_gradual", "morph_layered", "morph_quality", "morph_route"],

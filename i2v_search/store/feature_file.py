@@ -456,5 +456,9 @@ def _capacity(path: Path, opened: ArrayFile, dimension: int) -> Capacity:
 
 
 def storable_time(mtime_ns: int) -> int:
-    """A file's time as far as 64 bits go: file systems know later years than 2262."""
+    """A file's time as far as 64 bits go: file systems know later years than 2262.
+
+    >>> storable_time(-(2**70)) == -(2**63), storable_time(2**70) == 2**63 - 1, storable_time(1)
+    (True, True, 1)
+    """
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
