@@ -104,6 +104,7 @@ def replaced(name: str, make: Callable[[NDArray[Any]], NDArray[Any]]) -> Callabl
     [
         changed("indices", 3, 40),
         changed("indices", 3, -1),
+        changed("indices", -1, 40),
         changed("indices", 1, 0),
         changed("indptr", 0, 1),
         changed("indptr", 7, 2**30),
@@ -129,6 +130,9 @@ def replaced(name: str, make: Callable[[NDArray[Any]], NDArray[Any]]) -> Callabl
         replaced("bridges/rows", lambda _: np.array([3, 4], np.int32)),
         replaced("tail", lambda _: np.arange(41)),
         replaced("tail", lambda _: np.array([3])),
+        lambda arrays: arrays.update(
+            {"bridges/rows": np.array([[3, 40]], np.int32), "bridges/squared": np.ones(1, np.float32)}
+        ),
         lambda arrays: arrays.pop("occurrences"),
     ],
 )
