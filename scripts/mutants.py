@@ -36,7 +36,11 @@ ROOMS: dict[str, list[str]] = {
 }
 MODULES: dict[str, list[str]] = {
     "index/projection": ["pca"],
+    "morph/describe": ["stops"],
+    "morph/find": ["stops", "morph_walks"],
     "morph/graph/spanning": ["morph_spanning"],
+    "morph/graph_file": ["graph_file"],
+    "morph/plane": ["morph_pictures"],
     "store/removals": ["removals", "away"],
     "store/writer": ["feature_file"],
     "build/upkeep/exporting": ["export"],
@@ -118,7 +122,11 @@ def changes(tree: ast.AST) -> Iterator[Change]:
     for parent in ast.walk(tree):
         for field, value in ast.iter_fields(parent):
             for place, node in enumerate(value if isinstance(value, list) else [value]):
-                changed = mutate(node) if isinstance(node, ast.AST) and field != "annotation" else None
+                changed = (
+                    mutate(node)
+                    if isinstance(node, ast.AST) and field not in {"annotation", "returns"}
+                    else None
+                )
                 if changed is not None:
                     yield Change(parent, field, place, node, changed)
 
