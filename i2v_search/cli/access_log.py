@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from i2v_search.errors import ServerError
@@ -36,13 +38,14 @@ class AccessLog(logging.FileHandler):
             old.close()
 
 
-def log_requests(file: Path | None) -> AccessLog | None:
-    """Write one JSON line per request.
+@contextmanager
+def log_requests(file: Path | None) -> Iterator[AccessLog | None]:
+    """Write one JSON line per request while the context lasts.
 
     Args:
         file: log file; None or ``-``: standard error.
 
-    Returns:
+    Yields:
         What can be opened again.
 
     Raises:
@@ -55,7 +58,11 @@ def log_requests(file: Path | None) -> AccessLog | None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    return log
+    try:
+        yield log
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def reopen_on_hangup(log: AccessLog) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,10 +90,10 @@ def serve(
         device=Device(threads=_cores()),
     )
     logs = access_log is not None or not sys.stderr.isatty()
-    log = log_requests(access_log) if logs else None
-    opened = open_collection(collection, backend, milvus_uri)
     shows = sys.stdout.isatty() if open_page is None else open_page
-    _run(opened, settings, port, log=log, shows=shows)
+    with log_requests(access_log) if logs else nullcontext() as log:
+        opened = open_collection(collection, backend, milvus_uri)
+        _run(opened, settings, port, log=log, shows=shows)
 
 
 def _run(

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import os
 import pty
 import signal
@@ -19,6 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2v_search.cli import serve
+from i2v_search.cli.access_log import log_requests
 from i2v_search.cli.main import app
 from i2v_search.collection.collection import Collection
 from i2v_search.web.server_settings import ServerSettings
@@ -178,7 +180,7 @@ def test_connections_are_an_option(sample_collection: Collection, monkeypatch: p
     told: list[ServerSettings] = []
     monkeypatch.setattr(serve, "_run", lambda _, settings, *rest, **options: told.append(settings))
     monkeypatch.setattr(serve, "_share_cores", lambda _: None)
-    monkeypatch.setattr(serve, "log_requests", lambda _: None)
+    monkeypatch.setattr(serve, "log_requests", lambda _: contextlib.nullcontext())
     command = ["serve", "--collection", str(sample_collection.directory)]
     for options in ([], ["--connections", "7"]):
         assert CliRunner().invoke(app, [*command, *options]).exit_code == 0
@@ -192,3 +194,13 @@ def test_a_log_that_cannot_be_written_is_an_error(sample_collection: Collection,
     assert done.returncode == 1
     assert "access log" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_has_ended_logs_no_requests_of_the_next(tmp_path: Path) -> None:
+    logger = logging.getLogger("i2v_search.web.access")
+    before = list(logger.handlers)
+    with log_requests(tmp_path / "access.log"):
+        logger.info("one")
+    logger.info("two")
+    assert (tmp_path / "access.log").read_text() == "one\n"
+    assert logger.handlers == before
