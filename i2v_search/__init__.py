@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from i2v_search.collection.collection import Collection
     from i2v_search.collection.info import CollectionInfo, ImageInfo
     from i2v_search.encoders import i2v
-    from i2v_search.encoders.base import Encoder, EncoderInfo, Encoding, Tagger
+    from i2v_search.encoders.base import Encoder, EncoderInfo, Encoding, Tagger, TextEncoder
     from i2v_search.encoders.registry import load_encoder, load_tagger, register_encoder
     from i2v_search.encoders.tagging import TaggedImage, tag_images
     from i2v_search.errors import I2VSearchError
@@ -100,6 +100,7 @@ _HOMES = {
     "Tag": "tags.vocabulary",
     "TaggedImage": "encoders.tagging",
     "Tagger": "encoders.base",
+    "TextEncoder": "encoders.base",
     "TrainingSettings": "training.settings",
     "colour_order": "pictures.colours",
     "duplicates_picture": "pictures.contact_sheets",
@@ -177,6 +178,7 @@ __all__ = [
     "Tag",
     "TaggedImage",
     "Tagger",
+    "TextEncoder",
     "TrainingSettings",
     "colour_order",
     "duplicates_picture",

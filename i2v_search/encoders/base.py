@@ -123,6 +123,28 @@ class Tagger(Protocol):
         ...
 
 
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Turns text into vectors in the space of an encoder's image vectors, so that a phrase finds images.
+
+    An encoder that has the method answers text queries; see `text_encoder_of` and `encode_texts`. It may also
+    have an attribute ``text_mean``; see `text_mean_of`.
+
+    Example:
+        >>> import numpy as np
+        >>> class Colours:
+        ...     def encode_text(self, texts):
+        ...         known = {"red": (1, 0, 0), "green": (0, 1, 0)}
+        ...         return np.array([known.get(text, (0, 0, 1)) for text in texts], np.float32)
+        >>> isinstance(Colours(), TextEncoder), Colours().encode_text(["green", "red"]).shape
+        (True, (2, 3))
+    """
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode n texts: (n, dimension) float32, a row of any length for each, in order."""
+        ...
+
+
 class TaggedEncoder:
     """An encoder whose tags come from a tagger; satisfies `Encoder`.
 
@@ -195,6 +217,45 @@ def tag_batch(tagger: Tagger, inputs: Sequence[Any]) -> NDArray[np.float32]:
     tags = tagger.tag(inputs)
     _check_rows(f"tagger {tagger.info.id!r}", "tags", tags, (len(inputs), len(tagger.vocabulary.names)))
     return tags
+
+
+def text_encoder_of(encoder: Encoder) -> TextEncoder | None:
+    """What encodes text for the space of an encoder, also beneath a `TaggedEncoder`; None if nothing does."""
+    inner = encoder.encoder if isinstance(encoder, TaggedEncoder) else encoder
+    return inner if isinstance(inner, TextEncoder) else None
+
+
+def text_mean_of(encoder: Encoder) -> NDArray[np.float32] | None:
+    """Mean of the unit vectors of neutral texts, (dimension,) float32; None if the encoder states none.
+
+    Two towers trained together place all texts apart from all images. Where similarity is the cosine after
+    subtracting the mean of the images, a text's vector is compared after subtracting this mean instead.
+    An encoder without an attribute ``text_mean`` places texts among the images.
+    """
+    mean = getattr(text_encoder_of(encoder), "text_mean", None)
+    return None if mean is None else np.asarray(mean, np.float32)
+
+
+def encode_texts(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Encode texts and check what comes back, as `encode_batch` does.
+
+    Args:
+        encoder: any encoder.
+        texts: at least one.
+
+    Returns:
+        (n, dimension) float32, of any length.
+
+    Raises:
+        EncoderError: the encoder encodes no text, does not give a row of the right length for each text, or a
+            value is not finite.
+    """
+    words = text_encoder_of(encoder)
+    if words is None:
+        raise EncoderError(f"encoder {encoder.info.id!r} encodes no text; search with an image")
+    vectors = words.encode_text(texts)
+    _check_rows(f"encoder {encoder.info.id!r}", "text vectors", vectors, (len(texts), encoder.info.dimension))
+    return vectors
 
 
 def _check_rows(name: str, what: str, values: NDArray[Any], shape: tuple[int, int]) -> None:

@@ -15,7 +15,15 @@ from PIL import Image
 from i2v_search.choices import Device, DeviceName
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry as registry_module
-from i2v_search.encoders.base import Encoder, Encoding, encode_images
+from i2v_search.encoders.base import (
+    Encoder,
+    Encoding,
+    TaggedEncoder,
+    encode_images,
+    encode_texts,
+    text_encoder_of,
+    text_mean_of,
+)
 from i2v_search.encoders.lite import LiteEncoder
 from i2v_search.encoders.lite0 import Lite0Encoder
 from i2v_search.encoders.networks import efficientnet, runtime
@@ -202,6 +210,46 @@ def test_what_is_no_row_of_numbers_for_each_image_is_never_used(
         return
     with pytest.raises(EncoderError, match=f"'grid' gave {message.format(what=what)}"):
         read_by(art)[use](encoder)
+
+
+# --- text
+
+
+class Captioned(GridEncoder):
+    """A grid encoder whose text vectors are changed before anybody sees them."""
+
+    text_mean = [0.5] * 48
+
+    def __init__(self, change: Callable[[Values], Values] = lambda values: values) -> None:
+        super().__init__(Vocabulary(("red", "green", "blue"), ("general",) * 3))
+        self.change = change
+
+    def encode_text(self, texts: Sequence[str]) -> Values:
+        return self.change(np.array([[len(text)] * 48 for text in texts], np.float32))
+
+
+def test_an_encoder_with_the_method_encodes_text_also_where_its_tags_come_from_elsewhere() -> None:
+    tagged = TaggedEncoder(Captioned(), Faulty("nothing", lambda values: values))
+    for encoder in (Captioned(), tagged):
+        np.testing.assert_array_equal(encode_texts(encoder, ["a", "dog"])[:, 0], [1, 3])
+        mean = text_mean_of(encoder)
+        assert mean is not None
+        assert mean.dtype == np.float32
+        np.testing.assert_array_equal(mean, [0.5] * 48)
+
+
+def test_an_encoder_without_it_encodes_no_text() -> None:
+    assert text_encoder_of(GridEncoder()) is None
+    assert text_mean_of(GridEncoder()) is None
+    with pytest.raises(EncoderError, match="'grid' encodes no text"):
+        encode_texts(GridEncoder(), ["a dog"])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_no_row_of_numbers_for_each_text_is_never_used(fault: str) -> None:
+    change, message = FAULTS[fault]
+    with pytest.raises(EncoderError, match=f"'grid' gave {message.format(what='text vectors')}"):
+        encode_texts(Captioned(change), ["a", "dog"])
 
 
 # --- the cache of the serialized graph
