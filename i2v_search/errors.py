@@ -4,12 +4,17 @@ The tree::
 
     I2VSearchError
     ├── ImageError               an image cannot be read (path, reason)
+    │   └── ImageTypeError       what was given is no image; a TypeError too
     ├── SourceError              a folder, glob or archive of images cannot be read
     ├── RecipeError              a recipe file is not valid
     ├── EncoderError             an encoder is unknown or its weights cannot be used
     │   ├── EncoderMismatchError the collection was made by another encoder
+    │   ├── MissingLayerError    the weights lack the layer that is needed; a KeyError too
+    │   ├── TagListError         a tag list is missing or too short or long; a TagError and AssertionError too
     │   └── WeightsError         a weights file is damaged, refused or of a foreign network
     ├── TagError                 a tag list, a threshold file or a rule for tags cannot be used
+    │   ├── TagRuleError         a rule for tags is unknown or lacks its thresholds; a TypeError too
+    │   └── UnknownTagError      a tag list lacks a tag; a KeyError too
     ├── TrainingError            a network cannot be trained as asked, or a run cannot be resumed
     ├── QueryError               a query asks for something that does not exist
     │   └── NoSuchImageError     a collection holds no such image; a KeyError too
@@ -54,6 +59,10 @@ class ImageError(I2VSearchError):
         return type(self), (self.path, self.reason)
 
 
+class ImageTypeError(ImageError, TypeError):
+    """What was given as an image is none: another type, or an array of another shape."""
+
+
 class SourceError(I2VSearchError):
     """A folder, glob or archive of images does not exist or cannot be listed."""
 
@@ -74,6 +83,14 @@ class TagError(I2VSearchError):
     """A tag list, a threshold file or a rule for choosing tags cannot be used."""
 
 
+class TagRuleError(TagError, TypeError):
+    """A rule for choosing tags is unknown, or needs thresholds that were not given."""
+
+
+class TagListError(EncoderError, TagError, AssertionError):
+    """A tag model has no list of tags, or one with another number of them."""
+
+
 class TrainingError(I2VSearchError):
     """A network cannot be trained with these data or settings, or an unfinished run cannot be resumed."""
 
@@ -86,12 +103,22 @@ class QueryError(I2VSearchError):
     """A query names an image, tag or option that does not exist."""
 
 
-class NoSuchImageError(QueryError, KeyError):
-    """A collection holds no image with that id or path; ``collection[image]`` is a look-up like any other."""
-
+class _FailedLookupError(KeyError):
     def __str__(self) -> str:
         """The message as it is: `KeyError` alone would put it in quotation marks."""
         return Exception.__str__(self)
+
+
+class NoSuchImageError(QueryError, _FailedLookupError):
+    """A collection holds no image with that id or path; ``collection[image]`` is a look-up like any other."""
+
+
+class MissingLayerError(EncoderError, _FailedLookupError):
+    """Weights lack a layer, such as ``encode1`` in those of the tag model."""
+
+
+class UnknownTagError(TagError, _FailedLookupError):
+    """A list of tags lacks a tag."""
 
 
 class MorphError(I2VSearchError):

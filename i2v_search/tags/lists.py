@@ -6,6 +6,7 @@ The files come with weights from strangers: sizes and shapes are checked before 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from typing import IO, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.errors import TagError
+from i2v_search.errors import TagError, TagListError
 from i2v_search.files import open_regular
 from i2v_search.tags.vocabulary import CATEGORIES, Category, Vocabulary, normalise_tag
 
@@ -57,6 +58,7 @@ _ONLY_E621: Final = frozenset("2678")
 # The largest tag lists in use have some 100,000 tags and 5 MB.
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_NAME: Final = 1000
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 # A header of NumPy's takes some 100 bytes; one that is longer than this is an attack.
 _MAX_HEADER: Final = 2**16
 # What damaged archives and array headers raise (tests/tags/test_tag_files.py damages them).
@@ -73,10 +75,11 @@ def published_vocabulary(names: Sequence[str]) -> Vocabulary:
         names: 512 general, 512 character and 512 copyright tags, then safe, questionable and explicit.
 
     Raises:
-        TagError: another number of tags, or a tag twice in one category.
+        TagListError: another number of tags.
+        TagError: a tag twice in one category.
     """
     if len(names) != PUBLISHED_COUNT:
-        raise TagError(
+        raise TagListError(
             f"a plain list of tags must be the {PUBLISHED_COUNT} tags of Illustration2Vec, in their order; "
             f"this one has {len(names)}. "
             'Write other tags as {"name": ..., "category": ...}'
@@ -99,20 +102,23 @@ def read_vocabulary(path: str | os.PathLike[str], *, count: int | None = None) -
     - a list of ``{"name": "hat", "category": "general"}`` in the order of the outputs;
     - an object ``{"general": ["hat", ...], "rating": [...]}``, outputs in the order of the file.
 
+    Any of them may be compressed by gzip, with ``.gz`` behind its name, as the release has its list.
+
     Args:
         path: the file.
         count: outputs of the tag head, where known.
 
     Raises:
-        TagError: the file cannot be read, has another form or number of tags, or a tag twice.
+        TagListError: another number of tags.
+        TagError: the file cannot be read, has another form, or a tag twice.
     """
     path = Path(path)
     try:
-        vocabulary = _parse(_read_text(path), path.suffix.lower())
+        vocabulary = _parse(_read_text(path), Path(path.name.lower().removesuffix(".gz")).suffix)
     except TagError as error:
-        raise TagError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     if count is not None and len(vocabulary) != count:
-        raise TagError(
+        raise TagListError(
             f"{path} has {len(vocabulary)} tags, but the tag head has {count} outputs; give the list that "
             "came with the weights"
         )
@@ -176,9 +182,13 @@ def _read_text(path: Path) -> str:
     try:
         with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
+        if content.startswith(_GZIP_MAGIC):
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
             raise TagError(f"more than {_MAX_BYTES} bytes; not a tag list")
         return content.decode("utf-8-sig")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TagError(f"a damaged or truncated gzip file ({error})") from error
     except OSError as error:
         raise TagError(f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from i2v_search.choices import Rule
-from i2v_search.errors import TagError
+from i2v_search.errors import TagError, TagRuleError, UnknownTagError
 
 # Stores on disk hold a category as its place here: append, never reorder.
 Category: TypeAlias = Literal["general", "character", "copyright", "rating", "artist", "meta"]
@@ -215,7 +215,8 @@ def plausible_tags(
         rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
 
     Raises:
-        TagError: another number of probabilities, an unknown rule, or no thresholds for it.
+        TagError: another number of probabilities.
+        TagRuleError: an unknown rule, or no thresholds for it.
 
     Example:
         >>> vocabulary = Vocabulary(("hat", "smile", "safe"), ("general", "general", "rating"))
@@ -266,7 +267,8 @@ def specific_tags(probabilities: ArrayLike, vocabulary: Vocabulary, names: Itera
         names: in any spelling that `normalise_tag` brings to the vocabulary's.
 
     Raises:
-        TagError: another number of probabilities, or a name that the vocabulary lacks.
+        TagError: another number of probabilities.
+        UnknownTagError: the vocabulary lacks a name.
 
     Example:
         >>> vocabulary = Vocabulary(("blue eyes", "safe"), ("general", "rating"))
@@ -307,11 +309,11 @@ def _one_image(probabilities: ArrayLike, vocabulary: Vocabulary) -> NDArray[np.f
 def _thresholds(vocabulary: Vocabulary, threshold: float, rule: str) -> NDArray[np.float64]:
     """Thresholds of the probabilities, one for all tags or one each."""
     if rule not in RULES:
-        raise TagError(f"rule {rule!r} is unknown; available: {', '.join(RULES)}")
+        raise TagRuleError(f"rule {rule!r} is unknown; available: {', '.join(RULES)}")
     if rule == "constant":
         return np.full(len(vocabulary), threshold, np.float64)
     if vocabulary.thresholds is None:
-        raise TagError(f"rule {rule!r} needs a threshold for each tag; give the .npz file of thresholds")
+        raise TagRuleError(f"rule {rule!r} needs a threshold for each tag; give the .npz file of thresholds")
     return vocabulary.thresholds[:, RULES.index(cast(Rule, rule)) - 1].astype(np.float64)
 
 
@@ -333,5 +335,5 @@ def _place(vocabulary: Vocabulary, name: str) -> int:
     if spelled not in vocabulary._places:
         near = get_close_matches(spelled, vocabulary.names, n=3)
         hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
-        raise TagError(f"none of the {len(vocabulary)} tags is {name!r}{hint}")
+        raise UnknownTagError(f"none of the {len(vocabulary)} tags is {name!r}{hint}")
     return vocabulary._places[spelled]

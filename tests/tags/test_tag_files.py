@@ -1,5 +1,6 @@
 """Tag lists and thresholds are read from the files people have, and nothing else is believed."""
 
+import gzip
 import io
 import json
 import os
@@ -68,6 +69,34 @@ def test_the_published_list_gives_categories_by_position(tmp_path: Path) -> None
 def test_a_plain_list_of_another_length_is_refused(tmp_path: Path, tags: list[str]) -> None:
     with pytest.raises(TagError, match=f"1539 tags of Illustration2Vec, .* this one has {len(tags)}"):
         read_vocabulary(write_json(tmp_path, tags))
+
+
+@pytest.mark.parametrize("name", ["tag_list.json.gz", "tag_list.JSON.GZ", "tag_list.json"])
+def test_the_list_is_read_as_the_release_has_it_compressed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(json.dumps(PUBLISHED).encode()))
+    assert read_vocabulary(tmp_path / name).names == tuple(PUBLISHED)
+
+
+def test_a_compressed_list_of_a_wd_tagger_keeps_its_kind(tmp_path: Path) -> None:
+    plain = write_csv(tmp_path, "name,category", "hat,0", "safe,9")
+    (tmp_path / "tags.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_vocabulary(tmp_path / "tags.csv.gz") == read_vocabulary(plain)
+
+
+def test_a_compressed_list_that_is_cut_damaged_or_expands_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(json.dumps(PUBLISHED).encode())
+    bomb = gzip.compress(b" " * (2**26 + 1))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for content, message in (
+        (whole[:-20], "damaged or truncated gzip"),
+        (whole[:5], "damaged or truncated gzip"),
+        (bytes(flipped), "damaged or truncated gzip"),
+        (bomb, f"more than {2**26} bytes"),
+    ):
+        (tmp_path / "tag_list.json.gz").write_bytes(content)
+        with pytest.raises(TagError, match=message):
+            read_vocabulary(tmp_path / "tag_list.json.gz")
 
 
 def test_a_list_of_objects_gives_any_order(tmp_path: Path) -> None:
