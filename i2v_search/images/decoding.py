@@ -41,6 +41,7 @@ def decode_image(
     shrink_to: int | None = None,
     max_pixels: int | None = None,
     max_bytes: int = MAX_BYTES,
+    turn: bool = True,
 ) -> DecodedImage:
     """Decode a path, bytes, a binary stream or a Pillow image into 8-bit sRGB.
 
@@ -48,7 +49,8 @@ def decode_image(
     side is at least twice that may come back smaller, by a whole factor, its shorter side in [shrink_to, 2 *
     shrink_to) for most formats and always at least `shrink_to`: decoding a JPEG costs a third then. A stream
     is read from where it stands. `max_pixels` None takes the limit that holds everywhere, 100 million or what
-    the environment variable ``I2V_SEARCH_MAX_PIXELS`` says.
+    the environment variable ``I2V_SEARCH_MAX_PIXELS`` says. `turn` False ignores the EXIF orientation, except
+    of a TIFF, which Pillow itself turns.
 
     Raises `ImageError` for whatever is wrong with the picture, and `ValueError` for a `shrink_to` below 1.
 
@@ -68,9 +70,9 @@ def decode_image(
     label = name if name is not None else _label(source)
     with quiet_pillow():
         if isinstance(source, PIL.Image.Image):
-            return _finish(source, label, shrink_to, max_pixels)
+            return _finish(source, label, shrink_to, max_pixels, turn)
         with open_image(_read(source, label, max_bytes), label, max_pixels) as image:
-            return _finish(image, label, shrink_to, max_pixels)
+            return _finish(image, label, shrink_to, max_pixels, turn)
 
 
 def load_image(
@@ -80,6 +82,7 @@ def load_image(
     shrink_to: int | None = None,
     max_pixels: int | None = None,
     max_bytes: int = MAX_BYTES,
+    turn: bool = True,
 ) -> PIL.Image.Image:
     """Return `decode_image(...).pixels`: the picture alone, mode "RGB".
 
@@ -87,8 +90,9 @@ def load_image(
     >>> load_image(PIL.Image.new("L", (2, 2), 7)).getpixel((1, 1))
     (7, 7, 7)
     """
-    decoded = decode_image(source, name=name, shrink_to=shrink_to, max_pixels=max_pixels, max_bytes=max_bytes)
-    return decoded.pixels
+    return decode_image(
+        source, name=name, shrink_to=shrink_to, max_pixels=max_pixels, max_bytes=max_bytes, turn=turn
+    ).pixels
 
 
 def _label(source: ImageSource) -> str:
@@ -117,16 +121,16 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, label: str, max_byt
 
 
 def _finish(
-    image: PIL.Image.Image, label: str, shrink_to: int | None, max_pixels: int | None
+    image: PIL.Image.Image, label: str, shrink_to: int | None, max_pixels: int | None, turn: bool
 ) -> DecodedImage:
     check_size(image.size, label, max_pixels)
     try:
-        return _decode(image, shrink_to)
+        return _decode(image, shrink_to, turn)
     except DECODE_ERRORS as error:
         raise ImageError(label, damage_reason(image.format or "image", error)) from error
 
 
-def _decode(image: PIL.Image.Image, shrink_to: int | None) -> DecodedImage:
+def _decode(image: PIL.Image.Image, shrink_to: int | None, turn: bool) -> DecodedImage:
     full_size = None
     if isinstance(image, JpegImagePlugin.JpegImageFile) and image.tile and shrink_to is not None:
         full_size = image.size
@@ -134,10 +138,10 @@ def _decode(image: PIL.Image.Image, shrink_to: int | None) -> DecodedImage:
     image.load()
     width, height = full_size or image.size  # an oriented TIFF swaps its sides as it loads
     pixels = as_rgb(image, shrink_to)
-    turn = exif_turn(image)
-    if turn is not None:
-        pixels = pixels.transpose(turn)
-        if turn in SWAPPING_TURNS:
+    transposition = exif_turn(image) if turn else None
+    if transposition is not None:
+        pixels = pixels.transpose(transposition)
+        if transposition in SWAPPING_TURNS:
             width, height = height, width
     if pixels is image:
         pixels = image.copy()

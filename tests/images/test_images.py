@@ -325,6 +325,14 @@ def test_pillow_image_with_an_orientation_is_turned() -> None:
     assert loaded.pixels.getpixel((60, 40)) == (255, 255, 255)
 
 
+def test_an_orientation_can_be_left_alone() -> None:
+    file = encode(oriented(8), "PNG", exif=exif(8))
+    stored = decode_image(file, turn=False)
+    assert (stored.width, stored.height) == (48, 64)
+    assert stored.pixels.tobytes() == oriented(8).tobytes()
+    assert load_image(PIL.Image.open(io.BytesIO(file)), turn=False).tobytes() == stored.pixels.tobytes()
+
+
 MODES = [
     "1",
     "L",
