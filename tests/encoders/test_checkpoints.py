@@ -58,6 +58,12 @@ def numbered(prefix: str, *numbers: int) -> dict[str, str]:
 
 
 SEQUENTIAL = (0, 3, 6, 8, 11, 13, 16, 18, 21, 23, 25)
+VGG = numbered("features.", *SEQUENTIAL[:8]) | {
+    "conv6_1": "classifier.0",
+    "conv6_2": "classifier.2",
+    "conv6_3": "classifier.4",
+    "conv6_4": "classifier.6",
+}
 LAYOUTS: dict[str, tuple[Arrays, Arrays]] = {
     "flat, tag": (TAG, TAG),
     "flat, feature": (FEATURE, FEATURE),
@@ -75,6 +81,8 @@ LAYOUTS: dict[str, tuple[Arrays, Arrays]] = {
         ),
     ),
     "bare Sequential": (TAG, renamed(TAG, numbered("", *SEQUENTIAL, 28))),
+    "bare Sequential without dropout": (TAG, renamed(TAG, numbered("", *SEQUENTIAL, 27))),
+    "VGG 11": (TAG, renamed(TAG, VGG)),
     "chainer": (TAG, renamed(TAG, {}, ("W", "b"))),
 }
 
@@ -123,6 +131,16 @@ def test_every_layout_in_every_file_reads_the_same(
     weights, arrays = LAYOUTS[layout]
     SAVERS[saver](tmp_path / "file", {prefix + name: array for name, array in arrays.items()})
     assert_equal(read_weights(tmp_path / "file"), weights)
+
+
+def test_vgg_11_itself_is_refused(tmp_path: Path) -> None:
+    """Its convolutions bear the names of a port, but fully connected layers follow."""
+    trunk = {name: array for name, array in renamed(TAG, VGG).items() if name.startswith("features.")}
+    for number in (0, 3, 6):
+        trunk |= {f"classifier.{number}.weight": np.zeros((9, 9), np.float32)}
+    save_torch(tmp_path / "vgg11.pth", trunk)
+    with pytest.raises(WeightsError, match=r"'classifier\.3\.weight', .*not an Illustration2Vec network"):
+        read_weights(tmp_path / "vgg11.pth")
 
 
 @pytest.mark.parametrize("style", STYLES)

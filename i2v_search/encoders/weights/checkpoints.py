@@ -35,6 +35,8 @@ LAYERS = (*CONVOLUTIONS, "conv6_4", "encode1", "encode2")
 #: Side of the feature map that ``encode1`` reads and ``pool6`` averages.
 MAP_SIDE = 7
 _SEQUENTIAL = (0, 3, 6, 8, 11, 13, 16, 18, 21, 23, 25)
+#: The last convolutions of a port that is built like VGG 11, behind ``features.0`` to ``features.18``.
+_CLASSIFIER = ("classifier.0", "classifier.2", "classifier.4", "classifier.6")
 #: What wraps a whole network, in front of the layers' names.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 _PARTS = {"weight": "weight", "bias": "bias", "W": "weight", "b": "bias"}
@@ -48,8 +50,8 @@ def _layouts() -> dict[str, str]:
         **{f"block.{name}": name for name in CONVOLUTIONS},
         "tag_classifier.conv6_4": "conv6_4",
         **{f"{prefix}{number}": name for prefix in ("net.", "features.", "") for number, name in numbered},
-        "net.27": "conv6_4",
-        "28": "conv6_4",
+        **dict.fromkeys(("net.27", "27", "28"), "conv6_4"),  # 28 where a dropout is counted
+        **dict(zip(_CLASSIFIER, (*TRUNK[-1], "conv6_4"), strict=True)),
         "encode1.0": "encode1",
         "encode2.0": "encode2",
     }
