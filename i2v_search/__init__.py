@@ -1,6 +1,9 @@
 """i2v-search: similarity search and semantic morphs over illustration embeddings."""
 
+import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -214,3 +217,19 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+class _OriginalsName:
+    """Finds and loads ``i2v_search.i2v``, so that ``from i2v_search.i2v import ...`` means `encoders.i2v`."""
+
+    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname == f"{__name__}.i2v" else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to the import system: `exec_module` puts another in its place."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = import_module(f"{__name__}.{_MODULES['i2v']}")
+
+
+sys.meta_path.append(_OriginalsName())

@@ -1,44 +1,53 @@
 """The API of the original library: change ``import i2v`` to ``from i2v_search import i2v`` and keep the rest.
 
-Both the original (Caffe and Chainer) and its PyTorch port are covered. Weights are read from the given files
-each time; for daily use import them once with ``i2v-search models import``.
+The original (Caffe and Chainer) and its ports to PyTorch and ONNX are covered, and ``i2v_search.i2v`` stands
+for their modules too: ``from i2v_search.i2v.chainer_i2v import make_i2v_with_chainer``. Weights are read from
+the given files each time; for daily use import them once with ``i2v-search models import``.
 
-    from i2v_search import i2v
     illust2vec = i2v.make_i2v_with_caffe(
         "illust2vec_tag.prototxt", "illust2vec_tag_ver200.caffemodel", "tag_list.json")
     illust2vec.estimate_plausible_tags([Image.open("miku.jpg")], threshold=0.5)
+
+Example:
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from i2v_search import i2v
+    >>> file = Path(tempfile.mkdtemp()) / "tiny.npz"  # in place of illust2vec_ver200.caffemodel
+    >>> places = "1_1 2_1 3_1 3_2 4_1 4_2 5_1 5_2 6_1 6_2 6_3".split()
+    >>> shapes = {**{f"conv{place}": (3, 3, 3, 3) for place in places}, "encode1": (16, 3 * 7 * 7)}
+    >>> np.savez(file, **{f"{name}/W": np.full(shape, 0.1, np.float32) for name, shape in shapes.items()},
+    ...     **{f"{name}/b": np.zeros(shape[0], np.float32) for name, shape in shapes.items()})
+    >>> illust2vec = i2v.make_i2v_with_chainer(file)
+    >>> img = Image.new("RGB", (300, 200), "white")
+    >>> illust2vec.extract_feature([img]).shape, illust2vec.extract_binary_feature([img]).tolist()
+    ((1, 16), [[255, 255]])
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from i2v_search.arguments import several
-from i2v_search.choices import Device, Rule
-from i2v_search.encoders.base import EncoderInfo
-from i2v_search.encoders.i2v_input import PREPROCESSING, network_mean
-from i2v_search.encoders.networks.illustration2vec import (
-    FeatureModel,
-    Head,
-    TagModel,
-    binary_code,
-    i2v_network,
-)
-from i2v_search.encoders.networks.runtime import open_runtime
-from i2v_search.encoders.weights.checkpoints import check_architecture, heads, read_weights
+from i2v_search.choices import Device, DeviceName, Rule
+from i2v_search.encoders.i2v_images import pixels_of
+from i2v_search.encoders.i2v_input import BGR_MEAN, network_mean, stretch, to_network_input
+from i2v_search.encoders.i2v_net import Net
+from i2v_search.encoders.networks.illustration2vec import binary_code
+from i2v_search.encoders.weights.caffemodel import read_mean
+from i2v_search.encoders.weights.checkpoints import check_architecture, read_weights
 from i2v_search.encoders.weights.prototxt import check_prototxt
-from i2v_search.errors import EncoderError
+from i2v_search.errors import EncoderError, TagListError
 from i2v_search.files import file_sha256
-from i2v_search.images.decoding import load_image
 from i2v_search.tags.lists import read_thresholds, read_vocabulary
-from i2v_search.tags.vocabulary import plausible_tags, specific_tags, top_tags
+from i2v_search.tags.vocabulary import ImageTags, Vocabulary, plausible_tags, specific_tags, top_tags
 
 PathLike: TypeAlias = str | os.PathLike[str]
 TagLists: TypeAlias = dict[str, list[tuple[str, float]]]
@@ -47,16 +56,77 @@ TagLists: TypeAlias = dict[str, list[tuple[str, float]]]
 class Illustration2Vec:
     """Tags and feature vectors of images, as the original object gave them.
 
-    Make one with `make_i2v_with_caffe`, `make_i2v_with_chainer` or `make_i2v_with_pytorch`. `images` are PIL
-    images, arrays (h, w), (h, w, 3) or (h, w, 4) of uint8, or files; one alone may stand for a list.
+    Make one with `make_i2v_with_caffe`, `make_i2v_with_chainer`, `make_i2v_with_pytorch` or
+    `make_i2v_with_onnx`. `images` are those of `i2v_search.encoders.i2v_images.pixels_of`; one alone may
+    stand for a list. Pickling keeps the names of the files, which must still be there when it is read.
 
     Args:
-        feature: the feature model, where its weights were given.
-        tagger: the tag model, where its weights and the list of tags were given.
+        param_path: the weights.
+        tag_path: the list of tags.
+        threshold_path: each tag's thresholds (.npz).
+        net_path: a configuration (.prototxt) to check the weights against.
+        mean_path: a mean image (.npy or .binaryproto), whose means replace the published ones.
+        anti_aliasing: blur images before they are reduced. The original did not, but did so when used with
+            scikit-image 0.15 or later: needed for vectors that compare with those made that way.
+        device: see `i2v_search.Device`.
+
+    Attributes:
+        net: the network; see `Net`.
+        tags: (n,) names of the tags, or None.
+        index: position of each tag.
+        threshold: (n, 3) float32 thresholds for the rules f0.5, f1 and f2, or None.
+        mean: (3,) means of blue, green and red, which are subtracted; may be set.
+
+    Raises:
+        WeightsError: the weights are damaged, hold code, or are of a foreign network.
+        TagListError: the list of tags has another length than the weights.
+        TagError: the list of tags or the thresholds cannot be read.
     """
 
-    def __init__(self, feature: FeatureModel | None = None, tagger: TagModel | None = None) -> None:
-        self._feature, self._tagger = feature, tagger
+    def __init__(
+        self,
+        param_path: PathLike,
+        tag_path: PathLike | None = None,
+        threshold_path: PathLike | None = None,
+        *,
+        net_path: PathLike | None = None,
+        mean_path: PathLike | None = None,
+        anti_aliasing: bool = False,
+        device: Device | DeviceName = "auto",
+    ) -> None:
+        files = {
+            "param_path": param_path,
+            "tag_path": tag_path,
+            "threshold_path": threshold_path,
+            "net_path": net_path,
+            "mean_path": mean_path,
+        }
+        self._given: dict[str, Any] = {
+            name: Path(path).absolute() for name, path in files.items() if path is not None
+        }
+        self._given["device"] = Device.of(device)
+        file = Path(param_path)
+        weights = read_weights(file)
+        tags = check_architecture(weights).tags
+        if net_path is not None:
+            check_prototxt(Path(net_path), weights)
+        self._vocabulary = None if tag_path is None else read_vocabulary(tag_path, count=tags)
+        if self._vocabulary is not None and threshold_path is not None:
+            thresholds = read_thresholds(threshold_path, len(self._vocabulary))
+            self._vocabulary = self._vocabulary.with_thresholds(thresholds)
+        self.net = Net(weights, file_sha256(file), Device.of(device))
+        names = None if self._vocabulary is None else self._vocabulary.names
+        self.tags = None if names is None else np.array(names)
+        self.index = {name: place for place, name in enumerate(names or ())}
+        self.threshold = None if self._vocabulary is None else self._vocabulary.thresholds
+        self.mean = np.array(BGR_MEAN if mean_path is None else _channel_means(Path(mean_path)))
+        self.anti_aliasing = anti_aliasing
+        self.mode = "tag"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made of; sessions of ONNX Runtime cannot be pickled."""
+        kept = {name: getattr(self, name) for name in ("mean", "anti_aliasing", "mode")}
+        return partial(type(self), **self._given), (), kept
 
     def estimate_plausible_tags(
         self, images: Any, threshold: float = 0.25, threshold_rule: Rule = "constant"
@@ -69,171 +139,197 @@ class Illustration2Vec:
             threshold_rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"``: each tag's own threshold.
 
         Raises:
-            EncoderError: these are not the weights of the tag model.
-            TagError: the rule needs thresholds that were not given.
+            MissingLayerError: these are not the weights of the tag model.
+            TagListError: no list of tags was given.
+            TagRuleError: the rule is unknown, or needs thresholds that were not given.
+            ImageError: an image cannot be read; an `ImageTypeError` where it is none.
         """
-        tagger = self._need_tagger()
-        return [
-            plausible_tags(row, tagger.vocabulary, threshold=threshold, rule=threshold_rule).to_dict()
-            for row in self._probabilities(images)
-        ]
+
+        def chosen(row: NDArray[np.float32], vocabulary: Vocabulary) -> ImageTags:
+            return plausible_tags(row, vocabulary, threshold=threshold, rule=threshold_rule)
+
+        vocabulary = self._need_vocabulary()
+        return [chosen(row, vocabulary).to_dict() for row in self._estimate(images)]
 
     def estimate_specific_tags(self, images: Any, tags: Iterable[str]) -> list[dict[str, float]]:
         """Probabilities of given tags for each image.
 
         Raises:
-            EncoderError: these are not the weights of the tag model.
-            TagError: a tag is not in the list.
+            UnknownTagError: a tag is not in the list.
         """
-        tagger, names = self._need_tagger(), several(tags)
-        return [
-            {
-                name: tag.probability
-                for name, tag in zip(names, specific_tags(row, tagger.vocabulary, names), strict=True)
-            }
-            for row in self._probabilities(images)
-        ]
+        vocabulary, names = self._need_vocabulary(), several(tags)
+        found = [specific_tags(row, vocabulary, names) for row in self._estimate(images)]
+        return [{name: tag.probability for name, tag in zip(names, row, strict=True)} for row in found]
 
     def estimate_top_tags(self, images: Any, n_tag: int = 10) -> list[TagLists]:
-        """The `n_tag` most probable tags of each category for each image.
+        """The `n_tag` most probable tags of each category for each image."""
+        vocabulary = self._need_vocabulary()
+        return [top_tags(row, vocabulary, count=n_tag).to_dict() for row in self._estimate(images)]
 
-        Raises:
-            EncoderError: these are not the weights of the tag model.
-        """
-        tagger = self._need_tagger()
-        return [
-            top_tags(row, tagger.vocabulary, count=n_tag).to_dict() for row in self._probabilities(images)
-        ]
-
-    def extract_feature(self, images: Any) -> NDArray[np.float32]:
+    def extract_feature(self, images: Any, layername: str = "encode1") -> NDArray[np.float32]:
         """Feature vectors, (n, 4096) float32, signed and of any length.
 
+        Args:
+            images: see the class.
+            layername: another layer, whose values become one row an image, such as ``"conv5_2"``; see
+                `Net.run`.
+
         Raises:
-            EncoderError: these are not the weights of the feature model.
+            MissingLayerError: the weights have no such layer: those of the tag model have no ``encode1``.
+            ImageError: an image cannot be read; an `ImageTypeError` where it is none.
         """
-        if self._feature is None:
-            raise EncoderError(
-                "these are weights of the tag model, which gives no feature vectors (no layer "
-                "'encode1'); load the feature model: illust2vec_ver200.caffemodel"
-            )
-        feature = self._feature
-        return _in_batches(feature, images, lambda inputs: feature.encode(inputs).vectors)
+        values = self._extract(images, layername)
+        return values.reshape(len(values), -1)
 
     def extract_binary_feature(self, images: Any) -> NDArray[np.uint8]:
-        """Binary codes, (n, 512) uint8: the signs of `extract_feature`, most significant bit first.
-
-        Raises:
-            EncoderError: these are not the weights of the feature model.
-        """
+        """Binary codes, (n, 512) uint8: the signs of `extract_feature`, most significant bit first."""
         return binary_code(self.extract_feature(images))
 
-    def _need_tagger(self) -> TagModel:
-        if self._tagger is None:
-            raise EncoderError(
-                "these are weights of the feature model, or the tag list is missing; load the tag model "
-                "with its tag_list.json: illust2vec_tag_ver200.caffemodel"
-            )
-        return self._tagger
+    def resize_image(self, im: Any, new_dims: Iterable[int], interp_order: int = 1) -> NDArray[np.float32]:
+        """Stretch an image as before it enters the network.
 
-    def _probabilities(self, images: Any) -> NDArray[np.float32]:
-        tagger = self._need_tagger()
-        return _in_batches(tagger, images, tagger.tag)
+        Args:
+            im: see `images` of the class.
+            new_dims: height and width, as first two numbers.
+            interp_order: 1, bilinear, is the only one.
+
+        Returns:
+            (height, width, 3) float32.
+
+        Raises:
+            EncoderError: another order.
+        """
+        if interp_order != 1:
+            raise EncoderError(f"interp_order is {interp_order}; only 1, bilinear, is supported")
+        height, width, *_ = new_dims
+        return stretch(pixels_of(im), (height, width), anti_aliasing=self.anti_aliasing)
+
+    def change_mode(self, new_mode: str = "tag") -> None:
+        """Set `mode`, as a PyTorch port needs between tags and features; here both always work."""
+        self.mode = new_mode
+
+    def _estimate(self, images: Any) -> NDArray[np.float32]:
+        self._need_vocabulary()
+        return self._extract(images, "prob")
+
+    def _extract(self, inputs: Any, layername: str) -> NDArray[np.float32]:
+        """Values of a layer for images: (n, ...) float32."""
+        images = [inputs] if getattr(inputs, "ndim", None) in {2, 3} else several(inputs)
+        if not images:
+            raise EncoderError("give at least one image")
+        size, mean = self.net.batch_size(layername), network_mean(self.mean)
+        found = []
+        for start in range(0, len(images), size):
+            batch = [self.resize_image(image, (224, 224)) for image in images[start : start + size]]
+            found.append(self.net.run(layername, to_network_input(np.stack(batch), mean)))
+        return np.concatenate(found)
+
+    def _need_vocabulary(self) -> Vocabulary:
+        if self._vocabulary is None:
+            raise TagListError(
+                "tags need the list of their names; load the tag model with its tag_list.json: "
+                "illust2vec_tag_ver200.caffemodel"
+            )
+        return self._vocabulary
+
+
+class Options(TypedDict, total=False):
+    """What every maker accepts beside its files; see `Illustration2Vec`."""
+
+    anti_aliasing: bool
+    device: Device | DeviceName
 
 
 def make_i2v_with_caffe(
     net_path: PathLike,
-    param_path: PathLike,
+    param_path: PathLike | None = None,
     tag_path: PathLike | None = None,
     threshold_path: PathLike | None = None,
+    *,
+    mean_path: PathLike | None = None,
+    **options: Unpack[Options],
 ) -> Illustration2Vec:
     """Load Caffe weights.
 
     Args:
-        net_path: the network's configuration (.prototxt), checked against the weights.
+        net_path: the network's configuration (.prototxt), checked against the weights; may be left out.
         param_path: the weights (.caffemodel).
-        tag_path: the list of tags (tag_list.json), for the tag model.
+        tag_path: the list of tags (tag_list.json), for the tag model. A port has the mean image (.npy) in
+            this place and the list in the next.
         threshold_path: each tag's thresholds (.npz), for the rules f0.5, f1 and f2.
-
-    Raises:
-        WeightsError: the weights are damaged, of a foreign network, or not those of the configuration.
-        TagError: the list of tags does not fit.
+        mean_path: see `Illustration2Vec`, also for `options` and errors.
     """
-    return _make(param_path, tag_path, threshold_path, net_path)
+    if param_path is None:
+        return Illustration2Vec(net_path, tag_path, threshold_path, mean_path=mean_path, **options)
+    if tag_path is not None and Path(tag_path).suffix in {".npy", ".binaryproto"}:
+        mean_path, tag_path, threshold_path = tag_path, threshold_path, None
+    return Illustration2Vec(
+        param_path, tag_path, threshold_path, net_path=net_path, mean_path=mean_path, **options
+    )
 
 
 def make_i2v_with_chainer(
-    param_path: PathLike, tag_path: PathLike | None = None, threshold_path: PathLike | None = None
+    param_path: PathLike,
+    tag_path: PathLike | None = None,
+    threshold_path: PathLike | None = None,
+    **options: Unpack[Options],
 ) -> Illustration2Vec:
     """Load the weights that the original read through Chainer: a .caffemodel, or a Chainer .npz.
 
     Args and errors are those of `make_i2v_with_caffe`.
     """
-    return _make(param_path, tag_path, threshold_path)
+    return Illustration2Vec(param_path, tag_path, threshold_path, **options)
 
 
 def make_i2v_with_pytorch(
-    model_path: PathLike | None,
-    param_path: PathLike,
+    model_path: PathLike | None = None,
+    param_path: PathLike | None = None,
     tag_path: PathLike | None = None,
     threshold_path: PathLike | None = None,
+    mode: str = "tag",
+    **options: Unpack[Options],
 ) -> Illustration2Vec:
     """Load the weights of a PyTorch port: a state dict (.pth). A pickled module is refused.
 
     Args:
-        model_path: a .prototxt to check the weights against; anything else is not needed and not read.
+        model_path: a .prototxt to check the weights against; a Python module is not needed and not read. One
+            port has no such argument: it begins with `param_path`.
         param_path: the weights.
-        tag_path: see `make_i2v_with_caffe`.
-        threshold_path: see `make_i2v_with_caffe`.
+        tag_path: see `make_i2v_with_caffe`, as for `threshold_path` and `options`.
+        mode: ``"tag"`` or ``"feature"``, which one port has to choose between; here both always work.
 
     Raises:
-        WeightsError: the file holds code, is damaged, or of a foreign network.
-        TagError: the list of tags does not fit.
+        WeightsError: the file holds code, is damaged, or of a foreign network, or no file was given.
+        TagListError: the list of tags does not fit.
     """
+    if model_path is not None and param_path is None:
+        model_path, param_path = None, model_path
+    elif model_path is not None and str(param_path).endswith((".json", ".json.gz")):
+        model_path, param_path, tag_path, threshold_path = None, model_path, param_path, tag_path
+    if param_path is None:
+        raise EncoderError("give the file of weights: param_path")
     is_configuration = model_path is not None and Path(model_path).suffix == ".prototxt"
-    return _make(param_path, tag_path, threshold_path, model_path if is_configuration else None)
+    net_path = model_path if is_configuration else None
+    made = Illustration2Vec(param_path, tag_path, threshold_path, net_path=net_path, **options)
+    made.change_mode(mode)
+    return made
 
 
-def _make(
-    param_path: PathLike,
-    tag_path: PathLike | None,
-    threshold_path: PathLike | None,
-    net_path: PathLike | None = None,
-) -> Illustration2Vec:
-    file = Path(param_path)
-    weights = read_weights(file)
-    check_architecture(weights)
-    if net_path is not None:
-        check_prototxt(Path(net_path), weights)
-    sha256, mean = file_sha256(file), network_mean()
+#: Of the port to ONNX, with the models that it published, or others of the same networks.
+make_i2v_with_onnx = make_i2v_with_chainer
 
-    def runtime(head: Head) -> Any:
-        return open_runtime(i2v_network(head), lambda: weights, key=sha256, device=Device())
-
-    found = heads(weights)
-    feature = tagger = None
-    if "feature" in found:
-        info = EncoderInfo(file.name, sha256, PREPROCESSING, weights["encode1.bias"].shape[0])
-        feature = FeatureModel(info, runtime("feature"), mean)
-    if "tag" in found and tag_path is not None:
-        vocabulary = read_vocabulary(tag_path, count=weights["conv6_4.bias"].shape[0])
-        if threshold_path is not None:
-            vocabulary = vocabulary.with_thresholds(read_thresholds(threshold_path, len(vocabulary)))
-        info = EncoderInfo(file.name, sha256, PREPROCESSING, len(vocabulary))
-        tagger = TagModel(info, runtime("tag"), mean, vocabulary)
-    return Illustration2Vec(feature, tagger)
+# The original's classes and modules, and what says whether Caffe or Chainer is installed.
+Illustration2VecBase: TypeAlias = Illustration2Vec
+CaffeI2V: TypeAlias = Illustration2Vec
+ChainerI2V: TypeAlias = Illustration2Vec
+ONNXI2V: TypeAlias = Illustration2Vec
+PytorchI2V: TypeAlias = Illustration2Vec
+caffe_available = chainer_available = onnx_available = pytorch_available = True
+base = caffe_i2v = chainer_i2v = onnx_i2v = pytorch_i2v = sys.modules[__name__]
+for _module in ("base", "caffe_i2v", "chainer_i2v", "onnx_i2v", "pytorch_i2v"):
+    sys.modules[f"i2v_search.i2v.{_module}"] = base
 
 
-def _in_batches(
-    model: FeatureModel | TagModel, images: Any, run: Callable[[Sequence[Any]], NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    loaded, size = _load(images), model.batch_size
-    batches = (loaded[start : start + size] for start in range(0, len(loaded), size))
-    return np.concatenate([run([model.prepare(image) for image in batch]) for batch in batches])
-
-
-def _load(images: Any) -> Sequence[Image.Image]:
-    """Images of any accepted kind as RGB: alpha over white, palettes expanded, grey in three channels."""
-    items = [images] if isinstance(images, np.ndarray) and images.ndim < 4 else several(images)
-    if not items:
-        raise EncoderError("give at least one image")
-    return [load_image(Image.fromarray(item) if isinstance(item, np.ndarray) else item) for item in items]
+def _channel_means(path: Path) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = read_mean(path).mean(axis=(1, 2), dtype=np.float64)
+    return means

@@ -35,10 +35,11 @@ TRUNK = (
 
 
 @cache
-def i2v_network(head: Head) -> Network:
-    """The layers of one model: output ``encode1`` (n, 4096) for features, ``prob`` (n, 1539) for tags."""
-    output = "encode1" if head == "feature" else "prob"
-    return Network(f"i2v-{head}", SIZE, tuple(_layers(head)), (output,))
+def i2v_network(head: Head, output: str | None = None) -> Network:
+    """The layers of one model, up to an output: by default ``encode1`` (n, 4096) or ``prob`` (n, 1539)."""
+    layers = tuple(_layers(head))
+    last = len(layers) if output is None else [layer.name for layer in layers].index(output) + 1
+    return Network(f"i2v-{head}", SIZE, layers[:last], (layers[last - 1].name,))
 
 
 def _layers(head: Head) -> Iterator[Layer]:

@@ -46,14 +46,19 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    network: Network, read_weights: Callable[[], Weights], *, key: str, device: Device, by_image: bool = False
+    network: Network,
+    read_weights: Callable[[], Weights],
+    *,
+    key: str | None,
+    device: Device,
+    by_image: bool = False,
 ) -> Runtime:
     """Choose a runtime and load the network into it.
 
     Args:
         network: the layers.
         read_weights: called only where the graph is not in the cache.
-        key: SHA-256 of the weights; names the cache entry.
+        key: SHA-256 of the weights; names the cache entry. None keeps the graph in memory alone.
         device: where and how it runs.
         by_image: see `OnnxRuntime`.
 
@@ -62,7 +67,7 @@ def open_runtime(
     """
     place = resolve_device(device.name)
     if place == "cpu":
-        graph = _cached_graph(network, read_weights, key)
+        graph = _cached_graph(network, read_weights, key) if key else onnx_model(network, read_weights())
         return OnnxRuntime(graph, threads=device.threads, by_image=by_image)
     return TorchRuntime(network, read_weights(), place, device)
 
