@@ -91,15 +91,16 @@ def stretch(
         >>> stretch(np.array([[[0], [300]]], np.uint16), (1, 4))[0, :, 0].tolist()
         [0.0, 75.0, 225.0, 225.0]
     """
-    darkest = float(pixels.min())
+    darkest = pixels.min()
     if anti_aliasing:
         from scipy.ndimage import gaussian_filter
 
         above = np.subtract(pixels, darkest, dtype=np.float32)
         deviations = np.maximum(np.divide(pixels.shape[:2], size) - 1, 0) / 2
         pixels = gaussian_filter(above, (*deviations, 0), mode="constant") + np.float32(darkest)
-    across = _stretch(pixels, 0, size[0], outside=darkest)
-    return _stretch(across, 1, size[1], outside=darkest).astype(np.float32)
+    upper, lower, down = _around(pixels, 0, size[0], darkest)
+    top, bottom = (_blend(*_around(row, 1, size[1], darkest)) for row in (upper, lower))
+    return _blend(top, bottom, down)
 
 
 def to_network_input(batch: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -162,7 +163,7 @@ def network_mean(mean: ArrayLike = BGR_MEAN) -> NDArray[np.float32]:
         )
     for axis, side in ((1, values.shape[1]), (2, values.shape[2])):
         if values.shape[1:] != (1, 1) and side != SIZE:
-            values = _stretch(values, axis, SIZE)
+            values = _stretch(values, axis)
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
@@ -192,9 +193,24 @@ def _sample_points(side: int, samples: int = SIZE) -> NDArray[np.int64]:
     return (2 * np.arange(samples) + 1) * side - samples
 
 
-def _fractions(side: int) -> NDArray[np.float32]:
-    """(224,): how far each sample lies from its first neighbour towards its second, in [0, 1)."""
-    return (_sample_points(side) % (2 * SIZE) / (2 * SIZE)).astype(np.float32)
+def _fractions(side: int, samples: int = SIZE) -> NDArray[np.float32]:
+    """(samples,): how far each sample lies from its first neighbour towards its second, in [0, 1)."""
+    return (_sample_points(side, samples) % (2 * samples) / (2 * samples)).astype(np.float32)
+
+
+def _around(
+    pixels: NDArray[Any], axis: int, samples: int, outside: Any
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float32]]:
+    """Both neighbours of every sample along an axis of (h, w, c), and the fraction that `_blend` takes."""
+    side, along = pixels.shape[axis], (-1, 1, 1) if axis == 0 else (-1, 1)
+    first = _sample_points(side, samples) // (2 * samples)
+
+    def taken(places: NDArray[np.int64]) -> NDArray[Any]:
+        values = pixels.take(places, axis, mode="clip")
+        np.copyto(values, outside, where=((places < 0) | (places >= side)).reshape(along))
+        return values
+
+    return taken(first), taken(first + 1), _fractions(side, samples).reshape(along)
 
 
 def _neighbours(image: Image.Image, *, right: int, below: int) -> NDArray[np.uint8]:
@@ -210,11 +226,7 @@ def _neighbours(image: Image.Image, *, right: int, below: int) -> NDArray[np.uin
     return np.asarray(image.transform((SIZE, SIZE), Image.Transform.AFFINE, affine, Image.Resampling.NEAREST))
 
 
-def _blend(
-    first: NDArray[np.uint8] | NDArray[np.float32],
-    second: NDArray[np.uint8] | NDArray[np.float32],
-    fraction: NDArray[np.float32],
-) -> NDArray[np.float32]:
+def _blend(first: NDArray[Any], second: NDArray[Any], fraction: NDArray[np.float32]) -> NDArray[np.float32]:
     """`first` + (`second` - `first`) * `fraction`, float32."""
     blended = np.subtract(second, first, dtype=np.float32)
     blended *= fraction
@@ -222,19 +234,12 @@ def _blend(
     return blended
 
 
-def _stretch(
-    values: NDArray[Any], axis: int, samples: int, outside: float | None = None
-) -> NDArray[np.float64]:
-    """Bilinear along one axis; None continues the edges to the outside."""
+def _stretch(values: NDArray[np.floating] | NDArray[np.integer], axis: int) -> NDArray[np.float64]:
+    """Bilinear along one axis to `SIZE`, edges continued."""
     side = values.shape[axis]
-    along = [-1 if number == axis else 1 for number in range(values.ndim)]
-
-    def pixels(places: NDArray[np.int64]) -> NDArray[np.float64]:
-        taken = np.take(values, places.clip(0, side - 1), axis).astype(np.float64)
-        if outside is not None:
-            np.copyto(taken, outside, where=((places < 0) | (places >= side)).reshape(along))
-        return taken
-
-    first, rest = np.divmod(_sample_points(side, samples), 2 * samples)
-    before, after = pixels(first), pixels(first + 1)
-    return before + (after - before) * (rest / (2 * samples)).reshape(along)
+    points = np.clip(_sample_points(side) / (2 * SIZE), 0, side - 1)
+    first = np.minimum(points.astype(np.intp), max(side - 2, 0))
+    second = np.minimum(first + 1, side - 1)
+    fraction = (points - first).reshape([-1 if number == axis else 1 for number in range(values.ndim)])
+    before, after = (np.take(values, place, axis).astype(np.float64) for place in (first, second))
+    return before + (after - before) * fraction

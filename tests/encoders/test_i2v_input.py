@@ -199,3 +199,9 @@ def test_the_preprocessing_id_names_the_mean() -> None:
     assert len(ids) == 4
     assert preprocessing_id(network_mean(np.array(BGR_MEAN, np.float32))) == PREPROCESSING
     assert preprocessing_id(network_mean(image)) == preprocessing_id(network_mean(image.copy()))
+
+
+def test_the_preprocessing_id_of_a_mean_image_stays() -> None:
+    """Collections hold it: one rounding more on the way to 224 pixels, and they refuse new images."""
+    image = np.random.default_rng(0).uniform(0, 255, (3, 256, 256)).astype(np.float32)
+    assert preprocessing_id(network_mean(image)).endswith("-sha256-a4bfa656bc5fd8f1")
