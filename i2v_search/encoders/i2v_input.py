@@ -228,7 +228,7 @@ def _neighbours(image: Image.Image, *, right: int, below: int) -> NDArray[np.uin
 
 def _blend(first: NDArray[Any], second: NDArray[Any], fraction: NDArray[np.float32]) -> NDArray[np.float32]:
     """`first` + (`second` - `first`) * `fraction`, float32."""
-    blended = np.subtract(second, first, dtype=np.float32)
+    blended: NDArray[np.float32] = np.subtract(second, first, dtype=np.float32)
     blended *= fraction
     blended += first
     return blended
