@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from i2v_search.arguments import several
 from i2v_search.choices import Device, DeviceName, Rule
 from i2v_search.encoders.i2v_images import pixels_of
-from i2v_search.encoders.i2v_input import BGR_MEAN, network_mean, stretch, to_network_input
+from i2v_search.encoders.i2v_input import BGR_MEAN, SIZE, network_mean, stretch, to_network_input
 from i2v_search.encoders.i2v_net import Net
 from i2v_search.encoders.networks.illustration2vec import binary_code
 from i2v_search.encoders.weights.caffemodel import read_mean
@@ -189,12 +189,12 @@ class Illustration2Vec:
         """Stretch an image as before it enters the network.
 
         Args:
-            im: see `images` of the class.
+            im: (h, w, channels) of any numbers.
             new_dims: height and width, as first two numbers.
             interp_order: 1, bilinear, is the only one.
 
         Returns:
-            (height, width, 3) float32.
+            (height, width, channels) float32.
 
         Raises:
             EncoderError: another order.
@@ -202,11 +202,15 @@ class Illustration2Vec:
         if interp_order != 1:
             raise EncoderError(f"interp_order is {interp_order}; only 1, bilinear, is supported")
         height, width, *_ = new_dims
-        return stretch(pixels_of(im), (height, width), anti_aliasing=self.anti_aliasing)
+        return stretch(np.asarray(im), (height, width), anti_aliasing=self.anti_aliasing)
 
     def change_mode(self, new_mode: str = "tag") -> None:
         """Set `mode`, as a PyTorch port needs between tags and features; here both always work."""
         self.mode = new_mode
+
+    def _convert_image(self, image: Any) -> NDArray[Any]:
+        """(h, w, 3) of any numbers; what subclasses of the original replace to change images first."""
+        return pixels_of(image)
 
     def _estimate(self, images: Any) -> NDArray[np.float32]:
         self._need_vocabulary()
@@ -220,8 +224,9 @@ class Illustration2Vec:
         size, mean = self.net.batch_size(layername), network_mean(self.mean)
         found = []
         for start in range(0, len(images), size):
-            batch = [self.resize_image(image, (224, 224)) for image in images[start : start + size]]
-            found.append(self.net.run(layername, to_network_input(np.stack(batch), mean)))
+            pixels = map(self._convert_image, images[start : start + size])
+            batch = np.stack([self.resize_image(image, (SIZE, SIZE)) for image in pixels])
+            found.append(self.net.run(layername, to_network_input(batch, mean)))
         return np.concatenate(found)
 
     def _need_vocabulary(self) -> Vocabulary:

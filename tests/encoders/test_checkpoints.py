@@ -311,9 +311,57 @@ def use_double(graph: onnx.GraphProto) -> None:
         tensor.CopyFrom(helper.make_tensor(name, TensorProto.DOUBLE, values.shape, data, raw=raw))
 
 
+def pad_before_pooling(graph: onnx.GraphProto, *amounts: int, stored: str) -> None:
+    """A Pad before every pooling, its amounts an attribute, as until opset 10, or a tensor."""
+    for position, pooling in reversed(list(enumerate(graph.node))):
+        if pooling.op_type == "MaxPool":
+            given = pooling.input[0]
+            pooling.input[0] = f"{pooling.name}_padded"
+            inputs, attributes = [given], {"pads": amounts} if stored == "attribute" else {}
+            if stored != "attribute":
+                inputs.append(f"{pooling.name}_pads")
+                values: Any = np.array(amounts, np.int64).tobytes() if stored == "raw" else amounts
+                graph.initializer.append(
+                    helper.make_tensor(inputs[1], TensorProto.INT64, [8], values, raw=stored == "raw")
+                )
+            graph.node.insert(position, helper.make_node("Pad", inputs, [pooling.input[0]], **attributes))
+
+
+def use_empty_pads(graph: onnx.GraphProto) -> None:
+    pad_before_pooling(graph, *[0] * 8, stored="attribute")
+
+
+def use_empty_pads_in_tensors(graph: onnx.GraphProto) -> None:
+    pad_before_pooling(graph, *[0] * 8, stored="integers")
+
+
+def use_empty_pads_in_raw_tensors(graph: onnx.GraphProto) -> None:
+    pad_before_pooling(graph, *[0] * 8, stored="raw")
+
+
+@pytest.mark.parametrize("stored", ["attribute", "integers", "raw"])
+def test_a_graph_that_pads_is_refused(tmp_path: Path, stored: str) -> None:
+    model = edited(lambda graph: pad_before_pooling(graph, *[0] * 6, 1, 0, stored=stored))
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(WeightsError, match=r"it pads by \[0, 0, 0, 0, 0, 0, 1, 0\]"):
+        read_weights(tmp_path / "a.onnx")
+
+
+def test_a_graph_that_computes_how_much_it_pads_is_refused(tmp_path: Path) -> None:
+    model = edited(lambda graph: pad_before_pooling(graph, *[0] * 8, stored="raw"))
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "pool1_pads")
+    model.graph.initializer.remove(tensor)
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(WeightsError, match="it pads by amounts that are computed"):
+        read_weights(tmp_path / "a.onnx")
+
+
 @pytest.mark.parametrize(
     "change",
-    [use_matmul, use_untransposed_gemm, use_constants, use_identity, use_float_data, use_double],
+    [
+        *(use_matmul, use_untransposed_gemm, use_constants, use_identity, use_float_data, use_double),
+        *(use_empty_pads, use_empty_pads_in_tensors, use_empty_pads_in_raw_tensors),
+    ],
     ids=lambda change: change.__name__,
 )
 def test_every_way_to_store_a_layer_reads_the_same(

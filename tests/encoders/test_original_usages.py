@@ -605,9 +605,15 @@ def test_the_modules_of_the_original_are_imported_as_before(program: str) -> Non
 
 
 def test_subclasses_of_the_original_s_classes_still_work(data: Path) -> None:
+    class Inverted(i2v.ChainerI2V):
+        def _convert_image(self, image: Any) -> Any:
+            return 255 - super()._convert_image(image)
+
     class Doubled(i2v.ChainerI2V):
         def _extract(self, inputs: Any, layername: str) -> Any:
             return 2 * super()._extract(inputs, layername)
 
+    inverted = Inverted("illust2vec_ver200.caffemodel")
+    assert_close(inverted.extract_feature([picture()]), expected([255 - np.asarray(picture())]))
     doubled = Doubled("illust2vec_ver200.caffemodel")
     assert_close(doubled.extract_feature([picture()]), 2 * expected([picture()]))

@@ -22,6 +22,7 @@ from i2v_search.encoders.weights.protobuf import FIXED32, Field, WireReader
 from i2v_search.errors import WeightsError
 
 _DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
+_INT64 = 7
 _PLUMBING = frozenset(
     [
         "Cast",
@@ -61,6 +62,7 @@ class _Tensor:
     shape: list[int] = field(default_factory=list)
     data_type: int = 0
     data: list[Field] = field(default_factory=list)
+    integers: list[int] = field(default_factory=list)
     raw: Field | None = None
     external: dict[str, str] = field(default_factory=dict)
 
@@ -119,6 +121,8 @@ def _name_weights(nodes: list[_Node], tensors: _Tensors, path: Path) -> dict[str
         elif node.operator == "Add" and (product := set(node.inputs) & set(products)):
             name = products.pop(product.pop())
             _take(weights, name, ["", *(value for value in node.inputs if value in tensors)], tensors)
+        elif node.operator == "Pad":
+            _check_padding(node, tensors, path)
         elif node.operator not in _PLUMBING | _ACTIVATIONS:
             raise _foreign(path, f"node {node.operator!r} is no part of it")
     expected = {"MaxPool": len(TRUNK) - 1, "Relu": len(_CONVOLUTIONS) - 1}
@@ -147,6 +151,14 @@ def _check_attributes(node: _Node, name: str, path: Path) -> None:
     scaled = [key for key in ("alpha", "beta") if node.floats.get(key, 1.0) != 1.0]
     if scaled or node.integers.get("transA", [0]) != [0]:
         raise _foreign(path, f"{name} is scaled or transposed")
+
+
+def _check_padding(node: _Node, tensors: _Tensors, path: Path) -> None:
+    """Refuse a padding of more than nothing: a conversion by way of Core ML has one before every pooling."""
+    given = node.integers.get("pads", [])
+    amounts = tensors.integers(node.inputs[1]) if len(node.inputs) > 1 else given
+    if not amounts or any(amounts):
+        raise _foreign(path, f"it pads by {amounts or 'amounts that are computed'}")
 
 
 def _transposed(array: NDArray[np.float32], name: str, path: Path) -> NDArray[np.float32]:
@@ -179,6 +191,14 @@ class _Tensors:
     def link(self, name: str, alias: str) -> None:
         if name in self._tensors:
             self._tensors[alias] = self._tensors[name]
+
+    def integers(self, name: str) -> list[int]:
+        """The values of a tensor of int64 that the graph stores; empty where it does not."""
+        tensor = self._tensors.get(name, _Tensor())
+        if tensor.raw is None or tensor.data_type != _INT64:
+            return tensor.integers
+        values: list[int] = self._reader.floats(tensor.raw, np.dtype("<i8"), name).tolist()
+        return values
 
     def array(self, name: str, what: str) -> NDArray[np.float32]:
         """The values of one tensor as float32."""
@@ -274,6 +294,8 @@ def _read_tensor(reader: WireReader, tensor: Field) -> _Tensor:
                 found.data_type = reader.integer(item, "a tensor's type")
             case 4 | 10:
                 found.data.append(item)
+            case 7:
+                found.integers += reader.integers(item, "a tensor's integers")
             case 8:
                 found.name = reader.text(item, "a tensor's name")
             case 9:
