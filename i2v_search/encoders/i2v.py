@@ -44,10 +44,10 @@ from i2v_search.encoders.networks.illustration2vec import binary_code
 from i2v_search.encoders.weights.caffemodel import read_mean
 from i2v_search.encoders.weights.checkpoints import check_architecture, read_weights
 from i2v_search.encoders.weights.prototxt import check_prototxt
-from i2v_search.errors import EncoderError, TagListError
+from i2v_search.errors import EncoderError, TagListError, WeightsError
 from i2v_search.files import file_sha256
 from i2v_search.tags.lists import read_thresholds, read_vocabulary
-from i2v_search.tags.vocabulary import ImageTags, Vocabulary, plausible_tags, specific_tags, top_tags
+from i2v_search.tags.vocabulary import Vocabulary, plausible_tags, specific_tags, top_tags
 
 PathLike: TypeAlias = str | os.PathLike[str]
 TagLists: TypeAlias = dict[str, list[tuple[str, float]]]
@@ -110,15 +110,14 @@ class Illustration2Vec:
         tags = check_architecture(weights).tags
         if net_path is not None:
             check_prototxt(Path(net_path), weights)
-        self._vocabulary = None if tag_path is None else read_vocabulary(tag_path, count=tags)
-        if self._vocabulary is not None and threshold_path is not None:
-            thresholds = read_thresholds(threshold_path, len(self._vocabulary))
-            self._vocabulary = self._vocabulary.with_thresholds(thresholds)
+        vocabulary = None if tag_path is None else read_vocabulary(tag_path, count=tags)
+        if vocabulary is not None and threshold_path is not None:
+            vocabulary = vocabulary.with_thresholds(read_thresholds(threshold_path, len(vocabulary)))
+        self._vocabulary = vocabulary
         self.net = Net(weights, file_sha256(file), Device.of(device))
-        names = None if self._vocabulary is None else self._vocabulary.names
-        self.tags = None if names is None else np.array(names)
-        self.index = {name: place for place, name in enumerate(names or ())}
-        self.threshold = None if self._vocabulary is None else self._vocabulary.thresholds
+        self.tags = None if vocabulary is None else np.array(vocabulary.names)
+        self.index = {name: place for place, name in enumerate(vocabulary.names if vocabulary else ())}
+        self.threshold = None if vocabulary is None else vocabulary.thresholds
         self.mean = np.array(BGR_MEAN if mean_path is None else _channel_means(Path(mean_path)))
         self.anti_aliasing = anti_aliasing
         self.mode = "tag"
@@ -144,12 +143,9 @@ class Illustration2Vec:
             TagRuleError: the rule is unknown, or needs thresholds that were not given.
             ImageError: an image cannot be read; an `ImageTypeError` where it is none.
         """
-
-        def chosen(row: NDArray[np.float32], vocabulary: Vocabulary) -> ImageTags:
-            return plausible_tags(row, vocabulary, threshold=threshold, rule=threshold_rule)
-
+        choose = partial(plausible_tags, threshold=threshold, rule=threshold_rule)
         vocabulary = self._need_vocabulary()
-        return [chosen(row, vocabulary).to_dict() for row in self._estimate(images)]
+        return [choose(row, vocabulary).to_dict() for row in self._estimate(images)]
 
     def estimate_specific_tags(self, images: Any, tags: Iterable[str]) -> list[dict[str, float]]:
         """Probabilities of given tags for each image.
@@ -304,7 +300,7 @@ def make_i2v_with_pytorch(
         mode: ``"tag"`` or ``"feature"``, which one port has to choose between; here both always work.
 
     Raises:
-        WeightsError: the file holds code, is damaged, or of a foreign network, or no file was given.
+        WeightsError: the file holds code, is damaged or of a foreign network, or none is given.
         TagListError: the list of tags does not fit.
     """
     if model_path is not None and param_path is None:
@@ -312,7 +308,7 @@ def make_i2v_with_pytorch(
     elif model_path is not None and str(param_path).endswith((".json", ".json.gz")):
         model_path, param_path, tag_path, threshold_path = None, model_path, param_path, tag_path
     if param_path is None:
-        raise EncoderError("give the file of weights: param_path")
+        raise WeightsError("no file of weights is given; give one as param_path")
     is_configuration = model_path is not None and Path(model_path).suffix == ".prototxt"
     net_path = model_path if is_configuration else None
     made = Illustration2Vec(param_path, tag_path, threshold_path, net_path=net_path, **options)

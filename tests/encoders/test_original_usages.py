@@ -469,7 +469,7 @@ def test_the_makers_of_the_original_and_its_ports_load_the_same(data: Path) -> N
     ):
         assert_close(illust2vec._estimate([picture()]), theirs)
         assert isinstance(illust2vec, i2v.Illustration2VecBase)
-    with pytest.raises(EncoderError, match="give the file of weights"):
+    with pytest.raises(WeightsError, match="no file of weights is given"):
         i2v.make_i2v_with_pytorch(tag_path=tags)
     with pytest.raises(WeightsError):
         i2v.make_i2v_with_caffe("illust2vec.prototxt", weights, tags)
