@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Progress:
         done: number of finished units.
         total: number of units, or None while unknown.
         note: additional information, e.g. a loss; "" for none.
+        unit: ``"bytes"`` where units are bytes, which people read in MB.
 
     Example:
         >>> moment = Progress("encoding", 120, 1000)
@@ -27,6 +28,7 @@ class Progress:
     done: int
     total: int | None
     note: str = ""
+    unit: Literal["", "bytes"] = ""
 
 
 Report: TypeAlias = Callable[[Progress], None]

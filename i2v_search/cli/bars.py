@@ -39,7 +39,13 @@ def progress() -> Iterator[Report]:
 
         def report(progress: Progress) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, note="")
+                tasks[progress.stage] = bars.add_task(
+                    progress.stage,
+                    total=progress.total,
+                    completed=progress.done,  # what was done before has no rate
+                    note="",
+                    unit=progress.unit,
+                )
             bars.update(
                 tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note
             )
@@ -85,15 +91,24 @@ class Lines:
             self.write(self._line(progress, now))
 
     def _line(self, progress: Progress, now: float) -> str:
-        of = "" if progress.total is None else f" of {progress.total:,}"
-        parts = [f"{progress.stage}: {progress.done:,}{of}"]
+        of = "" if progress.total is None else f" of {_amount(progress.total, progress.unit)}"
+        parts = [f"{progress.stage}: {_amount(progress.done, progress.unit)}{of}"]
         seconds, done = now - self._begun[0], progress.done - self._begun[1]
         if seconds > 0 and done > 0:
             rate = done / seconds
-            parts.append(f"{rate:,.0f}/s" if rate >= 2 else f"{rate * 60:,.0f}/min")
+            parts.append(f"{_amount(rate, progress.unit)}/s" if rate >= 2 else f"{rate * 60:,.0f}/min")
             if progress.total is not None:
                 parts.append(_left((progress.total - progress.done) / rate))
         return ", ".join((*parts, progress.note) if progress.note else parts)
+
+
+def _amount(count: float, unit: str) -> str:
+    """A number of units: bytes in MB.
+
+    >>> _amount(1200, ""), _amount(1_234_567, "bytes")
+    ('1,200', '1.2 MB')
+    """
+    return f"{count / 1e6:,.1f} MB" if unit == "bytes" else f"{count:,.0f}"
 
 
 def _left(seconds: float) -> str:
@@ -109,7 +124,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
         SpinnerColumn(table_column=whole),
         _Words("stage"),
         BarColumn(),
-        MofNCompleteColumn(table_column=whole),
+        _Done(table_column=whole),
         _Rate(table_column=whole),
         TimeRemainingColumn(table_column=whole),
         _Words("note"),
@@ -129,8 +144,17 @@ class _Words(ProgressColumn):
         return Text(visible(words), no_wrap=True, overflow="ellipsis")
 
 
+class _Done(MofNCompleteColumn):
+    def render(self, task: Task) -> Text:
+        """Units that are done, of all."""
+        if task.fields["unit"] != "bytes":
+            return super().render(task)
+        of = "" if task.total is None else f"/{_amount(task.total, 'bytes')}"
+        return Text(f"{_amount(task.completed, 'bytes')}{of}", style="progress.download")
+
+
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Units a second."""
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+        return Text(f"{_amount(speed, task.fields['unit'])}/s" if speed else "", style="progress.data.speed")

@@ -71,6 +71,8 @@ WALK: dict[str, list[str]] = {
     "sync": ["--milvus-uri", NOBODY],
     "export": [f"{EVIL}all.csv"],
     "tag": ["art"],
+    "models available": [],
+    "models get": [NOBODY],
     "models import": [NOBODY],
     "models list": [],
     "models info": [NOBODY],
@@ -350,6 +352,27 @@ def test_where_no_terminal_is_long_jobs_write_a_line_now_and_then_and_short_ones
     now = 3 * LINE_SECONDS
     report(Progress("reading", 5, None, "x"))
     assert lines[1:] == ["reading: 5, x"]
+
+
+def test_bytes_are_told_in_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    now = 0.0
+    report = Lines(lines.append, lambda: now)
+    for second in (0.0, LINE_SECONDS):
+        now = second
+        report(Progress("model.onnx", 10**8 + int(10**6 * second), 10**9, unit="bytes"))
+    assert lines == ["model.onnx: 130.0 MB of 1,000.0 MB, 1.0 MB/s, 14 min left"]
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True)
+    console = Console(stderr=True)
+    monkeypatch.setattr(console, "file", shown)
+    monkeypatch.setattr("i2v_search.cli.bars.err", console)
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress() as told:
+        told(Progress("model.onnx", 10**8, 10**9, unit="bytes"))
+        told(Progress("index", 5, 10))
+    assert "100.0 MB/1,000.0 MB" in shown.getvalue()
+    assert "5/10" in shown.getvalue()
 
 
 def test_a_quick_command_says_nothing_on_the_error_stream(run: Run) -> None:
