@@ -8,6 +8,7 @@ The tree::
     ├── SourceError              a folder, glob or archive of images cannot be read
     ├── RecipeError              a recipe file is not valid
     ├── EncoderError             an encoder is unknown or its weights cannot be used
+    │   ├── DownloadError        a file of a model cannot be downloaded, or is not what it should be
     │   ├── EncoderMismatchError the collection was made by another encoder
     │   ├── MissingLayerError    the weights lack the layer that is needed; a KeyError too
     │   ├── TagListError         a tag list is missing or too short or long; a TagError and AssertionError too
@@ -73,6 +74,10 @@ class RecipeError(I2VSearchError):
 
 class EncoderError(I2VSearchError):
     """An encoder is unknown, or its weights are missing or unusable."""
+
+
+class DownloadError(EncoderError):
+    """A file of a model cannot be downloaded, or is another file than the catalogue says."""
 
 
 class EncoderMismatchError(EncoderError):

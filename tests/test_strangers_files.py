@@ -16,8 +16,12 @@ from i2v_search.build.ray.cluster_progress import _read_beat
 from i2v_search.build.ray.shards import ShardOutcome
 from i2v_search.build.recipe import Recipe
 from i2v_search.build.upkeep.damaged_files import map_damaged
+from i2v_search.encoders.getting import import_known
 from i2v_search.encoders.importing import import_weights
+from i2v_search.encoders.known_models import load_catalogue
+from i2v_search.encoders.model_files import ORIGIN, origin_of
 from i2v_search.encoders.model_folder import CARD, _read_card, load_array
+from i2v_search.encoders.onnx_outline import read_outline
 from i2v_search.encoders.onnx_trial import read_model
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.encoders.weights.checkpoints import _detect_archive, read_weights
@@ -68,6 +72,10 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "an archive of weights": ("weights.npz", read_npz),
     "an archive of weights, not yet told": ("weights.zip", _detect_archive),
     "weights of torch": ("weights.pth", read_torch),
+    "weights that may be known": ("a.onnx", import_known),
+    "the outline of an ONNX model": ("a.onnx", read_outline),
+    "a catalogue of models": ("models.toml", load_catalogue),
+    "the origin of a model": (ORIGIN, lambda path: origin_of(path.parent)),
     "tensors": ("weights.safetensors", map_tensors),
     "an ONNX model": ("model.onnx", read_model),
     "a description of a network": ("deploy.prototxt", read_prototxt),

@@ -15,6 +15,7 @@ from i2v_search.cli.cluster import push, sync
 from i2v_search.cli.datasets import datasets_app
 from i2v_search.cli.duplicates import duplicates
 from i2v_search.cli.evaluate import evaluate
+from i2v_search.cli.get_models import available, get
 from i2v_search.cli.map import draw_map
 from i2v_search.cli.models import models_app
 from i2v_search.cli.morph import morph
@@ -46,6 +47,8 @@ app = typer.Typer(
 )
 
 
+models_app.command(epilog="Example: i2v-search models available")(available)
+models_app.command(epilog="Example: i2v-search models get wd-vit-v3")(get)
 app.add_typer(models_app)
 app.add_typer(datasets_app)
 app.command(epilog="Example: i2v-search build ~/art --collection index/art")(build)

@@ -68,13 +68,18 @@ def import_(
     from pydantic import ValidationError
 
     from i2v_search.cli import show
+    from i2v_search.encoders.getting import import_known
     from i2v_search.encoders.importing import Companions, import_folder, import_onnx, import_weights
     from i2v_search.encoders.model_folder import OnnxDescription
 
     if file.is_dir():
         cards: tuple[ModelCard, ...] = (import_folder(file, name=name),)
     elif input_size is None:
-        cards = import_weights(file, name=name, companions=Companions(tags, thresholds, prototxt, mean_file))
+        companions = Companions(tags, thresholds, prototxt, mean_file)
+        known = import_known(file, name, companions=companions, seconds=seconds)
+        for note in known.notes if known else ():
+            show.err.print(note, markup=False)
+        cards = known.cards if known else import_weights(file, name=name, companions=companions)
     else:
         if name is None:
             raise typer.BadParameter("give a model name with --name")
