@@ -19,7 +19,7 @@ from i2v_search.build.upkeep.damaged_files import map_damaged
 from i2v_search.encoders.getting import import_known
 from i2v_search.encoders.importing import import_weights
 from i2v_search.encoders.known_models import load_catalogue
-from i2v_search.encoders.model_files import ORIGIN, origin_of
+from i2v_search.encoders.model_files import ORIGIN, read_origin
 from i2v_search.encoders.model_folder import CARD, _read_card, load_array
 from i2v_search.encoders.onnx_outline import read_outline
 from i2v_search.encoders.onnx_trial import read_model
@@ -75,7 +75,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "weights that may be known": ("a.onnx", import_known),
     "the outline of an ONNX model": ("a.onnx", read_outline),
     "a catalogue of models": ("models.toml", load_catalogue),
-    "the origin of a model": (ORIGIN, lambda path: origin_of(path.parent)),
+    "the origin of a model": (ORIGIN, lambda path: read_origin(path.parent)),
     "tensors": ("weights.safetensors", map_tensors),
     "an ONNX model": ("model.onnx", read_model),
     "a description of a network": ("deploy.prototxt", read_prototxt),

@@ -188,6 +188,10 @@ def tags(item: TaggedImage) -> None:
 
 def model(card: ModelCard) -> None:
     """Print an imported model."""
+    from i2v_search.encoders.model_files import read_origin
+    from i2v_search.encoders.model_folder import model_folder
+
+    origin = read_origin(model_folder(card))
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -203,6 +207,7 @@ def model(card: ModelCard) -> None:
         ("from", card.source),
         ("SHA-256", card.source_sha256),
         ("input", card.preprocessing),
+        *((("licence", origin.licence), ("page", origin.page)) if origin else ()),
     ):
         table.add_row(name, escape(value))
     out.print(table)
@@ -211,7 +216,7 @@ def model(card: ModelCard) -> None:
 def models(cards: list[ModelCard]) -> None:
     """Print the imported models as a table."""
     if not cards:
-        out.print("No imported models. Import one with: i2v-search models import FILE")
+        out.print("No imported models. See i2v-search models available, or: i2v-search models import FILE")
         return
     table = Table("model", "kind", "vectors", "tags", "from", box=None, header_style="bold")
     for card in cards:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from i2v_search.encoders.importing import TRIAL_SECONDS, Companions, import_onnx, import_weights
 from i2v_search.encoders.known_models import Catalogue, KnownFile, KnownModel, shipped_catalogue
-from i2v_search.encoders.model_files import Where, obtain, origin_of
+from i2v_search.encoders.model_files import Where, keep_origin, obtain, read_origin
 from i2v_search.encoders.model_folder import (
     ModelCard,
     OnnxDescription,
@@ -82,7 +82,7 @@ def get_model(
         try:
             for file in missing:
                 done.append(_import(catalogue, known, file, files.paths, seconds=seconds))
-                files.keep_origin(model_folder(done[-1]))
+                keep_origin(model_folder(done[-1]), files.origin())
         except BaseException:
             for card in done:
                 remove_model(card.name)
@@ -148,7 +148,8 @@ def _imported_from(file: KnownFile, known: KnownModel) -> ModelCard | None:
         check_name(name)
         return None
     recorded = file.sha256 is not None and card.source_sha256.startswith(file.sha256)
-    if not recorded and origin_of(model_folder(card)) != known.name:
+    origin = read_origin(model_folder(card))
+    if not recorded and (origin is None or origin.name != known.name):
         raise EncoderError(f"another model is called {name!r}; run: i2v-search models remove {name}")
     return card
 

@@ -7,6 +7,7 @@ graph's outputs, whose names differ between exports.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -185,16 +186,26 @@ class Catalogue(_Table):
         return self
 
     def find(self, name: str) -> KnownModel:
-        """The entry of a name.
+        """The entry of a name; the first one of a repository, ``owner/name`` or its last part.
 
         Raises:
             EncoderError: there is none.
         """
+        if found := self.get(name):
+            return found
+        near = difflib.get_close_matches(name, [model.name for model in self.model])
+        hint = f"similar: {', '.join(near)}; all" if near else "all"
+        raise EncoderError(f"no model {name!r} in the catalogue; {hint} by: i2v-search models available")
+
+    def get(self, name: str) -> KnownModel | None:
+        """As `find`, but None if there is none."""
         for model in self.model:
             if model.name == name:
                 return model
-        names = ", ".join(model.name for model in self.model)
-        raise EncoderError(f"no model {name!r} in the catalogue; available: {names}")
+        for model in self.model:
+            if model.repository and name in {model.repository, model.repository.rpartition("/")[2]}:
+                return model
+        return None
 
     def with_hash(self, sha256: str) -> Iterator[tuple[KnownModel, KnownFile]]:
         """Entries of which a file to import has this SHA-256."""

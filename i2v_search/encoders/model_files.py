@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import os
 import shutil
 import zlib
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
 
 from i2v_search.encoders.downloading import Expected, Patience, download
 from i2v_search.encoders.known_models import KnownFile, KnownModel
@@ -97,25 +97,49 @@ class ModelFiles:
             self.notes.append(f"{file.name}: has the recorded SHA-256, which one source alone records")
         self.paths[file], self.seen[file] = path, found
 
-    def keep_origin(self, folder: Path) -> None:
-        """Write what the files are and where they come from beside an imported model."""
-        origin = {
-            **self.known.model_dump(include={"name", "title", "licence", "page"}),
-            "files": [
-                {"url": self.known.url(file), "sha256": found, "recorded": file.sha256}
-                for file, found in self.seen.items()
-            ],
-        }
-        write_atomically(folder / ORIGIN, json.dumps(origin, indent=1).encode())
+    def origin(self) -> Origin:
+        """What these files are and where they come from."""
+        facts = self.known.model_dump(include={"name", "title", "licence", "page"})
+        files = tuple(
+            OriginFile(url=self.known.url(file), sha256=found, recorded=file.sha256)
+            for file, found in self.seen.items()
+        )
+        return Origin(**facts, files=files)
 
 
-def origin_of(folder: Path) -> str | None:
-    """Name in the catalogue of what a model's folder was made of; None if it was not made by `models get`."""
+class OriginFile(BaseModel):
+    """A file that a model was made of: its address, the SHA-256 that was found, and the one recorded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    sha256: str
+    recorded: str | None
+
+
+class Origin(BaseModel):
+    """What a model was made of: ``origin.json`` beside it; the first attributes are those of `KnownModel`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    licence: str
+    page: str
+    files: tuple[OriginFile, ...]
+
+
+def keep_origin(folder: Path, origin: Origin) -> None:
+    """Write down what the model in a folder was made of."""
+    write_atomically(folder / ORIGIN, origin.model_dump_json(indent=1).encode())
+
+
+def read_origin(folder: Path) -> Origin | None:
+    """What the model in a folder was made of; None if it was not made by ``models get``."""
     try:
-        name = json.loads(read_regular(folder / ORIGIN))["name"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return Origin.model_validate_json(read_regular(folder / ORIGIN))
+    except (OSError, ValueError):
         return None
-    return name if isinstance(name, str) else None
 
 
 @contextmanager

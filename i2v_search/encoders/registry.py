@@ -108,10 +108,8 @@ def load_tagger(name: str | None = None, device: Device | DeviceName = Device())
     card = find_model(name) if name else None
     if name is None or card is None or not card.tags:
         asked = "choose a tagger" if name is None else f"no tagger {name!r}"
-        raise EncoderError(
-            f"{asked}; available: {', '.join(known)}; import one with: i2v-search models import FILE "
-            "--tags LIST"
-        )
+        remedy = _how_to_get(name) or "import one with: i2v-search models import FILE --tags LIST"
+        raise EncoderError(f"{asked}; available: {', '.join(known)}; {remedy}")
     from i2v_search.encoders.opening import open_tagger
 
     return open_tagger(name, Device.of(device))
@@ -136,10 +134,8 @@ def _find_factory(name: str) -> Factory:
         return factory
     card = find_model(name)
     if card is None:
-        raise EncoderError(
-            f"no encoder {name!r}; available: {', '.join(encoder_names())}; "
-            "import a model file with: i2v-search models import FILE"
-        )
+        remedy = _how_to_get(name) or "import a model file with: i2v-search models import FILE"
+        raise EncoderError(f"no encoder {name!r}; available: {', '.join(encoder_names())}; {remedy}")
     if card.dimension is None:
         raise EncoderError(
             f"{name!r} is a tag model without feature vectors; use it with --tagger {name}, and "
@@ -148,3 +144,11 @@ def _find_factory(name: str) -> Factory:
     from i2v_search.encoders.opening import open_encoder
 
     return lambda device: open_encoder(name, device)
+
+
+def _how_to_get(name: str | None) -> str | None:
+    """Advice about a model of the catalogue that is not imported; None about others."""
+    from i2v_search.encoders.known_models import shipped_catalogue
+
+    known = shipped_catalogue().get(name or "")
+    return None if known is None else f"download it with: i2v-search models get {known.name}"

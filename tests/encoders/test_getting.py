@@ -30,7 +30,7 @@ from i2v_search.encoders.downloading import Patience
 from i2v_search.encoders.getting import Imported, get_model, import_known
 from i2v_search.encoders.importing import Companions
 from i2v_search.encoders.known_models import Catalogue, load_catalogue, shipped_catalogue
-from i2v_search.encoders.model_files import ORIGIN, Where
+from i2v_search.encoders.model_files import ORIGIN, Where, read_origin
 from i2v_search.encoders.model_folder import installed_models, remove_model
 from i2v_search.encoders.onnx_outline import read_outline
 from i2v_search.errors import DownloadError, EncoderError, TagError
@@ -144,9 +144,12 @@ def test_a_model_is_downloaded_imported_and_described(
     found = encode_images(load_encoder("means"), [Image.new("RGB", (20, 20), (10, 100, 250))])
     np.testing.assert_allclose(found.vectors, [[10, 100, 250]], rtol=1e-5)
     assert left(place) == ["means"]
-    origin = json.loads((place / "means" / ORIGIN).read_text())
-    assert origin["licence"] == "CC0-1.0"
-    assert origin["files"][0]["sha256"] == card.source_sha256 == origin["files"][0]["recorded"]
+    origin = read_origin(place / "means")
+    assert origin is not None
+    assert origin.files[0].sha256 == card.source_sha256 == origin.files[0].recorded
+    shown = run("models", "info", "means").stdout
+    assert "CC0-1.0" in shown
+    assert "https://models.example" in shown
 
 
 def test_a_tagger_comes_with_its_list_and_its_output_by_place(catalogue: Catalogue) -> None:
@@ -244,6 +247,19 @@ def test_hugging_face_can_be_another_server(
     assert get_model("means", Where.of_environment(), catalogue=catalogue).cards
     monkeypatch.setenv("I2V_SEARCH_MIRROR", "http://mirror.invalid")
     assert Where.of_environment().mirror == "http://mirror.invalid"
+
+
+def test_a_model_is_found_by_its_repository_too_and_the_encoders_tell_of_it() -> None:
+    shipped = shipped_catalogue()
+    for name in ("SmilingWolf/wd-vit-tagger-v3", "wd-vit-tagger-v3", "wd-vit-v3"):
+        assert shipped.find(name).name == "wd-vit-v3"
+    assert shipped.get("nobody/nothing") is None
+    with pytest.raises(
+        EncoderError, match=r"no encoder 'ccip'; .*download it with: i2v-search models get ccip"
+    ):
+        load_encoder("ccip")
+    with pytest.raises(EncoderError, match="i2v-search models get wd-vit-v3"):
+        load_tagger("wd-vit-tagger-v3")
 
 
 # --- what is wrong
@@ -352,7 +368,7 @@ def test_an_entry_that_cannot_be_imported_yet_says_why(
     refused(catalogue, place, "means is not yet supported: its vector is the first of its tokens")
     with pytest.raises(EncoderError, match="is Means, which is not yet supported: its vector"):
         import_known(published / "means" / "model.onnx", catalogue=catalogue)
-    refused(catalogue, place, "no model 'meens' in the catalogue; available: means, tagger", "meens")
+    refused(catalogue, place, "no model 'meens' in the catalogue; similar: means; all by: i2v-s", "meens")
     assert server.asked == []
 
 
