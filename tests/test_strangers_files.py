@@ -21,9 +21,11 @@ from i2v_search.encoders.importing import import_weights
 from i2v_search.encoders.known_models import load_catalogue
 from i2v_search.encoders.model_files import ORIGIN, read_origin
 from i2v_search.encoders.model_folder import CARD, _read_card, load_array
+from i2v_search.encoders.onnx_files import read_model
 from i2v_search.encoders.onnx_outline import read_outline
-from i2v_search.encoders.onnx_trial import read_model
+from i2v_search.encoders.sentencepiece import tokenizer_json
 from i2v_search.encoders.tensors import map_tensors
+from i2v_search.encoders.tokenizing import load_tokenizer
 from i2v_search.encoders.weights.checkpoints import _detect_archive, read_weights
 from i2v_search.encoders.weights.npy import read_npz
 from i2v_search.encoders.weights.prototxt import read_prototxt
@@ -41,7 +43,8 @@ from i2v_search.search.proven_copies import COPIES_NAME, read_proven
 from i2v_search.search.query import read_vectors
 from i2v_search.store.arrays import open_arrays
 from i2v_search.store.manifest import FILE_NAME, Manifest
-from i2v_search.tags.lists import read_thresholds, read_vocabulary
+from i2v_search.tags.lists import read_vocabulary
+from i2v_search.tags.thresholds import read_thresholds
 from i2v_search.training.checkpoint import STATE, load_checkpoint
 from i2v_search.training.datasets.dataset import read_dataset
 from i2v_search.training.run import _read_run
@@ -78,6 +81,8 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "the origin of a model": (ORIGIN, lambda path: read_origin(path.parent)),
     "tensors": ("weights.safetensors", map_tensors),
     "an ONNX model": ("model.onnx", read_model),
+    "a tokenizer": ("tokenizer.json", load_tokenizer),
+    "a tokenizer of SentencePiece": ("spiece.model", tokenizer_json),
     "a description of a network": ("deploy.prototxt", read_prototxt),
     "a model's card": (CARD, lambda path: _read_card(path, "import it again")),
     "a model's mean": ("mean.npy", load_array),

@@ -46,7 +46,8 @@ from i2v_search.encoders.weights.checkpoints import check_architecture, read_wei
 from i2v_search.encoders.weights.prototxt import check_prototxt
 from i2v_search.errors import EncoderError, TagListError, WeightsError
 from i2v_search.files import file_sha256
-from i2v_search.tags.lists import read_thresholds, read_vocabulary
+from i2v_search.tags.lists import read_vocabulary
+from i2v_search.tags.thresholds import read_thresholds
 from i2v_search.tags.vocabulary import Vocabulary, plausible_tags, specific_tags, top_tags
 
 PathLike: TypeAlias = str | os.PathLike[str]

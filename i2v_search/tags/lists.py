@@ -1,4 +1,4 @@
-"""Tag lists and thresholds read from files: Illustration2Vec's own, those of WD taggers, and one's own.
+"""Tag lists read from files: Illustration2Vec's own, those of WD taggers, and one's own.
 
 The files come with weights from strangers: sizes and shapes are checked before anything is believed.
 """
@@ -9,17 +9,14 @@ import csv
 import gzip
 import io
 import json
+import math
 import os
-import tokenize
-import warnings
-import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from i2v_search.errors import TagError, TagListError
 from i2v_search.files import open_regular
@@ -58,14 +55,8 @@ _ONLY_E621: Final = frozenset("2678")
 # The largest tag lists in use have some 100,000 tags and 5 MB.
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_NAME: Final = 1000
+_RATING: Final = "rating:"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-# A header of NumPy's takes some 100 bytes; one that is longer than this is an attack.
-_MAX_HEADER: Final = 2**16
-# What damaged archives and array headers raise (tests/tags/test_tag_files.py damages them).
-_NPZ_ERRORS: Final = (
-    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError),
-    *(NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
-)
 
 
 def published_vocabulary(names: Sequence[str]) -> Vocabulary:
@@ -94,8 +85,10 @@ def read_vocabulary(path: str | os.PathLike[str], *, count: int | None = None) -
     A file that ends in ``.csv`` is one of WD taggers (``selected_tags.csv``): columns ``name`` and
     ``category``, a category being a number of Danbooru's (0 general, 1 artist, 3 copyright, 4 character,
     5 meta) or, where one of 2, 6, 7 and 8 occurs, of e621's (5 species, 7 meta, 8 lore), 9 for a rating, or a
-    name of `CATEGORIES`. Species and lore are general tags here. One that ends in ``.txt`` has a tag a line,
-    which is general unless it begins with ``rating:`` or another category, or is Illustration2Vec's list.
+    name of `CATEGORIES`. Species and lore are general tags here. A column ``best_threshold`` becomes each
+    tag's threshold, for all rules. A file that ends in ``.txt`` has a tag a line, which is general unless it
+    begins with ``rating:`` or another category, or is Illustration2Vec's list. In every form ``rating:safe``
+    is the rating ``safe``.
     Any other file is JSON, in one of three forms:
 
     - a list of 1,539 strings: Illustration2Vec's ``tag_list.json`` (see `published_vocabulary`);
@@ -123,59 +116,6 @@ def read_vocabulary(path: str | os.PathLike[str], *, count: int | None = None) -
             "came with the weights"
         )
     return vocabulary
-
-
-def read_thresholds(path: str | os.PathLike[str], count: int = PUBLISHED_COUNT) -> NDArray[np.float32]:
-    """Read each tag's thresholds for the best F0.5, F1 and F2 from an ``.npz`` with the key ``threshold``.
-
-    Args:
-        path: the file.
-        count: tags of the vocabulary.
-
-    Returns:
-        (count, 3) float32.
-
-    Raises:
-        TagError: the file cannot be read, lacks the key, has another shape or holds no finite numbers.
-    """
-    path = Path(path)
-    try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            if "threshold.npy" not in archive.namelist():
-                raise TagError(f"{path} has no array 'threshold', only {archive.namelist()[:8]}")
-            size = archive.getinfo("threshold.npy").file_size
-            if size > _MAX_HEADER + count * 3 * np.dtype(np.longdouble).itemsize:
-                raise TagError(f"{path}: array 'threshold' has {size} bytes, too many for {count} tags")
-            with archive.open("threshold.npy") as member:
-                return _read_threshold_array(member, path, count)
-    except _NPZ_ERRORS as error:
-        raise TagError(f"{path} is not a readable .npz file of thresholds ({error})") from error
-
-
-def _read_threshold_array(member: IO[bytes], path: Path, count: int) -> NDArray[np.float32]:
-    """Look at the header before anything is allocated: a stranger's file may claim any shape."""
-    version = np.lib.format.read_magic(member)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[version]
-    with warnings.catch_warnings():  # files written under Python 2 are read with a warning
-        warnings.simplefilter("ignore")
-        shape, is_fortran, dtype = read_header(member)
-    if shape != (count, 3):
-        raise TagError(f"{path}: array 'threshold' has shape {shape}; {count} tags need ({count}, 3)")
-    if dtype.kind not in "fiu":
-        raise TagError(f"{path}: array 'threshold' holds {dtype}, not numbers")
-    size = count * 3 * dtype.itemsize
-    content = member.read(size)
-    if len(content) != size:
-        raise EOFError(f"{len(content)} of {size} bytes")
-    values = np.frombuffer(content, dtype).reshape(shape, order="F" if is_fortran else "C")
-    with np.errstate(over="ignore"):
-        thresholds = np.ascontiguousarray(values, dtype=np.float32)
-    if not np.isfinite(thresholds).all():
-        raise TagError(f"{path}: array 'threshold' holds values that are not finite")
-    return thresholds
 
 
 def _read_text(path: Path) -> str:
@@ -229,16 +169,29 @@ def _from_csv(text: str) -> Vocabulary:
         columns = list(reader.fieldnames or ())
         if not {"name", "category"} <= set(columns):
             raise TagError(f"expected columns 'name' and 'category', found {columns[:8]}")
-        rows = [(row["name"], (row["category"] or "").strip()) for row in reader]
+        rows = [(row["name"], (row["category"] or "").strip(), row.get("best_threshold")) for row in reader]
     except csv.Error as error:
         raise TagError(f"not valid CSV ({error} in line {reader.line_num})") from error
     known = (*E621_CATEGORIES, *CATEGORIES, *OTHER_CATEGORIES)
-    for number, (name, category) in enumerate(rows, 1):
+    for number, (name, category, _) in enumerate(rows, 1):
         if category not in known:
             raise TagError(
                 f"tag {number}, {name!r}, has category {category!r}; give it one of {', '.join(known)}"
             )
-    return _from_pairs(rows)
+    vocabulary = _from_pairs((name, category) for name, category, _ in rows)
+    if "best_threshold" not in columns:
+        return vocabulary
+    return vocabulary.with_thresholds(np.array([_number(name, best) for name, _, best in rows], np.float32))
+
+
+def _number(name: str, text: str | None) -> float:
+    try:
+        number = float(text or "")
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise TagError(f"tag {name!r} has best_threshold {text!r}, not a number")
+    return number
 
 
 def _from_lines(lines: Sequence[str]) -> Vocabulary:
@@ -264,11 +217,15 @@ def named_categories(given: Iterable[str]) -> list[str]:
 
 
 def _from_pairs(pairs: Iterable[tuple[Any, Any]]) -> Vocabulary:
-    """A vocabulary from names and categories of unknown types; `Vocabulary` checks the categories."""
+    """A vocabulary from names and categories of unknown types; `Vocabulary` checks the categories.
+
+    DeepDanbooru names its ratings ``rating:safe`` among the other tags.
+    """
     names, given = [], []
     for name, category in pairs:
-        names.append(_spelled(name))
-        given.append(category if isinstance(category, str) else repr(category))
+        rated = isinstance(name, str) and name.startswith(_RATING)
+        names.append(_spelled(name.removeprefix(_RATING) if rated else name))
+        given.append("rating" if rated else category if isinstance(category, str) else repr(category))
     categories = named_categories(given)
     if not names:
         raise TagError("it holds no tags")

@@ -54,6 +54,7 @@ FACES = frozenset(
     )
 )
 _FACE = re.compile(r"[^\w\s]+(?: [^\w\s]+)+")  # nothing but signs: ^_^ >_< |_| ._. ;_;
+_EYES = re.compile(r"[^\s_]_[^\s_]")  # one letter or sign on each side: =_o u_o w_w 9_9
 #: Tags that people gave one image; a file that has more for one is no list of tags.
 MAX_TAGS = 4096
 
@@ -124,11 +125,13 @@ class Vocabulary:
         return self._positions[category]
 
     def with_thresholds(self, thresholds: NDArray[np.float32]) -> Vocabulary:
-        """The same tags with thresholds, (len(names), 3) float32.
+        """The same tags with thresholds: (len(names), 3) float32, or (len(names),) for all three rules.
 
         Raises:
             TagError: the shape does not fit.
         """
+        if thresholds.ndim == 1:
+            thresholds = np.repeat(thresholds[:, None], 3, axis=1)
         return replace(self, thresholds=thresholds)
 
     def to_list(self) -> list[dict[str, str]]:
@@ -187,7 +190,8 @@ def normalise_tag(name: str) -> str:
     """
     spaced = " ".join(name.replace("_", " ").lower().split())
     joined = spaced.replace(" ", "_")
-    return joined if joined in FACES or _FACE.fullmatch(spaced) else spaced
+    is_face = joined in FACES or _FACE.fullmatch(spaced) or _EYES.fullmatch(name.strip())
+    return joined if is_face else spaced
 
 
 def tag_spellings(name: str) -> frozenset[str]:

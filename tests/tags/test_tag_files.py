@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import TagError
-from i2v_search.tags.lists import PUBLISHED_COUNT, read_thresholds, read_vocabulary
+from i2v_search.tags.lists import PUBLISHED_COUNT, read_vocabulary
+from i2v_search.tags.thresholds import choose_thresholds, read_thresholds
 from i2v_search.tags.vocabulary import Vocabulary
 
 PUBLISHED = [*(f"tag {number}" for number in range(1536)), "safe", "questionable", "explicit"]
@@ -273,7 +274,68 @@ def test_an_endless_file_is_not_read(tmp_path: Path) -> None:
         read_vocabulary(path)
 
 
+def test_a_rating_is_known_by_its_prefix_in_every_form(tmp_path: Path) -> None:
+    """DeepDanbooru lists its ratings so, among the other tags."""
+    expected = Vocabulary(("1girl", "safe", "explicit"), ("general", "rating", "rating"))
+    names = ("1girl", "rating:safe", "rating:explicit")
+    csv = write_csv(tmp_path, "name,category", *(f"{name},0" for name in names))
+    entries = [{"name": name, "category": "general"} for name in names]
+    text = tmp_path / "tags.txt"
+    text.write_text("\n".join(names))
+    for path in (csv, write_json(tmp_path, entries), text):
+        assert read_vocabulary(path) == expected
+
+
 # Thresholds
+
+
+def test_a_column_of_best_thresholds_holds_for_all_rules(tmp_path: Path) -> None:
+    lines = ("name,category,best_threshold", "hat,0,0.3", "miku,4,0.85")
+    thresholds = read_vocabulary(write_csv(tmp_path, *lines)).thresholds
+    np.testing.assert_array_equal(thresholds, np.array([[0.3] * 3, [0.85] * 3], np.float32))
+
+
+@pytest.mark.parametrize("number", ["", "high", "nan", "inf"])
+def test_a_best_threshold_that_is_no_number_is_refused(tmp_path: Path, number: str) -> None:
+    with pytest.raises(TagError, match=f"tag 'hat' has best_threshold '{number}', not a number"):
+        read_vocabulary(write_csv(tmp_path, "name,category,best_threshold", f"hat,0,{number}"))
+
+
+SOME = Vocabulary(("hat", "miku", "safe", "wlop"), ("general", "character", "rating", "artist"))
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("0.25", [0.25, 0.25, 0.25, 0.25]),
+        ("general=0.5, character=0.75,artist=1", [0.5, 0.75, 0, 1]),
+        ("general=0.5,character=0.75,artist=1,rating=0.25,meta=0.5", [0.5, 0.75, 0.25, 1]),
+    ],
+)
+def test_thresholds_may_be_stated_by_category(stated: str, expected: list[float]) -> None:
+    thresholds: Any = choose_thresholds(SOME, stated).thresholds
+    np.testing.assert_array_equal(thresholds, np.repeat(np.array(expected)[:, None], 3, axis=1))
+
+
+def test_stated_thresholds_replace_those_of_the_list_and_nothing_keeps_them(tmp_path: Path) -> None:
+    assert choose_thresholds(SOME, None) is SOME
+    own = SOME.with_thresholds(np.zeros(4, np.float32))
+    values = np.arange(12, dtype=np.float32).reshape(4, 3) / 16
+    chosen: Any = choose_thresholds(own, write_npz(tmp_path, threshold=values)).thresholds
+    np.testing.assert_array_equal(chosen, values)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ("general=0.3", "general=0.3 says nothing of artist, character tags"),
+        *((stated, "takes an .npz file, a probability") for stated in ("", "x", "1.5", "nan", "colour=0.3")),
+        ("general=0.3,", "takes an .npz file, a probability"),
+    ],
+)
+def test_thresholds_that_are_none_are_refused(stated: str, message: str) -> None:
+    with pytest.raises(TagError, match=message):
+        choose_thresholds(SOME, stated)
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f4", "<f2", "<i4"])

@@ -240,3 +240,18 @@ def test_vocabularies_with_the_same_tags_are_equal_and_usable_as_keys() -> None:
 @pytest.mark.parametrize("name", ["Long_Hair", " long  hair", "long hair", "LONG__hair_"])
 def test_a_tag_has_one_spelling(name: str) -> None:
     assert normalise_tag(name) == "long hair"
+
+
+# Those of the WD taggers' lists, and some of Danbooru's.
+@pytest.mark.parametrize(
+    "face",
+    [
+        *("0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9"),
+        *(">_o", "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||", ";_;", "=_o", "._o"),
+        *("u_o", "w_w", "c_c", "9_9", "e_e", "z_z", "ಠ_ಠ", "-_-", "^o^", "\\m/"),
+    ],
+)
+def test_the_underscores_of_a_face_are_part_of_it(face: str) -> None:
+    assert normalise_tag(face) == face
+    assert normalise_tag(f" {face.upper()} ") == face
+    assert normalise_tag(normalise_tag(face)) == face
