@@ -8,6 +8,7 @@ from typer.core import TyperCommand
 
 #: By command: old names of options, and their names now.
 RENAMED = {
+    "import": {"--logits": "--activation=sigmoid"},
     "search": {"--engine": "--backend"},
     "morph": {"--engine": "--backend", "--not": "--avoid"},
     "serve": {"--engine": "--backend"},

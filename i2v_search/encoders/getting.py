@@ -8,15 +8,9 @@ from pathlib import Path
 
 from i2v_search.encoders.importing import TRIAL_SECONDS, Companions, import_onnx, import_weights
 from i2v_search.encoders.known_models import Catalogue, KnownFile, KnownModel, shipped_catalogue
+from i2v_search.encoders.model_card import ModelCard, OnnxDescription
 from i2v_search.encoders.model_files import Where, keep_origin, obtain, read_origin
-from i2v_search.encoders.model_folder import (
-    ModelCard,
-    OnnxDescription,
-    check_name,
-    find_model,
-    model_folder,
-    remove_model,
-)
+from i2v_search.encoders.model_folder import check_name, find_model, model_folder, remove_model
 from i2v_search.encoders.onnx_outline import Outline, Shape, read_outline
 from i2v_search.errors import EncoderError, TagError, WeightsError
 from i2v_search.files import file_sha256

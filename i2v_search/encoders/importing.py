@@ -10,15 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from i2v_search.encoders.i2v_input import network_mean, preprocessing_id
+from i2v_search.encoders.model_card import (
+    OTHER_FILES,
+    TEXT_GRAPH,
+    TEXT_MEAN,
+    TOKENIZER,
+    ModelCard,
+    OnnxDescription,
+    TextDescription,
+)
 from i2v_search.encoders.model_folder import (
     CARD,
     MEAN,
     TAGS,
     THRESHOLDS,
-    ModelCard,
-    OnnxDescription,
     check_model,
-    check_name,
+    check_text,
     find_model,
     new_model,
     write_vocabulary,
@@ -26,15 +33,20 @@ from i2v_search.encoders.model_folder import (
 from i2v_search.encoders.networks.illustration2vec import Head, i2v_network
 from i2v_search.encoders.networks.layers import Weights
 from i2v_search.encoders.networks.runtime import GRAPH, WEIGHTS, write_graph
-from i2v_search.encoders.onnx import preprocessing_of
-from i2v_search.encoders.onnx_graph import image_graph
-from i2v_search.encoders.onnx_trial import read_model, try_model
+from i2v_search.encoders.neutral_texts import NEUTRAL_TEXTS
+from i2v_search.encoders.onnx_files import read_model, write_part
+from i2v_search.encoders.onnx_graph import check_image_input
+from i2v_search.encoders.onnx_trial import Trial, try_model
+from i2v_search.encoders.resizing import preprocessing_of
+from i2v_search.encoders.text_import import TextSource, describe_text, write_tokenizer
+from i2v_search.encoders.text_tower import TextTower, mean_of_texts
 from i2v_search.encoders.weights.caffemodel import read_mean
 from i2v_search.encoders.weights.checkpoints import check_architecture, heads, read_weights
 from i2v_search.encoders.weights.prototxt import check_prototxt
 from i2v_search.errors import EncoderError, TagError
 from i2v_search.files import file_sha256, read_regular
-from i2v_search.tags.lists import read_thresholds, read_vocabulary
+from i2v_search.tags.lists import read_vocabulary
+from i2v_search.tags.thresholds import choose_thresholds
 from i2v_search.tags.vocabulary import Vocabulary
 
 TAGS_SUFFIX = "-tags"
@@ -47,13 +59,13 @@ class Companions:
 
     Attributes:
         tags: list of tags; a tag model needs it.
-        thresholds: each tag's thresholds (.npz).
+        thresholds: thresholds of the tags; see `choose_thresholds`.
         prototxt: the network's Caffe configuration, checked against the weights.
         mean: an image mean (.npy or .binaryproto) in place of the published channel means.
     """
 
     tags: Path | None = None
-    thresholds: Path | None = None
+    thresholds: str | os.PathLike[str] | None = None
     prototxt: Path | None = None
     mean: Path | None = None
 
@@ -112,40 +124,46 @@ def import_onnx(
     name: str,
     description: OnnxDescription,
     tags: Path | None = None,
+    thresholds: str | os.PathLike[str] | None = None,
+    text: TextSource | None = None,
     seconds: float = TRIAL_SECONDS,
 ) -> ModelCard:
-    """Import any ONNX model with a description of its input and outputs.
+    """Import any ONNX model with a description of its input and outputs, and its text tower if it has one.
 
-    It is run on two images first, in a separate process. Of a model with several inputs only what the image
-    needs is kept, such as the image tower of a CLIP.
+    It is run on two images and two texts first, in a separate process. Of a model with several inputs only
+    what the image needs is kept, and what the text needs apart from it.
 
     Args:
-        path: the model, one file.
+        path: the model; weights that it keeps in other files must lie in its folder.
         name: name of the model.
         description: see `OnnxDescription`.
         tags: list of tags (.json or .csv); needed with a tag output.
+        thresholds: thresholds of the tags; see `choose_thresholds`.
+        text: the text tower; None without one.
         seconds: that the trial may take.
 
     Raises:
         EncoderError: ONNX Runtime cannot run it, or not in time, or it is not what the description says.
-        TagError: the list of tags does not fit.
+        TagError: the list of tags or the thresholds do not fit.
     """
     file = Path(path)
     if description.output is None and description.tag_output is None:
         raise EncoderError("name the outputs of the model: --output for vectors, --tag-output for tags")
     if (description.tag_output is None) != (tags is None):
         raise TagError("--tag-output and --tags require each other: the tag output and the tag list")
-    check_name(name)
-    trial = try_model(file, description, seconds=seconds)
-    vocabulary = None if tags is None else read_vocabulary(tags, count=trial.tags)
+    if text is not None and description.output is None:
+        raise EncoderError("a text tower belongs to an encoder; name the vector output with --output")
     with new_model(name) as folder:
-        part = image_graph(read_model(file), description.outputs)
-        if part is None:
-            shutil.copyfile(file, folder / GRAPH)
-        else:
-            (folder / GRAPH).write_bytes(part.SerializeToString())
-        if vocabulary is not None:
-            write_vocabulary(folder, vocabulary)
+        model = read_model(file)
+        check_image_input(model, description.outputs)
+        write_part(model, file, description.outputs, folder / GRAPH)
+        del model
+        described = None if text is None else _write_text(text, file, folder)
+        trial = try_model(folder, description, described, name=file.name, seconds=seconds)
+        if described is not None:
+            _write_text_mean(described, trial, folder)
+        if tags is not None:
+            write_vocabulary(folder, choose_thresholds(read_vocabulary(tags, count=trial.tags), thresholds))
         card = ModelCard(
             name=name,
             kind="onnx",
@@ -156,9 +174,32 @@ def import_onnx(
             dimension=trial.dimension,
             tags=trial.tags,
             onnx=description,
+            text=described,
+            files={part: file_sha256(folder / part) for part in OTHER_FILES if (folder / part).exists()},
         )
         (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
     return card
+
+
+def _write_text(source: TextSource, image: Path, folder: Path) -> TextDescription:
+    """Write the files of a text tower; returns what describes it."""
+    file = source.model or image
+    model = read_model(file)
+    write_tokenizer(source, folder / TOKENIZER)
+    described = describe_text(source, model, folder / TOKENIZER)
+    write_part(model, file, [described.output], folder / TEXT_GRAPH)
+    return described
+
+
+def _write_text_mean(described: TextDescription, trial: Trial, folder: Path) -> None:
+    if trial.text != trial.dimension:
+        raise EncoderError(
+            f"a text's vector has {trial.text} numbers, an image's {trial.dimension}; the towers are of "
+            "different models, or another --text-output or --output is needed"
+        )
+    tower = TextTower(folder / TEXT_GRAPH, folder / TOKENIZER, described)
+    mean = mean_of_texts(tower, NEUTRAL_TEXTS[described.language])
+    np.save(folder / TEXT_MEAN, mean, allow_pickle=False)
 
 
 def import_folder(path: str | os.PathLike[str], *, name: str | None = None) -> ModelCard:
@@ -176,10 +217,11 @@ def import_folder(path: str | os.PathLike[str], *, name: str | None = None) -> M
     if card is None:
         raise EncoderError(f"{folder} holds no {CARD}; give a weight file, or a folder made by train")
     check_model(card)
+    check_text(card)
     trained = ModelCard.model_validate_json(read_regular(folder / CARD))
     card = trained.model_copy(update={"name": name or trained.name})
     with new_model(card.name) as target:
-        for file in (GRAPH, WEIGHTS, TAGS, THRESHOLDS, MEAN):
+        for file in (GRAPH, WEIGHTS, TAGS, THRESHOLDS, MEAN, TEXT_MEAN, *OTHER_FILES):
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, target / file)
         (target / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
@@ -215,7 +257,4 @@ def _import_head(file: Path, weights: Weights, head: Head, name: str, companions
 def _vocabulary(companions: Companions, count: int) -> Vocabulary:
     if companions.tags is None:
         raise TagError("this is a tag model; give its tag list with --tags tag_list.json")
-    vocabulary = read_vocabulary(companions.tags, count=count)
-    if companions.thresholds is None:
-        return vocabulary
-    return vocabulary.with_thresholds(read_thresholds(companions.thresholds, count))
+    return choose_thresholds(read_vocabulary(companions.tags, count=count), companions.thresholds)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from i2v_search.encoders.model_folder import OnnxDescription
+from i2v_search.encoders.model_card import OnnxDescription
 from i2v_search.errors import EncoderError
 from i2v_search.files import read_regular
 

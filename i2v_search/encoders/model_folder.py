@@ -3,6 +3,8 @@
     NAME/model.json            what it is: `ModelCard`
     NAME/weights.safetensors   weights of Illustration2Vec or of a trained network, named as its layers are
     NAME/model.onnx            the graph; it refers to the weights beside it, unless it is of foreign making
+    NAME/text.onnx             the text tower of a foreign model, with tokenizer.json and text_mean.npy
+    NAME/*.onnx.data           weights of such a graph that are too large for it
     NAME/tags.json             the vocabulary of a tag head, with thresholds.npy if there are any
     NAME/mean.npy              an image mean, where the published channel means are not used
 
@@ -19,111 +21,26 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import ValidationError
 
-from i2v_search.encoders.base import EncoderInfo
-from i2v_search.encoders.networks.runtime import GRAPH, WEIGHTS
+from i2v_search.encoders.model_card import NAME, TEXT_FILES
+from i2v_search.encoders.model_card import ModelCard as ModelCard
 from i2v_search.errors import EncoderError
 from i2v_search.files import file_sha256, naming, read_regular, sync_directory
 from i2v_search.tags.lists import read_vocabulary
 from i2v_search.tags.vocabulary import Vocabulary
 
 CARD, TAGS, THRESHOLDS, MEAN = "model.json", "tags.json", "thresholds.npy", "mean.npy"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _BUILT_IN = frozenset({"lite", "lite0"})
-MAX_SIDE: Final = 4096
-MAX_DIMENSION: Final = 65_536
-MAX_TAGS: Final = 1_000_000
 #: After so long an unfinished folder belongs to a process that was killed, on whatever machine.
 _OLD_SECONDS = 24 * 3600.0
-
-
-Divisor: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class OnnxDescription(BaseModel):
-    """Input preparation and outputs of a foreign ONNX model.
-
-    A pixel value v in 0..255 becomes ``(v / scale - mean) / std``.
-
-    Attributes:
-        size: side of the square input in pixels.
-        layout: ``"NCHW"`` or ``"NHWC"``.
-        channels: ``"RGB"`` or ``"BGR"``; also the order of `mean` and `std`.
-        scale: 1 keeps 0..255, 255 gives 0..1.
-        mean: mean of each channel.
-        std: standard deviation of each channel.
-        resize: ``"stretch"`` to the square, ``"pad"`` on white, or ``"crop"`` the centre.
-        output: name of the output that is the feature vector; None for a model that only tags.
-        tag_output: name of the output that holds the tags; None for a model that only encodes.
-        logits: whether the tag output still needs a sigmoid.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    size: int = Field(ge=8, le=MAX_SIDE)
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
-    channels: Literal["RGB", "BGR"] = "RGB"
-    scale: Divisor = 1.0
-    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = (0.0, 0.0, 0.0)
-    std: tuple[Divisor, Divisor, Divisor] = (1.0, 1.0, 1.0)
-    resize: Literal["stretch", "pad", "crop"] = "stretch"
-    output: str | None = None
-    tag_output: str | None = None
-    logits: bool = False
-
-    @property
-    def outputs(self) -> list[str]:
-        """Names of the outputs that are used, that of the vector first."""
-        return [name for name in (self.output, self.tag_output) if name is not None]
-
-
-class ModelCard(BaseModel):
-    """Description of an imported model.
-
-    Attributes:
-        name: what users write after ``--encoder`` or ``--tagger``.
-        kind: how it runs; ``"lite"`` and an ``"i2v-feature"`` with tags are trained networks that give both
-            (`encoders.trained`).
-        precision: precision of its weights; an int8 graph holds them itself.
-        source: name of the file it came from, and its SHA-256.
-        weights_sha256: SHA-256 of the weights of the file that is run.
-        preprocessing: names the way an image becomes its input.
-        dimension: dimension of its feature vector; None if it gives none.
-        tags: how many tags it gives; None if it gives none.
-        onnx: the input of a foreign ONNX model.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    name: str = Field(pattern=_NAME.pattern)
-    kind: Literal["i2v-feature", "i2v-tag", "lite", "onnx"]
-    precision: Literal["float32", "int8"] = "float32"
-    source: str
-    source_sha256: str
-    weights_sha256: str
-    preprocessing: str
-    dimension: int | None = Field(default=None, ge=1, le=MAX_DIMENSION)
-    tags: int | None = Field(default=None, ge=1, le=MAX_TAGS)
-    onnx: OnnxDescription | None = None
-
-    @property
-    def runs(self) -> str:
-        """Name of the file whose content makes the model what it is."""
-        return GRAPH if self.kind == "onnx" or self.precision == "int8" else WEIGHTS
-
-    def info(self, dimension: int) -> EncoderInfo:
-        """Identity that a collection records."""
-        return EncoderInfo(self.name, self.weights_sha256, self.preprocessing, dimension)
 
 
 def models_directory() -> Path:
@@ -144,7 +61,7 @@ def broken_models() -> list[str]:
 
 def _installed() -> Iterator[ModelCard | EncoderError]:
     names = sorted(path.parent.name for path in models_directory().glob(f"*/{CARD}"))
-    for name in filter(_NAME.fullmatch, names):
+    for name in filter(NAME.fullmatch, names):
         try:
             card = find_model(name)
         except EncoderError as error:
@@ -163,7 +80,7 @@ def find_model(name: str) -> ModelCard | None:
         EncoderError: its card is not valid.
     """
     path = models_directory() / name / CARD
-    if _NAME.fullmatch(name) and path.exists():
+    if NAME.fullmatch(name) and path.exists():
         card = _read_card(path, f"run: i2v-search models remove {name}")
         return card.model_copy(update={"name": name})  # its folder may have been renamed or copied
     folder = Path(name)
@@ -193,7 +110,7 @@ def remove_model(name: str) -> None:
         EncoderError: there is no such model.
     """
     folder = models_directory() / name
-    if not _NAME.fullmatch(name) or not (folder / CARD).exists():
+    if not NAME.fullmatch(name) or not (folder / CARD).exists():
         raise EncoderError(f"no imported model {name!r}; see i2v-search models list")
     shutil.rmtree(folder)
 
@@ -204,7 +121,7 @@ def check_name(name: str) -> None:
     Raises:
         EncoderError: the name is not usable, or taken.
     """
-    if not _NAME.fullmatch(name) or name in _BUILT_IN:
+    if not NAME.fullmatch(name) or name in _BUILT_IN:
         raise EncoderError(
             f"{name!r} is not a valid model name; use a-z, 0-9, '.', '_' and '-', and not 'lite' or 'lite0'"
         )
@@ -266,21 +183,37 @@ def _runs(process: int) -> bool:
 
 
 def check_model(card: ModelCard) -> Path:
-    """Compare the file that a model runs with its checksum; returns the model's folder.
+    """Compare the files that a model runs on images with their checksums; returns the model's folder.
 
     Raises:
-        EncoderError: it differs or is missing.
+        EncoderError: one differs or is missing.
     """
+    expected: dict[str, str] = {card.runs: card.weights_sha256}
+    expected.update((name, digest) for name, digest in card.files.items() if name not in TEXT_FILES)
+    return _check_files(card, expected)
+
+
+def check_text(card: ModelCard) -> Path:
+    """Compare the files of a model's text tower with their checksums; returns the model's folder.
+
+    Raises:
+        EncoderError: one differs or is missing.
+    """
+    return _check_files(card, {name: card.files[name] for name in TEXT_FILES if name in card.files})
+
+
+def _check_files(card: ModelCard, expected: Mapping[str, str]) -> Path:
     folder = model_folder(card)
-    try:
-        actual = file_sha256(folder / card.runs)
-    except OSError as error:
-        raise EncoderError(f"model {card.name!r} cannot be read: {error}; import it again") from error
-    if actual != card.weights_sha256:
-        raise EncoderError(
-            f"{folder / card.runs} differs from its checksum; run: i2v-search models remove {card.name}, "
-            "then import it again"
-        )
+    for name, digest in expected.items():
+        try:
+            actual = file_sha256(folder / name)
+        except OSError as error:
+            raise EncoderError(f"model {card.name!r} cannot be read: {error}; import it again") from error
+        if actual != digest:
+            raise EncoderError(
+                f"{folder / name} differs from its checksum; run: i2v-search models remove {card.name}, "
+                "then import it again"
+            )
     return folder
 
 

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+from scipy.special import expit, softmax
 
 from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.model_folder import OnnxDescription
+from i2v_search.encoders.model_card import OnnxDescription, Pooling
 from i2v_search.encoders.networks.runtime import onnx_session, run_session
+from i2v_search.encoders.resizing import fit_square, shrink_to
 from i2v_search.errors import EncoderError
 from i2v_search.tags.vocabulary import Vocabulary
 
@@ -57,7 +59,7 @@ class OnnxModel:
         self.info = info
         self.batch_size = device.batch_size or 8
         self.description = description
-        self.shrink_to: int | None = description.size
+        self.shrink_to: int | None = shrink_to(description)
         self.vocabulary = vocabulary
         self._session: Any = onnx_session(model, threads=device.threads)
         self.outputs = [output.name for output in self._session.get_outputs()]
@@ -75,16 +77,7 @@ class OnnxModel:
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Bring an RGB image to (size, size, 3) uint8 as the description says."""
-        size = (self.description.size, self.description.size)
-        resample = Image.Resampling.BICUBIC
-        match self.description.resize:
-            case "stretch":
-                fitted = image.resize(size, resample)
-            case "pad":
-                fitted = ImageOps.pad(image, size, resample, color=(255, 255, 255))
-            case "crop":
-                fitted = ImageOps.fit(image, size, resample)
-        return np.asarray(fitted)
+        return np.asarray(fit_square(image, self.description))
 
     def encode(self, inputs: Sequence[NDArray[np.uint8]]) -> Encoding:
         """Encode n prepared images: (n, d) float32, with the tags where the model gives both.
@@ -135,7 +128,11 @@ class OnnxModel:
 
     def _run_batch(self, outputs: Sequence[str], batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         found = run_session(self._session, outputs, {self._input: batch})
-        return [_rows(name, values, len(batch)) for name, values in zip(outputs, found, strict=True)]
+        rows = []
+        for name, values in zip(outputs, found, strict=True):
+            pooling = self.description.pooling if name == self.description.output else "none"
+            rows.append(as_rows(name, values, len(batch), pooling))
+        return rows
 
     def _padded(self, pixels: NDArray[Any], size: int) -> NDArray[Any]:
         """A model with a fixed batch gets whole batches: the last image repeated."""
@@ -143,13 +140,33 @@ class OnnxModel:
         return np.ascontiguousarray(whole)
 
     def _probabilities(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not self.description.logits:
-            return values
-        return np.asarray(1 / (1 + np.exp(-values)), np.float32)
+        match self.description.activation:
+            case "none":
+                return values
+            case "sigmoid":
+                return np.asarray(expit(values), np.float32)
+            case "softmax":
+                return np.asarray(softmax(values, axis=1), np.float32)
 
 
-def _rows(name: str, values: Any, count: int) -> NDArray[np.float32]:
-    """An output as (count, d) float32."""
+def as_rows(
+    name: str, values: Any, count: int, pooling: Pooling = "none", mask: NDArray[Any] | None = None
+) -> NDArray[np.float32]:
+    """An output as a row of numbers for each image or text.
+
+    Args:
+        name: of the output, for messages.
+        values: what the model gave.
+        count: of the images or texts.
+        pooling: how the tokens of an output (count, tokens, d) become one row.
+        mask: (count, tokens), 0 for tokens that are not part of the mean; None counts all.
+
+    Returns:
+        (count, d) float32.
+
+    Raises:
+        EncoderError: it has no row for each, or holds no numbers.
+    """
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
         raise EncoderError(f"its output {name!r} does not hold numbers; choose another")
     if values.shape[:1] != (count,):
@@ -159,7 +176,20 @@ def _rows(name: str, values: Any, count: int) -> NDArray[np.float32]:
                 "choose another, or export the model with a dynamic batch"
             )
         values = values[None]  # squeezed
+    if pooling != "none":
+        if values.ndim != 3:
+            raise EncoderError(
+                f"its output {name!r} has shape {values.shape}, nothing to pool: omit --pooling, or choose "
+                "an output of shape (n, tokens, d)"
+            )
+        weights = np.ones(values.shape[:2]) if mask is None else mask
+        values = values[:, 0] if pooling == "cls" else _mean_of_tokens(values, weights)
     return np.asarray(values.reshape(count, -1), np.float32)
+
+
+def _mean_of_tokens(values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float32]:
+    weights = weights[..., None].astype(np.float32)
+    return np.asarray((values.astype(np.float32) * weights).sum(axis=1) / weights.sum(axis=1))
 
 
 def _input_type(declared: str, described: OnnxDescription) -> Any:
@@ -204,12 +234,3 @@ def _expected(layout: str, side: int) -> tuple[int | str, ...]:
 
 def _shown(shape: Sequence[int | str | None]) -> str:
     return f"({', '.join(str(axis or ('?' if axis is None else axis)) for axis in shape)})"
-
-
-def preprocessing_of(description: OnnxDescription) -> str:
-    """Name the way an image becomes the input, for `EncoderInfo.preprocessing`."""
-    numbers = ",".join(f"{value:g}" for value in (description.scale, *description.mean, *description.std))
-    return (
-        f"{description.channels.lower()}-{description.size}-{description.resize}-bicubic-"
-        f"{description.layout.lower()}-{numbers}"
-    )

@@ -1,4 +1,4 @@
-"""The part of a foreign ONNX graph that computes the used outputs from an image."""
+"""The part of a foreign ONNX graph that computes the used outputs, such as one tower of a CLIP."""
 
 from __future__ import annotations
 
@@ -8,39 +8,52 @@ from typing import Any
 from i2v_search.errors import EncoderError
 
 
-def image_graph(model: Any, outputs: Sequence[str]) -> Any | None:
-    """The part of a model that its image needs, such as the image tower of a CLIP.
+def needed_inputs(model: Any, outputs: Sequence[str]) -> list[str]:
+    """Names of the inputs that outputs of an `onnx.ModelProto` need, in the order of the model.
+
+    Raises:
+        EncoderError: an output is missing.
+    """
+    given = [entry.name for entry in model.graph.output]
+    for name in outputs:
+        if name not in given:
+            raise EncoderError(f"the model has no output {name!r}; available: {', '.join(given)}")
+    needed = _needed(model.graph, outputs)
+    return [name for name in _inputs(model.graph) if name in needed]
+
+
+def check_image_input(model: Any, outputs: Sequence[str]) -> None:
+    """Check that outputs need nothing but one input, the image.
+
+    Raises:
+        EncoderError: they need others, or one is missing.
+    """
+    used = needed_inputs(model, outputs)
+    if len(used) == 1 or len(_inputs(model.graph)) == 1:
+        return
+    given = [entry.name for entry in model.graph.output]
+    alone = [name for name in given if len(needed_inputs(model, [name])) == 1]
+    remedy = f"choose one that needs a single input: {', '.join(alone)}" if alone else "export its image part"
+    needs = f"the inputs {', '.join(used)}" if used else "no input"
+    raise EncoderError(
+        f"output {' and '.join(outputs)} needs {needs}, but only the image is available; {remedy}"
+    )
+
+
+def graph_part(model: Any, outputs: Sequence[str]) -> Any | None:
+    """The part of a model that computes some of its outputs.
 
     Args:
         model: an `onnx.ModelProto`.
         outputs: names of those that are used.
 
     Returns:
-        A smaller `onnx.ModelProto` with the image as its only input and nothing but `outputs`, or None where
-        the model has one input anyway.
-
-    Raises:
-        EncoderError: an output is missing, or needs other inputs than one image.
+        A smaller `onnx.ModelProto` with only the inputs that it needs and nothing but `outputs`, or None
+        where the model has one input anyway.
     """
-    graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [entry.name for entry in graph.input if entry.name not in constants]
-    given = [entry.name for entry in graph.output]
-    for name in outputs:
-        if name not in given:
-            raise EncoderError(f"the model has no output {name!r}; available: {', '.join(given)}")
-    if len(inputs) == 1:
+    if len(_inputs(model.graph)) == 1:
         return None
-    needed = _needed(graph, outputs)
-    used = [name for name in inputs if name in needed]
-    if len(used) != 1:
-        alone = [name for name in given if sum(entry in _needed(graph, [name]) for entry in inputs) == 1]
-        remedy = (
-            f"choose one that needs a single input: {', '.join(alone)}" if alone else "export its image part"
-        )
-        raise EncoderError(
-            f"output {' and '.join(outputs)} needs {_listed(used)}, but only the image is available; {remedy}"
-        )
+    needed = _needed(model.graph, outputs)
     part = type(model)()
     part.CopyFrom(model)
     for field, keep in (
@@ -55,6 +68,11 @@ def image_graph(model: Any, outputs: Sequence[str]) -> Any | None:
     del part.graph.node[:]
     part.graph.node.extend(nodes)
     return part
+
+
+def _inputs(graph: Any) -> list[str]:
+    constants = {tensor.name for tensor in graph.initializer}
+    return [entry.name for entry in graph.input if entry.name not in constants]
 
 
 def _needed(graph: Any, outputs: Sequence[str]) -> set[str]:
@@ -80,7 +98,3 @@ def _read_by(node: Any) -> Iterator[str]:
             for inner in graph.node:
                 yield from _read_by(inner)
             yield from (entry.name for entry in graph.output)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"the inputs {', '.join(names)}" if names else "no input"

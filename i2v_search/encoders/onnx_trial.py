@@ -16,16 +16,22 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from i2v_search.encoders.base import EncoderInfo
-from i2v_search.encoders.model_folder import MAX_DIMENSION, MAX_TAGS, OnnxDescription
+from i2v_search.encoders.model_card import (
+    MAX_DIMENSION,
+    MAX_TAGS,
+    TEXT_GRAPH,
+    TOKENIZER,
+    OnnxDescription,
+    TextDescription,
+)
+from i2v_search.encoders.networks.runtime import GRAPH
 from i2v_search.encoders.onnx import OnnxModel
-from i2v_search.encoders.onnx_graph import image_graph
+from i2v_search.encoders.text_tower import TextTower
 from i2v_search.errors import EncoderError
-from i2v_search.files import read_regular
 
 
 @dataclass(frozen=True)
@@ -35,25 +41,37 @@ class Trial:
     Attributes:
         dimension: dimension of the vector; None without a feature output.
         tags: how many; None without a tag output.
+        text: dimension of the vector of a text; None without a text tower.
     """
 
     dimension: int | None
     tags: int | None
+    text: int | None
 
 
-def try_model(file: Path, description: OnnxDescription, *, seconds: float) -> Trial:
-    """Run a model on two images.
+def try_model(
+    folder: Path, description: OnnxDescription, text: TextDescription | None, *, name: str, seconds: float
+) -> Trial:
+    """Run a model on two images, and its text tower on two texts.
 
     Args:
-        file: the model.
+        folder: the model's folder.
         description: its input and outputs.
+        text: those of its text tower; None without one.
+        name: name of the file it came from, for messages.
         seconds: that it may take to be loaded and run.
 
     Raises:
-        EncoderError: it is no ONNX model, ONNX Runtime does not run it, it takes too long, or it is not as
-            described; the message says what to change.
+        EncoderError: ONNX Runtime does not run it, it takes too long, or it is not as described; the message
+            says what to change.
     """
-    order = json.dumps({"file": os.fspath(file), "description": description.model_dump()})
+    order = json.dumps(
+        {
+            "folder": os.fspath(folder),
+            "description": description.model_dump(),
+            "text": text and text.model_dump(),
+        }
+    )
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - this module
             [sys.executable, "-P", "-m", "i2v_search.encoders.onnx_trial", order],
@@ -81,50 +99,22 @@ def try_model(file: Path, description: OnnxDescription, *, seconds: float) -> Tr
             answer = json.loads(said)
         except ValueError:
             errors.seek(0)
-            raise EncoderError(_no_answer(file, process.returncode, late, seconds, errors.read())) from None
+            raise EncoderError(_no_answer(name, process.returncode, late, seconds, errors.read())) from None
     if "error" in answer:
-        raise EncoderError(f"{file.name} cannot be used: {answer['error']}")
+        raise EncoderError(f"{name} cannot be used: {answer['error']}")
     return Trial(**answer)
 
 
-def read_model(file: Path) -> Any:
-    """Parse an ONNX file that is whole in itself.
-
-    Returns:
-        An `onnx.ModelProto`.
-
-    Raises:
-        EncoderError: it cannot be read, is not an ONNX model, or keeps weights elsewhere.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load_model_from_string(read_regular(file))
-    except OSError as error:
-        raise EncoderError(f"{file} cannot be read: {error.strerror}") from None
-    except (DecodeError, ValueError) as error:
-        raise EncoderError(f"{file} is not an ONNX model ({error})") from error
-    if any(tensor.external_data for tensor in model.graph.initializer):
-        raise EncoderError(
-            f"{file} stores weights in other files; save it as one file (up to 2 GB) and import that"
-        )
-    return model
-
-
-def _no_answer(file: Path, status: int, late: bool, seconds: float, errors: bytes) -> str:
+def _no_answer(name: str, status: int, late: bool, seconds: float, errors: bytes) -> str:
     if late:
-        return f"{file.name} did not finish two images in {seconds:g} s; if it is only slow, raise --seconds"
+        return f"{name} did not finish two images in {seconds:g} s; if it is only slow, raise --seconds"
     last = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
-    return f"{file.name} crashed the process that tested it ({last or f'exit status {status}'}); not imported"
+    return f"{name} crashed the process that tested it ({last or f'exit status {status}'}); not imported"
 
 
-def _answer(file: Path, description: OnnxDescription) -> Trial:
+def _answer(folder: Path, description: OnnxDescription, text: TextDescription | None) -> Trial:
     outputs = description.outputs
-    part = image_graph(read_model(file), outputs)
-    source = file if part is None else part.SerializeToString()
-    del part
-    model = OnnxModel(EncoderInfo(file.name, "", "", 1), source, description)
+    model = OnnxModel(EncoderInfo("", "", "", 1), folder / GRAPH, description)
     side = description.size
     counts = model.widths([np.full((side, side, 3), value, np.uint8) for value in (0, 255)])
     named = dict(zip(outputs, counts, strict=True))
@@ -140,7 +130,17 @@ def _answer(file: Path, description: OnnxDescription) -> Trial:
     return Trial(
         None if description.output is None else named[description.output],
         None if description.tag_output is None else named[description.tag_output],
+        None if text is None else _text_dimension(TextTower(folder / TEXT_GRAPH, folder / TOKENIZER, text)),
     )
+
+
+def _text_dimension(tower: TextTower) -> int:
+    vectors = tower.encode_text(("a red house", "two cats in a tree"))
+    if not np.isfinite(vectors).all() or np.array_equal(*vectors):
+        raise EncoderError(
+            "its text tower gives one vector for different texts; check the tokenizer and --text-output"
+        )
+    return len(vectors[0])
 
 
 def _end_with_input() -> None:
@@ -153,7 +153,8 @@ def main(arguments: Sequence[str]) -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     order = json.loads(arguments[0])
     try:
-        answer = asdict(_answer(Path(order["file"]), OnnxDescription(**order["description"])))
+        text = order["text"] and TextDescription(**order["text"])
+        answer = asdict(_answer(Path(order["folder"]), OnnxDescription(**order["description"]), text))
     except EncoderError as error:
         answer = {"error": str(error)}
     sys.stdout.write(json.dumps(answer))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +12,15 @@ from numpy.typing import NDArray
 from i2v_search.choices import Device, TrainingModel
 from i2v_search.encoders.base import Encoder, EncoderInfo, Tagger
 from i2v_search.encoders.i2v_input import network_mean
+from i2v_search.encoders.model_card import TEXT_GRAPH, TEXT_MEAN, TOKENIZER, ModelCard, TextDescription
 from i2v_search.encoders.model_folder import (
     MEAN,
-    ModelCard,
     check_model,
+    check_text,
     find_model,
     load_array,
     load_vocabulary,
+    model_folder,
 )
 from i2v_search.encoders.networks.illustration2vec import FeatureModel, TagModel, i2v_network
 from i2v_search.encoders.networks.layers import Network
@@ -30,6 +34,7 @@ from i2v_search.encoders.networks.runtime import (
 )
 from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.tensors import map_tensors
+from i2v_search.encoders.text_tower import OnnxTowers, TextTower
 from i2v_search.encoders.trained import TrainedModel, preprocessing_of, trained_network
 from i2v_search.errors import EncoderError
 
@@ -46,7 +51,8 @@ def open_encoder(name: str, device: Device) -> Encoder:
     info = card.info(card.dimension)
     if card.onnx is not None:
         vocabulary = load_vocabulary(folder, card.tags) if card.tags else None
-        return OnnxModel(info, folder / GRAPH, card.onnx, vocabulary, device)
+        model = (info, folder / GRAPH, card.onnx, vocabulary, device)
+        return OnnxModel(*model) if card.text is None else _towers(card, card.text, device, model)
     if card.tags is not None:
         return _trained(info, card, folder, device)
     runtime = _runtime(i2v_network("feature"), card, folder, device)
@@ -76,6 +82,17 @@ def _checked(name: str) -> tuple[ModelCard, Path]:
     if card is None:
         raise EncoderError(f"no imported model {name!r}; see i2v-search models list")
     return card, check_model(card)
+
+
+def _towers(card: ModelCard, text: TextDescription, device: Device, model: Sequence[Any]) -> OnnxTowers:
+    def open_text() -> TextTower:
+        folder = check_text(card)
+        return TextTower(folder / TEXT_GRAPH, folder / TOKENIZER, text, threads=device.threads)
+
+    mean = load_array(model_folder(card) / TEXT_MEAN)
+    if mean is not None and mean.shape != (card.dimension,):
+        raise EncoderError(f"{TEXT_MEAN} of model {card.name!r} has shape {mean.shape}; import it again")
+    return OnnxTowers(*model, open_text=open_text, text_mean=mean)
 
 
 def _trained(info: EncoderInfo, card: ModelCard, folder: Path, device: Device) -> TrainedModel:

@@ -17,15 +17,8 @@ from numpy.typing import NDArray
 from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder, encode_batch
 from i2v_search.encoders.i2v_input import network_mean, to_network_input
-from i2v_search.encoders.model_folder import (
-    CARD,
-    MEAN,
-    ModelCard,
-    check_model,
-    find_model,
-    load_array,
-    new_model,
-)
+from i2v_search.encoders.model_card import ModelCard
+from i2v_search.encoders.model_folder import CARD, MEAN, check_model, find_model, load_array, new_model
 from i2v_search.encoders.networks.illustration2vec import i2v_network
 from i2v_search.encoders.networks.layers import onnx_model
 from i2v_search.encoders.networks.runtime import GRAPH, WEIGHTS

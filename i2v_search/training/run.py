@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from i2v_search.arguments import renamed, several
 from i2v_search.choices import Device, DeviceName, TrainingModel
 from i2v_search.encoders.i2v_input import network_mean
-from i2v_search.encoders.model_folder import CARD, MEAN, ModelCard, write_vocabulary
+from i2v_search.encoders.model_card import ModelCard
+from i2v_search.encoders.model_folder import CARD, MEAN, write_vocabulary
 from i2v_search.encoders.networks.optional_torch import import_torch
 from i2v_search.encoders.networks.runtime import WEIGHTS, resolve_device, write_graph
 from i2v_search.encoders.trained import preprocessing_of, trained_network

@@ -88,10 +88,11 @@ def test_old_options_work_and_say_their_name(
 
 def test_old_options_are_not_in_the_help() -> None:
     for command, names in RENAMED.items():
-        told = CliRunner().invoke(app, [command, "--help"], terminal_width=200).output
+        path = ["models", command] if command == "import" else [command]
+        told = CliRunner().invoke(app, [*path, "--help"], terminal_width=200).output
         for old, now in names.items():
             assert old not in told.split()
-            assert now in told
+            assert now.partition("=")[0] in told
 
 
 def test_a_device_is_known_by_its_name(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from i2v_search.cli.main import app
 from i2v_search.encoders import model_folder as models
 from i2v_search.encoders.base import encode_images
 from i2v_search.encoders.importing import Companions, default_name, import_onnx, import_weights
-from i2v_search.encoders.model_folder import OnnxDescription, find_model, installed_models, remove_model
+from i2v_search.encoders.model_card import OnnxDescription
+from i2v_search.encoders.model_folder import find_model, installed_models, remove_model
 from i2v_search.encoders.quantizing import quantize_model
 from i2v_search.errors import EncoderError, EncoderMismatchError, QueryError, TagError, WeightsError
 from i2v_search.tags.vocabulary import RULES
@@ -488,7 +489,7 @@ def test_an_onnx_model_on_the_command_line(data: Path) -> None:
     card = find_model("wd")
     assert card is not None
     assert card.onnx is not None
-    assert (card.onnx.layout, card.onnx.resize, card.onnx.logits) == ("NHWC", "pad", True)
+    assert (card.onnx.layout, card.onnx.resize, card.onnx.activation) == ("NHWC", "pad", "sigmoid")
 
 
 def test_weights_in_a_zip_bomb_are_refused(data: Path) -> None:

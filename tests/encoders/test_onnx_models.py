@@ -21,17 +21,12 @@ from onnx_files import add_output, colour_tags, mean_colours, with_branch, with_
 from PIL import Image
 from typer.testing import CliRunner
 
-from i2v_search import Collection, load_encoder
+from i2v_search import Collection, load_encoder, load_tagger
 from i2v_search.cli.main import app
 from i2v_search.encoders.base import EncoderInfo, encode_images
-from i2v_search.encoders.importing import import_onnx
-from i2v_search.encoders.model_folder import (
-    OnnxDescription,
-    broken_models,
-    find_model,
-    installed_models,
-    new_model,
-)
+from i2v_search.encoders.importing import import_folder, import_onnx
+from i2v_search.encoders.model_card import OnnxDescription
+from i2v_search.encoders.model_folder import broken_models, find_model, installed_models, new_model
 from i2v_search.encoders.networks.runtime import onnx_session, run_session
 from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.registry import encoder_names
@@ -279,7 +274,7 @@ def test_a_model_that_never_ends_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_import_leaves_neither_files_nor_a_process(
+def test_an_interrupted_import_leaves_no_process_and_no_files_that_the_next_does_not_sweep(
     tmp_path: Path, place: Path, how: signal.Signals
 ) -> None:
     file = mean_colours(tmp_path / "m.onnx", change=with_endless_loop)
@@ -294,7 +289,11 @@ def test_an_interrupted_import_leaves_neither_files_nor_a_process(
     assert process.returncode != 0
     assert "Traceback" not in errors
     wait_for(lambda: not Path(f"/proc/{trial}").exists())
-    assert not place.exists() or not list(place.iterdir())
+    if how != signal.SIGINT:  # killed at once: it could clear nothing away
+        with new_model("next") as folder:
+            (folder / "model.json").write_text("{}")
+        shutil.rmtree(place / "next")
+    assert not list(place.iterdir())
 
 
 def child_of(process: int) -> int | None:
@@ -390,3 +389,169 @@ def test_numbers_that_make_no_input_are_refused(
 def test_a_foreign_model_without_a_description_is_told_how_to_describe_it(tmp_path: Path) -> None:
     found = run("models", "import", mean_colours(tmp_path / "m.onnx"), "--name", "m")
     assert "describe another model with --input-size" in str(found.exception)
+
+
+# --- outputs that need a step more
+
+
+def with_tokens(graph: GraphProto) -> None:
+    """An output (n, 2, 3) as vision transformers have it: a first token, the mean colour, and its double."""
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
+    graph.node.extend(
+        [
+            helper.make_node("Unsqueeze", ["vector", "axis"], ["one"]),
+            helper.make_node("Add", ["one", "one"], ["two"]),
+            helper.make_node("Concat", ["one", "two"], ["last_hidden_state"], axis=1),
+        ]
+    )
+    add_output(graph, "last_hidden_state", ["n", 2, 3])
+
+
+@pytest.mark.parametrize(("pooling", "times"), [("cls", 1), ("mean", 1.5)])
+def test_the_tokens_of_an_output_become_one_vector(tmp_path: Path, pooling: Any, times: float) -> None:
+    description = OnnxDescription(size=16, output="last_hidden_state", pooling=pooling, tag_output="scores")
+    file = mean_colours(tmp_path / "m.onnx", change=with_tokens)
+    import_onnx(file, name="dino", description=description, tags=colour_tags(tmp_path / "tags.csv"))
+    found = encode_images(load_encoder("dino"), [Image.new("RGB", (20, 20), (10, 100, 200))] * 2)
+    np.testing.assert_allclose(found.vectors, np.array([[10, 100, 200]] * 2) * times, rtol=1e-5)
+    assert found.tags is not None
+    np.testing.assert_allclose(found.tags, np.array([[10, 100, 200]] * 2) / 255, rtol=1e-5)
+
+
+def test_an_output_without_tokens_has_nothing_to_pool(tmp_path: Path) -> None:
+    refused(
+        mean_colours(tmp_path / "m.onnx"),
+        r"'vector' has shape \(2, 3\), nothing to pool: omit --pooling",
+        VECTOR.model_copy(update={"pooling": "cls"}),
+    )
+
+
+@pytest.mark.parametrize("dtype", [TensorProto.FLOAT, TensorProto.FLOAT16])
+@pytest.mark.parametrize("activation", ["none", "sigmoid", "softmax"])
+def test_a_tag_head_is_activated(tmp_path: Path, activation: Any, dtype: int) -> None:
+    """With numbers so large that the plain formulas overflow."""
+    description = OnnxDescription(size=16, tag_output="vector", activation=activation)
+    file = mean_colours(tmp_path / "m.onnx", dtype=dtype)
+    import_onnx(file, name="head", description=description, tags=colour_tags(tmp_path / "tags.csv"))
+    tagger = load_tagger("head")
+    for colour in ((250, 0, 1), (3, 2, 1)):
+        values = np.array(colour, np.float64)
+        odds = np.exp(values - values.max())
+        expected = {"none": values, "sigmoid": 1 / (1 + np.exp(-values)), "softmax": odds / odds.sum()}
+        found = tagger.tag([tagger.prepare(Image.new("RGB", (20, 20), colour))])
+        np.testing.assert_allclose(found[0], expected[activation], rtol=2e-3, atol=1e-6)
+
+
+# --- weights in other files
+
+
+def with_weights(graph: GraphProto) -> None:
+    """Multiply the vector by weights, one of them inside a branch."""
+    with_branch(graph)
+    weights = [numpy_helper.from_array(np.array([2, 3, 4], np.float32), name) for name in ("first", "second")]
+    graph.initializer.extend(weights)
+    graph.node.append(helper.make_node("Mul", ["vector", "first"], ["times"]))
+    graph.node.append(helper.make_node("Mul", ["times", "second"], ["weighted"]))
+    add_output(graph, "weighted", ["n", 3])
+    with_text_input(graph)
+
+
+def outside(path: Path, **stated: str) -> Path:
+    """The model with its weights in ``weights.bin``, or where `stated` says."""
+    path.parent.mkdir(exist_ok=True)
+    model = onnx.load(mean_colours(path, change=with_weights))
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in {"first", "second"}]
+    content = b""
+    for tensor in weights:
+        place = {"location": "weights.bin", "offset": str(len(content)), "length": "12", **stated}
+        content += tensor.raw_data
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in place.items():
+            tensor.external_data.add(key=key, value=value)
+    path.with_name("weights.bin").write_bytes(content)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+WEIGHTED = OnnxDescription(size=16, output="weighted")
+
+
+def test_weights_beside_the_model_come_with_it(tmp_path: Path, place: Path) -> None:
+    file = outside(tmp_path / "published" / "model.onnx")
+    card = import_onnx(file, name="m", description=WEIGHTED)
+    shutil.rmtree(file.parent)
+    assert set(card.files) == {"model.onnx.data"}
+    found = encode_images(load_encoder("m"), [Image.new("RGB", (20, 20), (10, 20, 30))]).vectors
+    np.testing.assert_allclose(found, [[10 * 4, 20 * 9, 30 * 16]], rtol=1e-5)
+    import_folder(place / "m", name="copy")
+    again = encode_images(load_encoder("copy"), [Image.new("RGB", (20, 20), (10, 20, 30))]).vectors
+    np.testing.assert_array_equal(again, found)
+
+
+def test_other_weights_make_another_model(tmp_path: Path, place: Path) -> None:
+    file = outside(tmp_path / "published" / "model.onnx")
+    first = import_onnx(file, name="one", description=WEIGHTED)
+    weights = file.with_name("weights.bin")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    second = import_onnx(file, name="two", description=WEIGHTED)
+    assert first.source_sha256 == second.source_sha256
+    assert first.weights_sha256 != second.weights_sha256
+    copied = place / "one" / "model.onnx.data"
+    copied.write_bytes(copied.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(EncoderError, match=r"model.onnx.data differs from its checksum"):
+        load_encoder("one")
+
+
+def test_weights_in_a_folder_of_the_models_folder_are_read(tmp_path: Path) -> None:
+    file = outside(tmp_path / "published" / "model.onnx", location="data/weights.bin")
+    (file.parent / "data").mkdir()
+    file.with_name("weights.bin").rename(file.parent / "data" / "weights.bin")
+    assert import_onnx(file, name="m", description=WEIGHTED).dimension == 3
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"location": "../weights.bin"}, "in '../weights.bin', outside its own folder"),
+        ({"location": "data/../../weights.bin"}, "outside its own folder"),
+        ({"location": "{here}/weights.bin"}, "outside its own folder"),
+        ({"location": ""}, "in '', outside its own folder"),
+        ({"location": "link.bin"}, "in 'link.bin', which is a link; put the file itself beside the model"),
+        ({"location": "linked/weights.bin"}, "which is a link"),
+        ({"location": "gone.bin"}, "which cannot be read .*put that file beside the model"),
+        ({"location": "folder"}, "which cannot be read"),
+        ({"offset": "20"}, r"'first' is said to be 12 bytes at 20 of weights.bin, which has 24"),
+        (
+            {"length": "25", "offset": "0"},
+            "25 bytes at 0 of weights.bin, which has 24; the file is incomplete",
+        ),
+        ({"offset": "-4"}, "12 bytes at -4 of weights.bin"),
+        ({"offset": "x"}, "-1 bytes at -1 of weights.bin"),
+        ({"length": "11"}, "m.onnx|model.onnx cannot be used"),
+    ],
+)
+def test_weights_elsewhere_are_refused(tmp_path: Path, stated: dict[str, str], message: str) -> None:
+    folder = tmp_path / "published"
+    stated = {key: value.format(here=tmp_path) for key, value in stated.items()}
+    file = outside(folder / "model.onnx", **stated)
+    (tmp_path / "weights.bin").write_bytes(bytes(24))
+    (folder / "folder").mkdir()
+    (folder / "link.bin").symlink_to(tmp_path / "weights.bin")
+    (folder / "linked").symlink_to(tmp_path)
+    refused(file, message, WEIGHTED)
+
+
+def test_weights_that_overlap_do_not_fill_the_disk(tmp_path: Path) -> None:
+    """A small file can name the same bytes any number of times; the same place is copied once."""
+    file = outside(tmp_path / "published" / "model.onnx", offset="0")
+    card = import_onnx(file, name="m", description=WEIGHTED)
+    assert card.dimension == 3
+    model = onnx.load(file, load_external_data=False)
+    for number, tensor in enumerate(tensor for tensor in model.graph.initializer if tensor.external_data):
+        del tensor.external_data[:]
+        for key, value in (("location", "weights.bin"), ("offset", str(4 * number)), ("length", "20")):
+            tensor.external_data.add(key=key, value=value)
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(EncoderError, match="'second' is said to be 20 bytes at 4"):
+        import_onnx(file, name="n", description=WEIGHTED)

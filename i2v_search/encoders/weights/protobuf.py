@@ -54,10 +54,10 @@ class Field:
 class WireReader:
     """Walks the messages of one file; refuses a file that asks for more work than weights can need."""
 
-    def __init__(self, data: FileMap, path: Path) -> None:
+    def __init__(self, data: FileMap, path: Path, *, most_fields: int = MAX_FIELDS) -> None:
         self.data = data
         self.path = path
-        self._fields_left = MAX_FIELDS
+        self._most_fields = self._fields_left = most_fields
 
     def fields(self, start: int = 0, end: int | None = None) -> Iterator[Field]:
         """The fields between two byte offsets.
@@ -69,7 +69,7 @@ class WireReader:
         while position < end:
             self._fields_left -= 1
             if self._fields_left < 0:
-                raise self.error(position, f"at most {MAX_FIELDS} fields in a file of weights", "more")
+                raise self.error(position, f"at most {self._most_fields} fields", "more")
             field = self._field(position, end)
             yield field
             position = field.end
