@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,8 +36,13 @@ class Tokenizer:
         self._tokenizer.enable_padding(length=description.length, pad_id=description.pad)
 
     def encode(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Token ids of a text, and which of them are not padding: both (length,) int64."""
-        found = self._tokenizer.encode(clean_text(text, self._case))
+        """Token ids of a text, and which of them are not padding: both (length,) int64.
+
+        Raises:
+            EncoderError: the tokenizer fails, such as for an unknown word where it has no token for such.
+        """
+        with _explained("the tokenizer cannot encode this text"):
+            found = self._tokenizer.encode(clean_text(text, self._case))
         return np.array(found.ids, np.int64), np.array(found.attention_mask, np.int64)
 
 
@@ -62,11 +69,22 @@ def load_tokenizer(file: Path) -> Any:
     """
     tokenizers = import_tokenizers()
     try:
-        return tokenizers.Tokenizer.from_str(read_regular(file).decode("utf-8"))
+        content = read_regular(file)
     except OSError as error:
         raise EncoderError(f"{file} cannot be read: {error.strerror}") from error
-    except Exception as error:  # the library raises nothing more specific
-        raise EncoderError(f"{file} is not a tokenizer.json ({error}); give the one of this model") from error
+    with _explained(f"{file} is not a tokenizer.json of this model"):
+        return tokenizers.Tokenizer.from_str(content.decode("utf-8"))
+
+
+@contextmanager
+def _explained(problem: str) -> Iterator[None]:
+    """The library raises plain exceptions; a panic of its Rust code is not even one of those."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime":
+            raise EncoderError(f"{problem} ({error})") from error
+        raise
 
 
 def import_tokenizers() -> Any:

@@ -417,6 +417,30 @@ def test_what_the_files_do_not_tell_is_asked_for(
         import_towers(tmp_path, source)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"type": "WordLevel", "vocab": {END: 12}, "unk_token": "[UNK]"}}, "cannot encode this text"),
+        ({"model": {"type": "Unknown"}}, "is not a tokenizer.json of this model"),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "is not a tokenizer.json"),
+        (
+            {"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]}},
+            "is not a tokenizer.json",
+        ),
+    ],
+)
+def test_a_tokenizer_that_fails_is_an_error_of_this_program(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """Some of these make the library's Rust code panic, which raises no `Exception`."""
+    source = source_of(tmp_path)
+    document = json.loads(source.tokenizer.read_text())
+    source.tokenizer.write_text(json.dumps({**document, **change}))
+    with pytest.raises(EncoderError, match=message):
+        import_towers(tmp_path, source)
+    assert installed_models() == []
+
+
 def test_without_the_package_an_image_is_still_a_query(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
