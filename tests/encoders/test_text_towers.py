@@ -420,7 +420,7 @@ def test_what_the_files_do_not_tell_is_asked_for(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": {"type": "WordLevel", "vocab": {END: 12}, "unk_token": "[UNK]"}}, "cannot encode this text"),
+        ({"model": {"type": "WordLevel", "vocab": {END: 12}, "unk_token": "?"}}, "cannot encode this text"),
         ({"model": {"type": "Unknown"}}, "is not a tokenizer.json of this model"),
         ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "is not a tokenizer.json"),
         (
