@@ -151,14 +151,16 @@ def import_onnx(
         raise EncoderError("name the outputs of the model: --output for vectors, --tag-output for tags")
     if (description.tag_output is None) != (tags is None):
         raise TagError("--tag-output and --tags require each other: the tag output and the tag list")
+    if thresholds is not None and tags is None:
+        raise TagError("--thresholds belong to tags: name the tag output and the tag list")
     if text is not None and description.output is None:
         raise EncoderError("a text tower belongs to an encoder; name the vector output with --output")
     with new_model(name) as folder:
         model = read_model(file)
         check_image_input(model, description.outputs)
+        described = None if text is None else _write_text(text, file, folder)
         write_part(model, file, description.outputs, folder / GRAPH)
         del model
-        described = None if text is None else _write_text(text, file, folder)
         trial = try_model(folder, description, described, name=file.name, seconds=seconds)
         if described is not None:
             _write_text_mean(described, trial, folder)

@@ -17,10 +17,10 @@ from PIL import Image, ImageOps
 
 from i2v_search.encoders.model_card import OnnxDescription
 
-#: Pictures are decoded at no less than so many times the input's side: a smaller picture is read whole, and
-#: of a larger one the input differs by less than a third of a grey level on average.
-_DECODED: Final = 4
-#: Longer strips are cut or reduced to this many times their width, or the input's side, to bound memory.
+#: A picture of at least twice so many times the input's side is first reduced, to no less than so many times:
+#: the input then differs by less than a third of a grey level on average.
+_REDUCED: Final = 4
+#: A longer strip is cut to so many times its width, to bound memory.
 _LONGEST: Final = 16
 
 
@@ -50,7 +50,7 @@ def fit_square(image: Image.Image, description: OnnxDescription) -> Image.Image:
 
 def shrink_to(description: OnnxDescription) -> int:
     """The shorter side to which the decoder may reduce a picture; see `Encoder.shrink_to`."""
-    return description.size * (_DECODED if description.exact else 1)
+    return description.size * (_REDUCED if description.exact else 1)
 
 
 def preprocessing_of(description: OnnxDescription) -> str:
@@ -75,7 +75,7 @@ def preprocessing_of(description: OnnxDescription) -> str:
 
 
 def _pad(image: Image.Image, size: int, colour: tuple[int, int, int]) -> Image.Image:
-    if (factor := max(image.size) // (_LONGEST * size)) > 1:
+    if (factor := max(image.size) // (_REDUCED * size)) > 1:
         image = image.reduce(factor)
     side = max(image.size)
     square = Image.new("RGB", (side, side), colour)

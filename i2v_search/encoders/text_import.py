@@ -119,12 +119,10 @@ def _output(given: Sequence[str]) -> str:
 
 
 def _inputs(source: TextSource, needed: Sequence[str]) -> dict[TextInput, str]:
-    if source.inputs:
-        return dict(source.inputs)
-    found = {_INPUTS[name]: name for name in needed if name in _INPUTS}
-    if len(needed) == 1:
+    found = dict(source.inputs) or {_INPUTS[name]: name for name in needed if name in _INPUTS}
+    if len(needed) == 1 and not source.inputs:
         found = {"ids": needed[0]}
-    if len(found) != len(needed) or "ids" not in found:
+    if set(found.values()) != set(needed) or "ids" not in found:
         raise EncoderError(
             f"the text tower needs the inputs {', '.join(needed) or '(none)'}; say what they hold, such as "
             "--text-inputs ids=input0,mask=input1,positions=input2"

@@ -30,7 +30,7 @@ from i2v_search.encoders.model_folder import broken_models, find_model, installe
 from i2v_search.encoders.networks.runtime import onnx_session, run_session
 from i2v_search.encoders.onnx import OnnxModel
 from i2v_search.encoders.registry import encoder_names
-from i2v_search.errors import EncoderError
+from i2v_search.errors import EncoderError, TagError
 
 pytestmark = pytest.mark.integration
 
@@ -440,6 +440,27 @@ def test_a_tag_head_is_activated(tmp_path: Path, activation: Any, dtype: int) ->
         expected = {"none": values, "sigmoid": 1 / (1 + np.exp(-values)), "softmax": odds / odds.sum()}
         found = tagger.tag([tagger.prepare(Image.new("RGB", (20, 20), colour))])
         np.testing.assert_allclose(found[0], expected[activation], rtol=2e-3, atol=1e-6)
+
+
+def test_thresholds_without_tags_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TagError, match="--thresholds belong to tags"):
+        import_onnx(mean_colours(tmp_path / "m.onnx"), name="m", description=VECTOR, thresholds="0.3")
+
+
+def test_thresholds_of_a_card_come_with_the_tagger(tmp_path: Path) -> None:
+    description = OnnxDescription(size=16, tag_output="scores")
+    import_onnx(
+        mean_colours(tmp_path / "m.onnx"),
+        name="wd",
+        description=description,
+        tags=colour_tags(tmp_path / "tags.csv"),
+        thresholds="general=0.25,character=0.75",
+    )
+    Image.new("RGB", (20, 20), (100, 150, 250)).save(tmp_path / "a.png")
+    lines = run("tag", tmp_path / "a.png", "--tagger", "wd", "--rule", "f1", "--json").stdout
+    found = json.loads(lines)
+    assert [tag["name"] if isinstance(tag, dict) else tag[0] for tag in found["general"]] == ["blue"]
+    assert found["character"] == []
 
 
 # --- weights in other files

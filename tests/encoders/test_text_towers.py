@@ -405,7 +405,12 @@ def test_a_tower_that_is_no_text_tower_is_refused(
         ([], {"length": 9}, "do not tell the padding token"),
         ({"pad_token": END}, {"length": 1}, "text tower: length: Input should be greater than or equal to 2"),
         ({"pad_token": END}, {"length": 9, "output": "gone"}, "no output 'gone'; available: last_hidden"),
-        ({"pad_token": END}, {"length": 9, "inputs": {"ids": "gone"}}, "input_ids is not described"),
+        (
+            {"pad_token": END},
+            {"length": 9, "inputs": {"ids": "gone"}},
+            "needs the inputs input_ids; say what they hold",
+        ),
+        ({"pad_token": END}, {"length": 9, "inputs": {"mask": "input_ids"}}, "say what they hold"),
     ],
 )
 def test_what_the_files_do_not_tell_is_asked_for(
