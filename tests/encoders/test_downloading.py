@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import io
 import os
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request
@@ -278,6 +277,7 @@ def test_a_server_that_is_not_there_is_named(server: FileServer, tmp_path: Path)
 
 
 def test_a_full_disk_keeps_what_arrived(server: FileServer, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
