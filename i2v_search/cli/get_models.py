@@ -83,6 +83,7 @@ def _show_table(known: tuple[KnownModel, ...]) -> None:
         about = "" if model.is_exact else "about "
         gives = [f"{model.dimension}-d vectors"] if model.dimension else []
         gives += [f"{model.tags:,} tags"] if model.tags else []
+        gives += ["words"] if model.text else []
         purpose = f"not yet supported: {model.unsupported}" if model.unsupported else model.good_for
         table.add_row(
             model.name,

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from i2v_search.encoders.importing import TRIAL_SECONDS, Companions, import_onnx, import_weights
-from i2v_search.encoders.known_models import Catalogue, KnownFile, KnownModel, shipped_catalogue
-from i2v_search.encoders.model_card import ModelCard, OnnxDescription
+from i2v_search.encoders.known_models import (
+    TEXT_ROLES,
+    Catalogue,
+    KnownFile,
+    KnownModel,
+    Role,
+    shipped_catalogue,
+)
+from i2v_search.encoders.model_card import ModelCard
 from i2v_search.encoders.model_files import Where, keep_origin, obtain, read_origin
 from i2v_search.encoders.model_folder import check_name, find_model, model_folder, remove_model
-from i2v_search.encoders.onnx_outline import Outline, Shape, read_outline
-from i2v_search.errors import EncoderError, TagError, WeightsError
-from i2v_search.files import file_sha256
+from i2v_search.encoders.onnx_outline import read_outline
+from i2v_search.encoders.recognising import recognise
+from i2v_search.encoders.text_import import TextSource
+from i2v_search.errors import EncoderError, TagError
 from i2v_search.progress import Report, silent
 
 
@@ -70,19 +79,28 @@ def get_model(
     missing = [file for file, card in cards.items() if card is None]
     if not missing:
         return Imported(_given(cards), (f"{name} is imported already",))
-    wanted = [file for file in known.files if file in missing or file.role != "model"]
+    roles = {file.role for file in known.files} - {"model"}
+    without_text = bool(known.text) and find_spec("tokenizers") is None
+    if without_text:
+        roles -= {*TEXT_ROLES}
+    wanted = [file for file in known.files if file in missing or file.role in roles]
     with obtain(known, wanted, where, report=report) as files:
         done: list[ModelCard] = []
         try:
             for file in missing:
-                done.append(_import(catalogue, known, file, files.paths, seconds=seconds))
+                done.append(_import(catalogue, known, file, _with(file, files.paths), seconds=seconds))
                 keep_origin(model_folder(done[-1]), files.origin())
         except BaseException:
             for card in done:
                 remove_model(card.name)
             raise
     cards.update(zip(missing, done, strict=True))
-    return Imported(_given(cards), tuple(files.notes))
+    notes = tuple(files.notes)
+    if without_text:
+        notes += (
+            "without its text tower: pip install 'i2v-search[text]', remove the model and get it again",
+        )
+    return Imported(_given(cards), notes)
 
 
 def import_known(
@@ -96,7 +114,8 @@ def import_known(
     """Import a file that the catalogue knows by its SHA-256, or else by its input and its number of tags.
 
     Args:
-        file: the model file; the tag list may lie beside it, called as in the catalogue.
+        file: the model file; its tag list, its text tower and its tokenizer may lie beside it, called as in
+            the catalogue.
         name: name of the model; None takes that of the catalogue.
         companions: files that belong to it, in place of those beside it.
         catalogue: the catalogue; None is the one that comes with the package.
@@ -110,24 +129,26 @@ def import_known(
         TagError: its tag list is missing.
     """
     catalogue = catalogue or shipped_catalogue()
-    found, by = _with_same_hash(file, catalogue), "its SHA-256"
-    if found is None:
-        found, by = _with_same_outline(file, catalogue), "its input and its number of tags"
-        name = name or (found and found[0].like)  # its weights are others
+    found = recognise(file, catalogue)
     if found is None:
         return None
-    known, part = found
+    known, part = found.known, found.file
     if known.unsupported:
         raise EncoderError(f"{file} is {known.title}, which is not yet supported: {known.unsupported}")
-    paths = {part: file}
-    for companion in known.of_role("tags"):
-        tags = companions.tags or _beside(file, companion)
-        if tags is not None:
-            paths[companion] = tags
-        elif known.like is not None:
-            raise TagError(f"{file} is {known.title}, by {by}; put its tag list {companion.name} beside it")
+    given = {other.role: path for other in known.files if (path := _beside(file, part, other))}
+    paths: dict[Role, Path] = {**given, "model": file}
+    if companions.tags is not None:
+        paths["tags"] = companions.tags
+    notes = [f"{file.name} is {known.title}, by {found.by}"]
+    missing = {other.role: other.name for other in known.files if other.role not in paths}
+    if "tags" in missing and known.like is not None:
+        raise TagError(f"{notes[0]}; put its tag list {missing['tags']} beside it")
+    if known.text and not missing.keys().isdisjoint(TEXT_ROLES):
+        notes.append(f"without its text tower: {' and '.join(missing.values())} would have to lie beside it")
+    if not found.exactly:  # another training, with a name and thresholds of its own
+        name, known = name or known.like, known.model_copy(update={"thresholds": None})
     card = _import(catalogue, known, part, paths, name=name, companions=companions, seconds=seconds)
-    return Imported((card,), (f"{file.name} is {known.title}, by {by}",))
+    return Imported((card,), tuple(notes))
 
 
 def _imported_from(file: KnownFile, known: KnownModel) -> ModelCard | None:
@@ -152,62 +173,48 @@ def _given(cards: Mapping[KnownFile, ModelCard | None]) -> tuple[ModelCard, ...]
     return tuple(card for card in cards.values() if card is not None)
 
 
+def _with(part: KnownFile, paths: Mapping[KnownFile, Path]) -> dict[Role, Path]:
+    """A file to import and those that belong to it, by what they are to the import."""
+    return {**{file.role: path for file, path in paths.items()}, "model": paths[part]}
+
+
 def _import(
     catalogue: Catalogue,
     known: KnownModel,
     part: KnownFile,
-    paths: Mapping[KnownFile, Path],
+    paths: Mapping[Role, Path],
     *,
     name: str | None = None,
     companions: Companions = Companions(),
     seconds: float,
 ) -> ModelCard:
     """Import one file of a model, with the others that are given."""
-    name, file = name or part.installs or known.name, paths[part]
-    tags = next((path for other, path in paths.items() if other.role == "tags"), None)
+    name, file, tags = name or part.installs or known.name, paths["model"], paths.get("tags")
     if known.like is None:
         (card,) = import_weights(file, name=name, companions=replace(companions, tags=tags))
         return card
-    description = catalogue.description(known, list(read_outline(file).outputs))
-    return import_onnx(file, name=name, description=description, tags=tags, seconds=seconds)
+    return import_onnx(
+        file,
+        name=name,
+        description=catalogue.description(known, list(read_outline(file).outputs)),
+        tags=tags,
+        thresholds=companions.thresholds or known.thresholds,
+        text=_text_source(known, paths),
+        seconds=seconds,
+    )
 
 
-def _with_same_hash(file: Path, catalogue: Catalogue) -> tuple[KnownModel, KnownFile] | None:
-    try:
-        return next(catalogue.with_hash(file_sha256(file)), None)
-    except OSError:
-        return None  # the importer says what is wrong with it
-
-
-def _with_same_outline(file: Path, catalogue: Catalogue) -> tuple[KnownModel, KnownFile] | None:
-    """The first tagger of the catalogue with the same input and as many tags."""
-    try:
-        outline = read_outline(file)
-    except WeightsError:
+def _text_source(known: KnownModel, paths: Mapping[Role, Path]) -> TextSource | None:
+    """The text tower; None where the model has none or a file of it is missing."""
+    tokenizer, model = paths.get("tokenizer"), paths.get("text")
+    if tokenizer is None or (model is None and known.of_role("text")):
         return None
-    for known in catalogue.model:
-        if known.tags is None or known.like is None:
-            continue
-        try:
-            description = catalogue.description(known, list(outline.outputs))
-        except EncoderError:
-            continue
-        if _fits(outline, description, known.tags):
-            return known, known.of_role("model")[0]
-    return None
+    return TextSource(tokenizer=tokenizer, model=model, **known.text)
 
 
-def _fits(outline: Outline, description: OnnxDescription, tags: int) -> bool:
-    shape = outline.outputs.get(description.tag_output or "", ())
-    side = description.size
-    image = (3, side, side) if description.layout == "NCHW" else (side, side, 3)
-    return shape[-1:] == (tags,) and any(_takes(given, image) for given in outline.inputs.values())
-
-
-def _takes(shape: Shape, image: tuple[int, ...]) -> bool:
-    return len(shape) == 4 and all(have in {None, want} for have, want in zip(shape[1:], image, strict=True))
-
-
-def _beside(file: Path, companion: KnownFile) -> Path | None:
-    names = (companion.name, companion.path.rpartition("/")[2])
-    return next((file.with_name(name) for name in names if file.with_name(name).is_file()), None)
+def _beside(file: Path, part: KnownFile, other: KnownFile) -> Path | None:
+    """Another file of a model, in the folder of one of them or where it lies in the repository."""
+    root = file.parents[min(part.path.count("/"), len(file.parents) - 1)]
+    name = other.path.rpartition("/")[2]
+    places = (file.with_name(other.name), file.with_name(name), root / other.path)
+    return next((place for place in places if place.is_file()), None)

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,7 +21,9 @@ from i2v_search.encoders.model_card import OnnxDescription
 from i2v_search.errors import EncoderError
 from i2v_search.files import read_regular
 
-Role: TypeAlias = Literal["model", "tags"]
+Role: TypeAlias = Literal["model", "tags", "text", "tokenizer"]
+#: What a model needs to encode text.
+TEXT_ROLES: Final[tuple[Role, ...]] = ("text", "tokenizer")
 _HUB = "https://huggingface.co"
 #: Most bytes of a file whose size nobody recorded, as a multiple of its approximate size.
 _SLACK = 2
@@ -97,6 +99,8 @@ class KnownModel(_Table):
         description: the fields of `OnnxDescription` in which it differs from that.
         dimension: dimension of its vectors; None if it gives none.
         tags: how many tags it gives; None if it gives none.
+        thresholds: thresholds of its tags as its makers state them; see `choose_thresholds`.
+        text: the fields of `TextSource` that its files do not tell; empty if it encodes no text.
         unsupported: why it cannot be imported yet; empty if it can.
     """
 
@@ -113,6 +117,8 @@ class KnownModel(_Table):
     description: dict[str, Any] = {}
     dimension: int | None = None
     tags: int | None = None
+    thresholds: str | None = None
+    text: dict[str, Any] = {}
     unsupported: str = ""
 
     @property
@@ -183,6 +189,8 @@ class Catalogue(_Table):
                 raise ValueError(f"{model.name}: a repository needs a revision")
             if not model.of_role("model"):
                 raise ValueError(f"{model.name} has no file of role 'model'")
+            if bool(model.text) != bool(model.of_role("tokenizer")):
+                raise ValueError(f"{model.name}: text and a tokenizer require each other")
         return self
 
     def find(self, name: str) -> KnownModel:

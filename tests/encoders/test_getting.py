@@ -21,20 +21,25 @@ from filelock import FileLock
 from onnx import GraphProto, TensorProto, helper
 from onnx_files import colour_tags, mean_colours
 from PIL import Image
+from text_towers import END, VOCABULARY, text_tower, token_table, tokenizer_json
 from typer.testing import CliRunner
 
-from i2v_search import Collection, load_encoder, load_tagger
+from i2v_search import Collection, TextEncoder, load_encoder, load_tagger
 from i2v_search.cli.main import app
-from i2v_search.encoders.base import encode_images
+from i2v_search.encoders.base import encode_images, encode_texts
 from i2v_search.encoders.downloading import Patience
 from i2v_search.encoders.getting import Imported, get_model, import_known
 from i2v_search.encoders.importing import Companions
 from i2v_search.encoders.known_models import Catalogue, load_catalogue, shipped_catalogue
+from i2v_search.encoders.model_card import TextDescription
 from i2v_search.encoders.model_files import ORIGIN, Where, read_origin
 from i2v_search.encoders.model_folder import installed_models, remove_model
 from i2v_search.encoders.onnx_outline import read_outline
+from i2v_search.encoders.text_import import TextSource
 from i2v_search.errors import DownloadError, EncoderError, TagError
 from i2v_search.progress import Progress
+from i2v_search.tags.thresholds import choose_thresholds
+from i2v_search.tags.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.integration
 
@@ -73,11 +78,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def described(path: Path, **changes: Any) -> dict[str, Any]:
+def described(file: Path, **changes: Any) -> dict[str, Any]:
     """A file in a catalogue."""
-    content = path.read_bytes()
+    content = file.read_bytes()
     facts = {
-        "path": path.name,
+        "path": file.name,
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         **changes,
@@ -205,6 +210,67 @@ def test_illustration2vec_is_two_models_of_one_release(
     server.asked.clear()
     assert get("illustration2vec", catalogue).cards == got.cards
     assert [path.partition("/")[2] for path, _ in server.asked] == ["v.caffemodel", "tag_list.json.gz"]
+
+
+@pytest.fixture
+def towers(published: Path, server: FileServer, place: Path) -> Catalogue:
+    """A model with a text tower, in folders as on Hugging Face."""
+    pytest.importorskip("tokenizers")
+    folder = published / "towers"
+    (folder / "onnx").mkdir(parents=True)
+    mean_colours(folder / "onnx" / "vision.onnx", size=16)
+    text_tower(
+        folder / "onnx" / "text.onnx",
+        inputs={"input_ids": TensorProto.INT64},
+        outputs={"other": "all", "text_embeds": "end"},
+    )
+    tokenizer_json(folder / "tokenizer.json", behind=END)
+    paths = {"model": "onnx/vision.onnx", "text": "onnx/text.onnx", "tokenizer": "tokenizer.json"}
+    files = [described(folder / path, path=path, role=role) for role, path in paths.items()]
+    for path in paths.values():
+        server.files[f"towers/{path}"] = (folder / path).read_bytes()
+    text = {"output": "text_embeds", "length": 9, "pad": 0, "case": "lower"}
+    model = entry("towers", server.url, *files, like="means", dimension=3, text=text)
+    return Catalogue.model_validate({"inputs": INPUTS, "model": [model]})
+
+
+def test_a_text_tower_comes_with_its_images(towers: Catalogue, published: Path) -> None:
+    got = get("towers", towers)
+    assert got.notes == ()
+    assert got.cards[0].text is not None
+    assert (got.cards[0].text.length, got.cards[0].text.case) == (9, "lower")
+    encoder = load_encoder("towers")
+    assert isinstance(encoder, TextEncoder)
+    found = encode_texts(encoder, ["a CAT", "a dog"])
+    table = token_table()
+    ids = [VOCABULARY[word] for word in ("a", "cat", END)]
+    padded = ids + [0] * (9 - len(ids))
+    np.testing.assert_allclose(found[0], table[ids[-1]] + table[padded].sum(0), rtol=1e-4)
+    remove_model("towers")
+    assert get("towers", towers, folder=published).cards == got.cards
+
+
+def test_a_known_image_tower_takes_the_text_tower_beside_it(towers: Catalogue, published: Path) -> None:
+    folder = published / "towers"
+    got = import_known(folder / "onnx" / "vision.onnx", catalogue=towers)
+    assert got is not None
+    assert got.cards[0].text is not None
+    assert len(got.notes) == 1
+    (folder / "tokenizer.json").rename(published / "tokenizer.json")
+    got = import_known(folder / "onnx" / "vision.onnx", "images", catalogue=towers)
+    assert got is not None
+    assert got.cards[0].text is None
+    assert got.notes[1] == "without its text tower: tokenizer.json would have to lie beside it"
+
+
+def test_without_tokenizers_the_images_come_alone_and_the_words_are_not_downloaded(
+    towers: Catalogue, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    got = get("towers", towers)
+    assert got.cards[0].text is None
+    assert "pip install 'i2v-search[text]'" in got.notes[0]
+    assert [path for path, _ in server.asked] == ["towers/onnx/vision.onnx"]
 
 
 def test_files_that_are_there_already_need_no_network(
@@ -547,14 +613,13 @@ def test_every_entry_of_the_shipped_catalogue_is_complete() -> None:
     for wanted in ("illustration2vec", "wd-vit-v3", "wd-moat-v2", "pixai-v0.9", "ccip", "clip-vit-b32"):
         assert wanted in names
     for model in shipped.model:
-        assert model.dimension or model.tags or model.unsupported, model.name
         for file in model.files:
             assert model.url(file).startswith("https://"), file.path
             partial = file.sha256 is not None and len(file.sha256) != 64
             assert not partial or file.sources == 1, f"{model.name}: {file.path}"
-            assert file.sha256 is not None or model.unsupported, f"{model.name}: {file.path}"
             assert 1_000 < file.expected < 2 * 2**30
-        assert model.revision != "main" or model.unsupported
+    assert [model.name for model in shipped.model if model.recorded == "not recorded"] == ["deepdanbooru"]
+    assert [model.name for model in shipped.model if model.revision == "main"] == ["deepdanbooru"]
 
 
 def test_every_description_of_the_shipped_catalogue_is_one_that_the_import_accepts() -> None:
@@ -564,8 +629,14 @@ def test_every_description_of_the_shipped_catalogue_is_one_that_the_import_accep
             assert all(file.installs for file in model.of_role("model"))
             continue
         description = shipped.description(model, ["first", "second", "third"])
-        assert (description.output is not None) == (model.dimension is not None or model.name == "pixai-v0.9")
+        assert (description.output is not None) == (model.dimension is not None), model.name
         assert bool(description.tag_output) == bool(model.of_role("tags"))
+        if model.text:
+            TextDescription(**{"inputs": {"ids": "input_ids"}, **model.text})
+            assert TextSource(tokenizer=Path("tokenizer.json"), **model.text).output
+        if model.thresholds:
+            tags = Vocabulary(("hat", "miku", "safe"), ("general", "character", "rating"))
+            assert choose_thresholds(tags, model.thresholds).thresholds is not None
     assert set(shipped.inputs) == {model.like for model in shipped.model if model.like}
 
 
@@ -593,18 +664,22 @@ def test_the_shipped_catalogue_is_listed() -> None:
         ({"files": [{"path": "a", "size": 1, "sha256": "XY" * 32}]}, "sha256"),
         ({"files": [{"path": "a", "size": 1, "role": "tags"}]}, "no file of role 'model'"),
         ({"unknown": 1}, "unknown"),
+        ({"text": {"length": 77}}, "text and a tokenizer require each other"),
     ],
 )
 def test_a_catalogue_with_a_fault_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     model = {**entry("means", "https://models.example", {"path": "a", "size": 1}), **change}
-    lines = [
-        f"{key} = {json.dumps(value)}" for key, value in model.items() if key != "files" and value is not None
-    ]
-    files = ", ".join(
-        "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in file.items()) + " }"
-        for file in model["files"]
-    )
+    lines = [f"{key} = {inline(value)}" for key, value in model.items() if value is not None]
     path = tmp_path / "models.toml"
-    path.write_text("\n".join(["[inputs.means]", "size = 16", "[[model]]", *lines, f"files = [{files}]"]))
+    path.write_text("\n".join(["[inputs.means]", "size = 16", "[[model]]", *lines]))
     with pytest.raises(EncoderError, match=f"(?s)models.toml is not a valid catalogue.*{message}"):
         load_catalogue(path)
+
+
+def inline(value: Any) -> str:
+    """A value as TOML writes it behind its key."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {inline(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    return json.dumps(value)
