@@ -175,10 +175,17 @@ def obtain(
             yield files
             shutil.rmtree(folder)
     finally:
-        with suppress(OSError):  # where something is kept
-            folder.rmdir()
-        with suppress(OSError):
+        _remove_empty(folder)
+        with suppress(OSError):  # other models may be on their way
             folder.parent.rmdir()
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder and those in it, but for what holds files."""
+    with suppress(OSError):
+        for below in filter(Path.is_dir, folder.iterdir()):
+            _remove_empty(below)
+        folder.rmdir()
 
 
 def _find(known: KnownModel, file: KnownFile, folder: Path) -> Path:
@@ -211,7 +218,7 @@ def _alone(folder: Path, known: KnownModel) -> Iterator[None]:
 
 
 def _check_space(folder: Path, wanted: Sequence[KnownFile]) -> None:
-    there = sum(path.stat().st_size for path in folder.iterdir())
+    there = sum(path.stat().st_size for path in folder.rglob("*.*") if path.is_file())
     needed = max(_COPIES * sum(file.expected for file in wanted) - there, 0)
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -223,7 +230,8 @@ def _check_space(folder: Path, wanted: Sequence[KnownFile]) -> None:
 
 def _fetch(files: ModelFiles, file: KnownFile, folder: Path, where: Where, report: Report) -> None:
     """Download a file, unless an earlier call did."""
-    known, target = files.known, folder / file.path.replace("/", "--")
+    known, target = files.known, folder / file.path
+    target.parent.mkdir(parents=True, exist_ok=True)
     packed = file.path.endswith(".gz")
     try:
         found = _content_sha256(target) if target.exists() else None
