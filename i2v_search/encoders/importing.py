@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -158,7 +159,7 @@ def import_onnx(
     with new_model(name) as folder:
         model = read_model(file)
         check_image_input(model, description.outputs)
-        described = None if text is None else _write_text(text, file, folder)
+        described = None if text is None else _write_text(text, file, model, folder)
         write_part(model, file, description.outputs, folder / GRAPH)
         del model
         trial = try_model(folder, description, described, name=file.name, seconds=seconds)
@@ -183,10 +184,11 @@ def import_onnx(
     return card
 
 
-def _write_text(source: TextSource, image: Path, folder: Path) -> TextDescription:
-    """Write the files of a text tower; returns what describes it."""
-    file = source.model or image
-    model = read_model(file)
+def _write_text(source: TextSource, file: Path, model: Any, folder: Path) -> TextDescription:
+    """Write the files of a text tower, which has a file of its own or is in that of the image tower; returns
+    what describes it."""
+    if source.model is not None:
+        file, model = source.model, read_model(source.model)
     write_tokenizer(source, folder / TOKENIZER)
     described = describe_text(source, model, folder / TOKENIZER)
     write_part(model, file, [described.output], folder / TEXT_GRAPH)

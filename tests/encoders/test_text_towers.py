@@ -292,8 +292,11 @@ def with_tower(graph: GraphProto) -> None:
     add_output(graph, "logits_per_image", ["n", 3])
 
 
-def test_a_model_with_three_inputs_becomes_two_towers(tmp_path: Path, place: Path) -> None:
+@pytest.mark.parametrize("weights", ["inside", "in a file of their own"])
+def test_a_model_with_three_inputs_becomes_two_towers(tmp_path: Path, place: Path, weights: str) -> None:
     file = mean_colours(tmp_path / "model.onnx", change=with_tower)
+    if weights != "inside":
+        onnx.save(onnx.load(file), file, save_as_external_data=True, location="model.data", size_threshold=99)
     source = TextSource(tokenizer=tokenizer_json(tmp_path / "tokenizer.json"), length=8, pad=0)
     import_onnx(file, name="both", description=VECTOR, text=source)
     encoder = load_encoder("both")
@@ -301,6 +304,8 @@ def test_a_model_with_three_inputs_becomes_two_towers(tmp_path: Path, place: Pat
     np.testing.assert_allclose(encode_texts(encoder, ["a red house"])[0], vector(words, "mean"), rtol=1e-5)
     image = encode_images(encoder, [Image.new("RGB", (20, 20), (10, 100, 250))]).vectors
     np.testing.assert_allclose(image, [[10, 100, 250]], rtol=1e-5)
+    files = {"tokenizer.json", "text.onnx", *["text.onnx.data"] * (weights != "inside")}
+    assert find_model("both").files.keys() == files  # type: ignore[union-attr]
     for name, inputs in (("model.onnx", ["pixels"]), ("text.onnx", ["input_ids", "attention_mask"])):
         kept = onnx.load(place / "both" / name)
         onnx.checker.check_model(kept)
