@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from i2v_search.encoders.model_card import OnnxDescription, TextDescription
 from i2v_search.encoders.model_folder import find_model, installed_models
 from i2v_search.encoders.neutral_texts import NEUTRAL_TEXTS
 from i2v_search.encoders.text_import import TextSource
+from i2v_search.encoders.text_tower import OnnxTowers, TextTower
+from i2v_search.encoders.tokenizing import clean_text
 from i2v_search.errors import EncoderError, WeightsError
 
 pytestmark = pytest.mark.integration
@@ -216,6 +219,40 @@ def test_a_long_text_is_cut_and_keeps_its_last_token(tmp_path: Path) -> None:
 def test_any_text_has_a_vector(tmp_path: Path, text: str) -> None:
     encoder = import_towers(tmp_path, files_of(EXPORTS["CLIP"], tmp_path / "text"))
     assert np.isfinite(encode_texts(encoder, [text])).all()
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("keep", "It's a RED_dragon, ÄÖ!"),
+        ("lower", "it's a red_dragon, äö!"),
+        ("canonical", "its a red dragon äö"),
+    ],
+)
+def test_a_text_is_brought_to_the_case_of_the_tower(case: Any, expected: str) -> None:
+    assert clean_text(" It's  a\tRED_dragon, ÄÖ!\n", case) == expected
+
+
+def test_threads_that_ask_at_once_open_one_text_tower(tmp_path: Path, place: Path) -> None:
+    import_towers(tmp_path, files_of(EXPORTS["CLIP"], tmp_path / "text"))
+    card = find_model("clip")
+    assert card is not None
+    assert card.text is not None
+    assert card.onnx is not None
+    opened: list[TextTower] = []
+    folder, text = place / "clip", card.text
+
+    def open_text() -> TextTower:
+        opened.append(TextTower(folder / "text.onnx", folder / "tokenizer.json", text))
+        return opened[-1]
+
+    model = (card.info(3), folder / "model.onnx", card.onnx)
+    encoder = OnnxTowers(*model, open_text=open_text, text_mean=None)
+    assert not opened
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: encoder.encode_text(["a red cat"]), range(16)))
+    assert len(opened) == 1
+    assert all(np.array_equal(found[0], other) for other in found)
 
 
 # --- Japanese CLIP: SentencePiece, inputs without names
