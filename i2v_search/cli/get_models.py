@@ -74,24 +74,24 @@ def _show_table(known: tuple[KnownModel, ...]) -> None:
 
     from i2v_search.cli import show
 
-    table = Table("model", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    table.add_column("model", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    for heading in ("gives", "licence", "SHA-256"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("licence", no_wrap=True)
     table.add_column("good for", overflow="fold")
     for model in known:
-        about = "" if model.is_exact else "about "
-        gives = [f"{model.dimension}-d vectors"] if model.dimension else []
-        gives += [f"{model.tags:,} tags"] if model.tags else []
-        gives += ["words"] if model.text else []
-        purpose = f"not yet supported: {model.unsupported}" if model.unsupported else model.good_for
-        table.add_row(
-            model.name,
-            f"{about}{model.size / 1e6:,.0f} MB",
-            ", ".join(gives),
-            model.licence,
-            model.recorded,
-            escape(purpose),
-        )
+        size = f"{'' if model.is_exact else '~'}{model.size / 1e6:,.0f} MB"
+        table.add_row(model.name, size, model.licence, escape(_purpose(model)))
     show.out.print(table)
     show.out.print("Import one with: i2v-search models get MODEL", markup=False)
+
+
+def _purpose(model: KnownModel) -> str:
+    """What a model is good for and gives, and what is to be known of its files."""
+    if model.unsupported:
+        return f"not yet supported: {model.unsupported}"
+    gives = [f"{model.dimension}-d vectors"] if model.dimension else []
+    gives += [f"{model.tags:,} tags"] if model.tags else []
+    gives += ["words"] if model.text else []
+    told = f"{model.good_for} ({', '.join(gives)})" if gives else model.good_for
+    return told if model.recorded == "recorded" else f"{told}; SHA-256: {model.recorded}"

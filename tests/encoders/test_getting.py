@@ -644,9 +644,10 @@ def test_the_shipped_catalogue_is_listed() -> None:
     done = run("models", "available")
     assert done.exit_code == 0
     lines = {line.split()[0]: line for line in done.stdout.splitlines()}
-    assert "about 1,167 MB" in lines["illustration2vec"]
-    assert "one source" in lines["illustration2vec"]
-    assert "379 MB" in lines["wd-vit-v3"]
+    assert "~1,167 MB" in lines["illustration2vec"]
+    assert "(4096-d vectors, 1,539 tags); SHA-256: one source" in lines["illustration2vec"]
+    assert " 379 MB  Apache-2.0" in lines["wd-vit-v3"]
+    assert lines["clip-vit-b32"].rstrip().endswith("(512-d vectors, words)")
     documents = json.loads(run("models", "available", "--json").stdout)
     assert [document["name"] for document in documents] == [model.name for model in shipped_catalogue().model]
     assert documents[0]["files"][0]["url"].startswith("https://github.com/rezoo/illustration2vec/releases/")
