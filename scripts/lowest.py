@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 #: What users install; the tools of the tests may be of any version.
-EXTRAS = ("map", "milvus", "ray", "train", "lite")
+EXTRAS = ("map", "milvus", "ray", "text", "train", "lite")
 
 
 def lowest(requirement: str) -> str | None:
