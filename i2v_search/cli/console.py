@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from rich.console import Console as RichConsole
 from rich.console import ConsoleDimensions, ConsoleOptions, RenderableType
@@ -37,6 +37,18 @@ class Console(RichConsole):
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, emoji=False)
         self._width = None  # rich keeps COLUMNS as it was here; `size` asks for it each time
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream behind all that stands in for it: while bars are shown, rich puts a second one there."""
+        file = super().file
+        while (behind := getattr(file, "rich_proxied_file", None)) is not None:
+            file = behind
+        return file
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
 
     @property
     def interactive(self) -> bool:

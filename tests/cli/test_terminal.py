@@ -309,11 +309,10 @@ def test_a_server_names_its_collection_as_it_is_called(run: Run) -> None:
     assert f"{len(NAMES)} images of {visible(name)} at http://127.0.0.1:" in first
 
 
-def test_on_a_terminal_paths_are_escaped_as_find_does(run: Run) -> None:
+def on_a_terminal(*arguments: str) -> str:
+    """What Python shows on a terminal, for both streams."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "i2v_search", "search", "1", "-f"], stdout=theirs
-    ) as process:
+    with subprocess.Popen([sys.executable, *arguments], stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = bytearray()
         while True:
@@ -322,10 +321,30 @@ def test_on_a_terminal_paths_are_escaped_as_find_does(run: Run) -> None:
             except OSError:  # how Linux says that the other side is closed
                 break
     os.close(ours)
-    assert process.returncode == 0
-    lines = bytes(shown).decode().replace("\r\n", "\n").splitlines()
+    assert process.returncode == 0, shown
+    return bytes(shown).decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_paths_are_escaped_as_find_does(run: Run) -> None:
+    lines = on_a_terminal("-m", "i2v_search", "search", "1", "-f").splitlines()
     assert len(lines) == len(NAMES) - 1
     assert all(visible(line) == line for line in lines)
+
+
+def test_on_a_terminal_bars_move_and_what_is_printed_meanwhile_is_escaped() -> None:
+    script = (
+        "from i2v_search.cli.console import guard_streams\nguard_streams()\n"
+        "import warnings\nfrom i2v_search.cli.bars import progress\n"
+        "from i2v_search.progress import Progress\n"
+        "with progress() as report:\n    report(Progress('encoding', 1, 2))\n"
+        f"    print({EVIL!r}, 'told')\n    warnings.warn({EVIL!r})\n"
+    )
+    shown = on_a_terminal("-c", script)
+    assert "\x1b[?25l" in shown  # the cursor is hidden: rich controls the terminal
+    assert "\\x1b[" not in shown
+    assert "\x1b]52" not in shown
+    assert "\u202e" not in shown
+    assert " told\n" in shown
 
 
 def test_bars_never_cut_a_number_on_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
