@@ -41,15 +41,16 @@ def list_(json: JsonOption = False) -> None:
 
 @models_app.command("info", epilog="Example: i2v-search models info i2v-v2")
 def info(name: NameArgument, json: JsonOption = False) -> None:
-    """Show an imported model and check its file."""
+    """Show an imported model and check its files."""
     from i2v_search.cli import show
-    from i2v_search.encoders.model_folder import check_model, find_model
+    from i2v_search.encoders.model_folder import check_model, check_text, find_model
     from i2v_search.errors import EncoderError
 
     card = find_model(name)
     if card is None:
         raise EncoderError(f"no imported model named {name!r}; i2v-search models list shows them")
     check_model(card)
+    check_text(card)
     if json:
         show.as_json(card.model_dump(mode="json"))
     else:

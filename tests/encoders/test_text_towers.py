@@ -510,6 +510,8 @@ def test_a_changed_text_tower_is_refused_when_a_text_comes(tmp_path: Path, place
     assert encode_images(encoder, [Image.new("RGB", (20, 20))]).vectors.shape == (1, 3)
     with pytest.raises(EncoderError, match=f"{name} differs from its checksum; run: .* models remove clip"):
         encode_texts(encoder, ["a cat"])
+    done = CliRunner().invoke(app, ["models", "info", "clip"])
+    assert f"{name} differs from its checksum" in str(done.exception)
 
 
 # --- the folder, and the command
