@@ -33,7 +33,8 @@ def get(
 ) -> None:
     """Download published models, check and import them.
 
-    An interrupted download continues when the command is run again.
+    An interrupted download continues when the command is run again. I2V_SEARCH_MIRROR names a server with the
+    same files, HF_ENDPOINT one in place of huggingface.co.
     """
     from i2v_search.cli import show
     from i2v_search.encoders.getting import get_model

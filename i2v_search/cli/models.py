@@ -12,7 +12,7 @@ from i2v_search.cli.renamed import RenamedOptions
 
 models_app = typer.Typer(
     name="models",
-    help="Import models: Illustration2Vec weights, or any ONNX encoder or tagger.",
+    help="Get published models, or import Illustration2Vec weights and any ONNX encoder or tagger.",
     no_args_is_help=True,
 )
 models_app.command(
