@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from i2v_search.build.extract import Extraction
     from i2v_search.collection.collection import Collection
     from i2v_search.collection.info import CollectionInfo
-    from i2v_search.encoders.model_folder import ModelCard
+    from i2v_search.encoders.model_card import ModelCard
     from i2v_search.encoders.tagging import TaggedImage
     from i2v_search.images.captions import CaptionWriter
     from i2v_search.images.sources import Skipped
@@ -196,6 +196,7 @@ def model(card: ModelCard) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     gives = [f"{card.dimension}-d vectors"] if card.dimension else []
+    gives += ["vectors of text"] if card.text else []
     gives += [f"{card.tags} tags"] if card.tags else []
     uses = [f"--encoder {card.name}"] if card.dimension else []
     uses += [f"--tagger {card.name}"] if card.tags else []
@@ -218,10 +219,11 @@ def models(cards: list[ModelCard]) -> None:
     if not cards:
         out.print("No imported models. See i2v-search models available, or: i2v-search models import FILE")
         return
-    table = Table("model", "kind", "vectors", "tags", "from", box=None, header_style="bold")
+    table = Table("model", "kind", "vectors", "words", "tags", "from", box=None, header_style="bold")
     for card in cards:
-        numbers = (str(number) if number else "" for number in (card.dimension, card.tags))
-        table.add_row(card.name, card.kind, *numbers, escape(card.source))
+        dimension, tags = (str(number) if number else "" for number in (card.dimension, card.tags))
+        words = "yes" if card.text else ""
+        table.add_row(card.name, card.kind, dimension, words, tags, escape(card.source))
     out.print(table)
 
 

@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 from platformdirs import user_data_path
 from pydantic import ValidationError
 
-from i2v_search.encoders.model_card import NAME, TEXT_FILES
-from i2v_search.encoders.model_card import ModelCard as ModelCard  # noqa: PLC0414 - the tables import it here
+from i2v_search.encoders.model_card import NAME, TEXT_FILES, ModelCard
 from i2v_search.errors import EncoderError
 from i2v_search.files import file_sha256, naming, read_regular, sync_directory
 from i2v_search.tags.lists import read_vocabulary

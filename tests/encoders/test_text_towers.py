@@ -541,11 +541,13 @@ def run(*arguments: str | Path) -> str:
 def test_one_command_imports_both_towers(tmp_path: Path) -> None:
     image, source = mean_colours(tmp_path / "image.onnx"), source_of(tmp_path)
     assert source.model is not None
-    run(
+    shown = run(
         *("models", "import", image, "--name", "clip", "--input-size", "16", "--output", "vector"),
         *("--text", source.model, "--tokenizer", source.tokenizer, "--text-inputs", "ids=input_ids"),
         *("--text-length", "20", "--text-pad", "0", "--text-case", "lower", "--language", "zh"),
     )
+    assert "3-d vectors, vectors of text" in shown
+    assert "yes" in run("models", "list")
     card = find_model("clip")
     assert card is not None
     assert card.text == TextDescription(
