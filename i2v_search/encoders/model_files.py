@@ -173,7 +173,7 @@ def obtain(
             for file in wanted:
                 _fetch(files, file, folder, where, report)
             yield files
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
         _remove_empty(folder)
         with suppress(OSError):  # other models may be on their way
