@@ -48,14 +48,16 @@ mutants: .venv/installed-test
 	$(BIN)/python scripts/mutants.py
 
 DATASETS := data/openclipart data/emoji data/characters
+TITLED := data/emoji data/openclipart data/icons
 
-datasets: $(DATASETS:=/tags.jsonl)
+datasets: $(DATASETS:=/tags.jsonl) data/icons/tags.jsonl
 
 data/%/tags.jsonl: | .venv/installed-lite
 	$(BIN)/python -m scripts.lite.make_dataset $* --out data/$*
 
 lite: datasets
 	$(BIN)/python -m scripts.lite.train_lite $(DATASETS) --out i2v_search/data/lite
+	$(BIN)/python -m scripts.lite.train_text $(TITLED) --out i2v_search/data/lite
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "i2v-search needs Python 3.11 or newer; run make PYTHON=python3.11 (or newer)")'

@@ -1,7 +1,8 @@
 """Make a data set that `lite` learns from: fetch packages, render their drawings, write tags and licences.
 
 openclipart: public-domain clip art (fetched by apt-get). emoji: emoji in seven styles (npm). characters:
-avatars in 33 styles (Python packages of the extra ``lite``).
+avatars in 33 styles (Python packages of the extra ``lite``). icons: named icons in sixteen styles (npm), for
+text.
 
     python -m scripts.lite.make_dataset emoji --out data/emoji
 """

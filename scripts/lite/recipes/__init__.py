@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from i2v_search.progress import Report, silent
-from scripts.lite.recipes import characters, emoji, openclipart
+from scripts.lite.recipes import characters, emoji, icons, openclipart
 from scripts.lite.recipes.writing import Made
 
-DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters"]
+DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters", "icons"]
 
-_MAKERS = {"openclipart": openclipart.make, "emoji": emoji.make, "characters": characters.make}
+_MAKERS = {
+    "openclipart": openclipart.make,
+    "emoji": emoji.make,
+    "characters": characters.make,
+    "icons": icons.make,
+}
 
 
 def make_dataset(
@@ -21,7 +26,7 @@ def make_dataset(
     """Make a data set; `i2v_search.training.datasets.dataset.read_dataset` reads it.
 
     Args:
-        recipe: ``"openclipart"``, ``"emoji"`` or ``"characters"``.
+        recipe: ``"openclipart"``, ``"emoji"``, ``"characters"`` or ``"icons"``.
         output: its folder; an older set that a recipe made is replaced, anything else is left alone.
         package: packages already downloaded, in place of all downloads; see each recipe.
         report: called for every drawing.

@@ -24,9 +24,12 @@ from scripts.lite.recipes.rendering import draw_all
 from scripts.lite.recipes.writing import Drawing, Made, finish, writing
 
 NAMES: Final = "emojibase-data"
-LICENCES: Final = frozenset({"Apache-2.0", "MIT", "CC-BY-4.0"})
+LICENCES: Final = frozenset({"Apache-2.0", "MIT", "CC-BY-4.0", "CC0-1.0"})
 """What a style's package must state of itself; nothing under a share-alike licence is taken."""
-STYLES: Final = tuple(name for name in PACKAGES if name.startswith("@iconify-json/"))
+STYLES: Final = tuple(
+    f"@iconify-json/{name}"
+    for name in ("noto", "noto-v1", "fluent-emoji", "fluent-emoji-flat", "fxemoji", "twemoji", "emojione")
+)
 MAX_MEMBER_BYTES: Final = 128 * 2**20
 
 _NO_GROUPS: Final = {"component", "symbols", "flags"}
