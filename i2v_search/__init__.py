@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from i2v_search.search.query import Example
     from i2v_search.search.resolved import EncodedImage
     from i2v_search.search.results import Hit, SearchResult
+    from i2v_search.search.text import Text
     from i2v_search.store.checksums import Damage
     from i2v_search.tags.vocabulary import ImageTags, Tag
     from i2v_search.training.datasets.dataset import Dataset, read_dataset
@@ -69,6 +70,7 @@ _HOMES = {
     "DuplicateGroup": "search.duplicates.groups",
     "Duplicates": "search.duplicates.groups",
     "EncodedImage": "search.resolved",
+    "Text": "search.text",
     "Encoder": "encoders.base",
     "EncoderInfo": "encoders.base",
     "Encoding": "encoders.base",
@@ -181,6 +183,7 @@ __all__ = [
     "Tag",
     "TaggedImage",
     "Tagger",
+    "Text",
     "TextEncoder",
     "TrainingSettings",
     "colour_order",

@@ -34,11 +34,11 @@ _AS_GOOD = 1.005
 
 
 def morph(
-    a: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
-    b: Annotated[str, typer.Argument(help="Image file, or id or path in the collection.")],
+    a: Annotated[str, typer.Argument(help="Image file, id or path in the collection, or words.")],
+    b: Annotated[str, typer.Argument(help="Image file, id or path in the collection, or words.")],
     collection: CollectionOption = DEFAULT,
     via: Annotated[
-        list[str] | None, typer.Option("--via", help="Waypoint image; repeatable, in this order.")
+        list[str] | None, typer.Option("--via", help="Waypoint image or words; repeatable, in this order.")
     ] = None,
     exclude: Annotated[
         list[str] | None,
@@ -70,7 +70,10 @@ def morph(
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find a morph: a path of real images that gradually connects image A and image B."""
+    """Find a morph: a path of real images that gradually connects image A and image B.
+
+    Words stand for the image that they find first; the table shows both.
+    """
     from i2v_search.cli import show
 
     count = _steps_of(steps)
@@ -102,7 +105,7 @@ def print_morph(found: Morph) -> None:
     ids = ["" if stop.id is None else str(stop.id) for stop in found.stops]
     table = Table(box=None, header_style="bold")
     widths = {"#": max(map(len, places)), "id": max(2, *map(len, ids)), "hop": 4, "progress": 8}
-    paths = [visible(stop.path) for stop in found.stops]
+    paths = [visible(stop.path) + (f' ("{visible(stop.text)}")' if stop.text else "") for stop in found.stops]
     for_paths, for_tags = show.text_widths(paths, [*widths.values()], "tags")
     for heading in ("#", "id", "image", "hop", "progress"):
         if heading == "image":

@@ -1,4 +1,4 @@
-"""``i2v-search search``: by images, vectors and tags."""
+"""``i2v-search search``: by images, words, vectors and tags."""
 
 from __future__ import annotations
 
@@ -35,19 +35,29 @@ _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages
 def search(
     query: Annotated[
         list[str] | None,
-        typer.Argument(help="Image or .npy files, ids or paths in the collection; none with --tags alone."),
+        typer.Argument(
+            help="Image or .npy files, ids or paths in the collection, or words: 'a red dragon'; none with "
+            "--tags alone."
+        ),
     ] = None,
     collection: CollectionOption = DEFAULT,
     unlike: Annotated[
         list[str] | None,
         typer.Option(
             "--not",
-            help="Negative example: an image that results should differ from; repeatable.",
+            help="Negative example: an image, or words, that results should differ from; repeatable.",
             rich_help_panel=_QUERY,
         ),
     ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text", help="Words to search for, whatever they look like; repeatable.", rich_help_panel=_QUERY
+        ),
+    ] = None,
     weights: Annotated[
-        str, typer.Option(help="Weights of the queries, in order: '1,0.5'.", rich_help_panel=_QUERY)
+        str,
+        typer.Option(help="Weights of the queries, then of texts: '1,0.5'.", rich_help_panel=_QUERY),
     ] = "",
     each: Annotated[
         bool,
@@ -153,13 +163,17 @@ def search(
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Search for images similar to one or several images, or with given tags.
+    """Search for images similar to one or several images, that show what words say, or with given tags.
+
+    A QUERY that is no id, path or file, and does not look like a path, is searched for as words. Results then
+    say what they were found by: a word of the file's name or folders, a tag, or the meaning.
 
     Shared tags of a result are listed from the rarest in the collection to the most frequent.
     """
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
     from i2v_search.search.query import UNLIKE_WEIGHT, Example
+    from i2v_search.search.text import Text
 
     paths_only = paths_only_of(paths_only, null, json)
     opened = open_collection(collection, backend, milvus_uri)
@@ -173,7 +187,7 @@ def search(
         "diverse": diverse,
         "copies": copies,
     }
-    asked: list[Any] = list(query or [])
+    asked: list[Any] = [*(query or []), *map(Text, texts or [])]
     if each:
         _refuse_for_each(asked, weights)
         labels, images = _separate(asked)
@@ -186,6 +200,8 @@ def search(
     else:
         examples = _examples(asked, weights, unlike or [])
         results = [opened.search(examples or None, **options)]
+    words = _words_among(query or [], results)
+    asked = [one for one in asked if one not in words and not isinstance(one, Text)]
     missing: list[Skipped] = []
     if sheet is not None:
         picture = _drawn(opened, results, asked, each=each, on_missing=missing.append)
@@ -194,6 +210,8 @@ def search(
         hits = (hit for result in results for hit in result.hits)
         paths((opened.file_path(hit.id) for hit in hits), null=null)
     else:
+        if words and not json:
+            show.searched_as_text(words)
         _print(results, each=each, json=json)
     show.undrawn(missing, opened)
 
@@ -229,7 +247,17 @@ def _print(results: Sequence[SearchResult], *, each: bool, json: bool) -> None:
             show.hits(result)
 
 
-def _examples(queries: Sequence[str], weights: str, unlike: Sequence[str]) -> list[Example]:
+def _words_among(queries: Sequence[str], results: Sequence[SearchResult]) -> list[str]:
+    """The queries that were no id, path or file."""
+    from i2v_search.search.text import Text
+
+    labels = [result.query for result in results]
+    return [
+        query for query in queries if query.strip() and any(str(Text(query)) in label for label in labels)
+    ]
+
+
+def _examples(queries: Sequence[Any], weights: str, unlike: Sequence[str]) -> list[Example]:
     from i2v_search.search.query import UNLIKE_WEIGHT, Example
 
     try:

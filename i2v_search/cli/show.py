@@ -75,21 +75,34 @@ def hits(result: SearchResult) -> None:
     table = Table(box=None, header_style="bold")
     widths = {"rank": 4, "score": 6, "id": max(2, *(len(str(hit.id)) for hit in result.hits))}
     for heading, width in widths.items():
-        table.add_column(heading, justify="right", min_width=width)
+        if heading != "found by":
+            table.add_column(heading, justify="right", min_width=width)
+    why = {hit.rank: ", ".join(hit.why) for hit in result.hits}
+    if any(why.values()):
+        widths["found by"] = max(8, *map(len, why.values()))
     tags = "shared tags"
     names = [hit.path + _copies(hit.copies) for hit in result.hits]
     for_paths, for_tags = text_widths([visible(name) for name in names], [*widths.values()], tags)
     table.add_column("path", overflow="fold", min_width=for_paths)
+    if "found by" in widths:
+        table.add_column("found by", min_width=widths["found by"])
     table.add_column(tags, overflow="ellipsis", no_wrap=True, max_width=for_tags)
     for hit, name in zip(result.hits, names, strict=True):
-        shared = ", ".join(hit.tags)
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(name), escape(shared))
+        found_by = [why[hit.rank]] if "found by" in widths else []
+        cells = [str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(name), *found_by]
+        table.add_row(*cells, escape(", ".join(hit.tags)))
     out.print(table)
     place = f" from {result.offset + 1} on" if result.offset else ""
     more = "; more with --page" if result.more else ""
     if any(hit.copies for hit in result.hits):
         more += "; copies with --copies"
     out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
+
+
+def searched_as_text(queries: Sequence[str]) -> None:
+    """Say which queries were no id, path or file."""
+    for query in queries:
+        out.print(f"[dim]{escape(visible(repr(query)))} is no id, path or file: searched as text[/dim]")
 
 
 def _copies(count: int) -> str:

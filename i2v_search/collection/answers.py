@@ -69,8 +69,9 @@ class Answers(Contents):
 
         Args:
             query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
-                (d,) vector or a ``.npy`` file of one, an `EncodedImage`, or several of those, each perhaps an
-                `Example` with a weight (negative: unlike it). None ranks by the tags of `where`.
+                (d,) vector or a ``.npy`` file of one, an `EncodedImage`, a `Text` (or a string that is
+                nothing of that and looks like no path), or several of those, each perhaps an `Example` with a
+                weight (negative: unlike it). None ranks by the tags of `where`.
             top: how many hits.
             offset: how many better ones to skip. Pages of the same `top` never repeat an image or skip
                 one.
@@ -138,7 +139,8 @@ class Answers(Contents):
         """Find a morph: a path of real images that gradually connects A and B.
 
         Args:
-            a: one end, in the collection or not.
+            a: one end, in the collection or not. For a text the best result that is not an end already
+                stands in; `Stop.text` says so.
             b: the other.
             via: waypoints, in order; the path goes through each of them.
             steps: number of images between A and B, the waypoints among them; None lets the method choose.
@@ -165,8 +167,10 @@ class Answers(Contents):
         # First of all: to load the graph or the index may open the store again.
         network = state.network if needs_graph(method) or state.has_graph else None
         index, rows = state.index, state.rows
+        chosen = Filter.of(where, shortcuts)
+        allowed = state.allowed(chosen, exclude)
         ends = state.resolver.resolve_all([a, *several_images(via), b])
-        allowed = state.allowed(Filter.of(where, shortcuts), exclude)
+        ends = state.searcher.best_of_texts(ends, chosen, index, allowed)
         return find_morph(index, rows, network, ends, steps=count, method=method, allowed=allowed)
 
     def morph_map(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TypeAlias
+
+import numpy as np
 
 from i2v_search.build.features import load_makers
 from i2v_search.build.options import BuildOptions
 from i2v_search.choices import Device
-from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.base import Encoder, encode_texts, text_encoder_of, text_mean_of
+from i2v_search.encoders.lite_text import LiteText
+from i2v_search.index.similarity import unit
+from i2v_search.search.text import TextVectors
 from i2v_search.store.manifest import EncoderRecord, Manifest
 
 _Makers: TypeAlias = tuple[EncoderRecord, EncoderRecord | None]
@@ -25,6 +31,7 @@ class LoadedEncoder:
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        self._text: LiteText | None = None
         self._loaded: tuple[_Makers, Encoder] | None = None
         self._lock = threading.Lock()
 
@@ -39,6 +46,33 @@ class LoadedEncoder:
             if self._loaded is None or self._loaded[0] != makers:
                 self._loaded = makers, load_makers(BuildOptions(device=self.device), manifest)
             return self._loaded[1]
+
+    def text_vectors(self, texts: Sequence[str], manifest: Manifest) -> TextVectors:
+        """Texts in the space of a collection's vectors; of zeros where its encoder knows no words at all.
+
+        Raises:
+            EncoderMismatchError: the installed encoder is not the one that made the collection.
+        """
+        if manifest.encoder.id == "lite":
+            return TextVectors(self._lite_text(manifest).encode_text(texts), directions=True)
+        encoder = self.of(manifest)
+        if text_encoder_of(encoder) is None:
+            return TextVectors(np.zeros((len(texts), encoder.info.dimension), np.float32), directions=True)
+        vectors, mean = encode_texts(encoder, texts), text_mean_of(encoder)
+        if mean is None:
+            return TextVectors(vectors, directions=False)
+        # Two towers trained together are compared by the plain cosine, if no mean is subtracted at all.
+        centre = 0 if manifest.similarity == "cosine" else mean
+        return TextVectors(unit(vectors) - centre, directions=True)
+
+    def _lite_text(self, manifest: Manifest) -> LiteText:
+        """The words of `lite`, which need no network for images."""
+        with self._lock:
+            if self._text is None:
+                self._text = LiteText.load()
+        if self._text.encoder_sha256 != manifest.encoder.weights_sha256:
+            self.of(manifest)  # says what does not fit
+        return self._text
 
     def keep(self, encoder: Encoder, manifest: Manifest) -> None:
         """Take an encoder that is loaded already, with its tagger, for that of a collection."""

@@ -51,7 +51,13 @@ class OpenState:
         self.catalogue = Catalogue(self.store)
         root = Path(self.store.manifest.image_root)
         made_by = self.store.manifest
-        self.resolver = Resolver(self.store, self.catalogue, root, lambda: self.encoder.of(made_by))
+        self.resolver = Resolver(
+            self.store,
+            self.catalogue,
+            root,
+            encoder=lambda: self.encoder.of(made_by),
+            text_vectors=lambda texts: self.encoder.text_vectors(texts, made_by),
+        )
         self.forget_copies()
         for name in ("index", "network", "rows"):
             self.__dict__.pop(name, None)

@@ -96,6 +96,26 @@ class Similarity:
             )
         return vectors.astype(np.float32)
 
+    def embed_directions(self, directions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map directions from the mean, as texts have them, into the search space.
+
+        Args:
+            directions: (m, d) float32, finite, of any length; a row of zeros is like nothing.
+
+        Returns:
+            (m, d) float32, unit rows.
+
+        Raises:
+            QueryError: distances are compared, with l2: a direction ends nowhere.
+        """
+        if self.euclidean:
+            raise QueryError(
+                "text cannot be compared by similarity l2; run: i2v-search index --similarity centred"
+            )
+        if self.name == "hamming":
+            return np.asarray(np.where(directions > 0, 1, -1) / np.sqrt(directions.shape[1]), np.float32)
+        return unit(directions)
+
     def embed_rows(self, store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows of the feature store in the search space, (m, d) float32."""
         rows = store.take(positions)

@@ -50,6 +50,7 @@ def describe(
             progress=progress,
             tags=names,
             waypoint=number in legs,
+            text="" if place.text is None else place.text.text,
         )
         for number, (place, hop, progress, names) in enumerate(
             zip(places, (0.0, *quality.hops), progress_along(points, legs).tolist(), named, strict=True)

@@ -20,6 +20,7 @@ class Stop(JsonReady):
             (`i2v_search.morph.quality.progress_along`).
         tags: a few of its tags that tell most, those of the general category first.
         waypoint: whether it is a waypoint.
+        text: the text that it was the best result for; "" for an end that was given as an image.
 
     Example:
         >>> from i2v_search import Collection
@@ -34,6 +35,7 @@ class Stop(JsonReady):
     progress: float = 0.0
     tags: tuple[str, ...] = ()
     waypoint: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,16 @@
-"""Queries: examples by image, file, id or vector, found in the collection or encoded."""
+"""Queries: examples by image, file, id, vector or text, found in the collection or encoded.
+
+==========================  =========================================================================
+a string                    is
+==========================  =========================================================================
+``17``                      the image with that id
+``birds/owl.png``           the image stored under that path, or else the file: an image, or a vector
+                            as ``.npy``
+``owl.png``                 the image whose stored path ends so, from a ``/`` on
+``an owl at night``         a text, where nothing of the above is there and it does not look like a
+                            path (`i2v_search.search.text.looks_like_path`); `Text` always is one
+==========================  =========================================================================
+"""
 
 from __future__ import annotations
 
@@ -24,20 +36,21 @@ from i2v_search.errors import NoSuchImageError, QueryError, WeightsError
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.reading import read_regular_file
 from i2v_search.search.resolved import EncodedImage, Resolved
+from i2v_search.search.text import MAX_TEXT, Text, TextVectors, looks_like_path
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.path_patterns import find_named
 
-#: An id in the collection, a path in it or of a file, an image, its bytes, a (d,) vector of the encoder, or
-#: what `Collection.encode` made of any of them.
+#: An id in the collection, a path in it or of a file, an image, its bytes, a (d,) vector of the encoder,
+#: what `Collection.encode` made of any of them, or a text.
 QueryImage: TypeAlias = (
-    SupportsIndex | str | os.PathLike[str] | bytes | Image.Image | EncodedImage | NDArray[np.floating]
+    SupportsIndex | str | os.PathLike[str] | bytes | Image.Image | EncodedImage | NDArray[np.floating] | Text
 )
 
 
 @dataclass(frozen=True)
 class Example:
-    """One image of a query.
+    """One image or text of a query.
 
     Attributes:
         image: see `QueryImage`.
@@ -63,7 +76,7 @@ Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
 
 
 class Resolver:
-    """Turns query images into rows or vectors. The encoder is loaded only for an image that the collection
+    """Turns query images and texts into rows or vectors. The encoder is loaded only for what the collection
     does not hold.
 
     Args:
@@ -71,33 +84,48 @@ class Resolver:
         catalogue: catalogue of the same store.
         root: image root of the collection.
         encoder: called when an image has to be encoded.
+        text_vectors: called with texts that have to be encoded.
     """
 
     def __init__(
-        self, store: FeatureStore, catalogue: Catalogue, root: Path, encoder: Callable[[], Encoder]
+        self,
+        store: FeatureStore,
+        catalogue: Catalogue,
+        root: Path,
+        encoder: Callable[[], Encoder],
+        text_vectors: Callable[[Sequence[str]], TextVectors],
     ) -> None:
         self._store, self._catalogue, self._root, self._encoder = store, catalogue, root, encoder
+        self._text_vectors = text_vectors
 
     def resolve(self, image: QueryImage) -> Resolved:
-        """Find an image.
-
-        A string is an id if it is a number, else a path in the collection, else a file: an image, or a vector
-        as ``.npy``; else the end of one path in the collection, such as a file's name.
+        """Find an image, or read a text; see the module for what a string is.
 
         Raises:
             QueryError: there is no such id, path or file, several paths end so, or the vector has another
                 dimension.
+            EncoderError: the encoder cannot be loaded.
             ImageError: the file cannot be read as an image.
         """
         return self.resolve_all([image])[0]
 
     def resolve_all(self, images: Sequence[QueryImage]) -> list[Resolved]:
-        """Find several images; those that have to be encoded are encoded in batches. Errors of `resolve`."""
+        """Find several images and texts, in batches where they have to be encoded. Errors of `resolve`."""
         found: list[Resolved] = []
-        unknown = self._find_all(images, found)
+        self._encode_images(self._find_all(images, found), found)
+        places = [place for place, item in enumerate(found) if item.text is not None]
+        if places:
+            texts = [item.text.text for item in found if item.text is not None]
+            encoded = self._text_vectors(texts)
+            for place, row in zip(places, encoded.rows, strict=True):
+                kept = {"direction": row} if encoded.directions else {"vector": row}
+                found[place] = replace(found[place], **kept)
+        return found
+
+    def _encode_images(self, unknown: Iterator[_Unknown], found: list[Resolved]) -> None:
         first = next(unknown, None)
         if first is None:
-            return found
+            return
         encoder = self._encoder()
 
         def prepare(item: _Unknown) -> tuple[int, Any]:
@@ -112,7 +140,6 @@ class Resolver:
                 rows = zip(batch.items, batch.output.vectors, tags_of(encoder, batch.output), strict=True)
                 for place, vector, tags in rows:
                     found[place] = replace(found[place], vector=vector, tags=tags)
-        return found
 
     def _find_all(self, images: Sequence[QueryImage], found: list[Resolved]) -> Iterator[_Unknown]:
         """Fill `found`, and give the images among it that have to be encoded as they come."""
@@ -130,6 +157,8 @@ class Resolver:
         Errors of `resolve`.
         """
         found = self.resolve(image)
+        if found.text is not None:
+            raise QueryError(f"{found.label} is a text, and not an image to look at; search for it")
         if found.position is None:
             assert found.vector is not None  # noqa: S101 - one of the two is always there
             # A view would keep the encoder's whole batch in memory.
@@ -140,10 +169,10 @@ class Resolver:
         return EncodedImage(vector, self._store.record(found.position).tags, found.sha256, found.label)
 
     def _find(self, image: QueryImage) -> Resolved | _Unknown:
-        if isinstance(image, np.ndarray):
-            return self._vector(image, "vector")
-        if isinstance(image, EncodedImage):
-            return self._encoded(image)
+        if isinstance(image, Text):
+            return Resolved(str(image), text=image)
+        if isinstance(image, np.ndarray | EncodedImage):
+            return self._vector(image, "vector") if isinstance(image, np.ndarray) else self._encoded(image)
         if isinstance(image, Image.Image):
             # Here, not in the threads that decode files: one image may be given twice, and loads but once.
             shrink_to = self._encoder().shrink_to
@@ -153,7 +182,7 @@ class Resolver:
         if isinstance(image, str | os.PathLike):
             text = os.fspath(image)
             spelled = read_whole(text) if isinstance(image, str) else None
-            return self._path(text) if spelled is None else self._id(spelled)
+            return self._path(text, is_text=isinstance(image, str)) if spelled is None else self._id(spelled)
         try:
             number = whole("an id", image)
         except QueryError:
@@ -166,13 +195,16 @@ class Resolver:
     def _id(self, image_id: int) -> Resolved:
         position = self._store.position_of_id(image_id)
         if position is None:
-            raise NoSuchImageError(f"no image of the collection has id {image_id}")
+            raise NoSuchImageError(
+                f"no image of the collection has id {image_id}; to search for the number as a text: "
+                f"--text {image_id}, or Text"
+            )
         return self._row(position)
 
     def _row(self, position: int) -> Resolved:
         return Resolved(self._store.path(position), position, sha256=self._store.sha256(position))
 
-    def _path(self, text: str) -> Resolved | _Unknown:
+    def _path(self, text: str, *, is_text: bool) -> Resolved | _Unknown:
         missing = f"{shown(text)} is not an id, a path in the collection or a file"
         try:
             forms = dict.fromkeys((text, self._stored_form(text)))
@@ -185,9 +217,12 @@ class Resolver:
         if os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
             return self._content(read_regular_file(text), text)
         position = find_named(self._store, text)
-        if position is None:
+        if position is not None:
+            return self._row(position)
+        if not is_text or looks_like_path(text) or len(text) > MAX_TEXT:
             raise NoSuchImageError(missing)
-        return self._row(position)
+        words = Text(text)
+        return Resolved(str(words), text=words)
 
     def _stored_form(self, text: str) -> str:
         path = Path(os.path.realpath(text))  # Path.resolve raises at a loop of links

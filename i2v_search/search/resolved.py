@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.index.similarity import Similarity
+from i2v_search.search.text import Text
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import Tag
 
@@ -39,12 +40,15 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Resolved:
-    """An example found: where it is, or what it is.
+    """An example found: where it is, or what it is; just one of position, vector and direction is given.
 
     Attributes:
         label: for people.
         position: position of its row in the feature store, None for an image from outside.
-        vector: (d,) of the encoder, float64 where it was given as a vector; None for a row.
+        vector: (d,) of the encoder, float64 where it was given as a vector.
+        direction: (d,) float32, where from the mean of a collection the images of a text lie; zeros where the
+            encoder knows none of its words.
+        text: what was searched for, where it is no image.
         sha256: SHA-256 of its file's content, None if there is no file.
         tags: that the encoder gives an image from outside; those of a row are in the feature store.
     """
@@ -52,6 +56,8 @@ class Resolved:
     label: str
     position: int | None = None
     vector: NDArray[np.floating] | None = None
+    direction: NDArray[np.float32] | None = None
+    text: Text | None = None
     sha256: str | None = None
     tags: tuple[Tag, ...] = ()
 
@@ -59,5 +65,7 @@ class Resolved:
         """(d,) float32 in the search space."""
         if self.position is not None:
             return np.asarray(similarity.embed_rows(store, np.array([self.position]))[0])
-        assert self.vector is not None  # noqa: S101 - one of the two is always there
+        if self.direction is not None:
+            return np.asarray(similarity.embed_directions(self.direction[None])[0])
+        assert self.vector is not None  # noqa: S101 - one of the three is always there
         return np.asarray(similarity.embed(self.vector[None])[0])

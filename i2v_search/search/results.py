@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
 
 from i2v_search.escapes import JsonReady
+
+Reason: TypeAlias = Literal["name", "tag", "meaning"]
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Hit(JsonReady):
         tags: tags shared with the positive examples of the query or with the given tags, rarest in the
             collection first.
         copies: number of other matching images of the same picture, which are not listed.
+        why: what of a text it was found by: a word of its ``"name"``, of a ``"tag"``, or its ``"meaning"``.
 
     Example:
         >>> from i2v_search import Collection
@@ -35,6 +40,7 @@ class Hit(JsonReady):
     score: float
     tags: tuple[str, ...] = ()
     copies: int = 0
+    why: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)

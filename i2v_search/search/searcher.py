@@ -5,6 +5,8 @@ requested                   rows are ranked by
 ==========================  =========================================================================
 examples                    similarity to the weighted sum of those to be like, less the weighted similarity
                             to the one of those to be unlike that is nearest, `ranking.lower`
+texts                       the same, and by how much of their words names and tags have
+                            (`i2v_search.search.text`), where any has: ``(1 - w) * similarity + w * words``
 tags alone                  mean probability of the wanted ones
 examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
 ==========================  =========================================================================
@@ -23,14 +25,17 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.errors import MorphError, QueryError
 from i2v_search.index.protocol import Conditions, SearchIndex
 from i2v_search.search.copies import CopyGroups
+from i2v_search.search.filters import Filter
 from i2v_search.search.query import Example, Query, Resolver, examples_of
 from i2v_search.search.ranking import Rank, Ranking, best, diversify, lay_out, lower, mix
 from i2v_search.search.request import Request
 from i2v_search.search.resolved import Resolved
-from i2v_search.search.results import Hit, SearchResult
+from i2v_search.search.results import REASONS, Hit, Reason, SearchResult
 from i2v_search.search.tag_table import TagTable
+from i2v_search.search.text import WordSearch
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
@@ -42,6 +47,9 @@ DIVERSE_POOL = 4
 #: No score is below it, whatever results should be unlike; and a heavier weight changes nothing.
 _LEAST = np.float32(-1)
 _WEIGHTIEST = 1e6
+#: Weight of words in names and tags beside the similarity to a text: at a half, a row that has all of them
+#: comes before every row that has none, unless its picture says the opposite.
+WORD_WEIGHT = 0.5
 
 #: Scores of rows with something: (m,) int64 -> (m,) float32.
 _Compare: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -55,11 +63,28 @@ class _Asked(NamedTuple):
     found: list[Resolved]
 
 
+class _Wording(NamedTuple):
+    """What names and tags say of the texts of a query.
+
+    Attributes:
+        scores: (rows,) float32 in [0, 1].
+        named, tagged: (rows,) bool.
+        weight: of the scores beside the similarity.
+    """
+
+    scores: NDArray[np.float32]
+    named: NDArray[np.bool_]
+    tagged: NDArray[np.bool_]
+    weight: float
+
+
 class _Page(NamedTuple):
     ranking: Ranking
     more: bool
     #: For each row how many others it stands for.
     copies: list[int]
+    #: For each row why a text found it; empty where no text was searched for.
+    why: Sequence[tuple[Reason, ...]] = ()
 
 
 class Searcher:
@@ -74,6 +99,7 @@ class Searcher:
     def __init__(self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver) -> None:
         self._store, self._catalogue, self._resolver = store, catalogue, resolver
         self._table = TagTable(store)
+        self._words = WordSearch(store, self._table)
         self._groups = CopyGroups(store, catalogue)
 
     def by_tags(self, request: Request, index: SearchIndex | None) -> SearchResult:
@@ -111,6 +137,39 @@ class Searcher:
             results += self._results(asked, pages, request, started)
         return tuple(results)
 
+    def best_of_texts(
+        self,
+        ends: Sequence[Resolved],
+        where: Filter,
+        index: SearchIndex,
+        allowed: NDArray[np.bool_] | None,
+    ) -> list[Resolved]:
+        """For each text its best result that is none of the others.
+
+        Args:
+            ends: found images and texts.
+            where: conditions of the results.
+            index: the index.
+            allowed: (rows,) bool, the rows that meet them and may be taken; None for all.
+
+        Raises:
+            MorphError: a text has no result.
+        """
+        chosen = list(ends)
+        for place, end in enumerate(ends):
+            if end.text is None:
+                continue
+            taken = np.array([one.position for one in chosen if one.position is not None], np.int64)
+            asked = _Asked(end.label, [Example(end.text)], [end])
+            mask = np.ones(self._store.rows, bool) if allowed is None else allowed.copy()
+            mask[taken] = False
+            page = next(self._pages([asked], mask, Request(where, top=1), index))
+            if not len(page.ranking.positions):
+                raise MorphError(f"no image qualifies for the text {end.label}")
+            position = int(page.ranking.positions[0])
+            chosen[place] = Resolved(self._store.path(position), position, text=end.text)
+        return chosen
+
     def _ask(self, queries: Sequence[Query]) -> list[_Asked]:
         examples = [examples_of(query) for query in queries]
         found = iter(self._resolver.resolve_all([one.image for several in examples for one in several]))
@@ -132,6 +191,12 @@ class Searcher:
         for line, mine in enumerate(own):
             rank, ranked = batch.rank(line, np.array(mine, np.int64)), int(total) - len(mine)
             compare = _comparing(index, vectors[line])
+            similar, wording = compare, self._wording(asked[line])
+            if wording is not None:
+                qualify = self._live(allowed)
+                qualify = qualify[~np.isin(qualify, mine)] if mine else qualify
+                rank = mix(rank, compare, Ranking(wording.scores[qualify], qualify), wording.weight)
+                compare = _mixed(compare, wording)
             if line in away:
                 rank = lower(rank, away[line].penalties, ranked, least=_LEAST)
                 compare = away[line].lowered(compare)
@@ -139,7 +204,43 @@ class Searcher:
                 others = rows[~np.isin(rows, mine)] if mine else rows
                 by_tags = Ranking(scores[others], others)
                 rank = mix(rank, compare, by_tags, request.tag_weight)
-            yield self._cut(rank, ranked, request, index, allowed=allowed, own=mine)
+            page = self._cut(rank, ranked, request, index, allowed=allowed, own=mine)
+            if any(item.text is not None for item in asked[line].found):
+                page = page._replace(why=_reasons(page.ranking.positions, similar, wording))
+            yield page
+
+    def _wording(self, query: _Asked) -> _Wording | None:
+        """What names and tags say of the texts that are wanted; None if they say nothing.
+
+        Raises:
+            QueryError: the encoder does not know a word of a text either, and nothing else is wanted.
+        """
+        wanted = [
+            (example.weight, item)
+            for example, item in zip(query.examples, query.found, strict=True)
+            if example.weight > 0
+        ]
+        texts = [(weight, item) for weight, item in wanted if item.text is not None]
+        if not texts:
+            return None
+        found = [(weight, self._words.matches(item.text)) for weight, item in texts if item.text is not None]
+        said = [(weight, matches) for weight, matches in found if matches is not None]
+        if not said:
+            if all(item.direction is not None and not item.direction.any() for _, item in wanted):
+                raise QueryError(
+                    f"{query.label} finds nothing: no name or tag has these words, and encoder "
+                    f"{self._store.manifest.encoder.id!r} does not know them"
+                )
+            return None
+        total = sum(weight for weight, _ in said)
+        scores = sum(np.float32(weight / total) * matches.scores for weight, matches in said)
+        share = total / sum(weight for weight, _ in wanted)
+        return _Wording(
+            np.asarray(scores),
+            np.logical_or.reduce([matches.named for _, matches in said]),
+            np.logical_or.reduce([matches.tagged for _, matches in said]),
+            WORD_WEIGHT * share,
+        )
 
     def _cut(
         self,
@@ -193,6 +294,7 @@ class Searcher:
         embedded = np.empty((len(found), self._store.dimension), np.float32)
         inside = [line for line, item in enumerate(found) if item.position is not None]
         outside = [(line, item.vector) for line, item in enumerate(found) if item.vector is not None]
+        texts = [(line, item.direction) for line, item in enumerate(found) if item.direction is not None]
         if inside:
             positions = np.array([found[line].position for line in inside], np.int64)
             self._store.check(positions)
@@ -200,6 +302,9 @@ class Searcher:
         if outside:
             vectors = np.stack([vector for _, vector in outside])
             embedded[[line for line, _ in outside]] = index.similarity.embed(vectors)
+        if texts:
+            directions = np.stack([direction for _, direction in texts])
+            embedded[[line for line, _ in texts]] = index.similarity.embed_directions(directions)
         if len(found) == len(asked) and all(query.examples[0].weight > 0 for query in asked):
             return embedded, {}
         wanted, away, end = np.empty((len(asked), self._store.dimension), np.float32), {}, 0
@@ -258,6 +363,7 @@ class Searcher:
             np.concatenate([page.ranking.scores for page in pages]).tolist(),
             tags,
             [count for page in pages for count in page.copies],
+            [why for page in pages for why in page.why or [()] * len(page.copies)],
         )
         hits, seconds = list(made), (time.perf_counter() - started) / len(asked)
         ends = np.cumsum(lengths).tolist()
@@ -356,6 +462,27 @@ def _asked(examples: list[Example], found: list[Resolved]) -> _Asked:
         for example, item in zip(examples, found, strict=True)
     )
     return _Asked(", ".join(labels), examples, found)
+
+
+def _mixed(compare: _Compare, wording: _Wording) -> _Compare:
+    """Scores as they are with the words of names and tags."""
+    shares = np.float32(1 - wording.weight), np.float32(wording.weight)
+    return lambda positions: shares[0] * compare(positions) + shares[1] * wording.scores[positions]
+
+
+def _reasons(
+    positions: NDArray[np.int64], similar: _Compare, wording: _Wording | None
+) -> list[tuple[Reason, ...]]:
+    """Why texts found rows: by words of a name, of a tag, or by their meaning if that says as much."""
+    if wording is None:
+        return [("meaning",)] * len(positions)
+    words = wording.weight * wording.scores[positions]
+    meant = (1 - wording.weight) * similar(positions) >= words
+    columns = (wording.named[positions], wording.tagged[positions], meant)
+    return [
+        tuple(reason for reason, holds in zip(REASONS, row, strict=True) if holds)
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def _by_score(ranking: Ranking) -> Rank:

@@ -53,7 +53,7 @@ def match_paths(store: FeatureStore, patterns: Sequence[str]) -> NDArray[np.bool
     readings = [_readings(_spelled(pattern, store.manifest.image_root)) for pattern in patterns]
     globs = {glob for several in readings for pair in several for glob in pair if glob is not None}
     matched = {glob: np.zeros(store.rows, bool) for glob in globs}
-    for first, heap, starts, ends in _blocks(store):
+    for first, heap, starts, ends in name_blocks(store):
         for glob, rows in matched.items():
             rows[first + glob.matches(heap, starts, ends)] = True
     found = np.zeros(store.rows, bool)
@@ -95,7 +95,7 @@ def _rows_named(store: FeatureStore, name: str) -> tuple[list[int], list[int]]:
     """Positions of the live rows whose path this is, and of those whose path ends with it."""
     text = _encoded(_spelled(name, store.manifest.image_root))
     whole, ending = np.zeros((2, store.rows), bool)
-    for first, heap, starts, ends in _blocks(store):
+    for first, heap, starts, ends in name_blocks(store):
         rows = _ending(heap, ends, np.flatnonzero(ends - starts >= len(text)), text)
         alone = ends[rows] - starts[rows] == len(text)
         whole[first + rows[alone]] = True
@@ -176,7 +176,7 @@ class _Glob:
         return rows[_match_each(self.regex, heap, starts[rows], ends[rows])]
 
 
-def _blocks(
+def name_blocks(
     store: FeatureStore,
 ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]:
     """All paths in blocks, letters composed: number of the first row, bytes in turn, starts and ends."""

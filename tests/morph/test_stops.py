@@ -26,7 +26,7 @@ def test_stops_tell_hop_progress_and_tags(sample_collection: Collection) -> None
     assert not any(stop.waypoint for stop in morph.stops)
     document = json.loads(json.dumps(morph.to_dict()))
     assert document["stops"][0]["tags"] == list(morph.stops[0].tags)
-    assert set(document["stops"][1]) == {"id", "path", "hop", "progress", "tags", "waypoint"}
+    assert set(document["stops"][1]) == {"id", "path", "hop", "progress", "tags", "waypoint", "text"}
     assert set(document) == {"stops", "method", "quality", "gaps", "seconds"}
 
 

@@ -92,6 +92,7 @@ def test_a_result_is_json_ready(collection: Collection) -> None:
         "score": result.hits[0].score,
         "tags": list(result.hits[0].tags),
         "copies": result.hits[0].copies,
+        "why": [],
     }
     assert document["seconds"] == result.seconds > 0
 
