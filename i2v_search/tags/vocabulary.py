@@ -38,6 +38,7 @@ FACES = frozenset(
         *("-_-", "-_o", "-o-", "-3-", "-w-", "-0-", "0_0", "0_o", "o_0", "o_o", "3_3", "6_9", "^_o", ">_o"),
         *(
             "@_o",
+            "u_o",
             "o_@",
             "u_u",
             "x_x",
@@ -54,7 +55,8 @@ FACES = frozenset(
     )
 )
 _FACE = re.compile(r"[^\w\s]+(?: [^\w\s]+)+")  # nothing but signs: ^_^ >_< |_| ._. ;_;
-_EYES = re.compile(r"[^\s_]_[^\s_]")  # one letter or sign on each side: =_o u_o w_w 9_9
+#: A sign on one side at least, or the same on both: =_o w_w 9_9
+_EYES = re.compile(r"[^\w\s]_[^\s_]|[^\s_]_[^\w\s]|([^\s_])_\1")
 #: Tags that people gave one image; a file that has more for one is no list of tags.
 MAX_TAGS = 4096
 
