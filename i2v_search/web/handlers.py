@@ -12,12 +12,15 @@ from i2v_search.morph.stops import Morph, Stop
 from i2v_search.search.filters import Filter
 from i2v_search.search.query import Example, QueryImage
 from i2v_search.search.results import Hit, SearchResult
+from i2v_search.search.text import Text
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 from i2v_search.web.guard.failures import Failure
 from i2v_search.web.jobs.upload_memory import Upload
 from i2v_search.web.schema import (
     ById,
+    ByText,
+    ByUpload,
     ConditionFields,
     FilterFields,
     HitModel,
@@ -120,7 +123,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
     outside = iter(
         service.uploads.get(reference.upload)
         for reference in (asked.a, *asked.via, asked.b)
-        if not isinstance(reference, ById) and service.current.image_with(reference.upload) is None
+        if isinstance(reference, ByUpload) and service.current.image_with(reference.upload) is None
     )
     uploads = [next(outside) if stop.id is None else None for stop in found.stops]
     return collection, found, uploads
@@ -193,7 +196,9 @@ def _in_order(collection: Collection, where: Filter, top: int, offset: int) -> S
 
 
 def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:
-    """The library's query for a reference: an id, or the result of `Collection.encode`, never a path."""
+    """The library's query for a reference: an id, a text, or what `Collection.encode` gave; never a path."""
+    if isinstance(reference, ByText):
+        return Text(reference.text)
     if isinstance(reference, ById):
         if collection.store.position_of_id(reference.id) is None:
             raise Failure("not_found", f"no image in the collection has id {reference.id}")
@@ -223,6 +228,7 @@ def _hit(collection: Collection, hit: Hit, *, ranked: bool) -> HitModel:
         score=hit.score if ranked else None,
         tags=list(hit.tags),
         copies=hit.copies,
+        why=list(hit.why),
         width=record.width,
         height=record.height,
         version=version_of(record.sha256),
@@ -244,6 +250,7 @@ def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopMode
         progress=stop.progress,
         tags=list(stop.tags),
         waypoint=stop.waypoint,
+        text=printable(stop.text),
         width=width,
         height=height,
         version=version_of(sha256),

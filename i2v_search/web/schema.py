@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from i2v_search.choices import MorphMethod
+from i2v_search.search.results import Reason
 
 ImageId = Annotated[int, Field(ge=0, lt=2**63, description="image id")]
 UploadKey = Annotated[
@@ -56,7 +57,13 @@ class ByUpload(RequestModel):
     upload: UploadKey = Field(examples=[_KEY])
 
 
-ImageRef = ById | ByUpload
+class ByText(RequestModel):
+    """Words that say what is looked for, in any language that the encoder knows."""
+
+    text: str = Field(min_length=1, max_length=500, pattern=r"\S", examples=["a red dragon"])
+
+
+ImageRef = ById | ByUpload | ByText
 
 Weight = Annotated[
     float, Field(ge=-100, le=100, description="weight of the example; negative: results differ from it")
@@ -75,6 +82,12 @@ class ExampleByUpload(ByUpload):
     weight: Weight = 1.0
 
 
+class ExampleByText(ByText):
+    """A text as an example, positive or negative."""
+
+    weight: Weight = 1.0
+
+
 class ConditionFields(RequestModel):
     """Conditions on every image."""
 
@@ -85,7 +98,7 @@ class ConditionFields(RequestModel):
 class FilterFields(ConditionFields):
     """Filters of the images, and their ranking."""
 
-    examples: list[ExampleById | ExampleByUpload] = Field(
+    examples: list[ExampleById | ExampleByUpload | ExampleByText] = Field(
         default=[], max_length=32, examples=[[{"id": 1}, {"id": 3, "weight": -0.5}]]
     )
     min_score: float | None = Field(default=None, ge=-1, le=1, examples=[0.1])
@@ -112,6 +125,7 @@ class HitModel(ResponseModel):
     score: float | None = Field(description="null without ranking", examples=[0.72])
     tags: list[str] = Field(description="tags shared with the query, the rarest first")
     copies: int = Field(description="number of other copies of the same picture that are not listed")
+    why: list[Reason] = Field(description="what of a text it was found by; empty without a text")
     width: int
     height: int
     version: Version
@@ -227,6 +241,7 @@ class StopModel(ResponseModel):
     progress: float = Field(description="position on the path, from 0 to 1")
     tags: list[str]
     waypoint: bool
+    text: str = Field(description="the text that it was the best result for")
     width: int
     height: int
     version: Version

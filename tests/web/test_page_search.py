@@ -10,6 +10,7 @@ import zlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from visiting import MAX_UPLOAD, Opens, Visit, drawing, encoded, keys, transfer, until, written
@@ -225,7 +226,7 @@ def test_tag_chips_keep_and_leave_out(visit: Visit, server: Running) -> None:
 def test_what_images_and_tags_are_called_never_becomes_markup(visit: Visit) -> None:
     page, name = visit.page, "<b class=markup>bold</b>"
     hit = {"rank": 1, "id": 3, "path": f"{name}.png", "score": 0.5, "tags": [name], "version": "0" * 12}
-    found = {**NOTHING, "hits": [{**hit, "width": 40, "height": 30}]}
+    found = {**NOTHING, "hits": [{**hit, "why": [], "width": 40, "height": 30}]}
     tags = [{"name": name, "category": "general", "count": 2}]
     page.route("**/api/v1/search", lambda route: route.fulfill(json=found))
     page.route("**/api/v1/tags?*", lambda route: route.fulfill(json=tags))
@@ -234,8 +235,18 @@ def test_what_images_and_tags_are_called_never_becomes_markup(visit: Visit) -> N
     expect(page.locator("#chips .keep")).to_contain_text(name)
     page.keyboard.press("/")
     page.keyboard.type("b")
-    page.keyboard.press("Enter")
+    page.locator("#suggestions li").nth(1).click()
     expect(page.locator("#examples .wanted")).to_contain_text(name)
+    page.keyboard.type(f"words {name}")
+    expect(page.locator("#suggestions .word").first).to_contain_text(name)
+    page.keyboard.press("Enter")
+    expect(page.locator("#examples .words")).to_have_text(f"“words {name}”")
+    page.keyboard.press("Escape")
+    page.locator("#examples .letter.a").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#slot-a .words")).to_contain_text(name)
+    page.goto(f"{visit.url}/?like=t:{quote(name)}")
+    expect(page.locator("#facts")).to_have_text(f"Results for “{name}”")
     expect(page.locator("#grid .facts")).to_contain_text(name)
     assert page.locator(".markup").count() == 0
 
@@ -252,9 +263,9 @@ def test_a_tag_that_begins_with_a_hyphen_can_be_asked_for_and_left_out(visit: Vi
         ('"-flag"', ['"-flag"'], "-flag"),
         ("-_-", ['"-flag"', '"-_-"'], "-_-"),
         ('-"-_-"', ['"-flag"', '-"-_-"'], "without -_-"),
-        ("rough, sketch", ['"-flag"', '-"-_-"', "rough, sketch"], "rough, sketch"),
+        ('"rough, sketch"', ['"-flag"', '-"-_-"', "rough, sketch"], "rough, sketch"),
     ):
-        page.fill("#tag", typed)
+        page.fill("#search", typed)
         with page.expect_request("**/api/v1/search") as sent:
             page.keyboard.press("Enter")
         assert sent.value.post_data_json["tags"] == texts
@@ -270,17 +281,21 @@ def test_tags_are_suggested_while_one_types(visit: Visit, server: Running) -> No
     options = page.locator("#suggestions [role=option]")
     expect(options.first).to_be_visible()
     known = server.client.get("/api/v1/tags?prefix=bi&limit=8").json()
-    assert [option.split("\n")[0] for option in options.all_inner_texts()] == [tag["name"] for tag in known]
+    names = [option.split("\n")[0] for option in options.all_inner_texts()]
+    assert names == ["Search for “bi”", *[tag["name"] for tag in known]]
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#tag")).to_have_attribute("aria-activedescendant", "suggestion-0")
+    expect(page.locator("#search")).to_have_attribute("aria-activedescendant", "suggestion-1")
     page.keyboard.press("Enter")
     searched(page, f"tag={known[0]['name']}")
     expect(page.locator("#facts")).to_have_text("Best tag match first")
-    page.keyboard.type("-wing")
-    page.keyboard.press("Backspace")
-    page.fill("#tag", "no-such-tag-here")
+    page.keyboard.type("-animal")
     page.keyboard.press("Enter")
-    expect(page.locator(".notice.error")).to_contain_text("no-such-tag-here")
+    searched(page, f"tag={known[0]['name']}&tag=-animal$")
+    page.keyboard.type('"animal"')
+    page.keyboard.press("Enter")
+    searched(page, f"tag={known[0]['name']}&tag=animal$")
+    page.keyboard.press("Backspace")
+    searched(page, f"tag={known[0]['name']}$")
 
 
 def test_score_and_difference_narrow_down(visit: Visit, server: Running) -> None:
@@ -470,6 +485,7 @@ def test_nothing_is_asked_twice(visit: Visit) -> None:
     page.keyboard.press("/")
     page.keyboard.type("bir")
     expect(page.locator("#suggestions [role=option]").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     searched(page, "tag=")
     expect(page.locator("#chips .chip").first).to_be_visible()
@@ -623,8 +639,8 @@ def test_a_tag_is_not_called_unknown_because_the_server_is_silent(visit: Visit) 
     visit.expected = ("net::ERR_FAILED",)
     page = visit.open()
     page.route("**/api/v1/tags?*", lambda route: route.abort())
-    page.locator("#tag").fill("bird")
-    page.locator("#tag").press("Enter")
+    page.locator("#search").fill("-bird")
+    page.locator("#search").press("Enter")
     expect(page.locator("#notices")).to_contain_text("The server does not respond")
 
 

@@ -214,9 +214,9 @@ def test_everything_is_done_with_keys(visit: Visit) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
     page.keyboard.press("/")
-    expect(page.locator("#tag")).to_be_focused()
+    expect(page.locator("#search")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(page.locator("#tag")).not_to_be_focused()
+    expect(page.locator("#search")).not_to_be_focused()
 
 
 # Phone, dark, calm
@@ -279,6 +279,7 @@ def test_who_wants_no_motion_gets_none(window: Opens) -> None:
 VIEWS = {
     "grid": "",
     "search": "?like=3&unlike=20&tag=animal&tag=-penguin&min=0.05",
+    "words": "?like=t:bird&unlike=t:at+night&tag=animal&a=t:bird&min=0.05",
     "morph": "?like=3&a=2&b=60&via=30&min=0.2",
     "detail": "?like=3&image=20&min=0.2",
     "map": "?view=map",

@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from i2v_search.encoders.lite_text import LiteText
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
+
+#: Cosine of the meanings of a text and of a tag that is suggested for it.
+ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class TagStatistics:
         self._matrix, self._by_tag = matrix, matrix.tocsc()
         self._counts = np.diff(self._by_tag.indptr).astype(np.int64)
         self._numbers = numbers
+        self._meanings: NDArray[np.float32] | None = None
         #: Names of the ratings that images have.
         self.ratings = sorted(name for name, category in categories.items() if category == "rating")
 
@@ -76,6 +81,20 @@ class TagStatistics:
             if count and category != "rating" and (name.startswith(prefix) or f" {prefix}" in name)
         ]
         return [CountedTag(name, category, -less) for _, less, name, category in sorted(found)[:limit]]
+
+    def meaning(self, text: str, words: LiteText, limit: int) -> list[CountedTag]:
+        """Tags that mean much the same as a text in any language, the nearest first."""
+        wanted = words.meanings([text])[0]
+        if not wanted.any():
+            return []
+        if self._meanings is None:
+            self._meanings = words.meanings(self.names)
+        alike = self._meanings @ wanted
+        order = np.argsort(-alike, kind="stable").tolist()
+        chosen = [
+            n for n in order if alike[n] >= ALIKE and self._counts[n] and self.categories[n] != "rating"
+        ]
+        return [self._counted(n, float(min(alike[n], 1))) for n in chosen[:limit]]
 
     def similar(self, name: str, limit: int) -> list[CountedTag] | None:
         """Tags that occur on the same images as another, by the cosine of their columns; None for an unknown

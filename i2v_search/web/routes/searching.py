@@ -16,6 +16,10 @@ from i2v_search.web.service import Service, Serving
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
+#: Characters from which a tag is suggested by what they mean, one letter of Chinese or Japanese being a word;
+#: and how many tags.
+_SMALLEST_WORD, _BY_MEANING = 1, 8
+
 Limit = Annotated[int, Query(ge=1, le=1000, description="maximum number of tags")]
 
 
@@ -31,8 +35,8 @@ async def tags(
     prefix: Annotated[str, Query(max_length=100, description="prefix of a word of the tag name")] = "",
     limit: Limit = 50,
 ) -> list[TagCount]:
-    """The tags of the collection, most frequent first."""
-    return await service.searching.run(_starting, service, normalise_tag(prefix), limit)
+    """The tags of the collection, most frequent first; behind those with the prefix some alike in meaning."""
+    return await service.searching.run(_suggested, service, normalise_tag(prefix), limit)
 
 
 @router.get("/tags/{name}/similar", responses=errors(404))
@@ -49,8 +53,13 @@ async def tag_counts(service: Serving, asked: FilterFields) -> list[TagCount]:
     return await service.searching.run(answers.tag_counts, service, asked)
 
 
-def _starting(service: Service, prefix: str, limit: int) -> list[TagCount]:
-    found = service.tag_statistics(service.current.collection()).starting(prefix, limit)
+def _suggested(service: Service, prefix: str, limit: int) -> list[TagCount]:
+    statistics = service.tag_statistics(service.current.collection())
+    found = statistics.starting(prefix, limit)
+    if len(prefix) >= _SMALLEST_WORD and len(found) < limit:
+        names = {tag.name for tag in found}
+        alike = statistics.meaning(prefix, service.words, min(limit - len(found), _BY_MEANING))
+        found += [tag for tag in alike if tag.name not in names]
     return [TagCount(name=tag.name, category=tag.category, count=tag.count) for tag in found]
 
 

@@ -1,7 +1,7 @@
-// What can be done with a picture, wherever it is shown: by button, key or menu.
+// What can be done with a picture or a text, wherever it is shown: by button, key or menu.
 
 import { announce } from "./notice.js";
-import { fileName, known } from "./reference.js";
+import { fileName, isText, known, wordsOf } from "./reference.js";
 import * as change from "./state.js";
 import { TEXT, say } from "./strings.js";
 
@@ -20,13 +20,15 @@ const KEYS = {
   "+": "like", "=": "like", "-": "unlike", "−": "unlike", a: "a", b: "b", v: "via", i: "show", " ": "show",
 };
 
-/** A picture's name for people: its file name without the ending. */
+/** What people call it: a text in quotation marks, a picture by its file's name without the ending. */
 export function title(key) {
+  if (isText(key)) return say(TEXT.quoted, wordsOf(key));
   const { path } = known(key);
   return path ? fileName(path).replace(/\.[a-z0-9]{2,5}$/i, "") : say("#{0}", key.slice(0, 8));
 }
 
 export function act(action, key) {
+  if (action === "show" && isText(key)) return;
   if (action === "via" && !(change.state().a && change.state().b)) return;
   change.change(PATCHES[action](key));
   const said = { a: TEXT.asA, b: TEXT.asB, like: TEXT.addLike, unlike: TEXT.addUnlike }[action];

@@ -5,7 +5,7 @@ import { get, h, name } from "./dom.js";
 import { giveKeys, takeDrops } from "./drag.js";
 import { icon } from "./icons.js";
 import { watchIn } from "./missing.js";
-import { thumbnail } from "./reference.js";
+import { thumbnail, toText } from "./reference.js";
 import { receive } from "./uploads.js";
 import { change, goThrough, state } from "./state.js";
 import { TEXT, say } from "./strings.js";
@@ -45,7 +45,9 @@ export function reveal(at) {
 
 function frame(stop, at, length) {
   const end = at === 0 ? "a" : at === length - 1 ? "b" : "";
-  const label = say(TEXT.frame, at + 1, length, title(stop.key) + (stop.tags.length ? `: ${stop.tags.join(", ")}` : ""));
+  const via = stop.text ? toText(stop.text) : stop.key; // as the state knows it
+  const facts = [...new Set([title(via), title(stop.key)]), ...(stop.tags.length ? [stop.tags.join(", ")] : [])].join(": ");
+  const label = say(TEXT.frame, at + 1, length, facts);
   const picture = h("img", { src: thumbnail(stop.key, 240), alt: label, decoding: "async", draggable: "false" });
   watchIn(picture, () => item, stop.key);
   const hold = h("button", { type: "button", class: "picture", draggable: "true", tabindex: at ? "-1" : "0" }, picture);
@@ -54,18 +56,20 @@ function frame(stop, at, length) {
   const tool = (action, sign, text) =>
     tools.append(name(h("button", { type: "button", tabindex: "-1", class: "tool", "data-act": action }, icon(sign)), text));
   if (stop.waypoint) tool("unpin", "close", TEXT.unpin);
-  else if (!end) tool("out", "without", TEXT.exclude);
+  if (stop.text || !(end || stop.waypoint)) tool("out", "without", TEXT.exclude);
   tool("search", "search", TEXT.search);
   tool("show", "look", TEXT.show);
   const sign = end ? h("span", { class: `use ${end.toUpperCase()}`, "aria-hidden": "true" }, end.toUpperCase())
     : stop.waypoint ? h("span", { class: "use via", role: "img", "aria-label": TEXT.badges.via }, icon("pin")) : null;
-  const item = h("li", { class: `frame ${end} ${stop.waypoint ? "via" : ""}`, "data-key": stop.key },
+  const item = h("li", { class: `frame ${end} ${stop.waypoint ? "via" : ""}`, "data-key": stop.key, "data-via": via },
     h("div", { class: "sheet" }, hold, sign, tools),
     h("div", { class: "caption" },
       at ? h("span", { class: "hop", role: "img", "aria-label": say(TEXT.hopFrom, degrees(stop.hop)), title: say(TEXT.hopFrom, degrees(stop.hop)) }, say(TEXT.hop, degrees(stop.hop))) : null,
-      h("span", { class: "words" }, stop.tags.slice(0, 2).join(", ") || title(stop.key))));
+      h("span", { class: "words", dir: "auto" }, (!stop.text && stop.tags.slice(0, 2).join(", ")) || title(via))));
   return item;
 }
+
+const actOn = (item, action) => act(action, action === "unpin" ? item.dataset.via : item.dataset.key);
 
 /** Where in the list of waypoints something dropped here belongs: after those that lie before. */
 function placeAt(x) {
@@ -87,7 +91,7 @@ function pressed(event) {
   } else if (event.key === "x") {
     event.stopPropagation();
     const way = item.querySelector("[data-act=out], [data-act=unpin]");
-    if (way) act(way.dataset.act, item.dataset.key);
+    if (way) actOn(item, way.dataset.act);
   } else if (actionOf(event.key) && event.key !== " ") {
     event.preventDefault();
     event.stopPropagation();
@@ -111,7 +115,7 @@ export function start(chosen) {
   list.addEventListener("keydown", pressed);
   list.addEventListener("click", (event) => {
     const button = event.target.closest("[data-act]");
-    if (button) act(button.dataset.act, event.target.closest("[data-key]").dataset.key);
+    if (button) actOn(button.closest("[data-key]"), button.dataset.act);
   });
   takeDrops(list, async ({ key, files, event }) => {
     const at = placeAt(event.clientX);

@@ -74,13 +74,15 @@ function tile(hit, side, atOnce) {
   if (hit.score !== null && hit.score !== undefined) {
     facts.append(h("span", { class: "score", "aria-label": say(TEXT.score, hit.score.toFixed(2)) }, hit.score.toFixed(2)));
   }
+  const why = hit.why.filter((reason) => TEXT.why[reason]); // "meaning" alone goes without saying
+  if (why.length) facts.append(h("span", { class: "why", "aria-hidden": "true" }, why.map((reason) => TEXT.why[reason]).join(" · ")));
   if (copies) facts.append(h("span", { class: "copies" }, copies));
   facts.append(h("span", { class: "shared" }, hit.tags.slice(0, 4).join(" · ") || title(key)));
   const picture = h("img", { src: thumbnail(key, side), alt: label, loading: atOnce ? "eager" : "lazy", decoding: "async", draggable: "false" });
   watchIn(picture, () => item, key);
   const link = h("a", {
     class: "picture", href: address(changed(searchFrom(key))), tabindex: "-1", draggable: "true",
-    "aria-describedby": "tile-help",
+    "aria-describedby": [...why.map((reason) => `why-${reason}`), "tile-help"].join(" "),
   }, picture, facts);
   const tools = h("span", { class: "tools" }, ...TOOLS.map(([action, sign, text]) => tool(action, sign, text)));
   const item = h("li", { class: "tile", "data-key": key }, link, tools);

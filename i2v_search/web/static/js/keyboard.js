@@ -17,7 +17,7 @@ function pressed(event) {
   const action = key && actionOf(event.key);
   if (action && !(event.key === " " && event.target.matches("button, input"))) return done(event, () => act(action, key));
   const everywhere = {
-    "/": () => get("tag").focus(),
+    "/": () => get("search").focus(),
     u: () => choose(),
     m: () => change({ view: state().view === "map" ? "grid" : "map" }),
     p: morph.play,

@@ -13,19 +13,20 @@ import * as keyboard from "./keyboard.js";
 import * as map from "./map.js";
 import * as morph from "./morph.js";
 import { notify } from "./notice.js";
-import { known, remember, uploaded } from "./reference.js";
+import { isText, known, remember, uploaded } from "./reference.js";
 import * as results from "./results.js";
+import * as searchbox from "./searchbox.js";
 import * as slots from "./slots.js";
 import { change, start, state, subscribe } from "./state.js";
 import { TEXT, fill, say } from "./strings.js";
-import * as tagbox from "./tagbox.js";
 import { setLimit } from "./uploads.js";
 
 const THEMES = ["auto", "light", "dark"];
 
 fill();
 for (const element of document.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
-for (const part of [dropzone, examples, tagbox, filters, slots, results, detail, help, keyboard]) part.start();
+for (const part of [dropzone, examples, filters, slots, results, detail, help, keyboard]) part.start();
+searchbox.start(() => examples.draw(state()));
 chips.start(results.whenShown);
 map.start(morph.way);
 morph.start(() => {
@@ -59,7 +60,7 @@ showTheme();
 /** Names of images that only the address named: asked for once, then put where they are shown. */
 const asked = new Set();
 async function learnNames(now) {
-  const keys = [...now.like, ...now.unlike, now.a, now.b].filter((key) => key && !uploaded(key) && !known(key).path && !asked.has(key));
+  const keys = [...now.like, ...now.unlike, now.a, now.b].filter((key) => key && !isText(key) && !uploaded(key) && !known(key).path && !asked.has(key));
   if (!keys.length) return;
   keys.forEach((key) => asked.add(key));
   await Promise.all(keys.map(async (key) => remember(key, await api.image(key).catch(() => ({})))));

@@ -5,6 +5,7 @@ import { get, name } from "./dom.js";
 import * as film from "./film.js";
 import { announce, notify } from "./notice.js";
 import * as player from "./player.js";
+import { isText } from "./reference.js";
 import { change, state, subscribe } from "./state.js";
 import { TEXT, count, say } from "./strings.js";
 import { sendAgain } from "./uploads.js";
@@ -56,6 +57,8 @@ function fail(title, text, { again, fewer }) {
   get("morph-failure-text").textContent = text;
   get("again").hidden = !again;
   get("fewer").hidden = !fewer || state().steps === null;
+  get("other-a").hidden = !isText(state().a);
+  get("no-via").hidden = !state().via.length;
   announce(`${title}. ${text}`);
 }
 
@@ -135,7 +138,10 @@ export function start(found) {
   get("swap").addEventListener("click", () => change({ a: state().b, b: state().a, via: state().via.toReversed() }));
   get("bring-back").addEventListener("click", () => { change({ out: [] }); get("steps").focus(); });
   get("fewer").addEventListener("click", () => change({ steps: null }));
-  get("other-b").addEventListener("click", () => { change({ b: "", via: [], out: [] }); get("slot-b").querySelector("button").focus(); });
+  for (const slot of ["a", "b"]) {
+    get(`other-${slot}`).addEventListener("click", () => { change({ [slot]: "", via: [], out: [] }); get(`slot-${slot}`).querySelector("button").focus(); });
+  }
+  get("no-via").addEventListener("click", () => change({ via: [] }));
   get("again").addEventListener("click", () => load(state()));
   get("png").addEventListener("click", () => download("png", TEXT.png));
   get("gif").addEventListener("click", () => download("gif", TEXT.gif));

@@ -1,12 +1,14 @@
 // The pictures that fit the state: first page, more pages, and what to do when there are none.
 
+import { title } from "./actions.js";
 import * as api from "./api.js";
 import { choose } from "./dropzone.js";
 import { get, h } from "./dom.js";
 import * as grid from "./grid.js";
 import { icon } from "./icons.js";
 import { announce } from "./notice.js";
-import { uploaded } from "./reference.js";
+import { isText, uploaded } from "./reference.js";
+import { edit } from "./searchbox.js";
 import { change, clearSearch, searching, state, subscribe } from "./state.js";
 import { TEXT, count, say } from "./strings.js";
 import { sendAgain } from "./uploads.js";
@@ -134,7 +136,8 @@ async function recover(now, failure, sent) {
     return showLost(now, examples);
   }
   const again = [TEXT.retry, () => load(state(), { back: false })];
-  return showMessage(TEXT.failed, failure.message, api.passing(failure) ? [again, ...startOver(now)] : waysOut(now));
+  const unknown = failure.code === "bad_query" && texts(now).length > 0; // words, most likely
+  return showMessage(unknown ? TEXT.none : TEXT.failed, failure.message, api.passing(failure) ? [again, ...startOver(now)] : waysOut(now));
 }
 
 function showLost(now, lost) {
@@ -156,25 +159,29 @@ function showNone(now) {
 
 const startOver = (now) => (searching(now) || now.rating || now.min !== null ? [[TEXT.startOver, () => change(clearSearch())]] : []);
 
+const texts = (now) => [...now.like, ...now.unlike].filter(isText);
+
 /** What can be taken back of a search that leads nowhere. */
 function waysOut(now) {
   const ways = [];
   if (now.min !== null) ways.push([TEXT.noneScore, () => change({ min: null })]);
   if (now.tags.length) ways.push([TEXT.noneTags, () => change({ tags: [] })]);
   if (now.rating) ways.push([TEXT.noneRating, () => change({ rating: "" })]);
+  const [last] = texts(now).slice(-1);
+  if (last) ways.push([TEXT.noneText, () => edit(last)]);
   return [...ways, ...startOver(now)];
 }
 
-function showMessage(title, text, ways, extra = null) {
-  if (title !== TEXT.none) grid.clear();
+function showMessage(heading, text, ways, extra = null) {
+  grid.clear();
   get("more").hidden = true;
   get("message").replaceChildren(
-    icon("image"), h("h2", {}, title), h("p", {}, text), extra ?? "",
+    icon("image"), h("h2", {}, heading), h("p", {}, text), extra ?? "",
     h("div", { class: "ways" }, ...ways.map(([label, way], at) =>
       h("button", { type: "button", class: at ? "" : "primary", on: { click: way } }, label))));
   get("message").hidden = false;
   get("pictures").classList.add("nothing");
-  announce(`${title}. ${text}`);
+  announce(`${heading}. ${text}`);
   tellFacts();
 }
 function hideMessage() {
@@ -191,7 +198,9 @@ function tellFacts() {
     heading = about ? count(TEXT.everything, about.images) : TEXT.results;
     hint = about?.images === 0 ? "" : matchMedia("(hover: none)").matches ? TEXT.everythingHintTouch : TEXT.everythingHint;
   } else {
+    const told = now.like.length > 0 && !now.unlike.length && now.like.every(isText);
     heading = now.different && now.like.length ? TEXT.varied
+      : told ? say(TEXT.forText, now.like.map(title).join(", "))
       : now.like.length + now.unlike.length > 1 ? TEXT.alikeMany
       : now.like.length + now.unlike.length ? TEXT.alike : TEXT.byTags;
     if (answer) hint = [say(TEXT.shown, shown.toLocaleString()), say(TEXT.milliseconds, Math.max(1, Math.round(answer.seconds * 1000)).toLocaleString())].join(" · ");

@@ -1,4 +1,4 @@
-// A and B: the ends of the morph. Drop a picture or a file there, or press to choose one.
+// A and B: the ends of the morph. Drop a picture, a file or a text there, or press to choose a file.
 
 import { act, title } from "./actions.js";
 import { get, h, name } from "./dom.js";
@@ -6,11 +6,17 @@ import { giveKeys, takeDrops } from "./drag.js";
 import { choose, slotFromFiles } from "./dropzone.js";
 import { icon } from "./icons.js";
 import { watchIn } from "./missing.js";
-import { thumbnail } from "./reference.js";
+import { isText, thumbnail } from "./reference.js";
 import { change, setSlot, state, subscribe } from "./state.js";
 import { TEXT, say } from "./strings.js";
 
 const SLOTS = ["a", "b"];
+
+function picture(key, place) {
+  const image = h("img", { src: thumbnail(key, 96), alt: "", draggable: "false" });
+  watchIn(image, () => place);
+  return image;
+}
 
 /** Draw a slot; again when the name of its image has become known. */
 export function draw(slot) {
@@ -19,17 +25,15 @@ export function draw(slot) {
   const button = h("button", { type: "button", class: "hold" });
   if (key) {
     place.dataset.key = key;
-    const picture = h("img", { src: thumbnail(key, 96), alt: "", draggable: "false" });
-    watchIn(picture, () => place);
-    button.append(picture);
+    button.append(isText(key) ? h("span", { class: "words", dir: "auto" }, title(key)) : picture(key, place));
     button.draggable = true;
   } else {
     delete place.dataset.key;
   }
   place.classList.remove("missing");
   button.append(h("span", { class: "letter", "aria-hidden": "true" }, letter));
-  name(button, key ? say(TEXT.slotFilled, letter, title(key)) : say(TEXT.slotEmpty, letter));
-  button.addEventListener("click", () => (key ? act("show", key) : choose(slot)));
+  name(button, key ? say(isText(key) ? TEXT.slotText : TEXT.slotFilled, letter, title(key)) : say(TEXT.slotEmpty, letter));
+  button.addEventListener("click", () => (key ? act(isText(key) ? "search" : "show", key) : choose(slot)));
   const clear = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.slotClear, letter));
   clear.addEventListener("click", () => {
     change({ [slot]: "", out: [], via: [] });

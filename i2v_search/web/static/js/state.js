@@ -1,11 +1,11 @@
 // What is shown, as one plain object that the address holds: Back, bookmarks and shared links bring it back.
 
-import { isKey } from "./reference.js";
+import { isImage, isKey } from "./reference.js";
 import { parseTag, writeTag } from "./tagquery.js";
 
 const EMPTY = Object.freeze({
   view: "grid", // or "map"
-  like: [], // keys of images to be like
+  like: [], // keys of images and texts to be like
   unlike: [], // and unlike
   tags: [], // "smile", "-glasses"
   rating: "",
@@ -47,7 +47,7 @@ function read(query) {
     b: one("b"),
     steps: given.get("steps") === "auto" ? null : number("steps", 0, 60) ?? EMPTY.steps,
     out: keys("out").filter((key) => /^\d+$/.test(key)),
-    image: one("image"),
+    image: isImage(given.get("image") ?? "") ? given.get("image") : "",
   };
 }
 
@@ -112,6 +112,13 @@ const drop = (list, key) => list.filter((each) => each !== key);
 export const searchFrom = (key) => ({ like: [key], unlike: [], view: "grid", image: "" });
 export const addLike = (key) => ({ like: add(now.like, key), unlike: drop(now.unlike, key) });
 export const addUnlike = (key) => ({ unlike: add(now.unlike, key), like: drop(now.like, key) });
+/** A text to be like, or unlike; in place of an example, where it was edited from one. */
+export function searchWords(key, without, before = "") {
+  const [to, from] = without ? ["unlike", "like"] : ["like", "unlike"];
+  const at = now[to].includes(before) ? now[to].indexOf(before) : now[to].length;
+  const kept = (list) => drop(drop(list, key), before);
+  return { [to]: kept(now[to]).toSpliced(at, 0, key), [from]: kept(now[from]), view: "grid" };
+}
 export const removeExample = (key) => ({ like: drop(now.like, key), unlike: drop(now.unlike, key) });
 export const setSlot = (slot, key) => ({ [slot]: key, via: drop(now.via, key), out: [] });
 export const clearSearch = () => ({ like: [], unlike: [], tags: [], rating: "", min: null, different: 0, copies: "" });
