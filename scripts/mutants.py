@@ -41,6 +41,7 @@ MODULES: dict[str, list[str]] = {
     "morph/graph/spanning": ["morph_spanning"],
     "morph/graph_file": ["graph_file"],
     "morph/plane": ["morph_pictures"],
+    "store/path_patterns": ["filters", "where", "query"],
     "store/removals": ["removals", "away"],
     "store/writer": ["feature_file"],
     "build/upkeep/exporting": ["export"],
@@ -118,17 +119,19 @@ def mutate(node: ast.AST) -> ast.AST | None:
 
 
 def changes(tree: ast.AST) -> Iterator[Change]:
-    """Every change of a module, always in the same order."""
-    for parent in ast.walk(tree):
+    """Every change of a module but of its types, always in the same order."""
+    waiting = [tree]
+    while waiting:
+        parent = waiting.pop(0)
         for field, value in ast.iter_fields(parent):
+            if field in {"annotation", "returns"}:
+                continue
             for place, node in enumerate(value if isinstance(value, list) else [value]):
-                changed = (
-                    mutate(node)
-                    if isinstance(node, ast.AST) and field not in {"annotation", "returns"}
-                    else None
-                )
-                if changed is not None:
-                    yield Change(parent, field, place, node, changed)
+                if isinstance(node, ast.AST):
+                    waiting.append(node)
+                    changed = mutate(node)
+                    if changed is not None:
+                        yield Change(parent, field, place, node, changed)
 
 
 def parsed(module: Path) -> ast.Module:
@@ -161,27 +164,31 @@ def _limit_memory() -> None:
 
 
 def survives(mutant: Mutant, copied: Path, timeout: float) -> bool:
-    """Whether all tests about the module pass with the mutant in place; one that hangs is noticed."""
+    """Whether all tests about the module, and then all unit tests, pass with the mutant in place; one that
+    hangs is noticed."""
     path = copied / PACKAGE / mutant.module
     original = path.read_bytes()
     name = mutant.module.with_suffix("").as_posix()
     room = next(room for room in ROOMS if name.startswith(f"{room}/"))
     tests = dict.fromkeys([*MODULES.get(name, []), *ROOMS[room]])
     files = [os.fspath(next((copied / "tests").rglob(f"test_{test}.py"))) for test in tests]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": os.fspath(copied), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         path.write_text(source_of(mutant), encoding="utf-8")
-        ran = subprocess.run(
-            command,
-            cwd=copied,
-            env=environment,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            preexec_fn=_limit_memory,
+        return all(
+            subprocess.run(
+                [*pytest, *chosen],
+                cwd=copied,
+                env=environment,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                preexec_fn=_limit_memory,
+            ).returncode
+            == 0
+            for chosen in (files, ["-m", "unit", "tests"])
         )
-        return ran.returncode == 0
     except subprocess.TimeoutExpired:
         return False
     finally:
