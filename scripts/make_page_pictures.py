@@ -56,7 +56,7 @@ def _numbers(collection: Collection) -> dict[str, int]:
 
 @contextmanager
 def _served(directory: Path) -> Iterator[str]:
-    command = [str(Path(sys.executable).with_name("i2v-search")), "serve", "-c", str(directory)]
+    command = [sys.executable, "-m", "i2v_search", "serve", "-c", str(directory)]
     with subprocess.Popen(
         [*command, "--port", "0", "--no-open", "--access-log", "/dev/null"],
         stdout=subprocess.PIPE,
