@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import NoSuchImageError, QueryError
+from i2v_search.index.similarity import unit
 from i2v_search.search.query import Example
 from i2v_search.search.tag_table import TagTable
 from i2v_search.search.text import MAX_TEXT, TAG_SHARE, Text, WordSearch, looks_like_path, singular
@@ -42,7 +43,7 @@ class WordyEncoder(GridEncoder):
         signs = [text.split().count("bright") - text.split().count("dark") for text in texts]
         return np.array(signs, np.float32)[:, None] * np.ones((1, DIMENSION), np.float32)
 
-    text_mean = np.zeros(DIMENSION, np.float32)
+    text_mean: NDArray[np.float32] = np.zeros(DIMENSION, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -252,10 +253,10 @@ def test_similarities_without_a_mean_take_directions_too(directory: Path, tmp_pa
 class ApartEncoder(WordyEncoder):
     """Texts lie apart from images, around a mean of their own."""
 
-    text_mean = np.linspace(-1, 1, DIMENSION, dtype=np.float32) / 8
+    text_mean = np.linspace(-0.125, 0.125, DIMENSION, dtype=np.float32)
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return super().encode_text(texts) / np.float32(DIMENSION**0.5) + self.text_mean
+        return unit(super().encode_text(texts)) + self.text_mean
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "centred"])
