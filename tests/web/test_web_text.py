@@ -1,14 +1,18 @@
 """Texts over HTTP: as examples, as ends of morphs, as what tags are suggested for."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from grids import GridEncoder, draw_folder
 from web_server import Running, running
 
 from i2v_search.collection.collection import Collection
 from i2v_search.search.query import Example
 from i2v_search.search.text import Text
+from i2v_search.web.jobs.tag_statistics import TagStatistics
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,22 @@ def test_tags_are_suggested_by_meaning_in_many_languages(
     assert "bird" in names
     counts = sample_collection.store.tag_counts()
     assert all(counts[name] for name in names)
+
+
+def test_hyphens_part_the_words_of_tags(tmp_path: Path) -> None:
+    draw_folder(tmp_path / "images", 2)
+    line = json.dumps({"path": "0000.png", "tags": ["big-cats", "wild-cats-and-bears", "catalogue"]})
+    (tmp_path / "images" / "tags.jsonl").write_text(line)
+    collection = Collection.build(tmp_path / "art", [tmp_path / "images"], encoder=GridEncoder())
+    statistics = TagStatistics(collection.store)
+    for prefix, names in {
+        "big c": ["big-cats"],
+        "big-c": ["big-cats"],
+        "cats": ["big-cats", "wild-cats-and-bears"],
+        "cat": ["catalogue", "big-cats", "wild-cats-and-bears"],
+        "ats": [],
+    }.items():
+        assert [tag.name for tag in statistics.starting(prefix, 5)] == names
 
 
 def test_tags_that_start_so_come_before_those_that_mean_so(server: Running) -> None:

@@ -74,11 +74,15 @@ class TagStatistics:
         self.ratings = sorted(name for name, category in categories.items() if category == "rating")
 
     def starting(self, prefix: str, limit: int) -> list[CountedTag]:
-        """Tags with a name or a word that starts with `prefix`: names first, more frequent first."""
+        """Tags with a name or a word that starts with `prefix`: names first, more frequent first.
+
+        A hyphen parts words as a space does.
+        """
+        start = prefix.replace("-", " ")
         found = [
-            (not name.startswith(prefix), -count, name, category)
+            (not spaced.startswith(start), -count, name, category)
             for name, category, count in zip(self.names, self.categories, self._counts.tolist(), strict=True)
-            if count and category != "rating" and (name.startswith(prefix) or f" {prefix}" in name)
+            if count and category != "rating" and f" {start}" in f" {(spaced := name.replace('-', ' '))}"
         ]
         return [CountedTag(name, category, -less) for _, less, name, category in sorted(found)[:limit]]
 
