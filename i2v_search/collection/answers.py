@@ -199,7 +199,10 @@ class Answers(Contents):
             IndexStaleError: the index is missing or older than the feature store.
         """
         state, index = self._state, self._state.index
-        ends = state.resolver.resolve_all([stop.path if stop.id is None else stop.id for stop in morph.stops])
+        # A path, and not a string: the label of an image that was no file would be taken for words.
+        ends = state.resolver.resolve_all(
+            [Path(stop.path) if stop.id is None else stop.id for stop in morph.stops]
+        )
         allowed = state.allowed(Filter.of(where, shortcuts), exclude)
         count = whole("neighbours", neighbours)
         return map_morph(state.store, index, morph.stops, ends, neighbours=count, allowed=allowed)
