@@ -24,8 +24,8 @@ from benchmarks.timing import Timings, interleave, run_parts, table
 from i2v_search import Collection, load_encoder, sample_directory
 from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
-from i2v_search.encoders.lite import WEIGHTS, model_folder
-from i2v_search.encoders.lite_head import STATISTICS
+from i2v_search.encoders.lite import WEIGHTS
+from i2v_search.encoders.lite_head import STATISTICS, model_folder
 from i2v_search.encoders.networks.efficientnet import network_input, statistics_network
 from i2v_search.encoders.networks.layers import onnx_model
 from i2v_search.encoders.tensors import map_tensors

@@ -165,8 +165,8 @@ def search(
 ) -> None:
     """Search for images similar to one or several images, that show what words say, or with given tags.
 
-    A QUERY that is no id, path or file, and does not look like a path, is searched for as words. Results then
-    say what they were found by: a word of the file's name or folders, a tag, or the meaning.
+    A QUERY that is not an id, path or file, and does not look like a path, is searched for as words. Results
+    then say what they were found by: a word of the file's name or folders, a tag, or the meaning.
 
     Shared tags of a result are listed from the rarest in the collection to the most frequent.
     """
@@ -248,7 +248,7 @@ def _print(results: Sequence[SearchResult], *, each: bool, json: bool) -> None:
 
 
 def _words_among(queries: Sequence[str], results: Sequence[SearchResult]) -> list[str]:
-    """The queries that were no id, path or file."""
+    """The queries that were not an id, path or file."""
     from i2v_search.search.text import Text
 
     labels = [result.query for result in results]

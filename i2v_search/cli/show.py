@@ -100,9 +100,9 @@ def hits(result: SearchResult) -> None:
 
 
 def searched_as_text(queries: Sequence[str]) -> None:
-    """Say which queries were no id, path or file."""
+    """Say which queries were not an id, path or file."""
     for query in queries:
-        out.print(f"[dim]{escape(visible(repr(query)))} is no id, path or file: searched as text[/dim]")
+        out.print(f"[dim]{escape(visible(repr(query)))} is not an id, path or file; searched as text[/dim]")
 
 
 def _copies(count: int) -> str:

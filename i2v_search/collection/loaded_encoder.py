@@ -31,7 +31,6 @@ class LoadedEncoder:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._text: LiteText | None = None
         self._loaded: tuple[_Makers, Encoder] | None = None
         self._lock = threading.Lock()
 
@@ -53,8 +52,10 @@ class LoadedEncoder:
         Raises:
             EncoderMismatchError: the installed encoder is not the one that made the collection.
         """
-        if manifest.encoder.id == "lite":
-            return TextVectors(self._lite_text(manifest).encode_text(texts), directions=True)
+        made_by = manifest.encoder
+        if made_by.id == "lite" and (words := LiteText.load()).encoder_sha256 == made_by.weights_sha256:
+            # Its words need no network for images.
+            return TextVectors(words.encode_text(texts), directions=True)
         encoder = self.of(manifest)
         if text_encoder_of(encoder) is None:
             return TextVectors(np.zeros((len(texts), encoder.info.dimension), np.float32), directions=True)
@@ -64,15 +65,6 @@ class LoadedEncoder:
         # Two towers trained together are compared by the plain cosine, if no mean is subtracted at all.
         centre = 0 if manifest.similarity == "cosine" else mean
         return TextVectors(unit(vectors) - centre, directions=True)
-
-    def _lite_text(self, manifest: Manifest) -> LiteText:
-        """The words of `lite`, which need no network for images."""
-        with self._lock:
-            if self._text is None:
-                self._text = LiteText.load()
-        if self._text.encoder_sha256 != manifest.encoder.weights_sha256:
-            self.of(manifest)  # says what does not fit
-        return self._text
 
     def keep(self, encoder: Encoder, manifest: Manifest) -> None:
         """Take an encoder that is loaded already, with its tagger, for that of a collection."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,9 @@ from PIL import Image, ImageChops
 
 from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32
+from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32, model_folder
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
+from i2v_search.encoders.lite_text import LiteText
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.networks.efficientnet import statistics_network
 from i2v_search.encoders.networks.layers import Weights
@@ -49,7 +49,7 @@ SMALLEST_SHARE, MARGIN_SHARE = 0.25, 0.02
 
 
 class LiteEncoder:
-    """The default encoder; satisfies `i2v_search.encoders.base.Encoder` and `Tagger`.
+    """The default encoder; satisfies `Encoder`, `Tagger` and `TextEncoder` of `i2v_search.encoders.base`.
 
     Args:
         device: where and how it runs.
@@ -78,6 +78,9 @@ class LiteEncoder:
         self._trunk = Trunk(lambda: in_float32(weights), sha256, device)
         self._head = HeadRuntime(self.head, device.threads)
         self.batch_size = self._trunk.batch_size
+        self._folder = folder
+        #: Texts are directions from the mean of a collection.
+        self.text_mean = np.zeros(DIMENSION, np.float32)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Cut a blank border, and fit what is left into (224, 224, 3) uint8, centred on white."""
@@ -90,6 +93,10 @@ class LiteEncoder:
     def tag(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Probabilities of every tag for n prepared images, (n, len(vocabulary)) float32."""
         return self._head.run(self._trunk.statistics(efficientnet.network_input(inputs)))[1]
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Directions in which images of n texts lie, (n, 4096) float32: `LiteText.encode_text`."""
+        return LiteText.load(self._folder).encode_text(texts)
 
 
 class Trunk:
@@ -109,11 +116,6 @@ class Trunk:
     def statistics(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, 224, 224) float32, of `efficientnet.network_input` -> (n, 4104) float32, normalised."""
         return normalised(np.hstack(self._runtime.run(images)))
-
-
-def model_folder() -> Path:
-    """Folder of the weights and tags of `lite` in the package."""
-    return Path(str(files("i2v_search"))) / "data" / "lite"
 
 
 def prepare(image: Image.Image) -> NDArray[np.uint8]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,6 +92,11 @@ class LiteHead:
     def tags(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 4096) vectors -> (n, t) float32 probabilities."""
         return _sigmoid(vectors @ self.tag_weight.T + self.tag_bias)
+
+
+def model_folder() -> Path:
+    """Folder of the weights, tags and words of `lite` in the package."""
+    return Path(str(files("i2v_search"))) / "data" / "lite"
 
 
 def in_float32(weights: Weights) -> Weights:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.lite_head import DIMENSION
+from i2v_search.encoders.lite_head import DIMENSION, model_folder
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
 from i2v_search.tags.words import is_unspaced, split_words
@@ -111,14 +111,15 @@ class LiteText:
         self.encoder_sha256 = bytes(weights.encoder).hex()
 
     @classmethod
+    @cache
     def load(cls, folder: Path | None = None) -> LiteText:
         """Load what `scripts.lite.text` wrote into a folder; None takes the one in the package.
+
+        Loaded once in a process: searches, tag suggestions and all collections share it.
 
         Raises:
             EncoderError: the file is missing or damaged.
         """
-        from i2v_search.encoders.lite import model_folder
-
         try:
             return cls(LiteTextWeights.from_weights(map_tensors((folder or model_folder()) / TEXT)))
         except (OSError, WeightsError) as error:

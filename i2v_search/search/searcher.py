@@ -165,7 +165,7 @@ class Searcher:
             mask[taken] = False
             page = next(self._pages([asked], mask, Request(where, top=1), index))
             if not len(page.ranking.positions):
-                raise MorphError(f"no image qualifies for the text {end.label}")
+                raise MorphError(f"no image qualifies for the text {end.label}; use fewer filters")
             position = int(page.ranking.positions[0])
             chosen[place] = Resolved(self._store.path(position), position, text=end.text)
         return chosen
@@ -229,7 +229,7 @@ class Searcher:
             if all(item.direction is not None and not item.direction.any() for _, item in wanted):
                 raise QueryError(
                     f"{query.label} finds nothing: no name or tag has these words, and encoder "
-                    f"{self._store.manifest.encoder.id!r} does not know them"
+                    f"{self._store.manifest.encoder.id!r} does not know them; try other words, or an image"
                 )
             return None
         total = sum(weight for weight, _ in said)

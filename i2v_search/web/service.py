@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from fastapi import Depends, Request
 from platformdirs import user_cache_path
 
 from i2v_search.collection.collection import Collection
-from i2v_search.encoders.lite_text import LiteText
 from i2v_search.errors import I2VSearchError
 from i2v_search.store.manifest import Manifest
 from i2v_search.web.jobs.current_collection import CurrentCollection
@@ -71,11 +69,6 @@ class Service:
             if self._statistics is None or self._statistics[0] != manifest:
                 self._statistics = (manifest, TagStatistics(collection.store))
             return self._statistics[1]
-
-    @cached_property
-    def words(self) -> LiteText:
-        """What knows the meaning of tags."""
-        return LiteText.load()
 
     def close(self) -> None:
         """Stop the pools."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from i2v_search.choices import Device
 from i2v_search.cli.show import progress
-from i2v_search.encoders.lite import model_folder
+from i2v_search.encoders.lite_head import model_folder
 from i2v_search.training.datasets.dataset import read_dataset
 from scripts.lite.lite import train_lite
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from i2v_search.choices import Device
 from i2v_search.cli.bars import progress
-from i2v_search.encoders.lite import LiteEncoder, model_folder
+from i2v_search.encoders.lite import LiteEncoder
+from i2v_search.encoders.lite_head import model_folder
 from i2v_search.encoders.lite_text import TEXT
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.tensors import write_tensors

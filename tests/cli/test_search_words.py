@@ -26,7 +26,7 @@ def run(*arguments: str, code: int = 0) -> str:
 
 def test_words_are_searched_for_and_the_table_says_why(art: str) -> None:
     output = run("search", "an owl", "--collection", art, "-k", "3")
-    assert "'an owl' is no id, path or file: searched as text" in output
+    assert "'an owl' is not an id, path or file; searched as text" in output
     assert "found by" in output
     assert "owl" in output.split("found by")[1].splitlines()[1]
 

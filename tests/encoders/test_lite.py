@@ -27,8 +27,8 @@ from i2v_search.build.features import resolve_tagger
 from i2v_search.choices import Device
 from i2v_search.encoders import lite, lite_head
 from i2v_search.encoders.base import Encoder, encode_images
-from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder, model_folder
-from i2v_search.encoders.lite_head import GEOMETRY, STATISTICS, LiteHead
+from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder
+from i2v_search.encoders.lite_head import GEOMETRY, STATISTICS, LiteHead, model_folder
 from i2v_search.encoders.lite_runtime import HeadRuntime
 from i2v_search.encoders.networks import efficientnet, runtime
 from i2v_search.encoders.networks.runtime import TorchRuntime

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from i2v_search.encoders.base import TextEncoder
-from i2v_search.encoders.lite import model_folder
-from i2v_search.encoders.lite_head import DIMENSION
+from i2v_search.encoders.base import TextEncoder, encode_texts, text_mean_of
+from i2v_search.encoders.lite import LiteEncoder
+from i2v_search.encoders.lite_head import DIMENSION, model_folder
 from i2v_search.encoders.lite_text import INNER, TEXT, LiteText, LiteTextWeights, TextEntries
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError
@@ -100,6 +100,16 @@ def test_texts_do_not_depend_on_their_batch_and_unknown_ones_are_zeros() -> None
 @pytest.fixture(scope="module")
 def text() -> LiteText:
     return LiteText.load()
+
+
+def test_the_encoder_answers_words_and_shares_them_with_all_who_ask(text: LiteText) -> None:
+    encoder = LiteEncoder()
+    assert isinstance(encoder, TextEncoder)
+    assert LiteText.load() is text
+    assert np.array_equal(encode_texts(encoder, ["a dog"]), text.encode_text(["a dog"]))
+    mean = text_mean_of(encoder)
+    assert mean is not None
+    assert not mean.any()
 
 
 def test_the_package_holds_the_words_of_its_own_encoder(text: LiteText) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from i2v_search.encoders.lite_text import LiteText
 from i2v_search.tags.vocabulary import normalise_tag
 from i2v_search.web import handlers as answers
 from i2v_search.web.guard.failures import Failure
@@ -16,9 +17,8 @@ from i2v_search.web.service import Service, Serving
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
-#: Characters from which a tag is suggested by what they mean, one letter of Chinese or Japanese being a word;
-#: and how many tags.
-_SMALLEST_WORD, _BY_MEANING = 1, 8
+#: Tags suggested by meaning.
+_BY_MEANING = 8
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="maximum number of tags")]
 
@@ -56,9 +56,9 @@ async def tag_counts(service: Serving, asked: FilterFields) -> list[TagCount]:
 def _suggested(service: Service, prefix: str, limit: int) -> list[TagCount]:
     statistics = service.tag_statistics(service.current.collection())
     found = statistics.starting(prefix, limit)
-    if len(prefix) >= _SMALLEST_WORD and len(found) < limit:
+    if prefix and len(found) < limit:
         names = {tag.name for tag in found}
-        alike = statistics.meaning(prefix, service.words, min(limit - len(found), _BY_MEANING))
+        alike = statistics.meaning(prefix, LiteText.load(), min(limit - len(found), _BY_MEANING))
         found += [tag for tag in alike if tag.name not in names]
     return [TagCount(name=tag.name, category=tag.category, count=tag.count) for tag in found]
 
