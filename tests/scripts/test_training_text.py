@@ -20,7 +20,7 @@ from i2v_search.index.similarity import unit
 from scripts.lite.phrases import Names, read_emoji_names, read_titled
 from scripts.lite.recipes import icons
 from scripts.lite.recipes.emoji import Style
-from scripts.lite.recipes.fetching import PACKAGES, Fetched
+from scripts.lite.recipes.fetching import PACKAGES, Fetched, fetch_some
 from scripts.lite.text import Classes, TextMaterial, TextRecipe, learn_text, pack
 from scripts.lite.words import align, choose_words, open_teacher, teach
 
@@ -161,3 +161,8 @@ def test_icons_are_named_once_and_signs_are_left_out() -> None:
     assert icons.titled(mdi) == {"sword": "sword", "dog side": "dog-side", "cat": "cat"}
     ph = style("@iconify-json/ph", ["sword", "sword-fill", "cat-bold"])
     assert icons.titled(ph) == {"sword": "sword-fill"}
+
+
+def test_other_packages_than_those_of_icons_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="needs a file of one of iconify-json-emojione-monotone"):
+        fetch_some(tuple(icons.SETS), tmp_path, [tmp_path / "noto-1.2.3.tgz"])

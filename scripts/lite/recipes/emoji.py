@@ -19,7 +19,7 @@ from typing import Any, Final
 from i2v_search.errors import RecipeError
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.tags.vocabulary import normalise_tag
-from scripts.lite.recipes.fetching import PACKAGES, Fetched, fetch
+from scripts.lite.recipes.fetching import PACKAGES, Fetched, fetch_some
 from scripts.lite.recipes.rendering import draw_all
 from scripts.lite.recipes.writing import Drawing, Made, finish, writing
 
@@ -232,13 +232,7 @@ def svg(icons: Mapping[str, Any], name: str) -> str:
 
 
 def _fetch(folder: Path, given: Sequence[Path]) -> tuple[Fetched, list[Style]]:
-    if not given:
-        return fetch(NAMES, folder), [read_style(fetch(name, folder)) for name in STYLES]
-    held = {
-        name: fetch(name, folder, given)
-        for name in (NAMES, *STYLES)
-        if any(re.match(rf"{re.escape(PACKAGES[name].stem)}-\d", file.name) for file in given)
-    }
+    held = {one.package.name: one for one in fetch_some((NAMES, *STYLES), folder, given)}
     if NAMES not in held or len(held) < 2:
         named = ", ".join(file.name for file in given)
         raise RecipeError(

@@ -142,6 +142,25 @@ def fetch(name: str, folder: Path, given: Sequence[Path] = ()) -> Fetched:
     return fetch(name, folder, new)
 
 
+def fetch_some(names: Sequence[str], folder: Path, given: Sequence[Path] = ()) -> list[Fetched]:
+    """Get several packages, or those of them whose files are `given`.
+
+    Raises:
+        RecipeError: see `fetch`; or none of the files given is of one of them.
+    """
+    held = [
+        name
+        for name in names
+        if not given or any(re.match(rf"{re.escape(PACKAGES[name].stem)}-\d", file.name) for file in given)
+    ]
+    if not held:
+        stems = ", ".join(PACKAGES[name].stem for name in names)
+        raise RecipeError(
+            f"--package needs a file of one of {stems}; found {', '.join(file.name for file in given)}"
+        )
+    return [fetch(name, folder, given) for name in held]
+
+
 def require(name: str) -> Fetched:
     """Look up an installed Python package.
 

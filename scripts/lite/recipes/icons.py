@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from i2v_search.errors import RecipeError
 from i2v_search.progress import Progress, Report, silent
 from scripts.lite.recipes.emoji import Style, read_style, svg
-from scripts.lite.recipes.fetching import PACKAGES, Fetched, fetch
+from scripts.lite.recipes.fetching import fetch_some
 from scripts.lite.recipes.rendering import draw_all
 from scripts.lite.recipes.writing import Drawing, Made, finish, writing
 
@@ -65,7 +64,7 @@ def make(output: Path, *, package: Sequence[Path] = (), report: Report = silent)
     """
     with writing(output) as writer, tempfile.TemporaryDirectory() as folder:
         report(Progress("fetching", 0, None))
-        styles = [read_style(fetched) for fetched in _fetch(Path(folder), package)]
+        styles = [read_style(fetched) for fetched in fetch_some(tuple(SETS), Path(folder), package)]
         chosen = [(style, name, title) for style in styles for title, name in titled(style).items()]
         drawings = draw_all((svg(style.icons, name) for style, name, _ in chosen), trim=True)
         for number, ((style, name, title), picture) in enumerate(zip(chosen, drawings, strict=True), 1):
@@ -86,19 +85,6 @@ def titled(style: Style) -> dict[str, str]:
         if not icon.get("hidden") and wanted.search(name) and not _SIGN.search(name):
             titles.setdefault(_VARIANT.sub("", name).replace("-", " "), name)
     return titles
-
-
-def _fetch(folder: Path, given: Sequence[Path]) -> list[Fetched]:
-    if not given:
-        return [fetch(name, folder) for name in SETS]
-    held = [
-        fetch(name, folder, given)
-        for name in SETS
-        if any(re.match(rf"{re.escape(PACKAGES[name].stem)}-\d", file.name) for file in given)
-    ]
-    if not held:
-        raise RecipeError(f"--package needs files of {', '.join(PACKAGES[name].stem for name in SETS)}")
-    return held
 
 
 def _drawing(style: Style, name: str, title: str) -> Drawing:
