@@ -38,13 +38,14 @@ lowest:
 		--constraint .venv-lowest/constraints.txt --editable '.[test]'
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-lowest/bin/pytest --numprocesses auto --dist loadgroup -m unit
 
+# Which test runs which line is recorded too, in .coverage.
 coverage: .venv/installed-test
-	$(PYTEST) -m unit --cov --cov-report=term:skip-covered
+	$(PYTEST) -m "not browser and not cluster" --cov --cov-context=test --cov-report=term:skip-covered
 
 benchmarks: .venv/installed-test
 	for name in extraction search store; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-mutants: .venv/installed-test
+mutants: coverage
 	$(BIN)/python scripts/mutants.py
 
 DATASETS := data/openclipart data/emoji data/characters

@@ -1,15 +1,16 @@
 """Change the code in small ways, one at a time, and see whether its tests notice: ``make mutants``.
 
 Each mutant is one changed node of one module's syntax tree: a comparison, a boolean, a sum, a number, a
-condition, a call or a raise left out. The tests that are about the module run on a copy of the checkout,
-which is itself never touched. What survives is printed: either a test is missing, or the change means the
-same.
+condition, a call or a raise left out. The tests that reach its line, as ``make coverage`` has recorded, run
+on a copy of the checkout, which is itself never touched. What survives is printed: either a test is missing,
+or the change means the same.
 """
 
 import argparse
 import ast
 import copy
 import itertools
+import json
 import os
 import random
 import resource
@@ -18,38 +19,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from coverage import CoverageData
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = "i2v_search"
 
-#: The tests of a room, and more of them for some of its modules, which then run first.
-ROOMS: dict[str, list[str]] = {
-    "search/duplicates": ["duplicates", "copies_in_results"],
-    "search": ["query", "filters", "ranking", "tag_ranking", "search", "paging", "batch"],
-    "index": ["index", "scanners", "pca", "planner", "threads"],
-    "morph": ["morph_graph", "morph_paths", "morph_gradual", "morph_layered", "morph_quality", "morph_route"],
-    "store": ["store_checks", "store", "feature_file", "drives", "removals", "flipped_byte"],
-    "build/upkeep": ["repair", "salvage", "compact", "relocate", "merge", "export"],
-}
-MODULES: dict[str, list[str]] = {
-    "index/projection": ["pca"],
-    "morph/describe": ["stops"],
-    "morph/find": ["stops", "morph_walks"],
-    "morph/graph/spanning": ["morph_spanning"],
-    "morph/graph_file": ["graph_file"],
-    "morph/plane": ["morph_pictures"],
-    "store/path_patterns": ["filters", "where", "query"],
-    "store/removals": ["removals", "away"],
-    "store/writer": ["feature_file"],
-    "build/upkeep/exporting": ["export"],
-    "build/upkeep/hdf5_export": ["export"],
-    "build/upkeep/merging": ["merge"],
-    "build/upkeep/relocating": ["relocate"],
-    "build/upkeep/rewriting": ["compact"],
-}
+ROOMS = ("search", "index", "morph", "store", "build/upkeep")
+
+#: As many tests are run on a mutant at most, those first that are most about its module.
+_TESTS = 300
 
 #: Address space of the tests of one mutant.
 _MEMORY = 8 * 2**30
@@ -163,36 +146,95 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
-def survives(mutant: Mutant, copied: Path, timeout: float) -> bool:
-    """Whether all tests about the module, and then all unit tests, pass with the mutant in place; one that
-    hangs is noticed."""
-    path = copied / PACKAGE / mutant.module
-    original = path.read_bytes()
-    name = mutant.module.with_suffix("").as_posix()
-    room = next(room for room in ROOMS if name.startswith(f"{room}/"))
-    tests = dict.fromkeys([*MODULES.get(name, []), *ROOMS[room]])
-    files = [os.fspath(next((copied / "tests").rglob(f"test_{test}.py"))) for test in tests]
-    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "PYTHONPATH": os.fspath(copied), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        path.write_text(source_of(mutant), encoding="utf-8")
-        return all(
-            subprocess.run(
-                [*pytest, *chosen],
-                cwd=copied,
-                env=environment,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-                preexec_fn=_limit_memory,
-            ).returncode
-            == 0
-            for chosen in (files, ["-m", "unit", "tests"])
+class Reached:
+    """Which tests have run which lines, of a recorded ``.coverage`` file."""
+
+    def __init__(self, recorded: Path) -> None:
+        data = CoverageData(os.fspath(recorded))
+        data.read()
+        self._tests: dict[Path, dict[int, set[str]]] = {}
+        for file in data.measured_files():
+            lines = data.contexts_by_lineno(file)
+            self._tests[Path(file).relative_to(recorded.parent / PACKAGE)] = {
+                line: {context.rpartition("|")[0] for context in contexts if context}
+                for line, contexts in sorted(lines.items())
+            }
+        #: Of each test, the lines it runs.
+        self._sizes = Counter(
+            test for lines in self._tests.values() for tests in lines.values() for test in tests
         )
-    except subprocess.TimeoutExpired:
-        return False
-    finally:
-        path.write_bytes(original)
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """The tests that run the line, or, where it only runs on import, any of the module's functions; those
+        first that run little else."""
+        lines = self._tests.get(mutant.module, {})
+        bodies = _lines_of_functions(parsed(mutant.module))
+        if mutant.line in bodies:
+            # Of an expression over several lines only some are recorded.
+            recorded = [line for line in lines if line <= mutant.line]
+            tests = lines[recorded[-1]] if recorded else set()
+        else:
+            tests = set().union(*(found for line, found in lines.items() if line in bodies))
+        here = Counter(test for found in lines.values() for test in found)
+        return sorted(tests, key=lambda test: (-here[test] / self._sizes[test], test))
+
+
+def _lines_of_functions(tree: ast.Module) -> set[int]:
+    """The lines within the bodies of functions."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {
+        line
+        for node in functions
+        for line in range(node.body[0].lineno, (node.end_lineno or node.body[-1].lineno) + 1)
+    }
+
+
+class Trial:
+    """A copy of the checkout in which mutants are tried.
+
+    Args:
+        copied: the copy.
+        timeout: seconds that the tests of one mutant may take; one that hangs is noticed.
+    """
+
+    def __init__(self, copied: Path, timeout: float) -> None:
+        self._copied, self._timeout = copied, timeout
+        self._failed = copied / ".pytest_cache" / "v" / "cache" / "lastfailed"
+        #: Tests that fail in the copy without any change.
+        self._broken: set[str] = set()
+
+    def survives(self, mutant: Mutant, tests: list[str]) -> bool:
+        """Whether all of the tests pass with the mutant in place, of those that pass without it."""
+        path = self._copied / PACKAGE / mutant.module
+        original = path.read_bytes()
+        while chosen := [test for test in tests if test not in self._broken][:_TESTS]:
+            try:
+                path.write_text(source_of(mutant), encoding="utf-8")
+                if self._pass(chosen):
+                    return True
+            except subprocess.TimeoutExpired:
+                return False
+            finally:
+                path.write_bytes(original)
+            # A process that died, or could not begin, has recorded none.
+            failed = list(json.loads(self._failed.read_bytes())) if self._failed.exists() else chosen
+            if self._pass(failed):
+                return False
+            self._broken.update(failed)
+        return True
+
+    def _pass(self, tests: list[str]) -> bool:
+        self._failed.unlink(missing_ok=True)
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", *tests],
+            cwd=self._copied,
+            env={**os.environ, "PYTHONPATH": os.fspath(self._copied), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            timeout=self._timeout,
+            check=False,
+            preexec_fn=_limit_memory,
+        )
+        return run.returncode == 0
 
 
 def main() -> None:
@@ -202,7 +244,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="mutants in all (default 200)")
     parser.add_argument("--seed", type=int, default=0, help="other mutants (default 0)")
     parser.add_argument("--timeout", type=float, default=600, help="seconds that the tests of one may take")
+    parser.add_argument("--recorded", type=Path, default=ROOT / ".coverage", help="by make coverage")
     options = parser.parse_args()
+    reached = Reached(options.recorded.resolve())
     generator, chosen = random.Random(options.seed), list[Mutant]()
     for number, room in enumerate(options.rooms):
         modules = sorted((ROOT / PACKAGE / room).rglob("*.py"))
@@ -212,15 +256,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder) / "copy"
         shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns(".*", "__pycache__"), symlinks=True)
-        alive = []
+        trial, alive = Trial(copied, options.timeout), []
         for number, mutant in enumerate(chosen, start=1):
             started = time.perf_counter()
-            if survives(mutant, copied, options.timeout):
+            tests = reached.tests_of(mutant)
+            if trial.survives(mutant, tests):
                 alive.append(mutant)
             said = "SURVIVED" if mutant in alive else "noticed"
             where = f"{mutant.module}:{mutant.line}"
             print(
-                f"{number}/{len(chosen)} {said} {where} ({time.perf_counter() - started:.0f} s): "
+                f"{number}/{len(chosen)} {said} {where} ({len(tests)} tests, "
+                f"{time.perf_counter() - started:.0f} s): "
                 f"{mutant.before!r} -> {mutant.after!r}",
                 flush=True,
             )

@@ -39,8 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even import tests of which none is asked for."""
-    inside = collection_path.is_dir() and collection_path.parent == config.rootpath / "tests"
-    return True if config.option.markexpr == "unit" and inside and collection_path.name in WHOLE else None
+    above = {config.rootpath / "tests", config.rootpath / "i2v_search"}
+    whole = collection_path.is_dir() and collection_path.name in WHOLE and collection_path.parent in above
+    return True if config.option.markexpr == "unit" and whole else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

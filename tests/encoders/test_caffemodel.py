@@ -151,6 +151,7 @@ def test_a_foreign_or_damaged_layer_is_refused(tmp_path: Path, case: str) -> Non
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.integration
 def test_a_file_of_countless_fields_is_refused_at_once(tmp_path: Path) -> None:
     """Each would cost time; no file of weights has so many."""
     with pytest.raises(WeightsError, match="at most 200000 fields"):

@@ -242,6 +242,7 @@ class Port(torch.nn.Module):
         return code, tags, torch.sigmoid(self.encode2(torch.sigmoid(code)))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("folding", [True, False])
 def test_an_export_of_torch_reads_back(tmp_path: Path, folding: bool) -> None:
     file = tmp_path / "a.onnx"
@@ -561,6 +562,7 @@ def test_a_file_that_is_something_else_is_named(tmp_path: Path, case: str) -> No
         read_weights(tmp_path / "file")
 
 
+@pytest.mark.integration
 def test_an_npz_bomb_is_refused_before_it_expands(tmp_path: Path) -> None:
     save_small_npz(tmp_path / "file", {"conv1_1/W": np.zeros(2**26, np.float32)})
     assert (tmp_path / "file").stat().st_size < 300_000

@@ -57,6 +57,7 @@ def test_every_size_is_stretched_as_scikit_image_does(size: tuple[int, int], low
     assert difference(noise(*size, low=low)) < 0.001
 
 
+@pytest.mark.integration
 @given(
     width=st.integers(1, 700),
     height=st.integers(1, 700),

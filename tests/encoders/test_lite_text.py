@@ -102,6 +102,7 @@ def text() -> LiteText:
     return LiteText.load()
 
 
+@pytest.mark.integration
 def test_the_encoder_answers_words_and_shares_them_with_all_who_ask(text: LiteText) -> None:
     encoder = LiteEncoder()
     assert isinstance(encoder, TextEncoder)

@@ -146,6 +146,7 @@ def test_deviation_is_what_numpy_says(mean: float, spread: float, device: str) -
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-7)
 
 
+@pytest.mark.integration
 def test_statistics_are_those_of_the_networks_own_maps() -> None:
     """Both runtimes give them in the order asked for; one map may give two."""
     asked = (("mean", "head_relu", 1280), ("deviation", "stem_relu", 32), ("mean", "stem_relu", 32))

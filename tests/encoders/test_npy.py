@@ -48,6 +48,7 @@ def read_both_ways(content: bytes, folder: Path) -> NDArray[Any]:
     return alone
 
 
+@pytest.mark.integration
 @settings(max_examples=100, deadline=None)
 @given(
     array=arrays_of.arrays(
@@ -127,6 +128,7 @@ def test_a_file_cut_anywhere_or_too_long_is_refused(tmp_path: Path) -> None:
         read_both_ways(whole + b"\0", tmp_path)
 
 
+@pytest.mark.integration
 @settings(max_examples=300, deadline=None)
 @given(place=st.integers(0, 127), value=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused(

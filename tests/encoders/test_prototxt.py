@@ -202,6 +202,7 @@ def test_what_cannot_be_read_is_an_error_of_ours(tmp_path: Path) -> None:
 VALID = prototxt(narrow("tag"))
 
 
+@pytest.mark.integration
 @settings(max_examples=200, deadline=None)
 @given(
     st.text()

@@ -125,6 +125,7 @@ def test_a_large_picture_that_is_reduced_first_differs_by_less_than_half_a_grey_
     assert np.abs(pixels(earlier, shrink_to(earlier)) - whole).mean() > 0.5
 
 
+@pytest.mark.integration
 def test_a_model_of_an_earlier_release_gets_the_pixels_it_got(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

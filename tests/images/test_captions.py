@@ -108,6 +108,7 @@ def test_no_caption_is_written_into_an_archive(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.integration
 def test_tag_keeps_captions_and_says_so(tmp_path: Path) -> None:
     picture = next((sample_directory() / "birds").glob("*.webp")).read_bytes()
     for name in ("a.webp", "pic.webp", "pic.png"):

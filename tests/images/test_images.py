@@ -42,6 +42,8 @@ from i2v_search.images.reading import read_regular_file
 from i2v_search.images.rgb import DARK_GROUND
 from i2v_search.images.sources import Skipped, iter_images
 
+pytestmark = pytest.mark.integration
+
 WRITABLE = FORMATS  # Pillow writes every format that is read
 
 

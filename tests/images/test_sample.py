@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from grids import GridEncoder
 from PIL import Image
 
@@ -36,6 +37,7 @@ def test_the_whole_sample_takes_at_most_8_megabytes() -> None:
     assert sum(path.stat().st_size for path in sample_directory().rglob("*") if path.is_file()) <= 8_000_000
 
 
+@pytest.mark.integration
 def test_every_picture_opens_as_webp_of_at_most_320_pixels() -> None:
     for image in IMAGES:
         with Image.open(image.path) as picture:
@@ -45,6 +47,7 @@ def test_every_picture_opens_as_webp_of_at_most_320_pixels() -> None:
             assert len(set(picture.convert("L").tobytes())) > 1, f"{image.path} is blank"
 
 
+@pytest.mark.integration
 def test_another_environment_with_the_same_sample_adds_nothing(tmp_path: Path) -> None:
     """`demo`, or a recipe, in one folder from two environments, of which the first is there or not."""
     environments = [tmp_path / name / "i2v_search" / "data" / "sample" for name in ("one", "two", "three")]

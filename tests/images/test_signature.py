@@ -32,6 +32,7 @@ def test_a_picture_is_signed_in_memory_too_and_others_of_it_are_not() -> None:
     assert not is_signed(copy.getvalue())
 
 
+@pytest.mark.integration
 def test_a_build_passes_over_sheets_strips_and_animations(tmp_path: Path) -> None:
     folder = tmp_path / "art"
     draw_folder(folder, 8)

@@ -178,6 +178,7 @@ def test_folders_linking_to_each_other_do_not_multiply(tmp_path: Path) -> None:
     assert len(found([tmp_path])) < 12 * 13
 
 
+@pytest.mark.integration
 def test_folder_deeper_than_pythons_stack(tmp_path: Path) -> None:
     here, depth = Path.cwd(), 1500
     os.chdir(tmp_path)
@@ -277,6 +278,7 @@ def test_overlapping_sources_give_a_file_once(tmp_path: Path) -> None:
     assert count_images(given_sources) == 4
 
 
+@pytest.mark.integration
 @settings(max_examples=60, deadline=None)
 @given(
     picked=st.lists(
@@ -399,6 +401,7 @@ def test_no_sources_at_all_is_an_error() -> None:
         image_root([])
 
 
+@pytest.mark.integration
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
     for folder in range(40):
         (tmp_path / f"{folder}").mkdir()
@@ -618,6 +621,7 @@ def test_tar_member_of_negative_size_does_not_loop(tmp_path: Path) -> None:
     assert "overlaps" in skipped([tmp_path / "a.tar"])["a.tar"]
 
 
+@pytest.mark.integration
 def test_tar_of_many_members_does_not_fill_memory(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for number in range(6000):
@@ -630,6 +634,7 @@ def test_tar_of_many_members_does_not_fill_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), name=st.sampled_from(["a.zip", "a.tar", "a.tar.gz"]))
 def test_damaged_archive_gives_pictures_or_skips_and_nothing_else(

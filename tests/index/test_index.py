@@ -24,6 +24,8 @@ from i2v_search.index.vector_index import VectorIndex
 from i2v_search.progress import Progress
 from i2v_search.store.feature_store import FeatureStore
 
+pytestmark = pytest.mark.integration
+
 NAMES: tuple[SimilarityName, ...] = get_args(SimilarityName)
 N, D = 300, 40
 

@@ -234,6 +234,7 @@ def test_two_clusters_are_bridged_by_their_closest_pair() -> None:
     assert network.edges[2, 3] == network.edges[3, 2] == pytest.approx(bridge.squared)
 
 
+@pytest.mark.integration
 @settings(deadline=None, max_examples=30)
 @given(n=st.integers(2, 40), seed=st.integers(0, 1000), copies=st.integers(1, 3))
 def test_bridges_are_the_minimum_spanning_tree_of_the_parts(n: int, seed: int, copies: int) -> None:

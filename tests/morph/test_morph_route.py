@@ -30,6 +30,7 @@ def arc(*angles: float) -> NDArray[np.float32]:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
+@pytest.mark.integration
 @settings(deadline=None, max_examples=60)
 @given(
     name=st.sampled_from(sorted(METHODS)),

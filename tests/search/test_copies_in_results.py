@@ -86,6 +86,7 @@ def pages(collection: Collection, options: dict[str, Any]) -> Iterator[Hit]:
     raise AssertionError("no end")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "options",
     [

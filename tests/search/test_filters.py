@@ -48,6 +48,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return make_store(tmp_path_factory.mktemp("paths"), random_vectors(len(paths), 4), paths=paths)
 
 
+@pytest.mark.integration
 @given(patterns=st.lists(st.text(LETTERS, min_size=1, max_size=6), min_size=1, max_size=3))
 @example(patterns=["*"])
 @example(patterns=["a*"])
@@ -260,6 +261,7 @@ def truth(collection: Collection, query: int) -> np.ndarray:
     return np.asarray(rows @ rows[query])
 
 
+@pytest.mark.integration
 @given(
     modulus=st.sampled_from([None, "mod 0", "-mod 1", "mod 2, -tenth", "tenth"]),
     pattern=st.sampled_from([None, "00*", "*7.png", "01?[1-4]*", "nothing"]),

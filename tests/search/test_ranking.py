@@ -60,6 +60,7 @@ def mix_of(first: Scores, second: Scores, weight: float, asked: list[int] | None
     return mix(rank_of(first, asked), lambda rows: array[rows], by_second, weight)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("depth", [1, 3])
 @given(
     st.lists(st.tuples(*[st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])] * 2), min_size=1, max_size=40), st.data()
@@ -107,6 +108,7 @@ def lowered(first: Scores, paid: Scores, asked: list[int] | None = None) -> Rank
     return lower(rank_of(first, asked), lambda rows: array[rows], len(first), least=np.float32(-1))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("depth", [1, 3])
 @given(
     st.lists(

@@ -110,6 +110,7 @@ def test_faces_that_an_earlier_version_stored_are_found(tmp_path: Path) -> None:
     assert np.flatnonzero(allowed).tolist() == [2]
 
 
+@pytest.mark.integration
 def test_the_command_line_and_python_read_the_same(tmp_path: Path) -> None:
     make_store(tmp_path, random_vectors(3, 4), tags=[["rough, sketch"], ["-_-"], ["-flag", "hat"]])
     art = Collection.open(tmp_path)

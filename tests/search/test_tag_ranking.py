@@ -108,6 +108,7 @@ signs = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True).fl
 )
 
 
+@pytest.mark.integration
 @given(
     tags=signs,
     threshold=st.sampled_from([0, 0.1, 0.25, 0.5, 0.9]),

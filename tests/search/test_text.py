@@ -235,6 +235,7 @@ def test_ends_of_a_morph_may_be_texts(art: Collection) -> None:
     assert elsewhere.stops[0].text == "dragon"
 
 
+@pytest.mark.integration
 def test_similarities_without_a_mean_take_directions_too(directory: Path, tmp_path: Path) -> None:
     with_art = Collection.open(directory)
     for similarity in ("cosine", "hamming"):

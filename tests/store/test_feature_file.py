@@ -202,6 +202,7 @@ some_paths = st.binary(min_size=1, max_size=9).map(os.fsdecode)
 int64 = st.integers(-(2**63), 2**63 - 1)
 
 
+@pytest.mark.integration
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(some_paths, st.lists(some_tags, max_size=4), int64, int64), max_size=6), st.data())
 def test_whatever_fits_comes_back(

@@ -393,6 +393,7 @@ def holder(directory: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.integration
 def test_only_one_writing_process(directory: Path, holder: subprocess.Popen[str]) -> None:
     with pytest.raises(CollectionLockedError), WriterLock(directory):
         pass
@@ -417,6 +418,7 @@ def _append_forever(directory: Path) -> None:
         writer.finish()
 
 
+@pytest.mark.integration
 def test_readers_open_while_another_process_writes(directory: Path) -> None:
     """Every opening must succeed, whatever the writer is just replacing."""
     process = multiprocessing.get_context("spawn").Process(target=_append_forever, args=(directory,))
@@ -530,4 +532,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 StoreMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
-TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine = pytest.mark.integration(StoreMachine.TestCase)

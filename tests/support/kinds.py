@@ -15,5 +15,6 @@ def kind_of(item: pytest.Item) -> str:
     fixtures = set(getattr(item, "fixturenames", ()))
     if "browser" in fixtures:
         return "browser"
-    whole = item.path.parent.name in {"tests", *WHOLE} and not isinstance(item, pytest.DoctestItem)
+    folders = item.path.relative_to(item.config.rootpath).parts
+    whole = folders[:-1] == ("tests",) or folders[1] in WHOLE
     return "integration" if whole or fixtures & SLOW else "unit"

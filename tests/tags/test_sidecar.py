@@ -223,6 +223,7 @@ keys = st.sampled_from(["path", "tags", "categories", "other"])
 bad_lines = st.binary() | st.dictionaries(keys, json_values).map(lambda value: json.dumps(value).encode())
 
 
+@pytest.mark.integration
 @settings(max_examples=200, deadline=None)
 @given(bad_lines)
 def test_any_line_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, line: bytes) -> None:

@@ -84,6 +84,7 @@ def test_a_compressed_list_of_a_wd_tagger_keeps_its_kind(tmp_path: Path) -> None
     assert read_vocabulary(tmp_path / "tags.csv.gz") == read_vocabulary(plain)
 
 
+@pytest.mark.integration
 def test_a_compressed_list_that_is_cut_damaged_or_expands_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(json.dumps(PUBLISHED).encode())
     bomb = gzip.compress(b" " * (2**26 + 1))
@@ -393,6 +394,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.integration
 def test_a_member_that_unpacks_to_much_more_is_not_unpacked(tmp_path: Path) -> None:
     header = b"\x93NUMPY\x02\x00" + (10**8).to_bytes(4, "little")
     path = write_member(tmp_path, header + bytes(10**8))
@@ -428,6 +430,7 @@ def test_a_damaged_archive_is_refused_or_read(tmp_path: Path, cut: int, flips: l
     _read_or_refuse(path)
 
 
+@pytest.mark.integration
 @given(flips=st.lists(st.tuples(st.integers(0, 127), st.integers(0, 255)), min_size=1, max_size=8))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_array_header_is_refused_or_read(tmp_path: Path, flips: list[tuple[int, int]]) -> None:
@@ -444,6 +447,7 @@ def _read_or_refuse(path: Path) -> None:
         assert np.isfinite(thresholds).all()
 
 
+@pytest.mark.integration
 @given(
     document=st.recursive(
         st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["general", "name"]),

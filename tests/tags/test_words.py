@@ -26,6 +26,7 @@ def test_words_are_runs_of_letters_marks_and_digits(text: str, words: list[str])
     assert split_words(text) == words
 
 
+@pytest.mark.integration
 @given(st.text())
 def test_words_hold_nothing_else_and_stay_what_they_are(text: str) -> None:
     words = split_words(text)
