@@ -68,6 +68,26 @@ def renamed(**names: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     return decorate
 
 
+def require_known(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse keyword arguments that do not exist, as Python does, and suggest the one that was meant.
+
+    Raises:
+        TypeError: there is no such argument.
+
+    >>> require_known(["tpo"], ["top", "offset"])
+    Traceback (most recent call last):
+    TypeError: unexpected keyword argument 'tpo'; did you mean 'top'?
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            import difflib
+
+            close = difflib.get_close_matches(name, names, n=1)
+            meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(names))}"
+            raise TypeError(f"unexpected keyword argument {name!r}; {meant}")
+
+
 def whole(name: str, given: SupportsIndex) -> int:
     """An integer of any kind as Python's own.
 

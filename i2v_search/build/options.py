@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Self, TypedDict
 
-from i2v_search.arguments import several
+from i2v_search.arguments import require_known, several
 from i2v_search.build.extract import Extraction
 from i2v_search.build.upkeep.merging import Merge
 from i2v_search.choices import Device, DeviceName, SimilarityName
@@ -63,7 +63,12 @@ class BuildOptions:
 
     @classmethod
     def of(cls, options: Self | None, shortcuts: BuildShortcuts) -> Self:
-        """Options, changed by keywords."""
+        """Options, changed by keywords.
+
+        Raises:
+            TypeError: there is none of that name.
+        """
+        require_known(shortcuts, (field.name for field in fields(cls)))
         return replace(options or cls(), **shortcuts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Unpack
 
-from i2v_search.arguments import number, whole
+from i2v_search.arguments import number, require_known, whole
 from i2v_search.errors import QueryError
 from i2v_search.search.filters import Filter, FilterShortcuts
 
@@ -95,8 +95,10 @@ class Request:
 
         Raises:
             QueryError: one is out of range, or two contradict each other.
+            TypeError: there is none of that name.
         """
         given: dict[str, Any] = dict(options)
+        require_known(given, SearchOptions.__annotations__)
         shortcuts = {name: given.pop(name) for name in FilterShortcuts.__annotations__ if name in given}
         return cls(Filter.of(where, shortcuts), **given)  # type: ignore[arg-type]
 

@@ -1,6 +1,7 @@
 """One item where several belong, and numbers of every kind, through the whole public interface."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -250,3 +251,22 @@ def test_five_thousand_digits_on_the_command_line(command: list[str], collection
     result = CliRunner().invoke(app, [*command, "--collection", str(collection.directory)])
     assert result.exit_code != 0
     assert isinstance(result.exception, I2VSearchError | SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda art: art.search(1, tgas="smile"), "'tgas'; did you mean 'tags'"),
+        (lambda art: art.search_each([1], tpo=3), "'tpo'; did you mean 'top'"),
+        (lambda art: art.search(1, zzz=3), "'zzz'; there are copies, diverse, "),
+        (
+            lambda art: art.build(art.directory, ["art"], encodr="lite"),
+            "'encodr'; did you mean 'encoder'",
+        ),
+    ],
+)
+def test_an_option_that_does_not_exist_is_named_with_the_one_that_was_meant(
+    call: Callable[[Collection], object], meant: str, collection: Collection
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"unexpected keyword argument {meant}")):
+        call(collection)

@@ -8,7 +8,6 @@ Reads one JSON object a line: ``action`` (``compact``, ``relocate`` or ``repair`
 
 import json
 import os
-import resource
 import signal
 import sys
 import warnings
@@ -45,6 +44,8 @@ def obey(order: dict[str, Any]) -> None:
     moments = Moments(order.get("moment"))
     if limit := order.get("file_limit"):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        import resource  # not on Windows
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     patches: list[tuple[Any, str]] = [
         (os, "fsync"),

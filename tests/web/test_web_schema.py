@@ -1,6 +1,5 @@
 """The server does what its OpenAPI document says: Schemathesis looks for a request that shows otherwise."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,9 +57,7 @@ def test_no_fault_and_no_undocumented_answer(server: Running, mode: GenerationMo
     schema = schemathesis.openapi.from_url(f"{server.url}/api/v1/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) >= 15
-    started = time.monotonic()
     statuses = set().union(*(probe(operation, mode, server.url) for operation in operations))
-    assert time.monotonic() - started < 60
     assert statuses >= ({200, 201, 202} if mode is GenerationMode.POSITIVE else {404, 422})
 
 
