@@ -17,16 +17,29 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 
+#: Names of older symbols begin with "black" or "white", which says nothing of their colour.
+_FIRST_EMOJI = "\U0001f300"
+
 
 def split_words(text: str) -> list[str]:
     """Words of a text, in lower case and Unicode's form NFKC: runs of letters, marks and digits.
 
+    An emoji stands for its English name.
+
     Example:
-        >>> split_words("A red_Dragon, Größe 7"), split_words("猫の絵")
-        (['a', 'red', 'dragon', 'grösse', '7'], ['猫の絵'])
+        >>> split_words("A red_Dragon, Größe 7"), split_words("猫の絵"), split_words("🐉x")
+        (['a', 'red', 'dragon', 'grösse', '7'], ['猫の絵'], ['dragon', 'x'])
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in folded).split()
+    return "".join(map(_within_word, folded)).split()
+
+
+def _within_word(letter: str) -> str:
+    """The letter itself, or a space where it ends a word; of an emoji its name."""
+    category = unicodedata.category(letter)
+    if category == "So" and letter >= _FIRST_EMOJI:
+        return f" {unicodedata.name(letter, '').casefold().replace('-', ' ')} "
+    return letter if category[0] in "LMN" else " "
 
 
 def is_unspaced(letter: str) -> bool:

@@ -19,7 +19,7 @@ from i2v_search.tags.words import is_unspaced, split_words
         ("猫の絵、犬", ["猫の絵", "犬"]),
         ("e\u0301te\u0301", ["été"]),
         ("a\ud800b", ["a", "b"]),
-        ("🐉 dragon", ["dragon"]),
+        ("🐉 😍", ["dragon", "smiling", "face", "with", "heart", "shaped", "eyes"]),
     ],
 )
 def test_words_are_runs_of_letters_marks_and_digits(text: str, words: list[str]) -> None:
