@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
     from i2v_search.progress import Progress
     from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
+    from i2v_search.search.examples import Example
     from i2v_search.search.filters import Filter
-    from i2v_search.search.query import Example
     from i2v_search.search.resolved import EncodedImage
     from i2v_search.search.results import Hit, SearchResult
     from i2v_search.search.text import Text
@@ -75,7 +75,7 @@ _HOMES = {
     "EncoderInfo": "encoders.base",
     "Encoding": "encoders.base",
     "Evaluation": "training.evaluation.evaluation",
-    "Example": "search.query",
+    "Example": "search.examples",
     "Export": "build.upkeep.exporting",
     "Extraction": "build.extract",
     "Filter": "search.filters",

@@ -18,6 +18,8 @@ MorphMethod: TypeAlias = Literal["gradual", "geodesic", "minimax", "line"]
 AnimationFormat: TypeAlias = Literal["webp", "gif"]
 #: In what way two files are the same picture, or variants of one: `i2v_search.search.duplicates.comparing`.
 DuplicateKind: TypeAlias = Literal["exact", "pixels", "near", "variants"]
+#: What an image of a query is: a picture, or a drawing of lines that pictures are to be found by.
+ExampleKind: TypeAlias = Literal["picture", "sketch"]
 #: How a collection is laid out in two dimensions: `i2v_search.index.mapping`.
 MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]
 #: Where an encoder runs.

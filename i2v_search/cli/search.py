@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from i2v_search.collection.collection import Collection
     from i2v_search.images.sources import Skipped
     from i2v_search.pictures.thumbnails import OnMissing
-    from i2v_search.search.query import Example
+    from i2v_search.search.examples import Example
     from i2v_search.search.results import SearchResult
 
 _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages", "Output"
@@ -172,7 +172,7 @@ def search(
     """
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
-    from i2v_search.search.query import UNLIKE_WEIGHT, Example
+    from i2v_search.search.examples import UNLIKE_WEIGHT, Example
     from i2v_search.search.text import Text
 
     paths_only = paths_only_of(paths_only, null, json)
@@ -258,7 +258,7 @@ def _words_among(queries: Sequence[str], results: Sequence[SearchResult]) -> lis
 
 
 def _examples(queries: Sequence[Any], weights: str, unlike: Sequence[str]) -> list[Example]:
-    from i2v_search.search.query import UNLIKE_WEIGHT, Example
+    from i2v_search.search.examples import UNLIKE_WEIGHT, Example
 
     try:
         numbers = [float(part) for part in weights.split(",")] if weights else [1.0] * len(queries)

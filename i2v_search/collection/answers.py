@@ -24,8 +24,8 @@ from i2v_search.morph.stops import Morph
 from i2v_search.progress import Report, silent
 from i2v_search.search.duplicates.comparing import THRESHOLD, find_duplicates
 from i2v_search.search.duplicates.groups import Duplicates
+from i2v_search.search.examples import Query, QueryImage, several_images
 from i2v_search.search.filters import Filter, FilterShortcuts
-from i2v_search.search.query import Query, QueryImage, several_images
 from i2v_search.search.request import RankingOptions, Request, SearchOptions
 from i2v_search.search.resolved import EncodedImage
 from i2v_search.search.results import SearchResult

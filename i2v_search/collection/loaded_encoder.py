@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from i2v_search.build.features import load_makers
 from i2v_search.build.options import BuildOptions
 from i2v_search.choices import Device
-from i2v_search.encoders.base import Encoder, encode_texts, text_encoder_of, text_mean_of
+from i2v_search.encoders.base import (
+    Encoder,
+    encode_texts,
+    sketch_directions,
+    text_encoder_of,
+    text_mean_of,
+)
 from i2v_search.encoders.lite_text import LiteText
 from i2v_search.index.similarity import unit
-from i2v_search.search.text import TextVectors
+from i2v_search.search.resolved import QueryVectors
 from i2v_search.store.manifest import EncoderRecord, Manifest
 
 _Makers: TypeAlias = tuple[EncoderRecord, EncoderRecord | None]
@@ -46,7 +53,7 @@ class LoadedEncoder:
                 self._loaded = makers, load_makers(BuildOptions(device=self.device), manifest)
             return self._loaded[1]
 
-    def text_vectors(self, texts: Sequence[str], manifest: Manifest) -> TextVectors:
+    def text_vectors(self, texts: Sequence[str], manifest: Manifest) -> QueryVectors:
         """Texts in the space of a collection's vectors; of zeros where its encoder knows no words at all.
 
         Raises:
@@ -55,16 +62,26 @@ class LoadedEncoder:
         made_by = manifest.encoder
         if made_by.id == "lite" and (words := LiteText.load()).encoder_sha256 == made_by.weights_sha256:
             # Its words need no network for images.
-            return TextVectors(words.encode_text(texts), directions=True)
+            return QueryVectors(words.encode_text(texts), directions=True)
         encoder = self.of(manifest)
         if text_encoder_of(encoder) is None:
-            return TextVectors(np.zeros((len(texts), encoder.info.dimension), np.float32), directions=True)
+            return QueryVectors(np.zeros((len(texts), encoder.info.dimension), np.float32), directions=True)
         vectors, mean = encode_texts(encoder, texts), text_mean_of(encoder)
         if mean is None:
-            return TextVectors(vectors, directions=False)
+            return QueryVectors(vectors, directions=False)
         # Two towers trained together are compared by the plain cosine, if no mean is subtracted at all.
         centre = 0 if manifest.similarity == "cosine" else mean
-        return TextVectors(unit(vectors) - centre, directions=True)
+        return QueryVectors(unit(vectors) - centre, directions=True)
+
+    def sketch_vectors(self, vectors: NDArray[np.floating], manifest: Manifest) -> QueryVectors:
+        """Drawings of lines, as the encoder sees them, in the space of a collection's vectors.
+
+        As they are, where the encoder does not say what drawings have in common, or distances are compared.
+        """
+        directions = sketch_directions(self.of(manifest), vectors)
+        if directions is None or manifest.similarity == "l2":
+            return QueryVectors(vectors.astype(np.float32), directions=False)
+        return QueryVectors(directions, directions=True)
 
     def keep(self, encoder: Encoder, manifest: Manifest) -> None:
         """Take an encoder that is loaded already, with its tagger, for that of a collection."""

@@ -236,6 +236,31 @@ def text_mean_of(encoder: Encoder) -> NDArray[np.float32] | None:
     return None if mean is None else np.asarray(mean, np.float32)
 
 
+def sketch_directions(encoder: Encoder, vectors: NDArray[np.floating]) -> NDArray[np.float32] | None:
+    """Directions from the mean of a collection in which what drawings of lines show lies.
+
+    Drawings of lines are like one another before all else. An encoder may have a method
+    ``sketch_directions(vectors)`` that takes out of the vectors of drawings what they share.
+
+    Args:
+        encoder: any encoder.
+        vectors: (n, dimension), of drawings of dark lines on white.
+
+    Returns:
+        (n, dimension) float32, of any length; None if the encoder does not know.
+
+    Raises:
+        EncoderError: it gives rows of another length, or a value is not finite.
+    """
+    inner = encoder.encoder if isinstance(encoder, TaggedEncoder) else encoder
+    find = getattr(inner, "sketch_directions", None)
+    found = None if find is None else find(vectors)
+    if found is None:
+        return None
+    _check_rows(f"encoder {encoder.info.id!r}", "directions of drawings", found, vectors.shape)
+    return np.asarray(found, np.float32)
+
+
 def encode_texts(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     """Encode texts and check what comes back, as `encode_batch` does.
 

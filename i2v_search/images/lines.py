@@ -29,6 +29,13 @@ _PAPER_SIDE, _LINE_REACH = 64, 3
 #: Share of the paper's light that is still paper, and what is black even where the darkest line is pale.
 _STILL_PAPER, _DARKEST = 0.88, 0.75
 
+#: In drawings of lines: colour of a pixel as difference of its channels, levels that are dark and white, and
+#: shares of the pixels that are coloured at most, white at least, dark at least.
+_COLOURED, _DARK, _WHITE = 40, 128, 225
+_MOST_COLOURED, _LEAST_WHITE, _FEWEST_DARK = 0.01, 0.55, 0.003
+#: Side of a square that thin strokes leave no room for, and the share of the dark that may be thicker.
+_THICK, _MOST_THICK = 9, 0.12
+
 
 def render_lines(image: Image.Image) -> Image.Image:
     """Draw a picture in dark lines on white: where lightness or colour changes, and its own dark lines.
@@ -43,8 +50,8 @@ def render_lines(image: Image.Image) -> Image.Image:
         >>> picture = Image.new("RGB", (640, 640), "gold")
         >>> picture.paste("teal", (160, 160, 480, 480))
         >>> lines = render_lines(picture)
-        >>> lines.size, lines.getpixel((20, 20)), lines.getpixel((128, 128)), lines.getpixel((65, 128))[0] < 99
-        ((256, 256), (255, 255, 255), (255, 255, 255), True)
+        >>> lines.size, lines.getpixel((128, 128)), lines.getpixel((65, 128))[0] < 99
+        ((256, 256), (255, 255, 255), True)
     """
     image = _resized(image, LINE_SIDE / max(image.size))
     narrow, wide = image.filter(ImageFilter.GaussianBlur(_NARROW)), image.filter(ImageFilter.BoxBlur(_WIDE))
@@ -83,6 +90,30 @@ def without_paper(image: Image.Image) -> Image.Image:
     shares = _divided(grey, paper)
     darkest = min(_level(shares, 0.005), round(255 * _DARKEST))
     return shares.point(_ramp(darkest, round(255 * _STILL_PAPER))).convert("RGB")
+
+
+def looks_like_lines(image: Image.Image) -> bool:
+    """Whether a picture seems to be a drawing of lines: without colour, mostly white, of thin strokes.
+
+    Args:
+        image: RGB, as decoding gives it.
+
+    Example:
+        >>> page = Image.new("RGB", (200, 200), "white")
+        >>> blank = looks_like_lines(page)
+        >>> page.paste("black", (40, 40, 160, 44))
+        >>> blank, looks_like_lines(page)
+        (False, True)
+    """
+    image = _resized(image, min(1, LINE_SIDE / max(image.size)))
+    pixels = np.asarray(image)
+    coloured = np.ptp(pixels, axis=2) > _COLOURED
+    grey = pixels.mean(axis=2)
+    dark, white = grey < _DARK, grey > _WHITE
+    if coloured.mean() > _MOST_COLOURED or white.mean() < _LEAST_WHITE or dark.mean() < _FEWEST_DARK:
+        return False
+    thick = np.asarray(Image.fromarray(dark).convert("L").filter(ImageFilter.MinFilter(_THICK))) > 0
+    return bool(thick.sum() < _MOST_THICK * dark.sum())
 
 
 def _resized(image: Image.Image, scale: float) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
@@ -10,11 +11,12 @@ from PIL import Image
 
 from i2v_search.arguments import several
 from i2v_search.collection.collection import Collection
+from i2v_search.images.crops import cut
 from i2v_search.pictures.drawing.cards import Tile, TileRow
 from i2v_search.pictures.drawing.sheets import contact_sheet, row_sheet
 from i2v_search.pictures.thumbnails import OnMissing, picture_of, unmentioned
 from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates, size_text
-from i2v_search.search.query import QueryImage, several_images
+from i2v_search.search.examples import Example, QueryImage, several_images
 from i2v_search.search.results import Hit, SearchResult
 
 TILE = 220
@@ -25,7 +27,7 @@ SMALL_TILE = 160
 def search_picture(
     collection: Collection,
     result: SearchResult,
-    queries: Sequence[QueryImage] = (),
+    queries: Sequence[QueryImage | Example] = (),
     *,
     columns: int = 5,
     on_missing: OnMissing = unmentioned,
@@ -35,7 +37,7 @@ def search_picture(
     Args:
         collection: collection that was searched.
         result: result of the search.
-        queries: ids, stored paths, files or images to show first.
+        queries: ids, stored paths, files or images to show first; of an `Example` the part that it crops.
         columns: number of tiles in a row.
         on_missing: called with each image that is no longer readable, and the reason.
 
@@ -155,8 +157,13 @@ def _hit_tile(collection: Collection, hit: Hit, on_missing: OnMissing) -> Tile:
     return Tile(picture_of(collection, hit.id, TILE, on_missing), _name(hit.path), hit.score)
 
 
-def _query_tile(collection: Collection, query: QueryImage, on_missing: OnMissing) -> Tile:
-    return Tile(picture_of(collection, query, TILE, on_missing), _caption(collection, query), highlight=True)
+def _query_tile(collection: Collection, query: QueryImage | Example, on_missing: OnMissing) -> Tile:
+    example = query if isinstance(query, Example) else Example(query)
+    share = 1 if example.crop is None else min(example.crop[2:])
+    picture = picture_of(collection, example.image, math.ceil(TILE / share), on_missing)
+    if example.crop is not None:
+        picture = cut(picture, example.crop)
+    return Tile(picture, example.label_of(_caption(collection, example.image)), highlight=True)
 
 
 def _caption(collection: Collection, image: QueryImage) -> str:

@@ -18,7 +18,7 @@ from i2v_search.images.sources import Skipped
 from i2v_search.index.map_cache import MapCache
 from i2v_search.morph.stops import Stop
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.search.query import QueryImage
+from i2v_search.search.examples import QueryImage
 from i2v_search.store.feature_file import ImageRecord
 
 _MISSING = (205, 208, 214)

@@ -22,57 +22,28 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.arguments import number, read_whole, several, shown, whole
+from i2v_search.arguments import read_whole, shown, whole
 from i2v_search.encoders.base import Encoder, encode_batch, tags_of
 from i2v_search.encoders.stream import run_batches
 from i2v_search.encoders.weights.npy import NPY_MAGIC, npy_array
 from i2v_search.errors import NoSuchImageError, QueryError, WeightsError
+from i2v_search.images.crops import cut
 from i2v_search.images.decoding import decode_image
+from i2v_search.images.lines import looks_like_lines, without_paper
 from i2v_search.images.reading import read_regular_file
-from i2v_search.search.resolved import EncodedImage, Resolved
-from i2v_search.search.text import MAX_TEXT, Text, TextVectors, looks_like_path
+from i2v_search.images.sources import open_stored
+from i2v_search.search.examples import Example, QueryImage
+from i2v_search.search.resolved import EncodedImage, QueryVectors, Resolved
+from i2v_search.search.text import MAX_TEXT, Text, looks_like_path
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.path_patterns import find_named
-
-#: An id in the collection, a path in it or of a file, an image, its bytes, a (d,) vector of the encoder,
-#: what `Collection.encode` made of any of them, or a text.
-QueryImage: TypeAlias = (
-    SupportsIndex | str | os.PathLike[str] | bytes | Image.Image | EncodedImage | NDArray[np.floating] | Text
-)
-
-
-@dataclass(frozen=True)
-class Example:
-    """One image or text of a query.
-
-    Attributes:
-        image: see `QueryImage`.
-        weight: weight of the example; negative for an example that results should differ from: this share of
-            their similarity to it is subtracted from their score. Only the ratios of weights matter.
-
-    Example:
-        >>> from i2v_search import Collection
-        >>> art = Collection.open("index/art")
-        >>> result = art.search([Example("fruit/lemon.webp"), Example("fruit/bananas.webp", -0.5)], top=1)
-        >>> result.query
-        'fruit/lemon.webp, not fruit/bananas.webp'
-    """
-
-    image: QueryImage
-    weight: float = 1.0
-
-
-#: Weight of an image that results should be unlike: docs/decisions/0017-negative-examples.md.
-UNLIKE_WEIGHT = -0.5
-
-Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
 
 
 class Resolver:
@@ -85,6 +56,7 @@ class Resolver:
         root: image root of the collection.
         encoder: called when an image has to be encoded.
         text_vectors: called with texts that have to be encoded.
+        sketch_vectors: called with vectors (n, d) of drawings, which are compared in their own way.
     """
 
     def __init__(
@@ -92,34 +64,40 @@ class Resolver:
         store: FeatureStore,
         catalogue: Catalogue,
         root: Path,
+        *,
         encoder: Callable[[], Encoder],
-        text_vectors: Callable[[Sequence[str]], TextVectors],
+        text_vectors: Callable[[Sequence[str]], QueryVectors],
+        sketch_vectors: Callable[[NDArray[np.floating]], QueryVectors],
     ) -> None:
         self._store, self._catalogue, self._root, self._encoder = store, catalogue, root, encoder
-        self._text_vectors = text_vectors
+        self._text_vectors, self._sketch_vectors = text_vectors, sketch_vectors
 
-    def resolve(self, image: QueryImage) -> Resolved:
+    def resolve(self, image: QueryImage | Example) -> Resolved:
         """Find an image, or read a text; see the module for what a string is.
 
         Raises:
-            QueryError: there is no such id, path or file, several paths end so, or the vector has another
-                dimension.
+            QueryError: there is no such id, path or file, several paths end so, the vector has another
+                dimension, or what has no pixels should be a sketch or cropped.
             EncoderError: the encoder cannot be loaded.
             ImageError: the file cannot be read as an image.
         """
         return self.resolve_all([image])[0]
 
-    def resolve_all(self, images: Sequence[QueryImage]) -> list[Resolved]:
+    def resolve_all(self, images: Sequence[QueryImage | Example]) -> list[Resolved]:
         """Find several images and texts, in batches where they have to be encoded. Errors of `resolve`."""
+        asked = [image if isinstance(image, Example) else Example(image) for image in images]
         found: list[Resolved] = []
-        self._encode_images(self._find_all(images, found), found)
-        places = [place for place, item in enumerate(found) if item.text is not None]
-        if places:
-            texts = [item.text.text for item in found if item.text is not None]
-            encoded = self._text_vectors(texts)
-            for place, row in zip(places, encoded.rows, strict=True):
-                kept = {"direction": row} if encoded.directions else {"vector": row}
-                found[place] = replace(found[place], **kept)
+        self._encode_images(self._find_all(asked, found), found)
+        texts = {place: item.text.text for place, item in enumerate(found) if item.text is not None}
+        if texts:
+            _put(found, list(texts), self._text_vectors(list(texts.values())))
+        sketches = {
+            place: item.vector
+            for place, item in enumerate(found)
+            if item.vector is not None and asked[place].kind == "sketch"
+        }
+        if sketches:
+            _put(found, list(sketches), self._sketch_vectors(np.stack(list(sketches.values()))))
         return found
 
     def _encode_images(self, unknown: Iterator[_Unknown], found: list[Resolved]) -> None:
@@ -128,28 +106,43 @@ class Resolver:
             return
         encoder = self._encoder()
 
-        def prepare(item: _Unknown) -> tuple[int, Any]:
-            image = item.image
-            if isinstance(image, bytes):
-                image = decode_image(image, name=item.label, shrink_to=encoder.shrink_to).pixels
-            return item.place, encoder.prepare(image)
+        def prepare(item: _Unknown) -> tuple[tuple[int, bool], Any]:
+            image = item.pixels(encoder.shrink_to)
+            looks_like_sketch = item.example.kind == "picture" and looks_like_lines(image)
+            return (item.place, looks_like_sketch), encoder.prepare(image)
 
         encode = partial(encode_batch, encoder)
         for batch in run_batches(chain([first], unknown), prepare, encode, encoder.batch_size):
             if batch.output is not None:
                 rows = zip(batch.items, batch.output.vectors, tags_of(encoder, batch.output), strict=True)
-                for place, vector, tags in rows:
-                    found[place] = replace(found[place], vector=vector, tags=tags)
+                for (place, looks_like_sketch), vector, tags in rows:
+                    found[place] = replace(
+                        found[place], vector=vector, tags=tags, looks_like_sketch=looks_like_sketch
+                    )
 
-    def _find_all(self, images: Sequence[QueryImage], found: list[Resolved]) -> Iterator[_Unknown]:
+    def _find_all(self, asked: Sequence[Example], found: list[Resolved]) -> Iterator[_Unknown]:
         """Fill `found`, and give the images among it that have to be encoded as they come."""
-        for place, image in enumerate(images):
-            item = self._find(image)
+        for place, example in enumerate(asked):
+            item = self._find(example)
+            if not example.is_whole_picture:
+                item = self._with_pixels(item, example)
             if isinstance(item, Resolved):
                 found.append(item)
             else:
-                found.append(Resolved(item.label, sha256=item.sha256))
+                found.append(Resolved(example.label_of(item.label), sha256=item.sha256))
                 yield replace(item, place=place)
+
+    def _with_pixels(self, item: Resolved | _Unknown, example: Example) -> _Unknown:
+        """What can be cropped, or taken off its paper, of an example that was found."""
+        if isinstance(item, _Unknown):
+            return item
+        if isinstance(example.image, EncodedImage) and example.image.picture is not None:
+            return _Unknown(item.label, example, example.image.picture, item.sha256)
+        if item.position is not None:
+            content = open_stored(self._root, self._store.path(item.position), allow_outside=True)
+            return _Unknown(item.label, example, content, item.sha256)
+        what = "text" if item.text is not None else "vector"
+        raise QueryError(f"{item.label} is a {what} and has no pixels to look at; give the image itself")
 
     def encode(self, image: QueryImage) -> EncodedImage:
         """The vector and the tags of an image; those of the collection are read, others encoded.
@@ -162,27 +155,34 @@ class Resolver:
         if found.position is None:
             assert found.vector is not None  # noqa: S101 - one of the two is always there
             # A view would keep the encoder's whole batch in memory.
-            return EncodedImage(found.vector.copy(), found.tags, found.sha256, found.label)
+            return EncodedImage(
+                found.vector.copy(),
+                found.tags,
+                found.sha256,
+                found.label,
+                looks_like_sketch=found.looks_like_sketch,
+            )
         place = np.array([found.position])
         self._store.check(place)
         vector = self._store.take(place)[0] * self._store.norms(place)[0]
         return EncodedImage(vector, self._store.record(found.position).tags, found.sha256, found.label)
 
-    def _find(self, image: QueryImage) -> Resolved | _Unknown:
+    def _find(self, example: Example) -> Resolved | _Unknown:
+        image = example.image
         if isinstance(image, Text):
             return Resolved(str(image), text=image)
         if isinstance(image, np.ndarray | EncodedImage):
             return self._vector(image, "vector") if isinstance(image, np.ndarray) else self._encoded(image)
         if isinstance(image, Image.Image):
             # Here, not in the threads that decode files: one image may be given twice, and loads but once.
-            shrink_to = self._encoder().shrink_to
-            return _Unknown("image", None, decode_image(image, name="image", shrink_to=shrink_to).pixels)
+            item = _Unknown("image", example, image)
+            return replace(item, image=item.decoded(self._encoder().shrink_to))
         if isinstance(image, bytes):
-            return self._content(image, "image")
+            return self._content(image, "image", example)
         if isinstance(image, str | os.PathLike):
             text = os.fspath(image)
             spelled = read_whole(text) if isinstance(image, str) else None
-            return self._path(text, is_text=isinstance(image, str)) if spelled is None else self._id(spelled)
+            return self._path(text, example) if spelled is None else self._id(spelled)
         try:
             number = whole("an id", image)
         except QueryError:
@@ -204,7 +204,7 @@ class Resolver:
     def _row(self, position: int) -> Resolved:
         return Resolved(self._store.path(position), position, sha256=self._store.sha256(position))
 
-    def _path(self, text: str, *, is_text: bool) -> Resolved | _Unknown:
+    def _path(self, text: str, example: Example) -> Resolved | _Unknown:
         missing = f"{shown(text)} is not an id, a path in the collection or a file"
         try:
             forms = dict.fromkeys((text, self._stored_form(text)))
@@ -215,10 +215,11 @@ class Resolver:
             if position is not None and not self._differs(position, text):
                 return self._row(position)
         if os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
-            return self._content(read_regular_file(text), text)
+            return self._content(read_regular_file(text), text, example)
         position = find_named(self._store, text)
         if position is not None:
             return self._row(position)
+        is_text = isinstance(example.image, str) and example.is_whole_picture
         if not is_text or looks_like_path(text) or len(text) > MAX_TEXT:
             raise NoSuchImageError(missing)
         words = Text(text)
@@ -237,19 +238,27 @@ class Resolver:
         status = file.stat()
         return (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns)
 
-    def _content(self, content: bytes, label: str) -> Resolved | _Unknown:
+    def _content(self, content: bytes, label: str, example: Example) -> Resolved | _Unknown:
         if content.startswith(NPY_MAGIC):
             return self._vector(_parse_npy(content, label), label)
         sha256 = hashlib.sha256(content).hexdigest()
         same = self._catalogue.find_content(sha256)
-        return self._row(same[0]) if same else _Unknown(label, sha256, content)
+        if same and example.is_whole_picture:
+            return self._row(same[0])
+        return _Unknown(label, example, content, sha256)
 
     def _encoded(self, image: EncodedImage) -> Resolved:
         same = self._catalogue.find_content(image.sha256) if image.sha256 else ()
         if same:
             return self._row(same[0])
         checked = self._vector(image.vector, image.label)
-        return replace(checked, vector=image.vector, sha256=image.sha256, tags=image.tags)
+        return replace(
+            checked,
+            vector=image.vector,
+            sha256=image.sha256,
+            tags=image.tags,
+            looks_like_sketch=image.looks_like_sketch,
+        )
 
     def _vector(self, vector: NDArray[Any], label: str) -> Resolved:
         place = "" if label == "vector" else f"{label}: "
@@ -272,9 +281,30 @@ class _Unknown:
     """An image that has to be encoded: a file's content, or its pixels; and its place among all."""
 
     label: str
-    sha256: str | None
+    example: Example
     image: Image.Image | bytes
+    sha256: str | None = None
     place: int = 0
+
+    def pixels(self, shrink_to: int | None) -> Image.Image:
+        """What the encoder is to see."""
+        image = self.decoded(shrink_to) if isinstance(self.image, bytes) else self.image
+        if self.example.crop is not None:
+            image = cut(image, self.example.crop)
+        return without_paper(image) if self.example.kind == "sketch" else image
+
+    def decoded(self, shrink_to: int | None) -> Image.Image:
+        """The whole picture, as large as the part that is looked at needs."""
+        if self.example.crop is not None and shrink_to is not None:
+            shrink_to = math.ceil(shrink_to / min(self.example.crop[2:]))
+        return decode_image(self.image, name=self.label, shrink_to=shrink_to).pixels
+
+
+def _put(found: list[Resolved], places: Sequence[int], vectors: QueryVectors) -> None:
+    """Give what was found its row: a direction, or a vector like those of the collection."""
+    for place, row in zip(places, vectors.rows, strict=True):
+        kept = {"direction": row, "vector": None} if vectors.directions else {"vector": row}
+        found[place] = replace(found[place], **kept)
 
 
 def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -292,27 +322,3 @@ def _parse_npy(content: bytes, label: str) -> NDArray[Any]:
         return npy_array(content, Path(label))
     except WeightsError as error:
         raise QueryError(str(error)) from error
-
-
-def several_images(given: Any) -> list[Any]:
-    """List what was given where several images or queries belong: one is a list of one.
-
-    An array (d,) is one vector, an array (m, d) is m of them.
-    """
-    return [given] if isinstance(given, np.ndarray) and given.ndim < 2 else several(given)
-
-
-def examples_of(query: Query) -> list[Example]:
-    """Write a query as examples with weights.
-
-    Raises:
-        QueryError: there is none, every weight is 0, or one is not a finite number.
-    """
-    items = [query] if isinstance(query, np.ndarray) else several(query)
-    examples = [item if isinstance(item, Example) else Example(item) for item in items]
-    for example in examples:
-        if not math.isfinite(number("the weight of an example", example.weight)):
-            raise QueryError(f"the weight of an example must be a finite number, not {example.weight}")
-    if not any(example.weight for example in examples):
-        raise QueryError("a query needs at least one example with a non-zero weight")
-    return examples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class EncodedImage:
         sha256: SHA-256 of its file's content, lower-case hex; None if there is no file. A collection that
             holds the same content takes its own image for it.
         label: for people.
+        looks_like_sketch: whether it seems to be a drawing of lines: `SearchResult.looks_like_sketch`.
+        picture: the file or a copy of it, for queries that crop it or take it for a sketch.
 
     Example:
         >>> from i2v_search import Collection
@@ -36,6 +39,20 @@ class EncodedImage:
     tags: tuple[Tag, ...] = ()
     sha256: str | None = None
     label: str = "image"
+    looks_like_sketch: bool = False
+    picture: bytes | None = field(default=None, repr=False)
+
+
+class QueryVectors(NamedTuple):
+    """Texts or drawings in the space of a collection's vectors.
+
+    Attributes:
+        rows: (n, d) float32.
+        directions: whether they are directions from the mean of the collection, or vectors like its own.
+    """
+
+    rows: NDArray[np.float32]
+    directions: bool
 
 
 @dataclass(frozen=True)
@@ -46,11 +63,12 @@ class Resolved:
         label: for people.
         position: position of its row in the feature store, None for an image from outside.
         vector: (d,) of the encoder, float64 where it was given as a vector.
-        direction: (d,) float32, where from the mean of a collection the images of a text lie; zeros where the
-            encoder knows none of its words.
+        direction: (d,) float32, where from the mean of a collection the images of a text or a drawing lie;
+            zeros where the encoder knows none of its words.
         text: what was searched for, where it is no image.
         sha256: SHA-256 of its file's content, None if there is no file.
         tags: that the encoder gives an image from outside; those of a row are in the feature store.
+        looks_like_sketch: whether an image from outside, not given as a sketch, seems to be one.
     """
 
     label: str
@@ -60,6 +78,7 @@ class Resolved:
     text: Text | None = None
     sha256: str | None = None
     tags: tuple[Tag, ...] = ()
+    looks_like_sketch: bool = False
 
     def embed(self, store: FeatureStore, similarity: Similarity) -> NDArray[np.float32]:
         """(d,) float32 in the search space."""

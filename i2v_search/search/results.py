@@ -53,6 +53,8 @@ class SearchResult(JsonReady):
         query: the query in words.
         offset: number of better images that were skipped.
         more: whether there is a next page.
+        looks_like_sketch: whether a picture of the query seems to be a drawing of lines; as an `Example` of
+            kind ``"sketch"`` it would find pictures in colour better.
 
     Example:
         >>> from i2v_search import Collection
@@ -66,3 +68,4 @@ class SearchResult(JsonReady):
     query: str = ""
     offset: int = 0
     more: bool = False
+    looks_like_sketch: bool = False

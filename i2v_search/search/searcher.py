@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from i2v_search.errors import MorphError, QueryError
 from i2v_search.index.protocol import Conditions, SearchIndex
 from i2v_search.search.copies import CopyGroups
+from i2v_search.search.examples import Example, Query, examples_of
 from i2v_search.search.filters import Filter
-from i2v_search.search.query import Example, Query, Resolver, examples_of
+from i2v_search.search.query import Resolver
 from i2v_search.search.ranking import Rank, Ranking, best, diversify, lay_out, lower, mix
 from i2v_search.search.request import Request
 from i2v_search.search.resolved import Resolved
@@ -172,7 +173,7 @@ class Searcher:
 
     def _ask(self, queries: Sequence[Query]) -> list[_Asked]:
         examples = [examples_of(query) for query in queries]
-        found = iter(self._resolver.resolve_all([one.image for several in examples for one in several]))
+        found = iter(self._resolver.resolve_all([one for several in examples for one in several]))
         return [_asked(several, [next(found) for _ in several]) for several in examples]
 
     def _pages(
@@ -368,7 +369,14 @@ class Searcher:
         hits, seconds = list(made), (time.perf_counter() - started) / len(asked)
         ends = np.cumsum(lengths).tolist()
         return [
-            SearchResult(tuple(hits[end - length : end]), seconds, query.label, request.offset, page.more)
+            SearchResult(
+                tuple(hits[end - length : end]),
+                seconds,
+                query.label,
+                request.offset,
+                page.more,
+                any(item.looks_like_sketch for item in query.found),
+            )
             for query, page, end, length in zip(asked, pages, ends, lengths, strict=True)
         ]
 

@@ -95,18 +95,6 @@ class Text:
         return f'"{self.text}"'
 
 
-class TextVectors(NamedTuple):
-    """Texts in the space of a collection's vectors.
-
-    Attributes:
-        rows: (n, d) float32.
-        directions: whether they are directions from the mean of the collection, or vectors like its own.
-    """
-
-    rows: NDArray[np.float32]
-    directions: bool
-
-
 def looks_like_path(text: str) -> bool:
     """Whether somebody who wrote it meant a file: a separator, a home folder, a glob, or an extension.
 

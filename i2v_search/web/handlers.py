@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 
 from i2v_search.collection.collection import Collection
+from i2v_search.errors import ImageError
 from i2v_search.escapes import printable
 from i2v_search.morph.stops import Morph, Stop
+from i2v_search.search.examples import Example, QueryImage
 from i2v_search.search.filters import Filter
-from i2v_search.search.query import Example, QueryImage
 from i2v_search.search.results import Hit, SearchResult
 from i2v_search.search.text import Text
 from i2v_search.store.feature_file import ImageRecord
@@ -22,6 +24,9 @@ from i2v_search.web.schema import (
     ByText,
     ByUpload,
     ConditionFields,
+    ExampleById,
+    ExampleByText,
+    ExampleByUpload,
     FilterFields,
     HitModel,
     ImageModel,
@@ -37,6 +42,7 @@ from i2v_search.web.schema import (
     TagModel,
     version_of,
 )
+from i2v_search.web.server_settings import LARGE_SIDE
 from i2v_search.web.service import Service
 
 #: Hits whose tags are counted.
@@ -56,7 +62,13 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
     result = _result(service, collection, asked, asked.top, asked.offset)
     ranked = bool(asked.examples) or bool(Filter(asked.tags).wanted)
     hits = [_hit(collection, hit, ranked=ranked) for hit in result.hits]
-    return SearchResponse(hits=hits, more=result.more, seconds=result.seconds, query=printable(result.query))
+    return SearchResponse(
+        hits=hits,
+        more=result.more,
+        seconds=result.seconds,
+        query=printable(result.query),
+        looks_like_sketch=result.looks_like_sketch,
+    )
 
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
@@ -167,7 +179,7 @@ def _result(
     service: Service, collection: Collection, asked: FilterFields, top: int, offset: int
 ) -> SearchResult:
     where = Filter(asked.tags, rating=asked.rating)
-    examples = [Example(_query(service, collection, one), one.weight) for one in asked.examples]
+    examples = [_example(service, collection, one) for one in asked.examples]
     if not examples and not where.wanted:
         return _in_order(collection, where, top, offset)
     return collection.search(
@@ -180,6 +192,23 @@ def _result(
         diverse=asked.diverse,
         copies=asked.copies,
     )
+
+
+def _example(
+    service: Service, collection: Collection, asked: ExampleById | ExampleByUpload | ExampleByText
+) -> Example:
+    image = _query(service, collection, asked)
+    if isinstance(asked, ExampleByText):
+        return Example(image, asked.weight)
+    crop = None if asked.crop is None else (asked.crop[0], asked.crop[1], asked.crop[2], asked.crop[3])
+    example = Example(image, asked.weight, asked.kind, crop)
+    if isinstance(image, int) and not example.is_whole_picture:
+        try:
+            picture = service.thumbnails.get(collection, image, LARGE_SIDE).content
+        except ImageError as error:
+            raise Failure("picture_gone", f"the image's file cannot be read: {error.reason}") from error
+        return replace(example, image=replace(collection.encode(image), picture=picture))
+    return example
 
 
 def _in_order(collection: Collection, where: Filter, top: int, offset: int) -> SearchResult:

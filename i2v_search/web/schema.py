@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from i2v_search.choices import MorphMethod
+from i2v_search.choices import ExampleKind, MorphMethod
 from i2v_search.search.results import Reason
 
 ImageId = Annotated[int, Field(ge=0, lt=2**63, description="image id")]
@@ -69,14 +69,29 @@ Weight = Annotated[
     float, Field(ge=-100, le=100, description="weight of the example; negative: results differ from it")
 ]
 
+Share = Annotated[float, Field(ge=0, le=1)]
 
-class ExampleById(ById):
+
+class LookFields(RequestModel):
+    """What of an image is looked at, and how."""
+
+    kind: ExampleKind = Field(default="picture", description="sketch: a drawing of lines, also on paper")
+    crop: list[Share] | None = Field(
+        default=None,
+        min_length=4,
+        max_length=4,
+        description="left, top, width and height of the part to look at, as shares of the picture's sides",
+        examples=[None],
+    )
+
+
+class ExampleById(ById, LookFields):
     """An image of the collection as an example, positive or negative."""
 
     weight: Weight = 1.0
 
 
-class ExampleByUpload(ByUpload):
+class ExampleByUpload(ByUpload, LookFields):
     """An uploaded image as an example, positive or negative."""
 
     weight: Weight = 1.0
@@ -138,6 +153,9 @@ class SearchResponse(ResponseModel):
     more: bool = Field(description="whether there is a next page")
     seconds: float
     query: str = Field(description="the query in words")
+    looks_like_sketch: bool = Field(
+        description="whether a picture of the query seems to be a drawing of lines, which kind sketch is for",
+    )
 
 
 class TagModel(ResponseModel):

@@ -25,7 +25,7 @@ from i2v_search import (
 from i2v_search.arguments import several, shown
 from i2v_search.cli.main import app
 from i2v_search.errors import I2VSearchError, QueryError
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 
 COUNT = 14
 

@@ -14,7 +14,7 @@ from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
 from i2v_search.errors import ImageError, QueryError
 from i2v_search.index.planner import IndexOptions
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 from i2v_search.search.results import SearchResult
 from i2v_search.tags.vocabulary import Vocabulary
 

@@ -15,7 +15,7 @@ from i2v_search.cli.main import app
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import CollectionDamagedError, QueryError
 from i2v_search.index.planner import IndexOptions
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 from i2v_search.search.results import Hit
 
 COUNT = 60

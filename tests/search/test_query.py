@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
+from numpy.typing import NDArray
 from PIL import Image
 from stores import make_store, random_vectors, remove
 
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError, QueryError
+from i2v_search.search.examples import Example, Query, QueryImage, examples_of
 from i2v_search.search.filters import Filter
-from i2v_search.search.query import Example, Query, QueryImage, Resolver, examples_of
-from i2v_search.search.text import TextVectors
+from i2v_search.search.query import Resolver
+from i2v_search.search.resolved import QueryVectors
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
@@ -23,8 +25,13 @@ from i2v_search.store.writer import StoreWriter
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 
 
-def no_texts(texts: Sequence[str]) -> TextVectors:
+def no_texts(texts: Sequence[str]) -> QueryVectors:
     raise AssertionError(f"{texts} should not be encoded")
+
+
+def less_grey(vectors: NDArray[np.floating]) -> QueryVectors:
+    """What drawings share, as a test has it: a direction that no picture has."""
+    return QueryVectors((vectors - vectors.mean(axis=1, keepdims=True)).astype(np.float32), directions=True)
 
 
 class Shelf:
@@ -38,8 +45,16 @@ class Shelf:
         self.store = collection.store
         self.encoder = GridEncoder()
         self.loads = 0
-        self.resolver = Resolver(
-            self.store, Catalogue(self.store), self.images.resolve(), self._load, no_texts
+        self.resolver = self.resolver_of(self.store)
+
+    def resolver_of(self, store: FeatureStore) -> Resolver:
+        return Resolver(
+            store,
+            Catalogue(store),
+            self.images.resolve(),
+            encoder=self._load,
+            text_vectors=no_texts,
+            sketch_vectors=less_grey,
         )
 
     def _load(self) -> GridEncoder:
@@ -179,7 +194,7 @@ def test_an_unknown_id_is_an_error(query: int | str, shelf: Shelf) -> None:
 
 def test_a_removed_image_is_not_found(shelf: Shelf) -> None:
     store = remove(shelf.store.directory, [3])
-    resolver = Resolver(store, Catalogue(store), shelf.images.resolve(), GridEncoder, no_texts)
+    resolver = shelf.resolver_of(store)
     with pytest.raises(QueryError, match="has id 3"):
         resolver.resolve(3)
     assert resolver.resolve(str(shelf.images / "a" / "0003.png")).position is None

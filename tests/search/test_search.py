@@ -18,7 +18,7 @@ from i2v_search.collection.collection import Collection
 from i2v_search.errors import I2VSearchError, ImageError, QueryError
 from i2v_search.images.sample import sample_directory, sample_images
 from i2v_search.index.planner import IndexOptions
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 
 COUNT = 24
 BIRDS, CATS = range(12), range(12, COUNT)

@@ -17,7 +17,7 @@ from i2v_search.choices import SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import NoSuchImageError, QueryError
 from i2v_search.index.similarity import unit
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 from i2v_search.search.tag_table import TagTable
 from i2v_search.search.text import MAX_TEXT, TAG_SHARE, Text, WordSearch, looks_like_path, singular
 from i2v_search.store.catalogue import Catalogue

@@ -19,7 +19,7 @@ from web_server import Running, error_of, post_image, running
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import MorphError, SearchServerError
 from i2v_search.images.sample import sample_directory
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
 from i2v_search.web.guard.failures import failure_of
 from i2v_search.web.jobs import current_collection

@@ -526,7 +526,7 @@ def test_work_of_a_client_that_left_is_never_begun(
 
     def noted(service: Service, asked: SearchRequest) -> SearchResponse:
         begun.append(asked)
-        return SearchResponse(hits=[], more=False, seconds=0, query="")
+        return SearchResponse(hits=[], more=False, seconds=0, query="", looks_like_sketch=False)
 
     monkeypatch.setattr(answers, "search", noted)
     with running(sample_collection, tmp_path, replace(OPEN, workers=1)) as server:

@@ -10,7 +10,7 @@ from grids import GridEncoder, draw_folder
 from web_server import Running, running
 
 from i2v_search.collection.collection import Collection
-from i2v_search.search.query import Example
+from i2v_search.search.examples import Example
 from i2v_search.search.text import Text
 from i2v_search.web.jobs.tag_statistics import TagStatistics
 

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import LifoQueue
 
 from i2v_search.collection.collection import Collection
 from i2v_search.files import read_regular
@@ -44,12 +45,14 @@ class ThumbnailCache:
     Args:
         folder: folder of the files; made when the first is written.
         most_bytes: of all files.
-        decoders: decoders used in turn; one per thread.
+        decoders: decoders used in turn; who finds none free waits for one.
     """
 
     def __init__(self, folder: Path, most_bytes: int, decoders: list[Decoder]) -> None:
         self.folder, self._most = folder, most_bytes
-        self._free = list(decoders)
+        self._free: LifoQueue[Decoder] = LifoQueue()
+        for decoder in decoders:
+            self._free.put(decoder)
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._making: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -103,13 +106,11 @@ class ThumbnailCache:
 
     def _make(self, collection: Collection, image: int, side: int, name: str, sha256: str) -> Thumbnail:
         content = collection.image_bytes(image)
-        with self._lock:
-            decoder = self._free.pop()
+        decoder = self._free.get()
         try:
             decoded = decoder.decode(content, shrink_to=side)
         finally:
-            with self._lock:
-                self._free.append(decoder)
+            self._free.put(decoder)
         small = webp(decoded.pixels, side)
         self.made += 1
         if hashlib.sha256(content).hexdigest() != sha256:

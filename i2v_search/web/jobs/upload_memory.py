@@ -68,8 +68,9 @@ class Reader:
         encoder = collection.encoder
         # As `Collection.encode` decodes a file: the vector is the same.
         decoded = self._decoder.decode(content, shrink_to=encoder.shrink_to, max_pixels=self._max_pixels)
-        encoded = replace(collection.encode(decoded.pixels), sha256=key, label=f"upload {key[:8]}")
         picture = webp(decoded.pixels, KEPT_SIDE)
+        encoded = collection.encode(decoded.pixels)
+        encoded = replace(encoded, sha256=key, label=f"upload {key[:8]}", picture=picture)
         return Upload(key, decoded.width, decoded.height, encoded, picture, encoder.info.weights_sha256)
 
 

@@ -1,0 +1,124 @@
+"""Examples that a query is made of: what each is, how much it counts, and what of it is looked at."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsIndex, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from i2v_search.arguments import number, several, shown
+from i2v_search.choices import ExampleKind
+from i2v_search.errors import QueryError
+from i2v_search.images.crops import Box
+from i2v_search.search.resolved import EncodedImage
+from i2v_search.search.text import Text
+
+#: An id in the collection, a path in it or of a file, an image, its bytes, a (d,) vector of the encoder,
+#: what `Collection.encode` made of any of them, or a text.
+QueryImage: TypeAlias = (
+    SupportsIndex | str | os.PathLike[str] | bytes | Image.Image | EncodedImage | NDArray[np.floating] | Text
+)
+#: Weight of an image that results should be unlike: docs/decisions/0017-negative-examples.md.
+UNLIKE_WEIGHT = -0.5
+#: How far a box may reach beyond the picture by the rounding of its numbers.
+_ROUNDED = 1e-4
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image or text of a query.
+
+    Attributes:
+        image: see `QueryImage`.
+        weight: weight of the example; negative for an example that results should differ from: this share of
+            their similarity to it is subtracted from their score. Only the ratios of weights matter.
+        kind: ``"sketch"`` for a drawing of lines, also a photo of one on paper, that pictures in colour
+            should be found by: the paper is removed, and what all drawings of lines have in common does not
+            count, as far as the encoder knows it (`lite` does).
+        crop: the part of the picture to look at: left, top, width and height as shares of its sides, 0 to 1.
+            Of an image of the collection the file is read again.
+
+    Raises:
+        QueryError: there is no such kind, or the crop is not inside the picture.
+
+    Example:
+        >>> from i2v_search import Collection
+        >>> art = Collection.open("index/art")
+        >>> result = art.search([Example("fruit/lemon.webp"), Example("fruit/bananas.webp", -0.5)], top=1)
+        >>> result.query
+        'fruit/lemon.webp, not fruit/bananas.webp'
+        >>> art.search(Example("birds/owl.webp", crop=(0.2, 0, 0.6, 0.5)), top=1).query
+        'birds/owl.webp (crop 20,0,60,50 %)'
+    """
+
+    image: QueryImage
+    weight: float = 1.0
+    kind: ExampleKind = "picture"
+    crop: Box | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ExampleKind):
+            raise QueryError(f"the kind of an example must be 'picture' or 'sketch', not {shown(self.kind)}")
+        if self.crop is not None:
+            object.__setattr__(self, "crop", _inside(self.crop))
+
+    @property
+    def is_whole_picture(self) -> bool:
+        """Whether the image is looked at as it is."""
+        return self.kind == "picture" and self.crop is None
+
+    def label_of(self, name: str) -> str:
+        """The example in words, by the name of its image."""
+        crop = "" if self.crop is None else f"crop {','.join(f'{100 * part:.3g}' for part in self.crop)} %"
+        notes = ", ".join(filter(None, ["sketch" if self.kind == "sketch" else "", crop]))
+        return f"{name} ({notes})" if notes else name
+
+
+Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
+
+
+def several_images(given: Any) -> list[Any]:
+    """List what was given where several images or queries belong: one is a list of one.
+
+    An array (d,) is one vector, an array (m, d) is m of them.
+    """
+    return [given] if isinstance(given, np.ndarray) and given.ndim < 2 else several(given)
+
+
+def examples_of(query: Query) -> list[Example]:
+    """Write a query as examples with weights.
+
+    Raises:
+        QueryError: there is none, every weight is 0, or one is not a finite number.
+    """
+    items = [query] if isinstance(query, np.ndarray) else several(query)
+    examples = [item if isinstance(item, Example) else Example(item) for item in items]
+    for example in examples:
+        if not math.isfinite(number("the weight of an example", example.weight)):
+            raise QueryError(f"the weight of an example must be a finite number, not {example.weight}")
+    if not any(example.weight for example in examples):
+        raise QueryError("a query needs at least one example with a non-zero weight")
+    return examples
+
+
+def _inside(crop: Any) -> Box:
+    """A box as numbers, inside the picture."""
+    try:
+        x, y, width, height = (number("a crop", part) for part in crop)
+    except (TypeError, ValueError, QueryError):
+        raise QueryError(
+            f"a crop must be four numbers, left, top, width, height, not {shown(crop)}"
+        ) from None
+    fits = x >= 0 and y >= 0 and width > 0 and height > 0
+    if not (fits and x + width <= 1 + _ROUNDED and y + height <= 1 + _ROUNDED and x < 1 and y < 1):
+        raise QueryError(
+            f"the crop {x:g},{y:g},{width:g},{height:g} is not inside the picture; give left, top, width and "
+            "height as shares of its sides, from 0 to 1"
+        )
+    return x, y, min(width, 1 - x), min(height, 1 - y)
