@@ -24,8 +24,11 @@ from i2v_search.images.sample import sample_images
 # What tests share, and scripts that they run in processes of their own: no modules to look for examples in.
 collect_ignore = ["support"]
 
+# No example has to be quick: other work on the machine decides about that.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 # Ten times as many examples as usual, where a test has no number of its own: `--hypothesis-profile thorough`.
-settings.register_profile("thorough", max_examples=1000)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

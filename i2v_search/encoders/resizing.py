@@ -41,7 +41,7 @@ def fit_square(image: Image.Image, description: OnnxDescription) -> Image.Image:
         case "pad" if description.exact:
             return _pad(image, description.size, colour).resize(size, resample)
         case "pad" | "letterbox":
-            return ImageOps.pad(image, size, resample, color=colour)
+            return _letterbox(image, description.size, colour, resample)
         case "crop" if description.exact:
             return _crop(image, description.size, resample)
         case "crop":
@@ -80,6 +80,17 @@ def _pad(image: Image.Image, size: int, colour: tuple[int, int, int]) -> Image.I
     side = max(image.size)
     square = Image.new("RGB", (side, side), colour)
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def _letterbox(
+    image: Image.Image, size: int, colour: tuple[int, int, int], resample: Image.Resampling
+) -> Image.Image:
+    """As `ImageOps.pad` does, which fails at a strip so thin that none of its width is left."""
+    longer = max(image.size)
+    resized = image.resize([max(1, round(side / longer * size)) for side in image.size], resample)
+    square = Image.new("RGB", (size, size), colour)
+    square.paste(resized, (round((size - resized.width) / 2), round((size - resized.height) / 2)))
     return square
 
 

@@ -400,7 +400,7 @@ def unsealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Opener,
     opener.close()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.data())
 def test_any_flipped_byte_of_a_part_is_noticed(sealed: tuple[Opener, bytes], data: st.DataObject) -> None:
     opener, content = sealed
@@ -410,7 +410,7 @@ def test_any_flipped_byte_of_a_part_is_noticed(sealed: tuple[Opener, bytes], dat
     assert answer in {"refused", "reported"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_no_flipped_byte_of_an_open_part_is_more_than_damage(
     unsealed: tuple[Opener, bytes], data: st.DataObject
@@ -437,7 +437,7 @@ def derived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Opener, 
     opener.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_byte_of_a_derived_file_is_more_than_damage(
     derived: tuple[Opener, bytes], data: st.DataObject

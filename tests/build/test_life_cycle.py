@@ -228,6 +228,5 @@ TestLifeCycle = LifeCycle.TestCase
 TestLifeCycle.settings = settings(
     max_examples=settings().max_examples // 10,
     stateful_step_count=14,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

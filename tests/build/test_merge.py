@@ -247,7 +247,7 @@ collections = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shards=st.lists(collections, min_size=1, max_size=4), data=st.data())
 def test_merging_again_changes_nothing(
     tmp_path: Path, shards: list[tuple[str, list[ImageRecord]]], data: st.DataObject

@@ -739,7 +739,7 @@ KINDS = [*SAVERS, *(f"caffe {style}" for style in STYLES), "onnx"]
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and RLIMIT_AS")
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(
     sample_files: dict[str, Path], little_memory: None, kind: str, data: st.DataObject

@@ -66,7 +66,7 @@ def test_every_size_is_stretched_as_scikit_image_does(size: tuple[int, int], low
     seed=st.integers(0, 99),
 )
 @example(width=7, height=7, low=254, span=2, seed=0)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_picture_is_stretched_as_scikit_image_does(
     width: int, height: int, low: int, span: int, seed: int
 ) -> None:

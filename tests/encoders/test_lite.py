@@ -253,7 +253,7 @@ def test_a_vector_and_its_tags_do_not_depend_on_their_batch(
 STATISTICS_OF_SEVERAL = np.abs(np.random.default_rng(1).normal(size=(7, COUNT))).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=70))
 def test_the_head_gives_the_same_bits_in_any_batch_and_order(chosen: list[int]) -> None:
     if "runtime" not in _RUNTIME:

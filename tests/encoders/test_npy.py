@@ -49,7 +49,7 @@ def read_both_ways(content: bytes, folder: Path) -> NDArray[Any]:
 
 
 @pytest.mark.integration
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     array=arrays_of.arrays(
         st.sampled_from(["<f2", "<f4", "<f8", "|u1"]),
@@ -129,7 +129,7 @@ def test_a_file_cut_anywhere_or_too_long_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.integers(0, 127), value=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused(
     place: int, value: int, tmp_path_factory: pytest.TempPathFactory

@@ -203,7 +203,7 @@ VALID = prototxt(narrow("tag"))
 
 
 @pytest.mark.integration
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text()
     | st.lists(

@@ -34,7 +34,7 @@ def drawn(image: Image.Image) -> NDArray[np.bool_]:
     return np.asarray(np.abs(np.asarray(image, np.int16) - 220).max(axis=2) > BORDER_LEVELS)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(pages())
 def test_the_border_that_is_cut_holds_nothing_drawn(page: Image.Image) -> None:
     before = np.asarray(page).copy()
@@ -49,7 +49,7 @@ def test_the_border_that_is_cut_holds_nothing_drawn(page: Image.Image) -> None:
         assert left is page
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(pages(level=0))
 def test_cutting_twice_cuts_no_more_than_the_margin(page: Image.Image) -> None:
     """Where the drawing takes a quarter of the page or more: a speck keeps room around it."""

@@ -267,7 +267,7 @@ def test_stream_without_end_is_refused_at_the_limit() -> None:
 # shrink_to
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     width=st.integers(1, 700),
     height=st.integers(1, 700),
@@ -391,7 +391,7 @@ def test_floating_point_range_is_found_from_its_finite_values(values: list[float
     assert [load_image(picture).getpixel((x, 0)) for x in range(len(values))] == [(v, v, v) for v in wanted]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 239), st.integers(0, 255), st.integers(0, 255), st.integers(20, 255))
 def test_transparency_is_laid_over_white(red: int, green: int, blue: int, alpha: int) -> None:
     picture = plain("RGBA", (red, green, blue, alpha), (2, 2))
@@ -469,7 +469,7 @@ def good_file(format_name: str) -> bytes:
 
 
 @pytest.mark.parametrize("format_name", WRITABLE)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(data=st.data(), shrink_to=st.sampled_from([None, 1, 20]))
 def test_damaged_file_decodes_or_is_one_image_error(
     format_name: str, data: st.DataObject, shrink_to: int | None
@@ -482,7 +482,7 @@ def test_damaged_file_decodes_or_is_one_image_error(
     assert decoded.pixels.mode == "RGB"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.sampled_from([None, "x.tga"]))
 def test_random_bytes_are_one_image_error_or_a_picture(content: bytes, name: str | None) -> None:
     with contextlib.suppress(ImageError):
@@ -496,7 +496,7 @@ def jpeg_with_exif(block: bytes) -> bytes:
     return file[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + file[20:]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_no_exif_block_can_spoil_a_good_picture(data: st.DataObject) -> None:
     block = data.draw(st.one_of(st.binary(max_size=80), st.just(exif(6)[6:])))

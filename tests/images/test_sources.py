@@ -279,7 +279,7 @@ def test_overlapping_sources_give_a_file_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     picked=st.lists(
         st.sampled_from(["", "s", "s/t", "*.png", "**/*", "s/*", "a.png", "s/t/c.png", "s/.h.png"]),
@@ -635,7 +635,7 @@ def test_tar_of_many_members_does_not_fill_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), name=st.sampled_from(["a.zip", "a.tar", "a.tar.gz"]))
 def test_damaged_archive_gives_pictures_or_skips_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str

@@ -561,7 +561,7 @@ def test_a_forged_file_with_a_matching_checksum_is_refused(trick: str, own_store
 # --- properties
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     n=st.integers(1, 40),
     d=st.integers(1, 12),

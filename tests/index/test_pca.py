@@ -186,7 +186,7 @@ def test_what_cannot_be_fitted_is_an_error(rows: int, k: int) -> None:
 # --- properties
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     n=st.integers(1, 40),
     d=st.integers(1, 12),

@@ -206,7 +206,7 @@ SHUFFLED = st.lists(
 @every_similarity
 @example(weights=[0.1, -0.1, 1e-45, 1.0], random=Random(1))
 @given(weights=SHUFFLED, random=st.randoms(use_true_random=False))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_order_of_the_examples_changes_nothing(
     name: SimilarityName, weights: list[float], random: Random, store: FeatureStore
 ) -> None:

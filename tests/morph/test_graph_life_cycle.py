@@ -186,5 +186,5 @@ def _small_limits() -> Any:
 
 TestGraphLifeCycle = pytest.mark.integration(GraphLifeCycle.TestCase)
 TestGraphLifeCycle.settings = settings(
-    max_examples=20, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=10, suppress_health_check=list(HealthCheck)
 )

@@ -52,7 +52,7 @@ def rising_rows(squared: NDArray[np.float32]) -> list[int]:
     return [row for row in between[np.argsort(progress[between])].tolist() if 0 < row < len(squared) - 1]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     n=st.integers(16, 45), d=st.integers(4, 8), steps=st.integers(1, 6), seed=st.integers(0, 10_000),
     graph=st.booleans(),
@@ -101,7 +101,7 @@ def test_a_hop_is_not_much_shorter_than_the_largest_where_that_can_be(
     assert gradual(space_of(on_the_way), 0, 3, 2).rows == (1, 2)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(n=st.integers(60, 300), steps=st.integers(1, 8), seed=st.integers(0, 10_000))
 def test_nothing_comes_twice_and_progress_rises_unless_turning_makes_the_largest_hop_a_tenth_smaller(
     n: int, steps: int, seed: int

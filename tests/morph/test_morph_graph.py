@@ -235,7 +235,7 @@ def test_two_clusters_are_bridged_by_their_closest_pair() -> None:
 
 
 @pytest.mark.integration
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(n=st.integers(2, 40), seed=st.integers(0, 1000), copies=st.integers(1, 3))
 def test_bridges_are_the_minimum_spanning_tree_of_the_parts(n: int, seed: int, copies: int) -> None:
     """Oracle: networkx's spanning tree of all rows, with the edges of the graph made free."""
@@ -273,7 +273,7 @@ def test_a_connected_network_is_returned_as_it_is() -> None:
     assert connect(rows, network) is network
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(n=st.integers(2, 30), seed=st.integers(0, 1000), answers=st.integers(1, 4))
 def test_a_search_finds_the_same_bridges(n: int, seed: int, answers: int) -> None:
     """Also where the first answers are all of the row's own part, and a farther row is the closest pair's."""

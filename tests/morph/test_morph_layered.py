@@ -17,7 +17,7 @@ def squared_chords_of(m: int, seed: int, dimensions: int) -> NDArray[np.float32]
     return np.asarray(((rows[:, None] - rows[None]) ** 2).sum(axis=2), np.float32)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(m=st.integers(0, 8), seed=st.integers(0, 10_000), dimensions=st.integers(2, 6))
 def test_every_length_has_the_smallest_largest_hop_of_all_rising_paths(
     m: int, seed: int, dimensions: int
@@ -32,7 +32,7 @@ def test_every_length_has_the_smallest_largest_hop_of_all_rising_paths(
     assert np.isinf(least[m + 1])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(m=st.integers(1, 8), seed=st.integers(0, 10_000), shortest=st.floats(0, 2))
 def test_hops_that_are_too_short_are_not_taken(m: int, seed: int, shortest: float) -> None:
     squared = squared_chords_of(m, seed, 3)
@@ -45,7 +45,7 @@ def test_hops_that_are_too_short_are_not_taken(m: int, seed: int, shortest: floa
         assert least[points] == pytest.approx(best)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     m=st.integers(1, 8),
     points=st.integers(0, 8),

@@ -143,7 +143,7 @@ def test_an_end_beside_the_other_needs_no_intermediate() -> None:
 # --- independent shortest paths
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     n=st.integers(3, 60),
     d=st.integers(4, 8),
@@ -170,7 +170,7 @@ def test_natural_geodesic_costs_what_scipy_and_networkx_find(
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(n=st.integers(6, 60), seed=st.integers(0, 10_000), share=st.floats(0.2, 1.0), outside=st.booleans())
 def test_masked_geodesic_is_shortest_among_the_allowed(
     n: int, seed: int, share: float, outside: bool
@@ -213,7 +213,7 @@ def test_masked_geodesic_is_shortest_among_the_allowed(
 # --- exactly n
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     n=st.integers(3, 50),
     seed=st.integers(0, 10_000),

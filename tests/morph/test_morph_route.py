@@ -31,7 +31,7 @@ def arc(*angles: float) -> NDArray[np.float32]:
 
 
 @pytest.mark.integration
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(sorted(METHODS)),
     seed=st.integers(0, 10_000),

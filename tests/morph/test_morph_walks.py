@@ -74,7 +74,7 @@ def without(graph: csr_array, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
 graphs = st.tuples(st.integers(3, 40), st.integers(0, 160), st.integers(0, 10_000), st.booleans())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(shape=graphs, power=st.sampled_from([0.5, 1.0, 2.0, 4.0]), masked=st.floats(0, 0.5))
 def test_the_cheapest_walk_costs_what_scipy_finds(
     shape: tuple[int, int, int, bool], power: float, masked: float
@@ -94,7 +94,7 @@ def test_the_cheapest_walk_costs_what_scipy_finds(
         assert cost == pytest.approx(expected, rel=1e-6)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(shape=graphs, masked=st.floats(0, 0.5))
 def test_the_smallest_largest_hop_is_that_of_a_minimum_spanning_tree(
     shape: tuple[int, int, int, bool], masked: float
@@ -121,7 +121,7 @@ def test_hops_above_the_limit_are_not_taken() -> None:
     assert cheapest_walk(ring, links, HopCost(limit=0.5), usable=usable, direct=3.0) is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(n=st.integers(5, 60), k=st.integers(1, 5), seed=st.integers(0, 10_000))
 def test_minimax_has_the_smallest_largest_hop_and_then_the_least_sum_of_squares(
     n: int, k: int, seed: int
@@ -164,7 +164,7 @@ def masked_oracle(space: MorphSpace, allowed: NDArray[np.bool_]) -> nx.Graph:
     return graph
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     n=st.integers(6, 60), k=st.integers(1, 5), seed=st.integers(0, 10_000), masked=st.floats(0.1, 0.9),
 )  # fmt: skip
@@ -189,7 +189,7 @@ def test_minimax_among_allowed_rows_has_the_smallest_largest_hop_and_then_the_le
     assert sum(hops) == pytest.approx(nx.dijkstra_path_length(within, 0, n - 1), rel=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(shape=graphs, dearer=st.floats(1, 4))
 def test_a_walk_that_may_be_dearer_is_at_most_so_many_times_as_dear(
     shape: tuple[int, int, int, bool], dearer: float

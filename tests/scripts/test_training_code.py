@@ -69,7 +69,7 @@ def test_belonging_by_hand() -> None:
     assert found.dtype == np.float32
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**31),
     st.lists(st.integers(0, 9), min_size=1, max_size=30),
@@ -159,7 +159,7 @@ def test_only_the_chosen_rows_count() -> None:
     assert not found.tags.any()  # of six pictures, four are too few for a tag
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(1, 20), st.integers(0, 99))
 def test_a_batch_is_of_different_pictures_and_few_of_each_group(
     numbers: list[int], size: int, seed: int

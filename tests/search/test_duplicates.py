@@ -607,7 +607,7 @@ def test_progress_ends_at_the_number_of_contents(art: Path) -> None:
     assert (seen[-1].done, seen[-1].total) == (9, 9)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.sampled_from(["png", "bmp", "jpg", "smaller"])),

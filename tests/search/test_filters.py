@@ -269,7 +269,7 @@ def truth(collection: Collection, query: int) -> np.ndarray:
     top=st.sampled_from([1, 10, 500]),
     least=st.sampled_from([-1.0, 0.2]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_filtered_searches_are_exact_whatever_the_index(
     collection: Collection, modulus: str | None, pattern: str | None, query: int, top: int, least: float
 ) -> None:

@@ -116,7 +116,7 @@ signs = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True).fl
     query=st.sampled_from([None, 1, 44, 119]),
     top=st.sampled_from([1, 5, 200]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tags_filter_and_rank_as_brute_force_does(
     collection: Collection,
     tags: tuple[str, ...],

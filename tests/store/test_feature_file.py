@@ -203,7 +203,7 @@ int64 = st.integers(-(2**63), 2**63 - 1)
 
 
 @pytest.mark.integration
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(some_paths, st.lists(some_tags, max_size=4), int64, int64), max_size=6), st.data())
 def test_whatever_fits_comes_back(
     tmp_path_factory: pytest.TempPathFactory,

@@ -141,7 +141,7 @@ def test_a_huge_file_is_refused(tmp_path: Path) -> None:
         Manifest.load(tmp_path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_any_other_bytes_are_refused_or_mean_the_same(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

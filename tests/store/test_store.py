@@ -531,5 +531,5 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20)
 TestStoreMachine = pytest.mark.integration(StoreMachine.TestCase)

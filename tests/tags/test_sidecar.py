@@ -224,7 +224,7 @@ bad_lines = st.binary() | st.dictionaries(keys, json_values).map(lambda value: j
 
 
 @pytest.mark.integration
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(bad_lines)
 def test_any_line_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, line: bytes) -> None:
     folder = tmp_path_factory.getbasetemp()

@@ -419,7 +419,7 @@ NPZ, NPY = _npz(), _npy()
 
 
 @given(cut=st.integers(0, len(NPZ)), flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255))))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_archive_is_refused_or_read(tmp_path: Path, cut: int, flips: list[tuple[int, int]]) -> None:
     content = bytearray(NPZ if cut == len(NPZ) else NPZ[:cut])
     for place, value in flips:
@@ -432,7 +432,7 @@ def test_a_damaged_archive_is_refused_or_read(tmp_path: Path, cut: int, flips: l
 
 @pytest.mark.integration
 @given(flips=st.lists(st.tuples(st.integers(0, 127), st.integers(0, 255)), min_size=1, max_size=8))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_array_header_is_refused_or_read(tmp_path: Path, flips: list[tuple[int, int]]) -> None:
     content = bytearray(NPY)
     for place, value in flips:
@@ -460,7 +460,7 @@ def _read_or_refuse(path: Path) -> None:
         max_leaves=12,
     )
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_is_a_vocabulary_or_refused(tmp_path: Path, document: Any) -> None:
     path = write_json(tmp_path, document)
     with suppress(TagError):

@@ -82,7 +82,7 @@ def test_intervals_of_tag_precision_over_images_hold_the_expected_value() -> Non
     assert 0.8 < width / (3.92 * np.std(values)) < 1.3
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_a_half_sampled_precision_is_that_of_its_half(seed: int) -> None:
     generator = np.random.default_rng(seed)

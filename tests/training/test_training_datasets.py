@@ -390,7 +390,7 @@ posts = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary() | posts.map(lambda post: json.dumps(post).encode()))
 def test_any_post_is_read_or_refused(line: bytes) -> None:
     try:
@@ -443,7 +443,6 @@ annotated = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(annotated, max_size=3))
 def test_targets_say_what_is_known(sets: list[list[Picture]]) -> None:
     vocabulary = Vocabulary(("hat", "cat", "sun"), ("general", "general", "general"))
@@ -479,7 +478,6 @@ def sides(found: Split, count: int) -> list[bool]:
     return [bool(side) for side in validation]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 30), max_size=40), max_size=3),
     st.floats(0, 1),
@@ -557,7 +555,6 @@ def test_union_find_joins_what_a_chain_leads_to() -> None:
     assert joined([], []) == []
 
 
-@settings(deadline=None)
 @given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))))
 def test_union_find_agrees_with_networkx(count: int, pairs: list[tuple[int, int]]) -> None:
     import networkx

@@ -20,7 +20,7 @@ def batch(seed: int, spread: float = 3.0) -> tuple[torch.Tensor, torch.Tensor, t
     return logits, positive, known
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**31))
 def test_it_is_torchs_loss_on_the_known_entries(seed: int) -> None:
     logits, positive, known = batch(seed)

@@ -67,7 +67,6 @@ def probe(operation: Any, mode: GenerationMode, url: str) -> set[int]:
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],
