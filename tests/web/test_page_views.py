@@ -280,6 +280,9 @@ VIEWS = {
     "grid": "",
     "search": "?like=3&unlike=20&tag=animal&tag=-penguin&min=0.05",
     "words": "?like=t:bird&unlike=t:at+night&tag=animal&a=t:bird&min=0.05",
+    "parts": "?like=7~sketch~0.1,0.1,0.5,0.5&unlike=20~sketch&min=0.05",
+    "drawing": "?like=3&min=0.2",
+    "box": "?like=3&image=20&min=0.2",
     "morph": "?like=3&a=2&b=60&via=30&min=0.2",
     "detail": "?like=3&image=20&min=0.2",
     "map": "?view=map",
@@ -304,7 +307,11 @@ def test_axe_finds_no_serious_fault(scheme: str, window: Opens) -> None:
         page = visit.open(query)
         if name == "morph":
             expect(page.locator("#film .frame.via")).to_have_count(1)
-        if name == "detail":
+        if name == "drawing":
+            page.keyboard.press("d")
+        if name == "box":
+            page.click("#part")
+        if name in {"detail", "box"}:
             expect(page.locator("#similar [data-key]")).to_have_count(8)
         judge(name)
     visit.page.set_viewport_size(PHONE["viewport"])

@@ -1,7 +1,7 @@
 // What can be done with a picture or a text, wherever it is shown: by button, key or menu.
 
 import { announce } from "./notice.js";
-import { fileName, isText, known, wordsOf } from "./reference.js";
+import { fileName, imageOf, isText, known, partOf, wordsOf } from "./reference.js";
 import * as change from "./state.js";
 import { TEXT, say } from "./strings.js";
 
@@ -12,7 +12,7 @@ const PATCHES = {
   a: (key) => change.setSlot("a", key),
   b: (key) => change.setSlot("b", key),
   via: change.goThrough,
-  show: (key) => ({ image: key }),
+  show: (key) => ({ image: imageOf(key) }),
   out: change.leaveOut,
   unpin: change.notThrough,
 };
@@ -24,7 +24,8 @@ const KEYS = {
 export function title(key) {
   if (isText(key)) return say(TEXT.quoted, wordsOf(key));
   const { path } = known(key);
-  return path ? fileName(path).replace(/\.[a-z0-9]{2,5}$/i, "") : say("#{0}", key.slice(0, 8));
+  const name = path ? fileName(path).replace(/\.[a-z0-9]{2,5}$/i, "") : say("#{0}", imageOf(key).slice(0, 8));
+  return partOf(key) ? say(TEXT.partOf, name) : name;
 }
 
 export function act(action, key) {

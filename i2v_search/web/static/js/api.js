@@ -123,9 +123,9 @@ export async function morph(state, signal) {
 export async function morphPicture(state, format) {
   return content(await ask(`morph/picture?format=${format}`, post(morphBody(state))), "blob");
 }
-export const upload = (file) =>
+export const upload = (file, signal) =>
   json("uploads", {
-    method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file,
+    method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file, signal,
   });
 /** Ask for a picture, by its address, to learn why it did not come. */
 export const picture = (address) => ask(address.replace("api/v1/", ""));

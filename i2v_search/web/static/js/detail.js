@@ -2,13 +2,15 @@
 
 import * as api from "./api.js";
 import { act, title } from "./actions.js";
+import * as box from "./box.js";
 import { get, h, name } from "./dom.js";
 import * as grid from "./grid.js";
 import { icon } from "./icons.js";
 import { watch, watchIn } from "./missing.js";
 import { announce, notify } from "./notice.js";
+import * as part from "./part.js";
 import { known, large, remember, thumbnail, uploaded } from "./reference.js";
-import { address, change, changed, closeImage, state, subscribe } from "./state.js";
+import { address, change, changed, closeImage, closeImageThen, state, subscribe } from "./state.js";
 import { TEXT, say } from "./strings.js";
 import { writeTag } from "./tagquery.js";
 
@@ -30,6 +32,7 @@ async function show(key) {
   get("next").disabled = place < 0 || place + 1 >= around.length;
   get("detail-via").hidden = !(state().a && state().b) || [state().a, state().b].includes(key);
   showPicture(key);
+  part.show(key);
   get("detail-tags").replaceChildren();
   get("similar").replaceChildren(...Array.from({ length: SIMILAR }, () => h("li", { class: "waiting" })));
   describe(key, known(key));
@@ -57,6 +60,7 @@ function showPicture(key) {
   const { width, height } = known(key);
   const picture = h("img", { id: "large", alt: title(key) });
   get("large").replaceWith(picture);
+  box.over(picture);
   get("detail-stage").classList.remove("missing");
   get("large-missing").hidden = true;
   const showSmall = () => { // which may have been made before, or of a kind that no browser shows
@@ -155,6 +159,7 @@ export function turn(step) {
 }
 
 export function start() {
+  part.start();
   get("previous").append(icon("left"));
   get("next").append(icon("right"));
   name(get("previous"), TEXT.previous).addEventListener("click", () => turn(-1));
@@ -167,9 +172,9 @@ export function start() {
     if (event.target === dialog) closeImage();
     const button = event.target.closest("[data-act]");
     if (!button) return;
-    const key = state().image;
-    if (button.dataset.act !== "search") closeImageThen(() => act(button.dataset.act, key));
-    else act("search", key);
+    const image = state().image, key = part.chosen(image);
+    if (button.dataset.act === "search") part.search(image);
+    else closeImageThen(() => act(button.dataset.act, key));
   });
   subscribe((now, before) => {
     if (now.image === before.image) return;
@@ -177,16 +182,9 @@ export function start() {
     else if (dialog.open) {
       asking?.abort();
       dialog.close();
+      part.show("");
       get("large").removeAttribute("src");
       if (opener && now.view === "grid") grid.focusKey(opener);
     }
   });
-}
-
-/** Close first, so that the step back of closing does not undo what is done next. */
-export function closeImageThen(next) {
-  if (history.state?.opened) addEventListener("popstate", () => setTimeout(next), { once: true });
-  const stepsBack = history.state?.opened;
-  closeImage();
-  if (!stepsBack) next();
 }

@@ -1,12 +1,15 @@
 // What is searched for, as chips in the search field: example pictures, texts and tags, each removable.
 
 import { act, title } from "./actions.js";
+import { small } from "./cropped.js";
 import { get, h, name } from "./dom.js";
 import { giveKeys } from "./drag.js";
 import { icon } from "./icons.js";
 import { watchIn } from "./missing.js";
-import { isText, thumbnail } from "./reference.js";
+import * as parts from "./part.js";
+import { imageOf, isSketch, isText, keyOf, partOf, uploaded } from "./reference.js";
 import { edit, edited } from "./searchbox.js";
+import { open } from "./sketchpad.js";
 import * as change from "./state.js";
 import { TEXT, say } from "./strings.js";
 import { parseTag } from "./tagquery.js";
@@ -25,9 +28,11 @@ function example(key, wanted) {
     turn.after(words(key), ends(key));
     chip.hidden = key === edited();
   } else {
-    const picture = h("img", { src: thumbnail(key, 40), alt: "", draggable: "false" });
-    watchIn(picture, () => chip);
-    turn.prepend(picture);
+    const { image, holder } = small(key, 44);
+    watchIn(image, () => chip);
+    turn.prepend(holder);
+    if (isSketch(key)) turn.append(h("span", { class: "drawn" }, icon("pen")));
+    turn.after(uses(key));
   }
   return chip;
 }
@@ -43,6 +48,24 @@ function words(key) {
 function ends(key) {
   return h("span", { class: "letters" }, ...Object.entries(TEXT.slots).map(([slot, letter]) =>
     name(h("button", { type: "button", class: `letter ${slot}`, on: { click: () => act(slot, key) } }, letter), slot === "a" ? TEXT.asA : TEXT.asB)));
+}
+
+/** How an image is used: as a drawing or as a picture, all of it or a part. */
+function uses(key) {
+  const image = imageOf(key), sketch = isSketch(key), part = partOf(key);
+  const use = (sign, way, text, label, attributes = {}) =>
+    name(h("button", { type: "button", class: "use-as", "data-use": sign, on: { click: way }, ...attributes }, icon(sign), h("span", {}, text)), label);
+  const swap = (sign, wanted) => () => {
+    const next = keyOf(image, { sketch, part, ...wanted });
+    change.change(change.replaceExample(key, next));
+    const [chip] = [...get("examples").children].filter((each) => each.dataset.key === next);
+    (chip?.querySelector(`[data-use=${sign}]`) ?? chip?.querySelector(".turn"))?.focus();
+  };
+  return h("span", { class: "letters" },
+    use("pen", swap("pen", { sketch: !sketch }), TEXT.drawing, TEXT.isDrawing, { "aria-pressed": String(sketch) }),
+    use("part", () => parts.edit(key), TEXT.part, TEXT.choosePart, { "aria-pressed": String(Boolean(part)) }),
+    part ? use("fit", swap("part", { part: null }), TEXT.whole, TEXT.searchWhole) : null,
+    sketch && uploaded(key) ? use("brush", () => open(key), TEXT.editDrawing, TEXT.drawOn) : null);
 }
 
 function tag(text) {

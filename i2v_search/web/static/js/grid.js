@@ -3,10 +3,11 @@
 import { act, title } from "./actions.js";
 import { get, h, name } from "./dom.js";
 import { giveKeys } from "./drag.js";
+import { inPlace, put } from "./fitted.js";
 import { icon } from "./icons.js";
 import { justify } from "./justify.js";
 import { tellMissing, watchIn } from "./missing.js";
-import { thumbnail } from "./reference.js";
+import { imageOf, thumbnail } from "./reference.js";
 import { address, changed, searchFrom, state } from "./state.js";
 import { TEXT, count, say } from "./strings.js";
 
@@ -15,6 +16,7 @@ const TOOLS = [["like", "plus", TEXT.addLike], ["unlike", "minus", TEXT.addUnlik
 const AT_ONCE = 24; // pictures that are loaded whether they are in sight or not
 const list = get("grid");
 let ratios = [];
+const framed = new Map(); // key -> a hit that was found by a part of it
 
 const aim = () => (list.clientWidth < 560 ? 128 : list.clientWidth < 1000 ? 172 : 204);
 const gap = () => parseFloat(getComputedStyle(list).columnGap) || 8;
@@ -26,6 +28,7 @@ export const hasFocus = () => list.contains(document.activeElement);
 export function show(hits) {
   list.replaceChildren();
   ratios = [];
+  framed.clear();
   append(hits);
   tellMissing();
   const first = list.querySelector("a");
@@ -82,10 +85,14 @@ function tile(hit, side, atOnce) {
   watchIn(picture, () => item, key);
   const link = h("a", {
     class: "picture", href: address(changed(searchFrom(key))), tabindex: "-1", draggable: "true",
-    "aria-describedby": [...why.map((reason) => `why-${reason}`), "tile-help"].join(" "),
+    "aria-describedby": [...why.map((reason) => `why-${reason}`), ...(hit.box ? ["why-part"] : []), "tile-help"].join(" "),
   }, picture, facts);
   const tools = h("span", { class: "tools" }, ...TOOLS.map(([action, sign, text]) => tool(action, sign, text)));
   const item = h("li", { class: "tile", "data-key": key }, link, tools);
+  if (hit.box) {
+    framed.set(key, hit);
+    link.append(h("span", { class: "found" }));
+  }
   return item;
 }
 
@@ -102,13 +109,15 @@ function arrange() {
   [...list.children].forEach((item, at) => {
     item.style.width = `${boxes[at].width}px`;
     item.style.height = `${boxes[at].height}px`;
+    const hit = framed.get(item.dataset.key);
+    if (hit) put(item.querySelector(".found"), inPlace(hit.box, [hit.width, hit.height], [boxes[at].width, boxes[at].height]));
   });
 }
 
 /** Show on the pictures what they are used for. */
 export function mark(now) {
   const uses = new Map();
-  const use = (key, sign) => key && uses.set(key, [...(uses.get(key) ?? []), sign]);
+  const use = (key, sign) => key && uses.set(imageOf(key), [...(uses.get(imageOf(key)) ?? []), sign]);
   now.like.forEach((key) => use(key, "+"));
   now.unlike.forEach((key) => use(key, "−"));
   use(now.a, "A");
@@ -180,6 +189,8 @@ export function start() {
   }).observe(list);
 }
 
+/** The part of a picture that it was found by, or null. */
+export const partFound = (key) => framed.get(key)?.box ?? null;
 /** The pictures shown, in order: for the large view's next and previous. */
 export const keys = () => [...list.querySelectorAll("[data-key]")].map((item) => item.dataset.key);
 export const focusKey = (key) => focusOn(list.querySelector(`[data-key="${CSS.escape(key)}"] a`));

@@ -6,7 +6,9 @@ import { get, typing } from "./dom.js";
 import { choose } from "./dropzone.js";
 import * as help from "./help.js";
 import * as morph from "./morph.js";
-import { change, state } from "./state.js";
+import * as part from "./part.js";
+import * as sketchpad from "./sketchpad.js";
+import { change, closeImageThen, state } from "./state.js";
 
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
@@ -19,6 +21,7 @@ function pressed(event) {
   const everywhere = {
     "/": () => get("search").focus(),
     u: () => choose(),
+    d: sketchpad.toggle,
     m: () => change({ view: state().view === "map" ? "grid" : "map" }),
     p: morph.play,
     Escape: () => document.activeElement?.blur(),
@@ -29,8 +32,8 @@ function pressed(event) {
 function inDetail(event) {
   if (event.key === "ArrowLeft") return done(event, () => detail.turn(-1));
   if (event.key === "ArrowRight") return done(event, () => detail.turn(1));
-  const action = event.key === " " ? undefined : actionOf(event.key), key = state().image;
-  if (action && action !== "show") done(event, () => detail.closeImageThen(() => act(action, key)));
+  const action = event.key === " " ? undefined : actionOf(event.key), key = part.chosen(state().image);
+  if (action && action !== "show") done(event, () => closeImageThen(() => act(action, key)));
 }
 
 function done(event, way) {

@@ -13,9 +13,11 @@ import * as keyboard from "./keyboard.js";
 import * as map from "./map.js";
 import * as morph from "./morph.js";
 import { notify } from "./notice.js";
-import { isText, known, remember, uploaded } from "./reference.js";
+import { imageOf, isText, known, remember, uploaded } from "./reference.js";
 import * as results from "./results.js";
 import * as searchbox from "./searchbox.js";
+import * as sketchoffer from "./sketchoffer.js";
+import * as sketchpad from "./sketchpad.js";
 import * as slots from "./slots.js";
 import { change, start, state, subscribe } from "./state.js";
 import { TEXT, fill, say } from "./strings.js";
@@ -25,9 +27,10 @@ const THEMES = ["auto", "light", "dark"];
 
 fill();
 for (const element of document.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
-for (const part of [dropzone, examples, filters, slots, results, detail, help, keyboard]) part.start();
+for (const part of [dropzone, examples, filters, slots, results, detail, sketchpad, help, keyboard]) part.start();
 searchbox.start(() => examples.draw(state()));
 chips.start(results.whenShown);
+sketchoffer.start(results.whenShown);
 map.start(morph.way);
 morph.start(() => {
   map.redraw();
@@ -60,7 +63,7 @@ showTheme();
 /** Names of images that only the address named: asked for once, then put where they are shown. */
 const asked = new Set();
 async function learnNames(now) {
-  const keys = [...now.like, ...now.unlike, now.a, now.b].filter((key) => key && !isText(key) && !uploaded(key) && !known(key).path && !asked.has(key));
+  const keys = [...now.like, ...now.unlike, now.a, now.b].map(imageOf).filter((key) => key && !isText(key) && !uploaded(key) && !known(key).path && !asked.has(key));
   if (!keys.length) return;
   keys.forEach((key) => asked.add(key));
   await Promise.all(keys.map(async (key) => remember(key, await api.image(key).catch(() => ({})))));

@@ -17,7 +17,7 @@ const PAGE = 60;
 const MOST_DIVERSE = 1000; // the server picks no more of them
 const KEPT = 12; // searches that Back finds as they were left
 const AHEAD = 900; // pixels before the end at which more pictures are asked for
-const PATIENCE = 150; // milliseconds before grey boxes replace what is shown
+const PATIENCE = 150, PATIENCE_DRAWING = 2000; // milliseconds before grey boxes replace what is shown
 const answers = new Map(); // searchKey -> {hits, more, seconds, scroll, tags}
 let current = "", answer = null, asking = null, listeners = [];
 let about = null; // the collection, once it has told of itself
@@ -39,7 +39,7 @@ async function load(now, { back, sent = false }) {
   answer = answers.get(key) ?? null;
   if (!answer) {
     const focused = grid.hasFocus();
-    const waiting = setTimeout(() => { hideMessage(); grid.showWaiting(); tellFacts(); }, grid.isEmpty() ? 0 : PATIENCE);
+    const waiting = setTimeout(() => { hideMessage(); grid.showWaiting(); tellFacts(); }, grid.isEmpty() ? 0 : get("sketchpad").hidden ? PATIENCE : PATIENCE_DRAWING);
     get("grid").setAttribute("aria-busy", "true");
     try {
       const first = await api.search(now, { top: pageSize(now, 0), offset: 0, signal });

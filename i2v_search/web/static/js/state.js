@@ -1,6 +1,6 @@
 // What is shown, as one plain object that the address holds: Back, bookmarks and shared links bring it back.
 
-import { isImage, isKey } from "./reference.js";
+import { imageOf, isImage, isKey, keyOf, isSketch, partOf } from "./reference.js";
 import { parseTag, writeTag } from "./tagquery.js";
 
 const EMPTY = Object.freeze({
@@ -61,7 +61,7 @@ export function address(wanted) {
       query.set(name, value ?? "auto");
     }
   }
-  const text = query.toString().replaceAll("%3A", ":");
+  const text = query.toString().replace(/%(3A|2C|7E)/g, decodeURIComponent); // : , ~
   return text ? `?${text}` : location.pathname;
 }
 
@@ -85,6 +85,14 @@ export function closeImage() {
   if (!now.image) return;
   if (history.state?.opened) history.back();
   else change({ image: "" }, { replace: true });
+}
+
+/** Close first, so that the step back of closing does not undo what is done next. */
+export function closeImageThen(next) {
+  if (history.state?.opened) addEventListener("popstate", () => setTimeout(next), { once: true });
+  const stepsBack = history.state?.opened;
+  closeImage();
+  if (!stepsBack) next();
 }
 
 /** Be told of every change, with the state before. */
@@ -119,11 +127,27 @@ export function searchWords(key, without, before = "") {
   const kept = (list) => drop(drop(list, key), before);
   return { [to]: kept(now[to]).toSpliced(at, 0, key), [from]: kept(now[from]), view: "grid" };
 }
+/** An example in the place of another. */
+export function replaceExample(before, key) {
+  const put = (list) => (list.includes(before) ? [...new Set(list.map((each) => (each === before ? key : each)))] : drop(list, key));
+  return { like: put(now.like), unlike: put(now.unlike) };
+}
+/** A drawing in the place of what it was before, used as that was, or else as a further example; "" takes it away. */
+export function putDrawing(before, image) {
+  const use = (key) => ({ sketch: isSketch(key), part: partOf(key) });
+  const put = (list) => list.flatMap((key) => (imageOf(key) !== before ? [key] : image ? [keyOf(image, use(key))] : []));
+  const like = put(now.like), unlike = put(now.unlike);
+  const there = [...like, ...unlike].some((key) => imageOf(key) === image);
+  return { like: there || !image ? like : [...like, keyOf(image, { sketch: true })], unlike, view: "grid" };
+}
 export const removeExample = (key) => ({ like: drop(now.like, key), unlike: drop(now.unlike, key) });
-export const setSlot = (slot, key) => ({ [slot]: key, via: drop(now.via, key), out: [] });
+export const setSlot = (slot, key) => ({ [slot]: imageOf(key), via: drop(now.via, imageOf(key)), out: [] });
 export const clearSearch = () => ({ like: [], unlike: [], tags: [], rating: "", min: null, different: 0, copies: "" });
 export const leaveOut = (id) => ({ out: add(now.out, id), via: drop(now.via, id) });
-export const goThrough = (key, at = now.via.length) => ({ via: drop(now.via, key).toSpliced(at, 0, key), out: drop(now.out, key) });
+export const goThrough = (key, at = now.via.length) => {
+  const image = imageOf(key);
+  return { via: drop(now.via, image).toSpliced(at, 0, image), out: drop(now.out, image) };
+};
 export const notThrough = (key) => ({ via: drop(now.via, key) });
 
 /** A tag asked for, or left out ("-name"): in place of its opposite; asked for again, it is dropped. */

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { notify } from "./notice.js";
-import { remember, uploaded } from "./reference.js";
+import { imageOf, remember, toKey, uploaded } from "./reference.js";
 import { TEXT, say } from "./strings.js";
 
 const files = new Map(); // key -> File
@@ -20,17 +20,8 @@ export async function receive(file) {
   }
   const leave = notify(say(TEXT.uploading, name), "info", 0);
   try {
-    const answer = await api.upload(file);
-    if (answer.id !== null && answer.id !== undefined) {
-      notify(say(TEXT.uploadsAlready, name));
-      return String(answer.id);
-    }
-    const key = `u:${answer.upload}`;
-    files.set(key, file);
-    remember(key, {
-      path: name, tags: answer.tags, width: answer.width, height: answer.height, bytes: file.size,
-      local: URL.createObjectURL(file),
-    });
+    const key = await send(file, name);
+    if (!uploaded(key)) notify(say(TEXT.uploadsAlready, name));
     return key;
   } catch (failure) {
     notify(reason(failure, name), "error");
@@ -40,6 +31,20 @@ export async function receive(file) {
   }
 }
 
+/** Send a file of this name; returns the key of the image, which may be one of the collection. */
+export async function send(file, name, signal) {
+  const answer = await api.upload(file, signal);
+  const key = toKey(answer);
+  if (uploaded(key)) {
+    files.set(key, file);
+    remember(key, {
+      path: name, tags: answer.tags, width: answer.width, height: answer.height, bytes: file.size,
+      local: URL.createObjectURL(file),
+    });
+  }
+  return key;
+}
+
 function reason(failure, name) {
   const texts = { 413: TEXT.errors.tooLargeServer, 415: TEXT.errors.notImage, 422: TEXT.errors.broken };
   return texts[failure.status] ? say(texts[failure.status], name) : failure.message;
@@ -47,7 +52,7 @@ function reason(failure, name) {
 
 /** Send images again that the server no longer keeps; returns whether all of them are back. */
 export async function sendAgain(keys) {
-  const lost = keys.filter(uploaded);
+  const lost = [...new Set(keys.filter(uploaded).map(imageOf))];
   if (!lost.length || !lost.every((key) => files.has(key))) return false;
   try {
     for (const key of lost) await api.upload(files.get(key));

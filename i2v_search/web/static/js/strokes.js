@@ -1,0 +1,65 @@
+// A drawing as what was done to its paper, one after the other: strokes, pictures laid on it, and clearing it.
+
+import { lies } from "./fitted.js";
+
+export const PAPER = 512; // side of the paper: the unit of all points, and the pixels of what is sent
+const WHITE = "#ffffff", BLACK = "#000000";
+const LIGHTEST = 0.3, HEAVIEST = 1.7; // times a stroke's width, at the least and the most pressure
+const NEAREST = 0.6; // points that lie closer together are one
+
+export const CLEARED = Object.freeze({ cleared: true });
+export const stroke = (width, erases) => ({ width, erases, points: [] });
+export const picture = (image) => ({ image });
+
+/** Whether there is something on the paper. */
+export const drawn = (steps) => steps.length > 0 && !steps.at(-1).cleared;
+
+/** Add a point, with the pressure there (0 to 1); returns whether it is far enough from the last one. */
+export function reach(line, x, y, pressure) {
+  const last = line.points.at(-1);
+  if (last && Math.hypot(x - last[0], y - last[1]) < NEAREST) return false;
+  line.points.push([x, y, pressure]);
+  return true;
+}
+
+/** Paint all that was done on white paper. */
+export function paint(pen, steps) {
+  pen.fillStyle = WHITE;
+  pen.fillRect(0, 0, PAPER, PAPER);
+  for (const step of steps.slice(steps.findLastIndex((each) => each.cleared) + 1)) {
+    if (step.image) lay(pen, step.image);
+    else finish(pen, step);
+  }
+}
+
+/** Paint a stroke from one of its points on, through the middles between its points: smooth, and not yet to the last. */
+export function paintLine(pen, { width, erases, points }, from = 0) {
+  pen.strokeStyle = pen.fillStyle = erases ? WHITE : BLACK;
+  pen.lineCap = pen.lineJoin = "round";
+  for (let at = from; at < points.length; at += 1) {
+    const [x, y, pressure] = points[at], [x1, y1] = points[at - 1] ?? [x, y], [x0, y0] = points[at - 2] ?? [x1, y1];
+    pen.lineWidth = width * (erases ? 1 : LIGHTEST + (HEAVIEST - LIGHTEST) * pressure);
+    pen.beginPath();
+    if (at) {
+      pen.moveTo((x0 + x1) / 2, (y0 + y1) / 2);
+      pen.quadraticCurveTo(x1, y1, (x1 + x) / 2, (y1 + y) / 2);
+      pen.stroke();
+    } else {
+      pen.arc(x, y, pen.lineWidth / 2, 0, 2 * Math.PI);
+      pen.fill();
+    }
+  }
+}
+
+/** Paint a whole stroke. */
+function finish(pen, line) {
+  paintLine(pen, line);
+  const [[x, y], [x1, y1]] = [line.points.at(-1), line.points.at(-2) ?? line.points[0]];
+  pen.beginPath();
+  pen.moveTo((x + x1) / 2, (y + y1) / 2);
+  pen.lineTo(x, y);
+  pen.stroke();
+}
+
+const lay = (pen, image) =>
+  pen.drawImage(image, ...lies("contain", [image.naturalWidth, image.naturalHeight], [PAPER, PAPER]));
