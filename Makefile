@@ -59,6 +59,7 @@ data/%/tags.jsonl: | .venv/installed-lite
 lite: datasets
 	$(BIN)/python -m scripts.lite.train_lite $(DATASETS) --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_text $(TITLED) --out i2v_search/data/lite
+	$(BIN)/python -m scripts.lite.train_views data/emoji --out i2v_search/data/lite
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "i2v-search needs Python 3.11 or newer; run make PYTHON=python3.11 (or newer)")'

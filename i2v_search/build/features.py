@@ -10,6 +10,7 @@ from i2v_search.build.changes import root_is_away
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.indexing import _removals_of, lift_removals, note_mounts, require_similarity
 from i2v_search.build.options import BuildOptions
+from i2v_search.build.views import update_views, wanted_views
 from i2v_search.choices import Device, SimilarityName
 from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder
 from i2v_search.encoders.registry import load_encoder, load_tagger
@@ -69,6 +70,15 @@ def extract_features(
         finally:
             writer.close()
         note_mounts(directory)
+        update_views(
+            directory,
+            images,
+            loaded,
+            wanted_views(directory, sketches=options.sketches, details=options.details),
+            exclude=options.exclude,
+            wanted=wanted,
+            report=report,
+        )
     return loaded, changes
 
 

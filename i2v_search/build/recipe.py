@@ -41,6 +41,8 @@ class EncoderTable(_Table):
     threads: int | None = Field(default=None, ge=1, le=1024)
     batch_size: int | None = Field(default=None, ge=1, le=65_536)
     precision: Precision = "auto"
+    sketches: bool | None = None
+    details: bool | None = None
 
     def where(self) -> Device:
         """Device and settings of the encoder."""
@@ -120,6 +122,8 @@ class Recipe(_Table):
             strict=self.images.strict,
             exclude=self.images.exclude,
             forget_removals=forget_removals,
+            sketches=self.encoder.sketches,
+            details=self.encoder.details,
         )
 
     def wishes(self) -> IndexOptions:

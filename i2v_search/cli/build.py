@@ -14,6 +14,7 @@ from i2v_search.cli.options import (
     DEFAULT,
     BatchOption,
     CollectionOption,
+    DetailsOption,
     DeviceOption,
     EncoderOption,
     ExcludeOption,
@@ -26,6 +27,7 @@ from i2v_search.cli.options import (
     PrecisionOption,
     RecallOption,
     SimilarityOption,
+    SketchesOption,
     StrictOption,
     TaggerOption,
     ThreadsOption,
@@ -60,6 +62,8 @@ def build(
     exclude: ExcludeOption = None,
     strict: StrictOption = False,
     forget_removals: ForgetOption = False,
+    sketches: SketchesOption = None,
+    details: DetailsOption = None,
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -97,6 +101,8 @@ def build(
         strict=strict,
         exclude=exclude or (),
         forget_removals=forget_removals,
+        sketches=sketches,
+        details=details,
     )
     with _stoppable(collection), show.progress() as report:
         built = Collection.extract(collection, images or [], options, report=report)
@@ -120,6 +126,8 @@ def extract(
     exclude: ExcludeOption = None,
     strict: StrictOption = False,
     forget_removals: ForgetOption = False,
+    sketches: SketchesOption = None,
+    details: DetailsOption = None,
     tagger: TaggerOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -159,6 +167,8 @@ def extract(
         strict=strict,
         exclude=exclude or (),
         forget_removals=forget_removals,
+        sketches=sketches,
+        details=details,
     )
     if cluster is not None:
         if shard is not None:

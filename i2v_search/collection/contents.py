@@ -28,6 +28,7 @@ from i2v_search.images.sources import open_stored
 from i2v_search.index.index_files import is_current, verify_index
 from i2v_search.store.checksums import Damage, settled
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.view_file import view_damages
 
 
 class Contents:
@@ -88,7 +89,7 @@ class Contents:
             What is damaged; nothing if all is well.
         """
         derived = settled(self.directory, lambda now: verify_index(self.directory, now.index))
-        return (*self.store.verify(), *derived)
+        return (*self.store.verify(), *derived, *view_damages(self.directory))
 
     def image_bytes(self, image: StoredImage) -> bytes:
         """The file of an image of the collection, by id or stored path.

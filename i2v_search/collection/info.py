@@ -8,6 +8,7 @@ from typing import Any, Self
 from i2v_search.escapes import JsonReady
 from i2v_search.index.index_files import unindexed
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.view_file import VIEW_KINDS, count_pictures, view_path
 from i2v_search.tags.vocabulary import Tag
 
 
@@ -27,6 +28,7 @@ class CollectionInfo(JsonReady):
         unindexed: number of unindexed rows, which are scanned separately.
         bytes: size on disk, by file.
         tags: number of distinct tags.
+        views: number of pictures with second vectors, by kind: ``lines`` for drawings, ``details`` for parts.
 
     Example:
         >>> from i2v_search import Collection
@@ -46,12 +48,14 @@ class CollectionInfo(JsonReady):
     unindexed: int
     bytes: dict[str, int]
     tags: int
+    views: dict[str, int]
 
     @classmethod
     def of(cls, store: FeatureStore) -> Self:
         """Facts about a collection, of its feature store."""
         manifest, directory = store.manifest, store.directory
-        record, files = manifest.index, sorted(manifest.file_names())
+        record, views = manifest.index, {kind: view_path(directory, kind) for kind in VIEW_KINDS}
+        files = sorted(manifest.file_names() | {path.name for path in views.values()})
         return cls(
             directory=str(directory),
             image_root=manifest.image_root,
@@ -64,6 +68,7 @@ class CollectionInfo(JsonReady):
             unindexed=unindexed(store),
             bytes={name: (directory / name).stat().st_size for name in files if (directory / name).exists()},
             tags=len(store.tag_counts()),
+            views={kind: count_pictures(path) for kind, path in views.items() if path.exists()},
         )
 
 

@@ -139,20 +139,25 @@ def without_border(image: Image.Image) -> Image.Image:
         >>> without_border(page).size
         (208, 108)
     """
+    return image.crop(drawn_box(image))
+
+
+def drawn_box(image: Image.Image) -> tuple[int, int, int, int]:
+    """Left, upper, right and lower pixel of what `without_border` leaves."""
     width, height = image.size
     corners = [image.getpixel((x, y)) for x in (0, width - 1) for y in (0, height - 1)]
     levels = np.asarray(corners, np.int16)
     if np.ptp(levels) > BORDER_LEVELS or levels.min() < PAPER:
-        return image
+        return 0, 0, width, height
     page = Image.new("RGB", image.size, corners[0])
     drawn = [255 * (level > BORDER_LEVELS) for level in range(256)]
     box = ImageChops.difference(image, page).point(drawn * 3).getbbox()
     if box is None:
-        return image
+        return 0, 0, width, height
     margin = max(2, round(MARGIN_SHARE * max(box[2] - box[0], box[3] - box[1])))
     left, right = _widened(box[0], box[2], margin, width)
     top, bottom = _widened(box[1], box[3], margin, height)
-    return image.crop((left, top, right, bottom))
+    return left, top, right, bottom
 
 
 def _widened(start: int, stop: int, margin: int, size: int) -> tuple[int, int]:

@@ -145,6 +145,11 @@ class LiteText:
             sums[place] = scales @ _floats(self._weights.rows[entries])
         return _unit(sums)
 
+    @property
+    def basis(self) -> NDArray[np.int8]:
+        """(r, 4096): the directions that texts are written in, orthogonal up to rounding."""
+        return self._weights.basis
+
     @cached_property
     def _network(self) -> dict[str, NDArray[np.float32]]:
         """The small arrays in float32, about 12 MB."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
 from i2v_search.escapes import JsonReady
+from i2v_search.images.crops import Box
 
 Reason: TypeAlias = Literal["name", "tag", "meaning"]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
@@ -26,6 +27,8 @@ class Hit(JsonReady):
             collection first.
         copies: number of other matching images of the same picture, which are not listed.
         why: what of a text it was found by: a word of its ``"name"``, of a ``"tag"``, or its ``"meaning"``.
+        box: the part of it that a crop was found in: left, top, width and height as shares of its sides; None
+            for the whole, or where the collection keeps no details of its images.
 
     Example:
         >>> from i2v_search import Collection
@@ -41,6 +44,7 @@ class Hit(JsonReady):
     tags: tuple[str, ...] = ()
     copies: int = 0
     why: tuple[Reason, ...] = ()
+    box: Box | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ examples                    similarity to the weighted sum of those to be like, 
                             to the one of those to be unlike that is nearest, `ranking.lower`
 texts                       the same, and by how much of their words names and tags have
                             (`i2v_search.search.text`), where any has: ``(1 - w) * similarity + w * words``
+sketches, crops             the same, and by their similarity to views of the pictures, where the collection
+                            has any (`i2v_search.search.views`)
 tags alone                  mean probability of the wanted ones
 examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
 ==========================  =========================================================================
@@ -26,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import MorphError, QueryError
+from i2v_search.images.crops import Box
 from i2v_search.index.protocol import Conditions, SearchIndex
 from i2v_search.search.copies import CopyGroups
 from i2v_search.search.examples import Example, Query, examples_of
@@ -37,6 +40,7 @@ from i2v_search.search.resolved import Resolved
 from i2v_search.search.results import REASONS, Hit, Reason, SearchResult
 from i2v_search.search.tag_table import TagTable
 from i2v_search.search.text import WordSearch
+from i2v_search.search.views import CollectionViews
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
@@ -86,6 +90,8 @@ class _Page(NamedTuple):
     copies: list[int]
     #: For each row why a text found it; empty where no text was searched for.
     why: Sequence[tuple[Reason, ...]] = ()
+    #: For each row the part of it that was looked for; empty where none was.
+    boxes: Sequence[Box | None] = ()
 
 
 class Searcher:
@@ -102,6 +108,7 @@ class Searcher:
         self._table = TagTable(store)
         self._words = WordSearch(store, self._table)
         self._groups = CopyGroups(store, catalogue)
+        self._views = CollectionViews(store, catalogue)
 
     def by_tags(self, request: Request, index: SearchIndex | None) -> SearchResult:
         """Rank by the wanted tags alone; only diverse results need an index.
@@ -186,29 +193,35 @@ class Searcher:
         vectors, away = self._embed(asked, index)
         own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
         batch = _Batch(index, vectors, allowed, max(map(len, own)), request.filter.conditions)
-        rows = self._live(allowed) if request.tag_weight else None
         total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
         scores = request.filter.tag_scores(self._table) if request.tag_weight else None
+
+        def beside(scores: NDArray[np.float32], mine: Sequence[int]) -> Ranking:
+            """Scores of the rows that are ranked."""
+            rows = self._live(allowed)
+            rows = rows[~np.isin(rows, mine)] if mine else rows
+            return Ranking(scores[rows], rows)
+
         for line, mine in enumerate(own):
             rank, ranked = batch.rank(line, np.array(mine, np.int64)), int(total) - len(mine)
             compare = _comparing(index, vectors[line])
             similar, wording = compare, self._wording(asked[line])
             if wording is not None:
-                qualify = self._live(allowed)
-                qualify = qualify[~np.isin(qualify, mine)] if mine else qualify
-                rank = mix(rank, compare, Ranking(wording.scores[qualify], qualify), wording.weight)
-                compare = _mixed(compare, wording)
+                rank = mix(rank, compare, beside(wording.scores, mine), wording.weight)
+                compare = _mixed(compare, wording.scores, wording.weight)
+            views = None if index.similarity.euclidean else self._views.scores(*asked[line][1:])
+            if views is not None:
+                rank = mix(rank, compare, beside(views.scores, mine), views.weight)
+                compare = _mixed(compare, views.scores, views.weight)
             if line in away:
                 rank = lower(rank, away[line].penalties, ranked, least=_LEAST)
                 compare = away[line].lowered(compare)
-            if rows is not None and scores is not None:
-                others = rows[~np.isin(rows, mine)] if mine else rows
-                by_tags = Ranking(scores[others], others)
-                rank = mix(rank, compare, by_tags, request.tag_weight)
+            if scores is not None:
+                rank = mix(rank, compare, beside(scores, mine), request.tag_weight)
             page = self._cut(rank, ranked, request, index, allowed=allowed, own=mine)
             if any(item.text is not None for item in asked[line].found):
                 page = page._replace(why=_reasons(page.ranking.positions, similar, wording))
-            yield page
+            yield page if views is None else page._replace(boxes=views.boxes(page.ranking.positions))
 
     def _wording(self, query: _Asked) -> _Wording | None:
         """What names and tags say of the texts that are wanted; None if they say nothing.
@@ -365,6 +378,7 @@ class Searcher:
             tags,
             [count for page in pages for count in page.copies],
             [why for page in pages for why in page.why or [()] * len(page.copies)],
+            [box for page in pages for box in page.boxes or [None] * len(page.copies)],
         )
         hits, seconds = list(made), (time.perf_counter() - started) / len(asked)
         ends = np.cumsum(lengths).tolist()
@@ -472,10 +486,10 @@ def _asked(examples: list[Example], found: list[Resolved]) -> _Asked:
     return _Asked(", ".join(labels), examples, found)
 
 
-def _mixed(compare: _Compare, wording: _Wording) -> _Compare:
-    """Scores as they are with the words of names and tags."""
-    shares = np.float32(1 - wording.weight), np.float32(wording.weight)
-    return lambda positions: shares[0] * compare(positions) + shares[1] * wording.scores[positions]
+def _mixed(compare: _Compare, scores: NDArray[np.float32], weight: float) -> _Compare:
+    """Scores as they are with other scores, (rows,), beside them."""
+    shares = np.float32(1 - weight), np.float32(weight)
+    return lambda positions: shares[0] * compare(positions) + shares[1] * scores[positions]
 
 
 def _reasons(

@@ -43,16 +43,24 @@ class Catalogue:
 
     def find_contents(self, digests: NDArray[np.uint8]) -> list[list[int]]:
         """Positions of the rows with each of some SHA-256, (m, 32) uint8, ascending."""
+        found: list[list[int]] = [[] for _ in digests]
+        for line, row in zip(*(values.tolist() for values in self.match_contents(digests)), strict=True):
+            found[line].append(row)
+        return found
+
+    def match_contents(self, digests: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lines of some SHA-256, (m, 32) uint8, and the position of a row with it, once for each such row.
+
+        Ascending by line, and for each line by position.
+        """
         keys, rows = self._contents
         wanted = np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1)
         first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
-        proposed = np.concatenate([rows[a:b] for a, b in zip(first, last, strict=True)] or [rows[:0]])
         lines = np.repeat(np.arange(len(digests)), last - first)
+        starts = np.repeat(first - np.cumsum(last - first) + (last - first), last - first)
+        proposed = rows[starts + np.arange(len(lines))]
         same = (self._store.column("sha256", proposed).reshape(-1, 32) == digests[lines]).all(axis=1)
-        found: list[list[int]] = [[] for _ in digests]
-        for line, row in zip(lines[same].tolist(), proposed[same].tolist(), strict=True):
-            found[line].append(row)
-        return found
+        return lines[same], proposed[same]
 
     def shared_contents(self) -> list[NDArray[np.int64]]:
         """Positions of the live rows of each content that several have, ascending."""

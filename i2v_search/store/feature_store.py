@@ -190,6 +190,10 @@ class FeatureStore:
         digest: NDArray[np.uint8] = self.parts[part]["sha256"][row]
         return digest.tobytes().hex()
 
+    def contents(self) -> set[bytes]:
+        """SHA-256 of the files of all live rows."""
+        return {digest.tobytes() for digest in self.column("sha256", self.live)}
+
     def path(self, position: int) -> str:
         """Path of the image at a position, relative to the image root."""
         part, row = self.place(position)

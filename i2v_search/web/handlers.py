@@ -258,6 +258,7 @@ def _hit(collection: Collection, hit: Hit, *, ranked: bool) -> HitModel:
         tags=list(hit.tags),
         copies=hit.copies,
         why=list(hit.why),
+        box=None if hit.box is None else list(hit.box),
         width=record.width,
         height=record.height,
         version=version_of(record.sha256),

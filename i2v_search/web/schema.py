@@ -141,6 +141,9 @@ class HitModel(ResponseModel):
     tags: list[str] = Field(description="tags shared with the query, the rarest first")
     copies: int = Field(description="number of other copies of the same picture that are not listed")
     why: list[Reason] = Field(description="what of a text it was found by; empty without a text")
+    box: list[float] | None = Field(
+        description="part that a crop was found in: left, top, width, height as shares of the image's sides"
+    )
     width: int
     height: int
     version: Version

@@ -93,6 +93,7 @@ def test_a_result_is_json_ready(collection: Collection) -> None:
         "tags": list(result.hits[0].tags),
         "copies": result.hits[0].copies,
         "why": [],
+        "box": None,
     }
     assert document["seconds"] == result.seconds > 0
 

@@ -1,6 +1,7 @@
 """Builds a collection with tiny parts and frequent commits, in a process that tests kill or starve.
 
-Arguments: the collection, the folder of images, the name of the encoder (``grid`` or ``lite``). Says
+Arguments: the collection, the folder of images, the name of the encoder (``grid`` or ``lite``), and perhaps
+``views``, so that lines and details are kept. Says
 ``ready`` once everything is imported, ``done`` at the end, and ``OSError`` where the disk was full.
 """
 
@@ -33,12 +34,13 @@ def make_parts_tiny(set_attribute: Callable[[Any, str, object], None] = setattr)
 
 def main() -> None:
     """Build once."""
-    directory, images, name = sys.argv[1:]
+    directory, images, name, *more = sys.argv[1:]
+    views = True if more else None
     make_parts_tiny()
     encoder = GridEncoder() if name == "grid" else load_encoder(name, Device(threads=1))
     print("ready", flush=True)
     try:
-        Collection.build(directory, [Path(images)], encoder=encoder)
+        Collection.build(directory, [Path(images)], encoder=encoder, sketches=views, details=views)
         print("done", flush=True)
     except OSError as error:
         print(f"OSError {error}", flush=True)

@@ -24,6 +24,7 @@ from i2v_search.build.changes import find_absent, find_scopes, is_unchanged
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.options import BuildOptions
 from i2v_search.build.sharding import Shard
+from i2v_search.build.views import update_views, wanted_views
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import ClusterError
 from i2v_search.files import read_regular, sync_directory, write_atomically
@@ -213,6 +214,15 @@ def _extract_into(
             writer.finish()
         finally:
             writer.close()
+        update_views(
+            attempt,
+            job.sources,
+            encoder,
+            wanted_views(target.directory, sketches=job.options.sketches, details=job.options.details),
+            exclude=job.options.exclude,
+            wanted=shard.holds,
+            report=_Heart(job.beat(number)),
+        )
     scopes = find_scopes(job.sources, Path(target.manifest.image_root))
     absent = find_absent(target, known.seen, scopes, done.skipped, shard.holds)
     gone, changed = (tuple(map(target.path, positions)) for positions in (absent.gone, known.changed))

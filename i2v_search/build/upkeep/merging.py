@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.build.views import merge_views
 from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.escapes import JsonReady
 from i2v_search.images.remote import is_url
@@ -152,6 +153,7 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
             )
             merger.keep_out(others, removals)
             writer.finish()
+            merge_views(directory, others)
         finally:
             writer.close()
     return Merge(merged, time.perf_counter() - started)

@@ -33,6 +33,7 @@ from i2v_search.store.checksums import Damage, difference
 from i2v_search.store.feature_file import Capacity, FeatureFile
 from i2v_search.store.manifest import FILE_NAME, FileRecord, Manifest, PartRecord
 from i2v_search.store.removals import read_removals, read_tombstones
+from i2v_search.store.view_file import keep_views, view_damages
 from i2v_search.store.writer import WriterLock, remove_strangers
 
 #: So many tags whose spelling is in doubt are named.
@@ -115,6 +116,7 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
         broken = list(_broken_derived(directory, manifest))
         blanks = [] if Manifest.is_as_saved(directory) else [Damage(FILE_NAME, "differs only in white space")]
         damaged = [part.damage for part in found if part.damage]
+        views = [*_broken_views(directory)]
         damages = [*blanks, *damaged, *put_back, *unreadable, *forgotten, *broken]
         rows = _Rows(found, removed)
         lost = tuple(rows.lost())
@@ -129,8 +131,10 @@ def repair_collection(directory: Path, *, report: Report = silent) -> Repair:
                 next_id=_next_id(manifest, found),
             )
             repaired = _write(directory, repaired, found, rows, report)
+        if views:
+            keep_views(directory)
     return Repair(
-        tuple(damages),
+        (*damages, *views),
         lost,
         _lost_rows(found),
         manifest.index is not None and repaired.index is None,
@@ -448,6 +452,11 @@ def _broken_removals(directory: Path, manifest: Manifest) -> Iterator[Damage]:
 def _broken_derived(directory: Path, manifest: Manifest) -> Iterator[Damage]:
     for damage in verify_index(directory, manifest.index):
         yield replace(damage, problem=f"{damage.problem.split('; ')[0]}; the index is rebuilt")
+
+
+def _broken_views(directory: Path) -> Iterator[Damage]:
+    for damage in view_damages(directory):
+        yield replace(damage, problem=f"{damage.problem}; dropped, the next build makes them again")
 
 
 def _next_id(manifest: Manifest, found: Sequence[_Examined]) -> int:

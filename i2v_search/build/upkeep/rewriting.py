@@ -27,6 +27,7 @@ from i2v_search.store.feature_file import Capacity, FeatureFile
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FileRecord, IndexRecord, Manifest, PartRecord
 from i2v_search.store.removals import write_tombstones
+from i2v_search.store.view_file import keep_views
 from i2v_search.store.writer import WriterLock, remove_strangers
 
 
@@ -83,6 +84,7 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
         store = FeatureStore(directory, manifest)
         remove_strangers(directory, manifest)
         keep = store.is_live(np.arange(store.rows))
+        contents = store.contents()
         before = _feature_bytes(directory, manifest)
         parts = parts_of(store, keep)
         stale = {number for number, part in enumerate(parts) if len(part.kept) < part.rows}
@@ -91,6 +93,7 @@ def compact_collection(directory: Path, *, report: Report = silent) -> Compactio
             # Of a part that is still open, the manifest may not know the last ids yet.
             manifest = manifest.updated(next_id=max(manifest.next_id, int(store.ids.max()) + 1))
             manifest = rewrite_parts(directory, manifest, parts, stale, store.removed, report=report)
+        keep_views(directory, contents)
         after = _feature_bytes(directory, manifest)
     return Compaction(len(store), store.rows - len(store), len(stale), before, after)
 
