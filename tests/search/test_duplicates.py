@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixed_art import make_mixed_art
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageOps
+from scipy.ndimage import uniform_filter
 
 from i2v_search.choices import DuplicateKind, SimilarityName
 from i2v_search.collection.collection import Collection
@@ -28,7 +29,7 @@ from i2v_search.pictures.contact_sheets import duplicates_picture
 from i2v_search.pictures.drawing.cards import Tile, TileRow
 from i2v_search.pictures.drawing.sheets import row_sheet
 from i2v_search.progress import Progress
-from i2v_search.search.duplicates import comparing, stored_pictures
+from i2v_search.search.duplicates import comparing, registering, stored_pictures
 from i2v_search.search.duplicates.comparing import KINDS, THRESHOLD
 from i2v_search.search.duplicates.groups import Duplicates
 from i2v_search.search.duplicates.look_cache import CACHE_NAME
@@ -127,6 +128,15 @@ def test_different_drawings_are_none_however_near_their_vectors(tmp_path: Path) 
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     assert np.count_nonzero(vectors @ vectors.T > 0.99) == len(vectors) ** 2
     assert collection.duplicates().groups == ()
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (6, 6, 3)])
+@pytest.mark.parametrize("width", [3, 5])
+def test_blocks_are_smoothed_as_scipy_does(shape: tuple[int, ...], width: int) -> None:
+    values = np.random.default_rng(0).random(shape)
+    sizes = (width, width, *(1 for _ in shape[2:]))
+    expected = uniform_filter(values, sizes, mode="nearest")
+    np.testing.assert_allclose(registering._smooth(values, width), expected, rtol=1e-5)
 
 
 def test_another_colour_or_another_mouth_makes_another_picture(tmp_path: Path) -> None:

@@ -163,8 +163,9 @@ def test_texts_mix_with_images_and_may_be_unwanted(art: Collection) -> None:
     mixed = art.search(["beasts/green cat.png", Example(Text("dark"), -0.5)])
     assert mixed.query == 'beasts/green cat.png, not "dark"'
     assert "beasts/green cat.png" not in {hit.path for hit in mixed.hits}
-    both = art.search([Example("beasts/green cat.png", 0.01), "red dragon bright"], top=2).hits
-    assert {hit.path for hit in both} == {"beasts/RedDragon2.png", "beasts/red-dragons/01.png"}
+    both = art.search([Example("beasts/green cat.png", 0.01), Text(" red  dragon\tbright ")], top=2)
+    assert both.query == 'beasts/green cat.png, "red dragon bright"'
+    assert {hit.path for hit in both.hits} == {"beasts/RedDragon2.png", "beasts/red-dragons/01.png"}
     alone = art.search([Example(Text("bright"), -1)], top=1).hits[0]
     assert alone.id == art.search(Text("dark"), top=1).hits[0].id
 
