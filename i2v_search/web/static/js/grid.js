@@ -13,12 +13,13 @@ import { TEXT, count, say } from "./strings.js";
 
 const SKELETON = [1.4, 0.8, 1, 1.2, 0.7, 1.5, 1, 1.1, 0.9, 1.3, 0.75, 1.25, 1, 1.6, 0.85, 1.1, 0.7, 1.35, 1, 0.9, 1.2, 1.4, 0.8, 1];
 const TOOLS = [["like", "plus", TEXT.addLike], ["unlike", "minus", TEXT.addUnlike], ["a", "A", TEXT.asA], ["b", "B", TEXT.asB], ["show", "look", TEXT.show]];
+const TOOL_STRIP = h("span", { class: "tools" }, ...TOOLS.map(([action, sign, text]) => tool(action, sign, text)));
 const AT_ONCE = 24; // pictures that are loaded whether they are in sight or not
 const list = get("grid");
-let ratios = [];
+let ratios = [], width = 0;
 const framed = new Map(); // key -> a hit that was found by a part of it
 
-const aim = () => (list.clientWidth < 560 ? 128 : list.clientWidth < 1000 ? 172 : 204);
+const aim = () => (width < 560 ? 128 : width < 1000 ? 172 : 204);
 const gap = () => parseFloat(getComputedStyle(list).columnGap) || 8;
 
 export const isEmpty = () => !list.querySelector(".tile");
@@ -38,14 +39,15 @@ export function show(hits) {
 /** Show more pictures after those before. */
 export function append(hits) {
   list.classList.remove("waiting");
-  const first = !ratios.length, height = aim(), tiles = document.createDocumentFragment();
-  hits.forEach((hit, at) => {
+  width ||= list.clientWidth;
+  const first = !ratios.length, height = aim();
+  const tiles = hits.map((hit, at) => {
     const ratio = hit.width && hit.height ? hit.width / hit.height : 1;
     ratios.push(ratio);
-    tiles.append(tile(hit, height * Math.max(1, ratio), first && at < AT_ONCE));
+    return tile(hit, height * Math.max(1, ratio), first && at < AT_ONCE);
   });
-  list.append(tiles);
-  arrange();
+  arrange([...list.children, ...tiles]); // before they are shown, so that they are laid out once
+  list.append(...tiles);
   mark(state());
 }
 
@@ -87,7 +89,7 @@ function tile(hit, side, atOnce) {
     class: "picture", href: address(changed(searchFrom(key))), tabindex: "-1", draggable: "true",
     "aria-describedby": [...why.map((reason) => `why-${reason}`), ...(hit.box ? ["why-part"] : []), "tile-help"].join(" "),
   }, picture, facts);
-  const tools = h("span", { class: "tools" }, ...TOOLS.map(([action, sign, text]) => tool(action, sign, text)));
+  const tools = TOOL_STRIP.cloneNode(true);
   const item = h("li", { class: "tile", "data-key": key }, link, tools);
   if (hit.box) {
     framed.set(key, hit);
@@ -102,11 +104,11 @@ function tool(action, sign, text) {
   return name(button, text);
 }
 
-function arrange() {
-  const width = list.clientWidth;
+function arrange(items = [...list.children]) {
+  width ||= list.clientWidth;
   if (!width) return;
   const boxes = justify(ratios, width, aim(), gap());
-  [...list.children].forEach((item, at) => {
+  items.forEach((item, at) => {
     item.style.width = `${boxes[at].width}px`;
     item.style.height = `${boxes[at].height}px`;
     const hit = framed.get(item.dataset.key);
@@ -181,7 +183,6 @@ export function start() {
     list.querySelector('a[tabindex="0"]')?.setAttribute("tabindex", "-1");
     event.target.tabIndex = 0;
   });
-  let width = 0;
   new ResizeObserver(() => {
     if (list.clientWidth === width) return;
     width = list.clientWidth;

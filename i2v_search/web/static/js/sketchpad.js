@@ -27,14 +27,16 @@ function redraw() {
   if (canvas.width !== side) canvas.width = canvas.height = side;
   pen.setTransform(side / PAPER, 0, 0, side / PAPER, 0, 0);
   paint(pen, steps);
+  if (line) paintLine(pen, line);
   tell();
 }
 
 /** Show what can be done. */
 function tell() {
-  get("undo").disabled = !steps.length;
-  get("redo").disabled = !undone.length;
-  get("wipe").disabled = !drawn(steps);
+  for (const [id, can] of [["undo", steps.length], ["redo", undone.length], ["wipe", drawn(steps)]]) {
+    if (!can && document.activeElement === get(id)) canvas.focus({ preventScroll: true });
+    get(id).disabled = !can;
+  }
   get("paper-hint").hidden = drawn(steps) || Boolean(line);
   for (const each of ["pen", "eraser"]) get(each).setAttribute("aria-pressed", String(each === tool));
   [...get("sizes").children].forEach((each, at) => each.setAttribute("aria-pressed", String(at === size)));
