@@ -1,12 +1,13 @@
 """Drawing on the page: results follow every stroke, and the drawing is an example like other images."""
 
+import io
 import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from visiting import Opens, Visit, encoded, keys, until, written
 from web_server import Running
 
@@ -223,6 +224,7 @@ def test_an_answer_that_a_stroke_overtook_is_dropped(visit: Visit) -> None:
         stroke(page, circle(0.5, 0.5, 0.3))
     drawn(page, circle(0.5, 0.5, 0.1))
     assert gone == [f"{visit.url}/api/v1/uploads"]
+    held[0].abort()
     page.go_back()
     expect(page).to_have_url(re.compile(r"/$"))
 
@@ -241,6 +243,19 @@ def test_strokes_of_one_moment_are_sent_once(window: Opens) -> None:
     page.clock.run_for(1000)
     upload(page)
     assert len(sent) == 1
+
+
+def test_of_the_paper_only_what_is_drawn_on_is_sent(visit: Visit, server: Running) -> None:
+    page = visit.open()
+    page.click("#draw")
+    sent = server.service.uploads.get(drawn(page, circle(0.8, 0.3, 0.15)))
+    image = Image.open(io.BytesIO(sent.picture)).convert("L")
+    side = image.width
+    box = ImageOps.invert(image).point(lambda level: 255 if level > 100 else 0).getbbox()
+    left, top, right, bottom = box or (0, 0, 0, 0)
+    assert 0.8 * side < right - left < 0.95 * side
+    assert 0.8 * side < bottom - top < 0.95 * side
+    assert left + right == pytest.approx(side, abs=0.05 * side)
 
 
 # The drawing in the query

@@ -6,7 +6,7 @@ import { notify } from "./notice.js";
 import { imageOf, known, large, remember } from "./reference.js";
 import { change, putDrawing, state, subscribe } from "./state.js";
 import { TEXT, say } from "./strings.js";
-import { CLEARED, PAPER, drawn, paint, paintLine, picture, reach, stroke } from "./strokes.js";
+import { CLEARED, PAPER, drawn, paint, paintLine, picture, reach, sheet, stroke } from "./strokes.js";
 import { send } from "./uploads.js";
 
 const WIDTHS = { pen: [3, 7, 16], eraser: [14, 32, 72] };
@@ -125,12 +125,7 @@ function place(image) {
   change(putDrawing(before, image), { replace: Boolean(before) });
 }
 
-function file(made) {
-  const sheet = document.createElement("canvas");
-  sheet.width = sheet.height = PAPER;
-  paint(sheet.getContext("2d"), made);
-  return new Promise((resolve) => { sheet.toBlob(resolve, "image/png"); });
-}
+const file = (made) => new Promise((resolve) => { sheet(made).toBlob(resolve, "image/png"); });
 
 // Opening, closing, and what changes the query elsewhere
 

@@ -6,6 +6,8 @@ export const PAPER = 512; // side of the paper: the unit of all points, and the 
 const WHITE = "#ffffff", BLACK = "#000000";
 const LIGHTEST = 0.3, HEAVIEST = 1.7; // times a stroke's width, at the least and the most pressure
 const NEAREST = 0.6; // points that lie closer together are one
+const MARGIN = 0.08, SMALLEST = PAPER / 5; // around what is drawn, as a share of it; and what is sent at least
+const COARSE = 128, FAINTEST = 250; // pixels of the sheet on which ink is looked for, and what is none
 
 export const CLEARED = Object.freeze({ cleared: true });
 export const stroke = (width, erases) => ({ width, erases, points: [] });
@@ -30,6 +32,37 @@ export function paint(pen, steps) {
     if (step.image) lay(pen, step.image);
     else finish(pen, step);
   }
+}
+
+/** The drawing as a picture: of the paper only what is drawn on, as what is drawn small is found less well. */
+export function sheet(steps) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = PAPER;
+  const pen = canvas.getContext("2d"), [x, y, side] = inked(steps), scale = PAPER / side;
+  pen.setTransform(scale, 0, 0, scale, -x * scale, -y * scale);
+  paint(pen, steps);
+  return canvas;
+}
+
+/** The square of the paper, [x, y, side], that holds all ink. */
+function inked(steps) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = COARSE;
+  const pen = canvas.getContext("2d", { willReadFrequently: true }), unit = PAPER / COARSE;
+  pen.scale(1 / unit, 1 / unit);
+  paint(pen, steps);
+  const { data } = pen.getImageData(0, 0, COARSE, COARSE);
+  let [left, top, right, bottom] = [COARSE, COARSE, 0, 0];
+  for (let at = 0; at < COARSE * COARSE; at += 1) {
+    if (Math.min(data[4 * at], data[4 * at + 1], data[4 * at + 2]) < FAINTEST) {
+      const x = at % COARSE, y = Math.floor(at / COARSE);
+      [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
+    }
+  }
+  if (left >= right) return [0, 0, PAPER];
+  const side = Math.min(PAPER, Math.max(SMALLEST, Math.max(right - left, bottom - top) * unit * (1 + 2 * MARGIN)));
+  const start = (one, two) => Math.min(PAPER - side, Math.max(0, ((one + two) * unit - side) / 2));
+  return [start(left, right), start(top, bottom), side];
 }
 
 /** Paint a stroke from one of its points on, through the middles between its points: smooth, and not yet to the last. */
