@@ -197,7 +197,7 @@ def test_the_order_of_examples_changes_no_answer(collection: Collection) -> None
 # --- damage
 
 
-@pytest.mark.parametrize("query", [0, [Example(0), Example(1, -0.5)], None])
+@pytest.mark.parametrize("query", [0, 9, [Example(0), Example(1, -0.5)], None])
 def test_a_damaged_row_is_never_compared(query: Any, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "images", COUNT)
     lines = [f'{{"path": "{number:04d}.png", "tags": ["t"]}}' for number in range(COUNT)]
