@@ -239,6 +239,7 @@ export const TEXT = {
     ["A  B", "ends of the morph"],
     ["V", "use this picture as a waypoint of the morph"],
     ["I  or  Space", "show it large, with tags and path"],
+    ["Shift ← ↑ → ↓", "resize the box of a part; without Shift, move it"],
     ["/", "type words or a tag"],
     ["U", "choose your own image"],
     ["D", "draw what you look for"],
