@@ -245,6 +245,23 @@ def test_strokes_of_one_moment_are_sent_once(window: Opens) -> None:
     assert len(sent) == 1
 
 
+def test_a_stroke_that_the_browser_takes_away_leaves_those_before(window: Opens) -> None:
+    page = window(viewport={"width": 1000, "height": 700}, has_touch=True).open()
+    page.click("#draw")
+    page.clock.install()
+    page.clock.pause_at("2100-01-01")
+    device = page.context.new_cdp_session(page)
+    stroke(page, [(0.2, 0.3), (0.8, 0.3)])
+    x, y = on_paper(page, (0.5, 0.7))
+    device.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    device.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 90, "y": y}]})
+    assert ink(page, (0, 0.6, 1, 0.8)) > 0
+    device.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
+    assert ink(page, (0, 0.6, 1, 0.8)) == 0
+    page.clock.run_for(1000)
+    upload(page)
+
+
 def test_of_the_paper_only_what_is_drawn_on_is_sent(visit: Visit, server: Running) -> None:
     page = visit.open()
     page.click("#draw")

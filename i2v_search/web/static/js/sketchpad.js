@@ -17,7 +17,7 @@ const drawings = new Map(); // image -> what was done to its paper
 let steps = [], undone = [], shown = ""; // `shown` is the image that the query has of the paper
 let tool = "pen", size = 1, line = null, pointer = null, stylus = false, timer = 0, sending = null;
 
-export const isOpen = () => !get("sketchpad").hidden;
+const isOpen = () => !get("sketchpad").hidden;
 
 // The paper
 
@@ -91,7 +91,7 @@ function end(event) {
   const done = line;
   [line, pointer] = [null, null];
   if (event.type === "pointerup") add(done);
-  else redraw(); // the browser took the finger for something else
+  else put(steps, undone); // the browser took the finger for something else
 }
 
 // What is drawn is searched for.
