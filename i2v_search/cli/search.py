@@ -55,9 +55,27 @@ def search(
             "--text", help="Words to search for, whatever they look like; repeatable.", rich_help_panel=_QUERY
         ),
     ] = None,
+    sketches: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sketch",
+            help="Drawing of lines, or a photo of one on paper, to find pictures by; repeatable.",
+            rich_help_panel=_QUERY,
+        ),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="Part of the query picture to search for: left,top,width,height in pixels or, as 10%, of "
+            "its sides.",
+            rich_help_panel=_QUERY,
+        ),
+    ] = None,
     weights: Annotated[
         str,
-        typer.Option(help="Weights of the queries, then of texts: '1,0.5'.", rich_help_panel=_QUERY),
+        typer.Option(
+            help="Weights of the queries, then of texts and sketches: '1,0.5'.", rich_help_panel=_QUERY
+        ),
     ] = "",
     each: Annotated[
         bool,
@@ -172,7 +190,7 @@ def search(
     """
     from i2v_search.cli import show
     from i2v_search.cli.console import paths
-    from i2v_search.search.examples import UNLIKE_WEIGHT, Example
+    from i2v_search.search.examples import UNLIKE_WEIGHT, Example, examples_of
     from i2v_search.search.text import Text
 
     paths_only = paths_only_of(paths_only, null, json)
@@ -188,11 +206,14 @@ def search(
         "copies": copies,
     }
     asked: list[Any] = [*(query or []), *map(Text, texts or [])]
+    asked += [Example(sketch, kind="sketch") for sketch in sketches or []]
+    if crop is not None:
+        asked = _cropped(opened, asked, crop)
     if each:
         _refuse_for_each(asked, weights)
         labels, images = _separate(asked)
         away = [Example(image, UNLIKE_WEIGHT) for image in unlike or []]
-        found = opened.search_each([[Example(image), *away] for image in images], **options)
+        found = opened.search_each([[*examples_of(image), *away] for image in images], **options)
         results = [
             replace(result, query=label or result.query) for result, label in zip(found, labels, strict=True)
         ]
@@ -212,6 +233,8 @@ def search(
     else:
         if words and not json:
             show.searched_as_text(words)
+        if not json and any(result.looks_like_sketch for result in results):
+            show.looks_like_sketch()
         _print(results, each=each, json=json)
     show.undrawn(missing, opened)
 
@@ -225,9 +248,12 @@ def _drawn(
     on_missing: OnMissing,
 ) -> Image.Image:
     from i2v_search.pictures.contact_sheets import search_picture, searches_picture
+    from i2v_search.search.examples import Example
 
     if each:
-        images = [query if isinstance(query, str) and not _is_npy(query) else None for query in queries]
+        images = [
+            query if isinstance(query, str | Example) and not _is_npy(query) else None for query in queries
+        ]
         return searches_picture(collection, results, images, on_missing=on_missing)
     shown = [query for query in queries if not _is_npy(query)]
     if not shown and not results[0].hits:
@@ -258,7 +284,7 @@ def _words_among(queries: Sequence[str], results: Sequence[SearchResult]) -> lis
 
 
 def _examples(queries: Sequence[Any], weights: str, unlike: Sequence[str]) -> list[Example]:
-    from i2v_search.search.examples import UNLIKE_WEIGHT, Example
+    from i2v_search.search.examples import UNLIKE_WEIGHT, Example, examples_of
 
     try:
         numbers = [float(part) for part in weights.split(",")] if weights else [1.0] * len(queries)
@@ -266,8 +292,28 @@ def _examples(queries: Sequence[Any], weights: str, unlike: Sequence[str]) -> li
         raise typer.BadParameter(f"--weights must be numbers separated by commas, not {weights!r}") from None
     if len(numbers) != len(queries):
         raise typer.BadParameter(f"--weights has {len(numbers)} numbers for {len(queries)} queries")
-    liked = [Example(image, weight) for image, weight in zip(queries, numbers, strict=True)]
+    examples = examples_of(queries) if queries else []
+    liked = [replace(example, weight=weight) for example, weight in zip(examples, numbers, strict=True)]
     return liked + [Example(image, UNLIKE_WEIGHT) for image in unlike]
+
+
+def _cropped(collection: Collection, queries: Sequence[Any], crop: str) -> list[Any]:
+    """The queries, with the crop of the one among them that is a picture."""
+    from i2v_search.images.crops import read_box
+    from i2v_search.search.examples import examples_of
+    from i2v_search.search.text import Text
+
+    pictures = [place for place, query in enumerate(queries) if not isinstance(query, Text)]
+    if len(pictures) != 1:
+        raise typer.BadParameter(f"--crop takes a part of one query picture, not of {len(pictures)}")
+    (example,) = examples_of(queries[pictures[0]])
+    try:
+        box = read_box(crop, lambda: collection.size_of(example.image))
+    except ValueError:
+        raise typer.BadParameter(
+            f"--crop must be left,top,width,height in pixels or percent, as 10%,10%,40%,40%, not {crop!r}"
+        ) from None
+    return [replace(example, crop=box) if place in pictures else query for place, query in enumerate(queries)]
 
 
 def _refuse_for_each(queries: Sequence[str], weights: str) -> None:
@@ -296,5 +342,5 @@ def _separate(queries: Sequence[str]) -> tuple[list[str], list[Any]]:
     return labels, images
 
 
-def _is_npy(query: str) -> bool:
-    return query.lower().endswith(".npy") and Path(query).is_file()
+def _is_npy(query: Any) -> bool:
+    return isinstance(query, str) and query.lower().endswith(".npy") and Path(query).is_file()

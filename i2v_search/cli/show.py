@@ -105,6 +105,11 @@ def searched_as_text(queries: Sequence[str]) -> None:
         out.print(f"[dim]{escape(visible(repr(query)))} is not an id, path or file; searched as text[/dim]")
 
 
+def looks_like_sketch() -> None:
+    """Say what would find more for a drawing that was given as a picture."""
+    out.print("[dim]the query looks like a drawing of lines; --sketch searches for it as one[/dim]")
+
+
 def _copies(count: int) -> str:
     return f" (and {count} {'copy' if count == 1 else 'copies'})" if count else ""
 

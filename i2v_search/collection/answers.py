@@ -56,6 +56,23 @@ class Answers(Contents):
         """
         return self._state.resolver.encode(image)
 
+    def size_of(self, image: QueryImage) -> tuple[int, int]:
+        """Width and height in pixels, as displayed, of an image of a query: crops are shares of them.
+
+        Args:
+            image: whatever a query takes that has pixels; of an image of the collection the file is read.
+
+        Raises:
+            QueryError: there is no such image, or it is a text or a vector.
+            ImageError: it cannot be read.
+
+        Example:
+            >>> from i2v_search import Collection
+            >>> Collection.open("index/art").size_of("art/fruit/lemon.webp")
+            (320, 320)
+        """
+        return self._state.resolver.size_of(image)
+
     def search(
         self,
         query: Query | None = None,
@@ -71,7 +88,8 @@ class Answers(Contents):
             query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
                 (d,) vector or a ``.npy`` file of one, an `EncodedImage`, a `Text` (or a string that is
                 nothing of that and looks like no path), or several of those, each perhaps an `Example` with a
-                weight (negative: unlike it). None ranks by the tags of `where`.
+                weight (negative: unlike it), a crop, or the note that it is a drawing of lines. None ranks by
+                the tags of `where`.
             top: how many hits.
             offset: how many better ones to skip. Pages of the same `top` never repeat an image or skip
                 one.

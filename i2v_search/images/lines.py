@@ -80,7 +80,9 @@ def without_paper(image: Image.Image) -> Image.Image:
         ((255, 255, 255), (255, 255, 255), True)
     """
     grey = _resized(image, min(1, 2 * LINE_SIDE / max(image.size))).convert("L")
-    if _level(grey, 0.5) < _DARK_GROUND:
+    darkest, ground, lightest = (_level(grey, share) for share in (0.01, 0.5, 0.99))
+    # Nearly all is ground. In a dark photo of a page too the lines are further from it than anything light.
+    if ground < _DARK_GROUND and lightest - ground > ground - darkest:
         grey = ImageOps.invert(grey)
     # The maximum of a reduced picture passes over lines, and its blur over the borders of its squares.
     paper = _resized(grey, min(1, _PAPER_SIDE / max(grey.size))).filter(
@@ -88,8 +90,8 @@ def without_paper(image: Image.Image) -> Image.Image:
     )
     paper = paper.filter(ImageFilter.GaussianBlur(_LINE_REACH)).resize(grey.size, Image.Resampling.BICUBIC)
     shares = _divided(grey, paper)
-    darkest = min(_level(shares, 0.005), round(255 * _DARKEST))
-    return shares.point(_ramp(darkest, round(255 * _STILL_PAPER))).convert("RGB")
+    black = min(_level(shares, 0.005), round(255 * _DARKEST))
+    return shares.point(_ramp(black, round(255 * _STILL_PAPER))).convert("RGB")
 
 
 def looks_like_lines(image: Image.Image) -> bool:

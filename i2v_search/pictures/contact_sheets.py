@@ -58,7 +58,7 @@ def search_picture(
 def searches_picture(
     collection: Collection,
     results: Sequence[SearchResult],
-    queries: Sequence[QueryImage | None] = (),
+    queries: Sequence[QueryImage | Example | None] = (),
     *,
     columns: int = 6,
     on_missing: OnMissing = unmentioned,

@@ -167,6 +167,13 @@ class Resolver:
         vector = self._store.take(place)[0] * self._store.norms(place)[0]
         return EncodedImage(vector, self._store.record(found.position).tags, found.sha256, found.label)
 
+    def size_of(self, image: QueryImage) -> tuple[int, int]:
+        """Width and height of an image in pixels, as it is displayed. Errors of `resolve`."""
+        example = Example(image, crop=(0, 0, 1, 1))
+        item = self._with_pixels(self._find(example), example)
+        decoded = decode_image(item.image, name=item.label)
+        return decoded.width, decoded.height
+
     def _find(self, example: Example) -> Resolved | _Unknown:
         image = example.image
         if isinstance(image, Text):

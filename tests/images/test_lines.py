@@ -102,3 +102,8 @@ def test_a_clean_drawing_stays_as_it_is() -> None:
 def test_faint_pencil_becomes_dark() -> None:
     found = grey(without_paper(strokes(line=180, ground=250)))
     assert found[grey(strokes()) < 128].max() < 60
+
+
+def test_a_dark_photo_of_dark_lines_is_no_blackboard() -> None:
+    found = grey(without_paper(strokes(line=30, ground=80)))
+    assert np.abs(found.astype(int) - grey(without_paper(strokes(line=95, ground=255)))).mean() < 4
