@@ -59,6 +59,7 @@ data/%/tags.jsonl: | .venv/installed-lite
 lite: datasets
 	$(BIN)/python -m scripts.lite.train_lite $(DATASETS) --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_text $(TITLED) --out i2v_search/data/lite
+	$(BIN)/python -m scripts.lite.train_sketches data/emoji data/openclipart --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_views data/emoji --out i2v_search/data/lite
 
 .venv/bin/python:

@@ -27,6 +27,7 @@ from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32, model_folder
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
+from i2v_search.encoders.lite_sketches import LiteSketches
 from i2v_search.encoders.lite_text import LiteText
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.networks.efficientnet import statistics_network
@@ -97,6 +98,15 @@ class LiteEncoder:
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Directions in which images of n texts lie, (n, 4096) float32: `LiteText.encode_text`."""
         return LiteText.load(self._folder).encode_text(texts)
+
+    def sketch_directions(self, vectors: NDArray[np.floating]) -> NDArray[np.float32] | None:
+        """Directions of what n drawings show, (n, 4096) float32: `LiteSketches.directions`.
+
+        None where the numbers in the folder are for other weights.
+        """
+        sketches = LiteSketches.load(self._folder)
+        known = sketches.encoder_sha256 == self.info.weights_sha256
+        return sketches.directions(vectors) if known else None
 
 
 class Trunk:

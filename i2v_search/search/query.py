@@ -310,7 +310,7 @@ class _Unknown:
 def _put(found: list[Resolved], places: Sequence[int], vectors: QueryVectors) -> None:
     """Give what was found its row: a direction, or a vector like those of the collection."""
     for place, row in zip(places, vectors.rows, strict=True):
-        kept = {"direction": row, "vector": None} if vectors.directions else {"vector": row}
+        kept = {"direction": row} if vectors.directions else {"vector": row}
         found[place] = replace(found[place], **kept)
 
 

@@ -57,7 +57,10 @@ class QueryVectors(NamedTuple):
 
 @dataclass(frozen=True)
 class Resolved:
-    """An example found: where it is, or what it is; just one of position, vector and direction is given.
+    """An example found: where it is, or what it is.
+
+    One of position, vector and direction is given; of a drawing vector and direction, which is compared with
+    pictures.
 
     Attributes:
         label: for people.

@@ -131,14 +131,12 @@ class ViewSearch:
 
     def embed(self, query: Resolved) -> NDArray[np.float32]:
         """(k,) float32: a query as views are compared, of unit length."""
-        if query.direction is not None:
-            return np.asarray(self._method.reduce(query.direction[None])[0])
         if query.position is not None:
             place = np.array([query.position])
             self._store.check(place)
             vector = self._store.take(place)
         else:
-            assert query.vector is not None  # noqa: S101 - one of the three is always there
+            assert query.vector is not None  # noqa: S101 - only texts have neither, and no view is for them
             vector = np.asarray(query.vector, np.float32)[None]
         return np.asarray(unit(self._method.reduce(vector) - self._scale.mean)[0])
 

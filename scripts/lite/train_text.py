@@ -89,7 +89,7 @@ def train_text(
     names: list[Spoken] = []
     vectors, numbers, counted = [], [], {}
     for folder, pictures in zip(folders, titled, strict=True):
-        kept = [n for n, one in enumerate(pictures) if not _is_held_out(one, held_out)]
+        kept = [n for n, one in enumerate(pictures) if not is_held_out(one, held_out)]
         rows = _vectors(encoder, read_dataset(folder), cache, report)[kept]
         sources = np.array([pictures[n].path.partition("/")[0] for n in kept])
         for source in np.unique(sources) if folder.name == "icons" else [None]:
@@ -138,7 +138,8 @@ def held_out_concepts(
     return frozenset()
 
 
-def _is_held_out(picture: Titled, held_out: frozenset[object]) -> bool:
+def is_held_out(picture: Titled, held_out: frozenset[object]) -> bool:
+    """Whether a picture shows one of the concepts."""
     return picture.concept in held_out or frozenset(split_words(picture.names[ENGLISH].title)) in held_out
 
 
