@@ -95,7 +95,7 @@ def without_paper(image: Image.Image) -> Image.Image:
 
 
 def looks_like_lines(image: Image.Image) -> bool:
-    """Whether a picture seems to be a drawing of lines: without colour, mostly white, of thin strokes.
+    """Whether a picture seems to be a drawing of lines, on white or paper: no colour, thin strokes.
 
     Args:
         image: RGB, as decoding gives it.
@@ -108,11 +108,11 @@ def looks_like_lines(image: Image.Image) -> bool:
         (False, True)
     """
     image = _resized(image, min(1, LINE_SIDE / max(image.size)))
-    pixels = np.asarray(image)
-    coloured = np.ptp(pixels, axis=2) > _COLOURED
-    grey = pixels.mean(axis=2)
+    if (np.ptp(np.asarray(image), axis=2) > _COLOURED).mean() > _MOST_COLOURED:
+        return False
+    grey = np.asarray(without_paper(image).convert("L"))
     dark, white = grey < _DARK, grey > _WHITE
-    if coloured.mean() > _MOST_COLOURED or white.mean() < _LEAST_WHITE or dark.mean() < _FEWEST_DARK:
+    if white.mean() < _LEAST_WHITE or dark.mean() < _FEWEST_DARK:
         return False
     thick = np.asarray(Image.fromarray(dark).convert("L").filter(ImageFilter.MinFilter(_THICK))) > 0
     return bool(thick.sum() < _MOST_THICK * dark.sum())

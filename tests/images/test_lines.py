@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from i2v_search.images.lines import LINE_SIDE, render_lines, without_paper
+from i2v_search.images.lines import LINE_SIDE, looks_like_lines, render_lines, without_paper
 
 SIDE = 240
 
@@ -107,3 +107,17 @@ def test_faint_pencil_becomes_dark() -> None:
 def test_a_dark_photo_of_dark_lines_is_no_blackboard() -> None:
     found = grey(without_paper(strokes(line=30, ground=80)))
     assert np.abs(found.astype(int) - grey(without_paper(strokes(line=95, ground=255)))).mean() < 4
+
+
+def test_drawings_are_told_from_pictures() -> None:
+    drawn, photo = strokes(), np.asarray(strokes(line=70, ground=235), float)
+    photo = photo * np.linspace(0.5, 0.9, SIDE)[:, None, None]
+    assert looks_like_lines(drawn)
+    assert looks_like_lines(strokes(line=240, ground=30))
+    assert looks_like_lines(Image.fromarray(photo.astype(np.uint8)))
+    coloured = drawn.copy()
+    coloured.paste("gold", (90, 90, 150, 150))
+    silhouette = strokes(width=70)
+    grey = Image.linear_gradient("L").convert("RGB")
+    for other in (coloured, silhouette, grey, Image.new("RGB", (50, 50), "white"), Image.new("RGB", (1, 1))):
+        assert not looks_like_lines(other)
