@@ -1,6 +1,6 @@
 # make demo: set up and run the demo on the bundled sample.    make test: set up and run all checks.
 # make quick: the unit tests alone.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
-# make lite: train the default encoder again, on the data sets of make datasets.
+# make lite: train the default encoder again, on the data sets of make datasets.    make tags: its tags alone.
 PYTHON ?= python3
 BIN := .venv/bin
 # Modules are compiled when they are first imported: of torch and Ray most never are.
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-com
 # A process for each core, each of which computes on one thread.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite clean
+.PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite tags clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
@@ -50,17 +50,22 @@ mutants: coverage
 
 DATASETS := data/openclipart data/emoji data/characters
 TITLED := data/emoji data/openclipart data/icons
+EXTRA := data/icons data/scenes
 
-datasets: $(DATASETS:=/tags.jsonl) data/icons/tags.jsonl
+datasets: $(DATASETS:=/tags.jsonl) $(EXTRA:=/tags.jsonl)
 
 data/%/tags.jsonl: | .venv/installed-lite
 	$(BIN)/python -m scripts.lite.make_dataset $* --out data/$*
 
 lite: datasets
-	$(BIN)/python -m scripts.lite.train_lite $(DATASETS) --out i2v_search/data/lite
+	$(BIN)/python -m scripts.lite.train_lite $(DATASETS) $(EXTRA:%=--extra %) --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_text $(TITLED) --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_sketches data/emoji data/openclipart --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_views data/emoji --out i2v_search/data/lite
+
+# The tags alone, from the vectors that the weights give; they and collections stay as they are.
+tags: datasets
+	$(BIN)/python -m scripts.lite.train_tags $(DATASETS) $(EXTRA:%=--extra %) --out i2v_search/data/lite
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "i2v-search needs Python 3.11 or newer; run make PYTHON=python3.11 (or newer)")'

@@ -199,7 +199,11 @@ def undrawn(items: Iterable[Skipped], collection: Collection) -> None:
 def tags(item: TaggedImage) -> None:
     """Print the tags of one image, one line per category."""
     out.print(f"[bold]{escape(item.path)}[/bold]")
-    for category, found in item.tags.to_dict().items():
+    named = item.tags.to_dict()
+    if not any(named.values()):
+        out.print("  untagged")
+        return
+    for category, found in named.items():
         listed = ", ".join(f"{name} {probability:.2f}" for name, probability in found)
         out.print(f"  {category:<10} {escape(listed) or '-'}")
 

@@ -24,7 +24,14 @@ def tag(
     tagger: Annotated[
         str | None, typer.Option("--tagger", help="Tagger (default: the only imported one, or lite).")
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="Minimum probability of a tag.")] = 0.25,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Minimum probability of a tag (default: each tag's own if it has one, or 0.25).",
+        ),
+    ] = None,
     rule: Annotated[
         Rule, typer.Option(help="One threshold for all tags, or each tag's own for the best F score.")
     ] = "constant",

@@ -193,7 +193,8 @@ def encode_batch(encoder: Encoder, inputs: Sequence[Any]) -> Encoding:
 
 
 def tags_of(encoder: Encoder, encoding: Encoding) -> list[tuple[Tag, ...]]:
-    """The tags of each encoded image that are worth keeping: all ratings, and whatever reaches `TAG_FLOOR`.
+    """The tags of each encoded image that are worth keeping: all ratings, and whatever reaches
+    `Vocabulary.least`, or `TAG_FLOOR` where the vocabulary states none.
 
     Probabilities are rounded to float16, as a feature store keeps them.
     """
@@ -201,10 +202,11 @@ def tags_of(encoder: Encoder, encoding: Encoding) -> list[tuple[Tag, ...]]:
     if vocabulary is None or probabilities is None:
         return [()] * len(encoding.vectors)
     ratings = np.array([category == "rating" for category in vocabulary.categories])
+    least = TAG_FLOOR if vocabulary.least is None else np.maximum(vocabulary.least, TAG_FLOOR)
     names, categories, rounded = vocabulary.names, vocabulary.categories, probabilities.astype(np.float16)
     return [
         tuple(Tag(names[n], float(rounded[row, n]), categories[n]) for n in np.flatnonzero(kept))
-        for row, kept in enumerate((probabilities >= TAG_FLOOR) | ratings)
+        for row, kept in enumerate((probabilities >= least) | ratings)
     ]
 
 

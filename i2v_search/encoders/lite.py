@@ -8,9 +8,10 @@ blocks, which tell one way of drawing from another.
 - Units 2048 .. 4095, *code*: sigmoid units learned from illustrations (as the 4,096 of Illustration2Vec,
   Saito & Matsui, SIGGRAPH Asia 2015, less their mean), in which variants of a picture, and the same thing
   drawn in several styles, are near one another.
-- Tags: a logistic regression on the vector.
+- Tags: `i2v_search.encoders.lite_tags`.
 
-`scripts.lite.lite` makes the weights; docs/model-card.md says from what, and how good they are.
+`scripts.lite.lite` and `scripts.lite.train_tags` make the weights; docs/model-card.md says from what, and how
+good they are.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32, model_folder
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
 from i2v_search.encoders.lite_sketches import LiteSketches
+from i2v_search.encoders.lite_tags import LiteTags
 from i2v_search.encoders.lite_text import LiteText
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.networks.efficientnet import statistics_network
@@ -36,10 +38,9 @@ from i2v_search.encoders.networks.runtime import open_runtime
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, TagError, WeightsError
 from i2v_search.files import file_sha256
-from i2v_search.tags.lists import read_vocabulary
 from i2v_search.tags.vocabulary import Vocabulary
 
-WEIGHTS, TAGS = "weights.safetensors", "tags.json"
+WEIGHTS = "weights.safetensors"
 PREPROCESSING = "rgb-224-trim-paper-pad-white-bicubic-127-128"
 
 #: A border is cut whose corners are at least this light, of 255, and which differs from them by no more than
@@ -54,7 +55,7 @@ class LiteEncoder:
 
     Args:
         device: where and how it runs.
-        folder: what `scripts.lite.lite` wrote; None takes the one in the package.
+        folder: what `scripts.lite` wrote; None takes the one in the package.
 
     Raises:
         EncoderError: a file is missing or damaged.
@@ -67,8 +68,7 @@ class LiteEncoder:
         try:
             weights = map_tensors(folder / WEIGHTS)
             self.head = LiteHead.from_weights(weights)
-            tags = read_vocabulary(folder / TAGS, count=len(self.head.tag_bias))
-            vocabulary = tags.with_thresholds(self.head.tag_thresholds)
+            self.tags, vocabulary = LiteTags.read(folder)
             sha256 = file_sha256(folder / WEIGHTS)
         except (OSError, WeightsError, TagError) as error:
             raise EncoderError(f"encoder 'lite' cannot be loaded: {error}; reinstall i2v-search") from error
@@ -77,7 +77,7 @@ class LiteEncoder:
             id="lite", weights_sha256=sha256, preprocessing=PREPROCESSING, dimension=DIMENSION
         )
         self._trunk = Trunk(lambda: in_float32(weights), sha256, device)
-        self._head = HeadRuntime(self.head, device.threads)
+        self._head = HeadRuntime(self.head, self.tags, device.threads)
         self.batch_size = self._trunk.batch_size
         self._folder = folder
         #: Texts are directions from the mean of a collection.

@@ -1,4 +1,4 @@
-"""The head of `lite`: statistics of two feature maps, sigmoid units and tags."""
+"""The head of `lite`: from statistics of feature maps to the vector."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GEOMETRY = 2048
 
 @dataclass(frozen=True)
 class LiteHead:
-    """Weights that turn statistics into vectors and tags; s is the number of statistics, 4,104.
+    """Weights that turn statistics into vectors; s is the number of statistics, 4,104.
 
     `HeadRuntime` computes the same, faster beside other work.
 
@@ -47,8 +47,6 @@ class LiteHead:
         code_weight, code_bias: (2048, r) and (2048,) float32.
         code_mean: (2048,) float32, of the training pictures' codes.
         geometry_scale, code_scale: (1,) float32, what both halves of a vector are multiplied by.
-        tag_weight, tag_bias: (t, 4096) and (t,) float32.
-        tag_thresholds: (t, 3) float32, see `Vocabulary.thresholds`.
     """
 
     mean: NDArray[np.float32]
@@ -58,9 +56,6 @@ class LiteHead:
     code_mean: NDArray[np.float32]
     geometry_scale: NDArray[np.float32]
     code_scale: NDArray[np.float32]
-    tag_weight: NDArray[np.float32]
-    tag_bias: NDArray[np.float32]
-    tag_thresholds: NDArray[np.float32]
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, NDArray[Any]]) -> LiteHead:
@@ -85,13 +80,9 @@ class LiteHead:
 
     def vectors(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, s) normalised statistics -> (n, 4096) float32 vectors."""
-        code = _sigmoid(self.whitened(statistics) @ self.code_weight.T + self.code_bias)
+        code = sigmoid(self.whitened(statistics) @ self.code_weight.T + self.code_bias)
         geometry = statistics[:, :GEOMETRY] - self.mean[:GEOMETRY]
         return np.hstack([geometry * self.geometry_scale, (code - self.code_mean) * self.code_scale])
-
-    def tags(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 4096) vectors -> (n, t) float32 probabilities."""
-        return _sigmoid(vectors @ self.tag_weight.T + self.tag_bias)
 
 
 def model_folder() -> Path:
@@ -104,6 +95,6 @@ def in_float32(weights: Weights) -> Weights:
     return {name: values.astype(np.float32) for name, values in weights.items()}
 
 
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of any finite value, without overflow."""
+def sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / (1 + exp(-value)) of any finite value, without overflow."""
     return np.asarray(np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * values)), np.float32)

@@ -38,7 +38,7 @@ def tag_images(
     sources: Sources,
     tagger: Tagger,
     *,
-    threshold: float = 0.25,
+    threshold: float | None = None,
     rule: Rule = "constant",
     top: int | None = None,
     exclude: Sequence[str] = (),
@@ -50,7 +50,8 @@ def tag_images(
     Args:
         sources: folders, files, globs and archives.
         tagger: from `i2v_search.encoders.registry.load_tagger`.
-        threshold: minimum probability of a tag, for rule ``"constant"``.
+        threshold: minimum probability of a tag, for rule ``"constant"``; None takes what the tagger states
+            for each tag, or 0.25.
         rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
         top: number of best tags per category, instead of a threshold.
         exclude: patterns to exclude, as in a ``.gitignore``.

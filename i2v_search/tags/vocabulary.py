@@ -88,6 +88,8 @@ class Vocabulary:
         names: as `normalise_tag` spells them.
         categories: one for each name.
         thresholds: (len(names), 3) float32, each tag's thresholds for the best F0.5, F1 and F2, or None.
+        least: (len(names),) float32, probability from which each tag is shown and stored where no threshold
+            is named, or None: `TAG_THRESHOLD` and `TAG_FLOOR` then.
 
     Raises:
         TagError: the lengths differ, a category is unknown, or a category names a tag twice.
@@ -101,6 +103,7 @@ class Vocabulary:
     names: tuple[str, ...]
     categories: tuple[Category, ...]
     thresholds: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    least: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.categories):
@@ -117,6 +120,8 @@ class Vocabulary:
                 f"the thresholds have shape {self.thresholds.shape}; {len(self.names)} tags need "
                 f"({len(self.names)}, 3)"
             )
+        if self.least is not None and self.least.shape != (len(self.names),):
+            raise TagError(f"{len(self.least)} least probabilities, but {len(self.names)} tags")
 
     def __len__(self) -> int:
         """The number of tags."""
@@ -135,6 +140,14 @@ class Vocabulary:
         if thresholds.ndim == 1:
             thresholds = np.repeat(thresholds[:, None], 3, axis=1)
         return replace(self, thresholds=thresholds)
+
+    def with_least(self, least: NDArray[np.float32]) -> Vocabulary:
+        """The same tags, each shown from a probability of its own on: (len(names),) float32.
+
+        Raises:
+            TagError: the length does not fit.
+        """
+        return replace(self, least=least)
 
     def to_list(self) -> list[dict[str, str]]:
         """JSON-ready: one object a tag, in order; `i2v_search.tags.lists` reads a file of it."""
@@ -209,7 +222,7 @@ def plausible_tags(
     probabilities: ArrayLike,
     vocabulary: Vocabulary,
     *,
-    threshold: float = TAG_THRESHOLD,
+    threshold: float | None = None,
     rule: Rule = "constant",
 ) -> ImageTags:
     """The tags of one image whose probability is above a threshold, and all its ratings.
@@ -217,7 +230,8 @@ def plausible_tags(
     Args:
         probabilities: (len(vocabulary),) in [0, 1]; axes of length 1 behind it are ignored.
         vocabulary: what they are probabilities of.
-        threshold: for rule ``"constant"``; the other rules ignore it.
+        threshold: for rule ``"constant"``; the other rules ignore it. None takes `Vocabulary.least`, or
+            `TAG_THRESHOLD` where there is none.
         rule: ``"constant"``, or ``"f0.5"``, ``"f1"``, ``"f2"`` for each tag's own threshold.
 
     Raises:
@@ -312,12 +326,15 @@ def _one_image(probabilities: ArrayLike, vocabulary: Vocabulary) -> NDArray[np.f
     return values.reshape(-1)
 
 
-def _thresholds(vocabulary: Vocabulary, threshold: float, rule: str) -> NDArray[np.float64]:
+def _thresholds(vocabulary: Vocabulary, threshold: float | None, rule: str) -> NDArray[np.float64]:
     """Thresholds of the probabilities, one for all tags or one each."""
     if rule not in RULES:
         raise TagRuleError(f"rule {rule!r} is unknown; available: {', '.join(RULES)}")
+    if rule == "constant" and threshold is None and vocabulary.least is not None:
+        # A tag is plausible above its threshold, and shown from its least probability on.
+        return np.nextafter(vocabulary.least, np.float32(0)).astype(np.float64)
     if rule == "constant":
-        return np.full(len(vocabulary), threshold, np.float64)
+        return np.full(len(vocabulary), TAG_THRESHOLD if threshold is None else threshold, np.float64)
     if vocabulary.thresholds is None:
         raise TagRuleError(f"rule {rule!r} needs a threshold for each tag; give the .npz file of thresholds")
     return vocabulary.thresholds[:, RULES.index(cast(Rule, rule)) - 1].astype(np.float64)

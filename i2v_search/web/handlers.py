@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
+
+import numpy as np
 
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError
@@ -16,8 +18,10 @@ from i2v_search.search.filters import Filter
 from i2v_search.search.results import Hit, SearchResult
 from i2v_search.search.text import Text
 from i2v_search.store.feature_file import ImageRecord
+from i2v_search.tags.telling import telling_order
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 from i2v_search.web.guard.failures import Failure
+from i2v_search.web.jobs.tag_statistics import attributes_among
 from i2v_search.web.jobs.upload_memory import Upload
 from i2v_search.web.schema import (
     ById,
@@ -72,15 +76,22 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
 
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
-    """Count the tags of the best hits, most frequent first."""
+    """Count the tags of the best hits, those that say most about them first."""
     collection = service.current.collection()
     result = _result(service, collection, asked, COUNTED_HITS, 0)
-    counts: Counter[tuple[str, str]] = Counter()
+    found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for hit in result.hits:
-        tags = _record(collection, hit.id).tags
-        counts.update({(tag.name, tag.category) for tag in tags if _plausible(tag)})
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [TagCount(name=name, category=category, count=count) for (name, category), count in ordered]
+        likely = {
+            (t.name, t.category): t.probability for t in _record(collection, hit.id).tags if _plausible(t)
+        }
+        for key, probability in likely.items():
+            found[key].append(probability)
+    keys = sorted(found)
+    counts = np.array([len(found[key]) for key in keys], np.int64)
+    confidence = np.array([np.mean(found[key]) for key in keys])
+    behind = attributes_among([name for name, _ in keys])
+    order = telling_order(counts, confidence, behind, len(result.hits)).tolist()
+    return [TagCount(name=keys[n][0], category=keys[n][1], count=int(counts[n])) for n in order]
 
 
 def matches(service: Service, asked: ConditionFields) -> MatchesModel:

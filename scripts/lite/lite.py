@@ -14,52 +14,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from i2v_search.choices import Device
-from i2v_search.encoders.lite import TAGS, WEIGHTS
+from i2v_search.encoders.lite import WEIGHTS
 from i2v_search.encoders.lite_head import GEOMETRY, LiteHead
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.networks.layers import Weights
 from i2v_search.encoders.tensors import write_tensors
 from i2v_search.files import write_atomically
-from i2v_search.progress import Progress, Report, silent
+from i2v_search.index.similarity import unit
+from i2v_search.progress import Report, silent
 from i2v_search.training.augment import Augmentation
-from i2v_search.training.datasets.dataset import Dataset, Targets, choose_vocabulary, targets
+from i2v_search.training.datasets.dataset import Dataset
 from i2v_search.training.datasets.splitting import split
-from i2v_search.training.evaluation.metrics import tag_precision
 from i2v_search.training.report import REPORT, describe_datasets
-from i2v_search.training.thresholds import best_thresholds
 from scripts.lite.code import CodeSettings, learn_code, relate
 from scripts.lite.statistics import StatisticsCache
+from scripts.lite.tag_files import make_tags
+from scripts.lite.tags import TagRecipe
 
 BLOCK = 1024
-
-
-@dataclass(frozen=True)
-class TagSettings:
-    """How the tags are learned.
-
-    Attributes:
-        minimum: pictures that must have a tag.
-        steps: updates, the learning rate falling to nothing.
-        batch: pictures of an update.
-        learning_rate: AdamW's at the start.
-        weight_decay: AdamW's.
-        unused: what the absence of a tag weighs where the whole data set never uses it. Nobody looked for
-            hair colours in clip art, but on a fruit there is none: without this, such tags would be given to
-            everything that no picture of people was compared with.
-    """
-
-    minimum: int = 30
-    steps: int = 1000
-    batch: int = 512
-    learning_rate: float = 5e-3
-    weight_decay: float = 0.03
-    unused: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,7 +50,7 @@ class LiteRecipe:
             sqrt(v + damping).
         code_share: length of the code beside the geometry's 1, over the training pictures. More finds more of
             the same subject in flat drawings, less tells painted pictures apart better.
-        code, tags: how both are learned.
+        code, tags: how both are learned, the tags by `scripts.lite.tag_files`.
         augmentation: how pictures are changed.
         seed: of all chance.
     """
@@ -85,7 +61,7 @@ class LiteRecipe:
     damping: float = 1.0
     code_share: float = 0.75
     code: CodeSettings = field(default_factory=CodeSettings)
-    tags: TagSettings = field(default_factory=TagSettings)
+    tags: TagRecipe = field(default_factory=TagRecipe)
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
 
@@ -119,6 +95,7 @@ def train_lite(
     directory: Path,
     recipe: LiteRecipe = LiteRecipe(),
     *,
+    extra: Sequence[Dataset] = (),
     cache: Path,
     device: Device = Device(),
     report: Report = silent,
@@ -129,8 +106,9 @@ def train_lite(
 
     Args:
         datasets: at least one; see `scripts.lite.code` for what their groups, labels and tags do.
-        directory: gets ``weights.safetensors`` (float16), ``tags.json`` and ``report.json``.
+        directory: gets ``weights.safetensors`` (float16) and ``report.json``, and the files of the tags.
         recipe: see there.
+        extra: more data sets for the tags: see `scripts.lite.tag_material.tag_material`.
         cache: folder of the statistics, about 8 kB for each picture and version.
         device: where the trunk runs.
         report: see `i2v_search.progress`.
@@ -150,21 +128,14 @@ def train_lite(
     ]
     parts = split(datasets, validation=recipe.validation, seed=recipe.seed, report=report)
     material = Material(datasets, statistics, rows_by_set(datasets, parts.training))
-    held_out = Material(datasets, statistics, rows_by_set(datasets, parts.validation))
-    vocabulary = choose_vocabulary(datasets, minimum=recipe.tags.minimum)
-    wanted = targets(datasets, vocabulary)
     head = learn_code_head(material, recipe, report)
-    weights = _loss_weights(datasets, wanted, recipe.tags.unused)
-    head = _with_tags(head, material, (wanted.positive, weights), recipe, report)
-
-    truth, probabilities = _of(wanted, parts.validation), head.tags(held_out.vectors(head))
-    head = replace(head, tag_thresholds=best_thresholds(truth.positive, probabilities, truth.known))
-    precision = tag_precision(truth.positive, probabilities, truth.known)
+    rows = [store.read(dataset, 0, report) for dataset in (*datasets, *extra)]
+    everything = Material((*datasets, *extra), [[one] for one in rows], [np.arange(len(one)) for one in rows])
+    make_tags(
+        datasets, extra, unit(everything.vectors(head)), parts.validation, directory, recipe.tags, report
+    )
     document = {
         "datasets": [asdict(described) for described in describe_datasets(datasets, parts)],
-        "tags": len(vocabulary),
-        "held_out_tag_map": round(precision.mean(), 4),
-        "held_out_tags_above_0.4": int(np.sum(precision.average_precision[precision.counted] > 0.4)),
         "recipe": asdict(recipe),
     }
     directory.mkdir(parents=True, exist_ok=True)
@@ -174,7 +145,6 @@ def train_lite(
         {name: values.astype(np.float16) for name, values in arrays.items()},
         {"model": "lite", "licence": "MIT; trunk Apache-2.0, see docs/model-card.md"},
     )
-    write_atomically(directory / TAGS, _json(vocabulary.to_list()))
     write_atomically(directory / REPORT, _json(document))
     return document
 
@@ -251,75 +221,8 @@ def _with_basis(material: Material, recipe: LiteRecipe) -> LiteHead:
             code_mean=none[0],
             geometry_scale=np.ones(1, np.float32),
             code_scale=np.ones(1, np.float32),
-            tag_weight=none,
-            tag_bias=none[0],
-            tag_thresholds=none,
         )
     )
-
-
-def _loss_weights(datasets: Sequence[Dataset], wanted: Targets, unused: float) -> NDArray[np.float32]:
-    """(n, t): 1 where it is known whether a picture has a tag, `unused` where its data set never uses it."""
-    weights = wanted.known.astype(np.float32)
-    start = 0
-    for dataset in datasets:
-        rows = slice(start, start + len(dataset))
-        weights[rows, ~wanted.positive[rows].any(axis=0)] = unused
-        start += len(dataset)
-    return weights
-
-
-def _with_tags(
-    head: LiteHead,
-    material: Material,
-    wanted: tuple[NDArray[np.bool_], NDArray[np.float32]],
-    recipe: LiteRecipe,
-    report: Report,
-) -> LiteHead:
-    """Weighted logistic regression on the vectors of all versions.
-
-    Args:
-        head: without tags.
-        material: what to learn from.
-        wanted: (n, t) for all pictures of all data sets: which have a tag, and what that weighs in the loss.
-        recipe: see there.
-        report: see `i2v_search.progress`.
-    """
-    settings = recipe.tags
-    rows = np.concatenate(_rows_over_all(material))
-    vectors = [torch.from_numpy(material.vectors(head, version)) for version in range(recipe.versions)]
-    positive, weights = (torch.from_numpy(values[rows].astype(np.float32)) for values in wanted)
-    share = ((positive * weights).sum(0) / weights.sum(0).clamp(min=1)).clamp(1e-4, 0.5)
-    layer = torch.nn.Linear(vectors[0].shape[1], positive.shape[1])
-    with torch.no_grad():
-        layer.weight.zero_()
-        layer.bias.copy_(torch.logit(share))
-    optimizer = torch.optim.AdamW(
-        layer.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    random = np.random.default_rng(recipe.seed)
-    size = min(settings.batch, len(positive))
-    for step in range(settings.steps):
-        seen = vectors[int(random.integers(len(vectors)))]
-        batch = torch.from_numpy(random.choice(len(positive), size, replace=False))
-        losses = F.binary_cross_entropy_with_logits(
-            layer(seen[batch]), positive[batch], weights[batch], reduction="sum"
-        )
-        loss = losses / size
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        falling.step()
-        report(Progress("learning the tags", step + 1, settings.steps, f"loss {float(loss.detach()):.3f}"))
-    return _rounded(
-        replace(head, tag_weight=layer.weight.detach().numpy(), tag_bias=layer.bias.detach().numpy())
-    )
-
-
-def _rows_over_all(material: Material) -> list[NDArray[np.int64]]:
-    starts = np.cumsum([0, *(len(dataset) for dataset in material.datasets)])
-    return [rows + start for rows, start in zip(material.rows, starts, strict=False)]
 
 
 def _scale_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -330,11 +233,6 @@ def _scale_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def _blocks(statistics: NDArray[np.float16], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(rows), BLOCK):
         yield statistics[rows[start : start + BLOCK]].astype(np.float32)
-
-
-def _of(wanted: Targets, rows: NDArray[np.int64]) -> Targets:
-    rows = np.sort(rows)
-    return Targets(wanted.positive[rows], wanted.known[rows])
 
 
 def _halved(weights: Weights) -> dict[str, NDArray[np.float32]]:

@@ -20,6 +20,9 @@ def main() -> None:
     """Parse the command line, train, and print the report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("sets", nargs="+", type=Path, metavar="SET", help="folders of data sets")
+    parser.add_argument(
+        "--extra", type=Path, action="append", default=[], help="data set for tags alone; repeatable"
+    )
     parser.add_argument("--out", type=Path, default=model_folder(), help="where weights and tags go")
     parser.add_argument(
         "--cache", type=Path, default=Path("data/statistics"), help="keeps the trunk's output"
@@ -31,6 +34,7 @@ def main() -> None:
         document = train_lite(
             datasets,
             arguments.out,
+            extra=[read_dataset(path) for path in arguments.extra],
             cache=arguments.cache,
             device=Device(name=arguments.device),
             report=report,

@@ -5,7 +5,6 @@ Takes about ten minutes on two idle cores, half of it to encode the pictures. Th
 """
 
 import argparse
-import hashlib
 import json
 import re
 import tarfile
@@ -24,18 +23,18 @@ from i2v_search.encoders.lite_text import TEXT
 from i2v_search.encoders.networks import efficientnet
 from i2v_search.encoders.tensors import write_tensors
 from i2v_search.errors import RecipeError
-from i2v_search.files import replacing, write_atomically
+from i2v_search.files import write_atomically
 from i2v_search.index.similarity import unit
 from i2v_search.progress import Report
 from i2v_search.tags.words import split_words
-from i2v_search.training.datasets.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.dataset import read_dataset
 from i2v_search.training.datasets.splitting import split
-from i2v_search.training.evaluation.encoding import encode_pictures
 from scripts.lite.lite import LiteRecipe
 from scripts.lite.phrases import ENGLISH, Spoken, Titled, read_emoji_names, read_titled
 from scripts.lite.recipes.emoji import NAMES
 from scripts.lite.recipes.fetching import fetch
 from scripts.lite.text import Classes, TextMaterial, TextRecipe, learn_text, pack
+from scripts.lite.vectors import read_vectors
 from scripts.lite.words import align, choose_words, open_teacher, teach
 
 CLASS_NAMES = "@tensorflow-models/mobilenet"
@@ -90,7 +89,7 @@ def train_text(
     vectors, numbers, counted = [], [], {}
     for folder, pictures in zip(folders, titled, strict=True):
         kept = [n for n, one in enumerate(pictures) if not is_held_out(one, held_out)]
-        rows = _vectors(encoder, read_dataset(folder), cache, report)[kept]
+        rows = read_vectors(encoder, read_dataset(folder), cache, report)[kept]
         sources = np.array([pictures[n].path.partition("/")[0] for n in kept])
         for source in np.unique(sources) if folder.name == "icons" else [None]:
             mine = sources == source if source is not None else np.ones(len(kept), bool)
@@ -141,22 +140,6 @@ def held_out_concepts(
 def is_held_out(picture: Titled, held_out: frozenset[object]) -> bool:
     """Whether a picture shows one of the concepts."""
     return picture.concept in held_out or frozenset(split_words(picture.names[ENGLISH].title)) in held_out
-
-
-def _vectors(encoder: LiteEncoder, dataset: Dataset, cache: Path, report: Report) -> np.ndarray:
-    """(n, 4096) float32 unit rows, kept in a file for another run."""
-    pictures = dataset.pictures
-    named = "\n".join((encoder.info.weights_sha256, *(picture.path for picture in pictures)))
-    file = cache / f"{dataset.name}-{hashlib.sha256(named.encode()).hexdigest()[:16]}.npy"
-    if not file.exists():
-        paths = [picture.path for picture in pictures]
-        found = encode_pictures(encoder, paths, lambda n: dataset.read(pictures[n]), report=report)
-        if found.skipped:
-            raise RecipeError(f"{dataset.name}: {found.skipped[0].path}: {found.skipped[0].reason}")
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as temporary, temporary.open("wb") as opened:
-            np.save(opened, unit(found.vectors).astype(np.float16))
-    return unit(np.load(file).astype(np.float32))
 
 
 def _class_names(package: Path) -> list[list[str]]:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,18 @@ from i2v_search import load_image
 from i2v_search.build.features import resolve_tagger
 from i2v_search.choices import Device
 from i2v_search.encoders import lite, lite_head
-from i2v_search.encoders.base import Encoder, encode_images
-from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder
+from i2v_search.encoders.base import Encoder, Encoding, encode_images, tags_of
+from i2v_search.encoders.lite import WEIGHTS, LiteEncoder
 from i2v_search.encoders.lite_head import GEOMETRY, STATISTICS, LiteHead, model_folder
 from i2v_search.encoders.lite_runtime import HeadRuntime
+from i2v_search.encoders.lite_tags import TAG_WEIGHTS, TAGS, LiteTags, attributes
 from i2v_search.encoders.networks import efficientnet, runtime
 from i2v_search.encoders.networks.runtime import TorchRuntime
 from i2v_search.encoders.registry import load_encoder
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError, WeightsError
 from i2v_search.images.sample import sample_directory
-from i2v_search.tags.vocabulary import TAG_THRESHOLD, plausible_tags
+from i2v_search.tags.vocabulary import TAG_THRESHOLD, ImageTags, plausible_tags
 
 pytestmark = pytest.mark.integration
 
@@ -157,7 +159,20 @@ def by_formula(
     found = np.hstack(
         [centred[:, :2048] * head["geometry_scale"], (code - head["code_mean"]) * head["code_scale"]]
     )
-    return found, 1 / (1 + np.exp(-found @ head["tag_weight"].T - head["tag_bias"]))
+    return found, tags_by_formula(encoder, found)
+
+
+def tags_by_formula(encoder: LiteEncoder, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities in float64, one picture and one centre after the other; names as in `LiteTags`."""
+    arrays = {name: v.astype(np.float64) for name, v in map_tensors(model_folder() / TAG_WEIGHTS).items()}
+    needs = [entry.get("needs") for entry in json.loads((model_folder() / TAGS).read_bytes())]
+    found = []
+    for vector in vectors / np.linalg.norm(vectors, axis=1, keepdims=True):
+        nearest = min(float(np.square(vector - centre).sum()) for centre in arrays["centres"])
+        far = max(nearest - float(arrays["near"][0]), 0)
+        each = 1 / (1 + np.exp(-arrays["weight"] @ vector - arrays["bias"] + far * arrays["distrust"]))
+        found.append([p * each[-1] if need else p for p, need in zip(each[:-1], needs, strict=True)])
+    return np.array(found)
 
 
 def test_vectors_and_tags_are_what_the_formula_says(
@@ -257,7 +272,7 @@ STATISTICS_OF_SEVERAL = np.abs(np.random.default_rng(1).normal(size=(7, COUNT)))
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=70))
 def test_the_head_gives_the_same_bits_in_any_batch_and_order(chosen: list[int]) -> None:
     if "runtime" not in _RUNTIME:
-        _RUNTIME["runtime"] = HeadRuntime(LiteHead.from_weights(map_tensors_once()), 1)
+        _RUNTIME["runtime"] = HeadRuntime(LiteHead.from_weights(map_tensors_once()), random_tags(), 1)
     runtime = _RUNTIME["runtime"]
     whole = lite.normalised(STATISTICS_OF_SEVERAL)
     rows = lite.normalised(STATISTICS_OF_SEVERAL[chosen])
@@ -276,7 +291,6 @@ def map_tensors_once() -> dict[str, NDArray[np.float32]]:
         generator = np.random.default_rng(2)
         widths = {"mean": (COUNT,), "basis": (96, COUNT), "code_weight": (2048, 96), "code_bias": (2048,)}
         widths |= {"code_mean": (2048,), "geometry_scale": (1,), "code_scale": (1,)}
-        widths |= {"tag_weight": (37, 4096), "tag_bias": (37,), "tag_thresholds": (37, 3)}
         _HEAD.update(
             {f"lite.{name}": generator.normal(0, 0.1, s).astype(np.float32) for name, s in widths.items()}
         )
@@ -286,12 +300,27 @@ def map_tensors_once() -> dict[str, NDArray[np.float32]]:
 _HEAD: dict[str, NDArray[np.float32]] = {}
 
 
+def random_tags(count: int = 36) -> LiteTags:
+    generator = np.random.default_rng(4)
+    numbers = generator.normal(0, 0.1, (count + 1 + 5, 4096)).astype(np.float32)
+    return LiteTags(
+        weight=numbers[5:],
+        bias=numbers[5:, 0],
+        centres=numbers[:5],
+        near=np.float32([0.5]),
+        distrust=np.float32([0.1]),
+        attributes=np.arange(count) % 3 == 0,
+        least=np.full(count, 0.5, np.float32),
+        thresholds=np.full((count, 3), 0.5, np.float32),
+    )
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("count", [1, 2, 3, 15, 16, 17, 64, 65])
 def test_the_shipped_head_gives_the_same_bits_in_batches_of(
     encoder: LiteEncoder, count: int, threads: int
 ) -> None:
-    runtime = HeadRuntime(encoder.head, threads)
+    runtime = HeadRuntime(encoder.head, encoder.tags, threads)
     found = runtime.run(lite.normalised(np.tile(STATISTICS_OF_SEVERAL, (10, 1))[:count]))
     reference = runtime.run(lite.normalised(STATISTICS_OF_SEVERAL))
     for one, other in zip(found, reference, strict=True):
@@ -300,9 +329,9 @@ def test_the_shipped_head_gives_the_same_bits_in_batches_of(
 
 def test_the_head_runs_as_it_is_defined(encoder: LiteEncoder) -> None:
     statistics = lite.normalised(STATISTICS_OF_SEVERAL)
-    vectors, tags = HeadRuntime(encoder.head).run(statistics)
+    vectors, tags = HeadRuntime(encoder.head, encoder.tags).run(statistics)
     np.testing.assert_allclose(vectors, encoder.head.vectors(statistics), atol=1e-5)
-    np.testing.assert_allclose(tags, encoder.head.tags(encoder.head.vectors(statistics)), atol=1e-5)
+    np.testing.assert_allclose(tags, encoder.tags.probabilities(encoder.head.vectors(statistics)), atol=1e-5)
 
 
 def test_a_second_encoder_gives_the_same_bits(encoder: LiteEncoder, drawings: list[Image.Image]) -> None:
@@ -385,16 +414,87 @@ def test_tags_are_probabilities_and_a_picture_has_plausible_ones(
     assert sum(bool(plausible_tags(row, encoder.vocabulary)) for row in tags) > len(drawings) // 2
 
 
+def shown(encoder: LiteEncoder, images: Sequence[Image.Image]) -> list[set[str]]:
+    """Names of the tags of each picture at the thresholds that ship."""
+    tags = encode_images(encoder, images).tags
+    assert tags is not None
+    return [{tag.name for tag in plausible_tags(row, encoder.vocabulary).general} for row in tags]
+
+
 @pytest.mark.parametrize("folder_name", ["fruit", "meals", "tools", "space"])
 def test_what_only_people_have_is_not_seen_in_things(encoder: LiteEncoder, folder_name: str) -> None:
-    """Only the composed characters have such tags; that they are absent elsewhere must be learned too."""
     paths = sorted((sample_directory() / folder_name).glob("*.webp"))[:12]
-    tags = encode_images(encoder, [load_image(path) for path in paths]).tags
-    assert tags is not None
-    of_people = ("skin", "hair", "glasses", "smile", "eyelashes", "earrings", "collared shirt", "beard")
-    chosen = [at for at, name in enumerate(encoder.vocabulary.names) if name.endswith(of_people)]
-    assert len(chosen) > 8
-    assert np.mean(tags[:, chosen] > TAG_THRESHOLD) < 0.02
+    found = shown(encoder, [load_image(path) for path in paths])
+    assert sum(bool(names & attributes()) for names in found) == 0
+
+
+@pytest.mark.parametrize("colour", ["red", "peru", "black", "white", "pink", "saddlebrown", "teal"])
+def test_a_plain_colour_has_no_attribute_of_a_person(encoder: LiteEncoder, colour: str) -> None:
+    assert not shown(encoder, [Image.new("RGB", (90, 60), colour)])[0] & attributes()
+
+
+def test_textures_and_landscapes_have_no_attribute_of_a_person(encoder: LiteEncoder) -> None:
+    """Noise, gradients, stripes and hills of another hand than those that were learned from."""
+    generator = np.random.default_rng(5)
+    ramp = np.linspace(0, 1, 128)
+    pictures = []
+    for _ in range(12):
+        one, other = generator.integers(0, 256, (2, 3))
+        noise = generator.normal(0, 40, (128, 128, 3)) + one
+        gradient = one * ramp[:, None, None] + other * (1 - ramp)[None, :, None]
+        stripes = np.where((np.arange(128) // 9 % 2)[:, None, None], one, other) * np.ones((1, 128, 1))
+        hills = np.where((np.arange(128)[:, None] > 80 + 20 * np.sin(ramp * 9))[..., None], one, other)
+        pictures += [
+            Image.fromarray(a.clip(0, 255).astype(np.uint8)) for a in (noise, gradient, stripes, hills)
+        ]
+    found = shown(encoder, pictures)
+    assert sum(bool(names & attributes()) for names in found) <= 0.02 * len(pictures)
+
+
+def test_an_attribute_is_no_likelier_than_somebody_who_has_it(encoder: LiteEncoder) -> None:
+    """With the row of the person far down, no attribute is left, and every other tag is as it was."""
+    vectors = np.random.default_rng(0).normal(0, 1, (5, 4096)).astype(np.float32)
+    bias = np.append(encoder.tags.bias[:-1], np.float32(-99))
+    silent = replace(encoder.tags, bias=bias).probabilities(vectors)
+    chosen = encoder.tags.attributes
+    assert chosen.sum() > 40
+    assert silent[:, chosen].max() < 1e-9
+    np.testing.assert_array_equal(silent[:, ~chosen], encoder.tags.probabilities(vectors)[:, ~chosen])
+
+
+def test_far_from_all_that_was_learned_from_every_tag_is_less_probable(encoder: LiteEncoder) -> None:
+    vectors = np.random.default_rng(3).normal(0, 1, (4, 4096)).astype(np.float32)
+    assert encoder.tags.distrust > 0
+    trusted = replace(encoder.tags, distrust=np.float32([0])).probabilities(vectors)
+    assert (encoder.tags.probabilities(vectors) < trusted).all()
+    near = encoder.tags.centres[:1]
+    familiar = replace(encoder.tags, near=np.float32([1])).probabilities(near)
+    assert (familiar >= encoder.tags.probabilities(near)).all()
+
+
+def test_tags_are_of_the_direction_of_a_vector(encoder: LiteEncoder) -> None:
+    """A collection keeps unit vectors: its tags can be found again from them."""
+    vectors = np.random.default_rng(1).normal(0, 1, (3, 4096)).astype(np.float32)
+    found = encoder.tags.probabilities(vectors)
+    np.testing.assert_allclose(encoder.tags.probabilities(vectors * np.float32(7)), found, atol=1e-6)
+
+
+def test_each_tag_is_kept_from_a_probability_of_its_own_on(encoder: LiteEncoder) -> None:
+    """Half of a probability below it or at it: what reaches none leaves a picture untagged."""
+    least = encoder.vocabulary.least
+    assert least is not None
+    assert (least >= TAG_THRESHOLD).all()
+    assert 100 < np.count_nonzero(least < 1) < len(least)
+    some = np.flatnonzero(least < 1)[:3]
+    rows = np.zeros((2, len(least)), np.float32)
+    rows[0, some], rows[1, some] = least[some], np.nextafter(least[some], np.float32(0))
+    kept = tags_of(encoder, Encoding(np.zeros((2, 4096), np.float32), rows))
+    assert [tag.name for tag in kept[0]] == [encoder.vocabulary.names[n] for n in some]
+    assert kept[1] == ()
+    assert {tag.name for tag in plausible_tags(rows[0], encoder.vocabulary).general} == {
+        tag.name for tag in kept[0]
+    }
+    assert plausible_tags(rows[1], encoder.vocabulary) == ImageTags()
 
 
 def test_it_tags_as_it_does_when_it_encodes(encoder: LiteEncoder, drawings: list[Image.Image]) -> None:
@@ -408,7 +508,7 @@ def test_asked_for_as_a_tagger_beside_itself_it_runs_once(encoder: LiteEncoder) 
 
 @pytest.mark.parametrize("value", [0, 1e4, -1e4, 3.4e38, -3.4e38])
 def test_the_sigmoid_overflows_nowhere(value: float) -> None:
-    found = lite_head._sigmoid(np.array([value], np.float32))
+    found = lite_head.sigmoid(np.array([value], np.float32))
     assert found.dtype == np.float32
     assert found.tolist() == [0.5 if value == 0 else float(value > 0)]
 
@@ -422,7 +522,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "lite"
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, TAGS])
+@pytest.mark.parametrize("name", [WEIGHTS, TAGS, TAG_WEIGHTS])
 @pytest.mark.parametrize("damage", ["gone", "cut", "empty", "something else", "a folder"])
 def test_a_damaged_file_is_an_error_that_names_it_and_the_way_out(
     folder: Path, name: str, damage: str
@@ -476,11 +576,26 @@ def test_tags_of_another_head_are_an_error(folder: Path) -> None:
         LiteEncoder(CPU, folder)
 
 
-@pytest.mark.parametrize("name", ["tag_bias", "tag_thresholds"])
-def test_a_head_of_another_number_of_tags_is_an_error(folder: Path, name: str) -> None:
-    weights = map_tensors(model_folder() / WEIGHTS)
-    found = weights[f"lite.{name}"]
-    weights[f"lite.{name}"] = np.concatenate([found, found], axis=-1)
-    write_tensors(folder / WEIGHTS, weights, {})
+@pytest.mark.parametrize("name", ["weight", "bias", "distrust", "least", "thresholds"])
+def test_tags_of_another_number_are_an_error(folder: Path, name: str) -> None:
+    weights = map_tensors(model_folder() / TAG_WEIGHTS)
+    weights[name] = np.concatenate([weights[name], weights[name]], axis=-1)
+    write_tensors(folder / TAG_WEIGHTS, weights, {})
     with pytest.raises(EncoderError, match=r"cannot be loaded: .*; reinstall i2v-search"):
         LiteEncoder(CPU, folder)
+
+
+@pytest.mark.parametrize("name", sorted(set(LiteTags.__dataclass_fields__) - {"attributes"}))
+def test_tags_without_one_of_their_arrays_are_an_error_that_names_it(folder: Path, name: str) -> None:
+    weights = map_tensors(model_folder() / TAG_WEIGHTS)
+    del weights[name]
+    write_tensors(folder / TAG_WEIGHTS, weights, {})
+    with pytest.raises(EncoderError, match=rf"no '{name}'"):
+        LiteEncoder(CPU, folder)
+
+
+def test_new_tags_leave_the_identity_of_the_encoder(folder: Path, encoder: LiteEncoder) -> None:
+    weights = {name: np.array(values) for name, values in map_tensors(folder / TAG_WEIGHTS).items()}
+    weights["bias"] -= 1
+    write_tensors(folder / TAG_WEIGHTS, weights, {})
+    assert LiteEncoder(CPU, folder).info == encoder.info

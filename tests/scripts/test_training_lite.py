@@ -22,11 +22,13 @@ from small_training import COLOURS, ON_CPU, SHAPES, draw_set
 from i2v_search import load_image
 from i2v_search.encoders import lite
 from i2v_search.encoders.base import encode_images
-from i2v_search.encoders.lite import TAGS, WEIGHTS, LiteEncoder
+from i2v_search.encoders.lite import WEIGHTS, LiteEncoder
+from i2v_search.encoders.lite_tags import TAG_WEIGHTS, TAGS
 from i2v_search.encoders.networks import efficientnet, runtime
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, TagError, TrainingError
 from i2v_search.index.pca import leading_eigenvectors
+from i2v_search.index.similarity import unit
 from i2v_search.progress import Progress
 from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
 from i2v_search.training.datasets.dataset import Dataset, read_dataset
@@ -34,15 +36,18 @@ from i2v_search.training.datasets.splitting import split
 from i2v_search.training.report import REPORT
 from scripts.lite import lite as training
 from scripts.lite.code import CodeSettings
-from scripts.lite.lite import LiteRecipe, Material, TagSettings, imagenet_trunk, rows_by_set, train_lite
+from scripts.lite.lite import LiteRecipe, Material, imagenet_trunk, rows_by_set, train_lite
 from scripts.lite.statistics import StatisticsCache
+from scripts.lite.tag_files import TAG_REPORT
+from scripts.lite.tags import TagRecipe
 
 COUNT = 40
+WRITTEN = {WEIGHTS, REPORT, TAGS, TAG_WEIGHTS, TAG_REPORT}
 RECIPE = LiteRecipe(
     versions=2,
     directions=8,
     code=CodeSettings(steps=5, batch=16),
-    tags=TagSettings(minimum=2, steps=60, batch=32),
+    tags=TagRecipe(minimum=2, directions=16),
 )
 
 
@@ -113,7 +118,7 @@ def copy_of(dataset: Dataset, folder: Path) -> Path:
 
 
 def test_the_encoder_opens_what_was_written_and_says_tags(trained: Path, drawings: Dataset) -> None:
-    assert {path.name for path in trained.iterdir()} == {WEIGHTS, TAGS, REPORT}
+    assert {path.name for path in trained.iterdir()} == WRITTEN
     encoder = LiteEncoder(ON_CPU, trained)
     assert encoder.vocabulary is not None
     assert set(encoder.vocabulary.names) == {*SHAPES, *COLOURS, "safe"}
@@ -131,7 +136,7 @@ def test_all_of_it_is_in_half_precision(trained: Path) -> None:
     assert {array.dtype for array in weights.values()} == {np.dtype("<f2")}
     assert weights["lite.basis"].shape == (8, 4104)
     assert weights["lite.code_weight"].shape == (2048, 8)
-    assert weights["lite.tag_weight"].shape == (7, 4096)
+    assert map_tensors(trained / TAG_WEIGHTS)["weight"].shape == (8, 4096)
 
 
 def test_the_trunk_is_imagenets(trained: Path, trunk: dict[str, NDArray[np.float32]]) -> None:
@@ -160,7 +165,7 @@ def test_the_encoder_gives_the_vectors_that_were_learned_from(
 
 
 def test_tags_are_learned(trained: Path, drawings: Dataset) -> None:
-    """After sixty updates the tags a training picture has are likelier than those it has not."""
+    """The tags a training picture has are likelier than those it has not."""
     encoder = LiteEncoder(ON_CPU, trained)
     assert encoder.vocabulary is not None
     rows = split([drawings], validation=RECIPE.validation, seed=RECIPE.seed).training[:16]
@@ -191,9 +196,11 @@ def test_the_report_says_what_was_learned_from(
         }
     ]
     assert len(parts.validation) > 0
-    assert report["tags"] == 7
-    assert 0 <= report["held_out_tag_map"] <= 1
-    assert 0 <= report["held_out_tags_above_0.4"] <= 7
+    of_tags = json.loads((trained / TAG_REPORT).read_bytes())
+    assert of_tags["tags"] == 7
+    assert of_tags["learned_from"] == len(parts.training)
+    assert 0 <= of_tags["held_out_tag_map"] <= 1
+    assert 0 <= of_tags["held_out_tags_above_0.4"] <= 7
     assert report["recipe"] == json.loads(json.dumps(asdict(RECIPE)))
     assert json.loads(json.dumps(train([drawings], tmp_path / "again", cache))) == report
 
@@ -206,7 +213,7 @@ def test_the_same_recipe_gives_the_same_bytes_and_no_picture_is_seen_again(
 ) -> None:
     train([drawings], tmp_path / "again", cache)
     assert passes == []
-    for name in (WEIGHTS, TAGS, REPORT):
+    for name in WRITTEN:
         assert (tmp_path / "again" / name).read_bytes() == (trained / name).read_bytes()
 
 
@@ -215,8 +222,8 @@ def test_it_says_how_far_it_is(trained: Path, drawings: Dataset, cache: Path, tm
     train_lite([drawings], tmp_path / "again", RECIPE, cache=cache, device=ON_CPU, report=said.append)
     ends = {progress.stage: (progress.done, progress.total) for progress in said}
     assert ends["learning the code"] == (5, 5)
-    assert ends["learning the tags"] == (60, 60)
-    assert all("loss" in progress.note for progress in said if progress.stage.startswith("learning"))
+    assert ends["learning the tags"] == (4, 4)
+    assert all("loss" in progress.note for progress in said if progress.stage == "learning the code")
 
 
 # --- what it is learned from
@@ -239,10 +246,11 @@ def test_held_out_pictures_and_their_tags_are_not_learned_from(
     parts = split([changed], validation=RECIPE.validation, seed=RECIPE.seed)
     np.testing.assert_array_equal(parts.validation, held)
     train([changed], tmp_path / "out", tmp_path / "cache")
-    before, after = map_tensors(trained / WEIGHTS), map_tensors(tmp_path / "out" / WEIGHTS)
-    assert (tmp_path / "out" / TAGS).read_bytes() == (trained / TAGS).read_bytes()
+    for name in (WEIGHTS, TAGS):
+        assert (tmp_path / "out" / name).read_bytes() == (trained / name).read_bytes()
+    before, after = map_tensors(trained / TAG_WEIGHTS), map_tensors(tmp_path / "out" / TAG_WEIGHTS)
     different = {name for name, values in before.items() if (values != after[name]).any()}
-    assert different == {"lite.tag_thresholds"}
+    assert different == {"thresholds"}
 
 
 def test_what_is_not_known_of_a_picture_is_not_learned(
@@ -255,9 +263,12 @@ def test_what_is_not_known_of_a_picture_is_not_learned(
         line.pop("unknown", None)
     (folder / "tags.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     train([read_dataset(folder)], tmp_path / "out", cache)
-    before, after = map_tensors(trained / WEIGHTS), map_tensors(tmp_path / "out" / WEIGHTS)
+    before, after = (
+        unit(map_tensors(folder / TAG_WEIGHTS)["weight"][:-1].astype(np.float32))
+        for folder in (trained, tmp_path / "out")
+    )
     names = [entry["name"] for entry in json.loads((trained / TAGS).read_bytes())]
-    different = (before["lite.tag_bias"] != after["lite.tag_bias"]).tolist()
+    different = ((before * after).sum(axis=1) < 1 - 1e-5).tolist()
     assert dict(zip(names, different, strict=True)) == {
         name: name not in SHAPES for name in (*SHAPES, *COLOURS, "safe")
     }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from i2v_search.encoders.lite_tags import attributes
 from i2v_search.encoders.lite_text import LiteText
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.tags.telling import telling_order
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
 #: Cosine of the meanings of a text and of a tag that is suggested for it.
@@ -53,6 +56,7 @@ class TagStatistics:
         alive = np.full(store.rows, -1, np.int64)
         alive[store.live] = np.arange(len(store.live))
         pieces: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        sums = np.zeros(len(self.names))
         least = np.float32(np.float16(TAG_THRESHOLD))
         for first, part in zip(store.first_positions, store.parts, strict=True):
             rows, entries, probabilities = part.all_tag_entries()
@@ -60,6 +64,7 @@ class TagStatistics:
             places = alive[first + rows]
             kept = (places >= 0) & (probabilities >= least)
             pieces.append((places[kept], own[entries[kept]]))
+            sums += np.bincount(own[entries[kept]], probabilities[kept], minlength=len(sums))
         rows = np.concatenate([rows for rows, _ in pieces] or [np.empty(0, np.int64)])
         columns = np.concatenate([columns for _, columns in pieces] or [np.empty(0, np.int64)])
         shape = (len(store.live), len(self.names))
@@ -68,16 +73,23 @@ class TagStatistics:
         matrix.data[:] = 1  # a row may carry a name in two categories
         self._matrix, self._by_tag = matrix, matrix.tocsc()
         self._counts = np.diff(self._by_tag.indptr).astype(np.int64)
-        self._numbers = numbers
+        self._numbers, self._confidence = numbers, sums / np.maximum(self._counts, 1)
         self._meanings: NDArray[np.float32] | None = None
         #: Names of the ratings that images have.
         self.ratings = sorted(name for name, category in categories.items() if category == "rating")
 
     def starting(self, prefix: str, limit: int) -> list[CountedTag]:
-        """Tags with a name or a word that starts with `prefix`: names first, more frequent first.
+        """Tags with a name or a word that starts with `prefix`: names first, more frequent first. Without a
+        prefix, those that say most about the collection first.
 
         A hyphen parts words as a space does.
         """
+        if not prefix:
+            order = telling_order(
+                self._counts, self._confidence, attributes_among(self.names), self._matrix.shape[0]
+            )
+            used = [n for n in order.tolist() if self._counts[n] and self.categories[n] != "rating"]
+            return [self._counted(n, 0.0) for n in used[:limit]]
         start = prefix.replace("-", " ")
         found = [
             (not spaced.startswith(start), -count, name, category)
@@ -116,3 +128,9 @@ class TagStatistics:
 
     def _counted(self, number: int, score: float) -> CountedTag:
         return CountedTag(self.names[number], self.categories[number], int(self._counts[number]), score)
+
+
+def attributes_among(names: Sequence[str]) -> NDArray[np.bool_]:
+    """(t,) which tags are attributes of a person: hair, skin, an expression."""
+    known = attributes()
+    return np.array([name in known for name in names], bool)

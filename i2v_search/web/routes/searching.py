@@ -35,7 +35,8 @@ async def tags(
     prefix: Annotated[str, Query(max_length=100, description="prefix of a word of the tag name")] = "",
     limit: Limit = 50,
 ) -> list[TagCount]:
-    """The tags of the collection, most frequent first; behind those with the prefix some alike in meaning."""
+    """The tags of the collection, those that say most first; with a prefix the most frequent first, then some
+    alike in meaning."""
     return await service.searching.run(_suggested, service, normalise_tag(prefix), limit)
 
 
@@ -49,7 +50,7 @@ async def similar_tags(
 
 @router.post("/tags/counts", responses=errors(404, 409))
 async def tag_counts(service: Serving, asked: FilterFields) -> list[TagCount]:
-    """Number of the first 200 results with each tag."""
+    """Number of the first 200 results with each tag, those that say most first."""
     return await service.searching.run(answers.tag_counts, service, asked)
 
 

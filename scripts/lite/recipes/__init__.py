@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from i2v_search.progress import Report, silent
-from scripts.lite.recipes import characters, emoji, icons, openclipart
+from scripts.lite.recipes import characters, emoji, icons, openclipart, scenes
 from scripts.lite.recipes.writing import Made
 
-DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters", "icons"]
+DatasetRecipe: TypeAlias = Literal["openclipart", "emoji", "characters", "icons", "scenes"]
 
 _MAKERS = {
     "openclipart": openclipart.make,
     "emoji": emoji.make,
     "characters": characters.make,
     "icons": icons.make,
+    "scenes": scenes.make,
 }
 
 
@@ -26,7 +27,8 @@ def make_dataset(
     """Make a data set; `i2v_search.training.datasets.dataset.read_dataset` reads it.
 
     Args:
-        recipe: ``"openclipart"``, ``"emoji"``, ``"characters"`` or ``"icons"``.
+        recipe: ``"openclipart"``, ``"emoji"``, ``"characters"``, ``"icons"`` or
+            ``"scenes"``.
         output: its folder; an older set that a recipe made is replaced, anything else is left alone.
         package: packages already downloaded, in place of all downloads; see each recipe.
         report: called for every drawing.

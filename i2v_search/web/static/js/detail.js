@@ -16,7 +16,7 @@ import { writeTag } from "./tagquery.js";
 
 const dialog = get("detail");
 const SHARP = 2; // times a picture is enlarged at most
-const LIKELY = 0.25, FEWEST = 5; // tags shown at first
+const LIKELY = 0.25; // probability of the tags shown at first
 const SIMILAR = 8, CATEGORIES = ["rating", "copyright", "character", "general"];
 let asking = null, opener = "";
 
@@ -90,7 +90,7 @@ function describe(key, facts) {
   if (facts.bytes) size.push(facts.bytes < 1e6 ? say(TEXT.bytes, Math.ceil(facts.bytes / 1000)) : say(TEXT.megabytes, (facts.bytes / 1e6).toFixed(1)));
   get("detail-size").textContent = size.join(" · ");
   get("large").alt = title(key);
-  if (facts.tags) showTags(facts.tags, Math.max(FEWEST, facts.tags.filter((tag) => tag.probability >= LIKELY).length));
+  if (facts.tags) showTags(facts.tags, facts.tags.filter((tag) => tag.probability >= LIKELY).length);
 }
 
 function showTags(tags, most) {
@@ -98,7 +98,7 @@ function showTags(tags, most) {
   const groups = CATEGORIES.map((category) => [category, sorted.filter((tag) => tag.category === category)]);
   const parts = groups.filter(([, each]) => each.length).map(([category, each]) =>
     h("section", {}, h("h3", {}, TEXT.categories[category]), h("ul", { class: "bars" }, ...each.map(bar))));
-  if (!tags.length) parts.push(h("p", { class: "quiet" }, TEXT.noTags));
+  if (!sorted.length) parts.push(h("p", { class: "quiet" }, TEXT.noTags));
   if (tags.length > most) {
     const all = h("button", { type: "button", class: "plain all" }, say(TEXT.allTags, tags.length));
     all.addEventListener("click", () => { showTags(tags, Infinity); get("detail-tags").querySelector("a")?.focus(); });

@@ -215,7 +215,7 @@ export const TEXT = {
   bytes: "{0} kB",
   megabytes: "{0} MB",
   yourImage: "Your image",
-  noTags: "No tags are stored for this picture.",
+  noTags: "Untagged",
   allTags: "All {0} tags",
   categories: { rating: "Rating", copyright: "Copyright", character: "Character", general: "General" },
   percent: "{0} %",
