@@ -1,16 +1,18 @@
 """The default encoder against its baseline: retrieval on what it never saw, and the time of an image.
 
-``python -m benchmarks.lite [sources] [speed]``
+``python -m benchmarks.lite [sources] [tags] [speed]``
 
 ``sources`` needs ``make datasets`` (folder ``data``, or ``$I2V_SEARCH_DATA``): the head is learned again
 without each data set in turn and tried on that set. Further data sets to try are named in
-``$I2V_SEARCH_UNSEEN``, apart by ``:``, such as portraits with a ``tags.jsonl`` of path and label.
+``$I2V_SEARCH_UNSEEN``, apart by ``:``, such as portraits with a ``tags.jsonl`` of path and label. ``tags``
+counts the tags shown on these.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from benchmarks.timing import interleave, run_parts, table
 from i2v_search import load_encoder, sample_directory
 from i2v_search.choices import Device
 from i2v_search.encoders.base import Encoder
+from i2v_search.encoders.lite import LiteEncoder
 from i2v_search.encoders.lite_head import LiteHead
 from i2v_search.images.decoding import decode_image
 from i2v_search.training.datasets.dataset import Dataset, read_dataset
@@ -40,7 +43,7 @@ def sources_part(command: str) -> str:
     data = Path(os.environ.get("I2V_SEARCH_DATA", "data"))
     recipe = LiteRecipe()
     datasets = [read_dataset(data / name) for name in SETS]
-    unseen = [read_dataset(path) for path in filter(None, os.environ.get("I2V_SEARCH_UNSEEN", "").split(":"))]
+    unseen = _unseen()
     cache = StatisticsCache(data / "statistics", imagenet_trunk(), recipe.augmentation, seed=recipe.seed)
     statistics = {
         dataset.name: [cache.read(dataset, version) for version in range(recipe.versions)]
@@ -79,6 +82,41 @@ def sources_part(command: str) -> str:
         "by whole style); other rows are of sources nothing was learned from. Gains with 95 % intervals over "
         "the queries.\n\n" + table(HEADER, rows)
     )
+
+
+def tags_part(command: str) -> str:
+    """Tags shown on sets that nothing was learned from: how many, and how often attributes of persons."""
+    encoder = LiteEncoder(Device(name="cpu"))
+    least = encoder.vocabulary.least
+    assert least is not None
+    rows: list[Sequence[str]] = []
+    for dataset in _unseen():
+        pictures = dataset.pictures
+        encoded = encode_pictures(encoder, [picture.path for picture in pictures], partial(_content, dataset))
+        found = encoder.tags.probabilities(encoded.vectors)
+        shown = found >= least
+        frequent = np.argsort(-shown.sum(axis=0), kind="stable")[:6]
+        shares = (shown[:, encoder.tags.attributes].any(axis=1), ~shown.any(axis=1))
+        rows.append(
+            (
+                f"{dataset.name}, {len(shown)} pictures",
+                *(f"{share.mean():.1%}" for share in shares),
+                f"{shown.sum(axis=1).mean():.2f}",
+                ", ".join(f"{encoder.vocabulary.names[n]} {shown[:, n].sum()}" for n in frequent),
+            )
+        )
+    header = ("", "with an attribute of a person", "untagged", "tags a picture", "most frequent")
+    return f"Tags at the thresholds that ship, on sets nothing was learned from; {command}\n\n" + table(
+        header, rows
+    )
+
+
+def _unseen() -> list[Dataset]:
+    return [read_dataset(path) for path in filter(None, os.environ.get("I2V_SEARCH_UNSEEN", "").split(":"))]
+
+
+def _content(dataset: Dataset, row: int) -> bytes:
+    return dataset.read(dataset.pictures[row])
 
 
 def speed_part(command: str) -> str:
@@ -159,5 +197,5 @@ if __name__ == "__main__":
     run_parts(
         "lite",
         ("torch", "onnxruntime", "numpy", "pillow"),
-        {"sources": sources_part, "speed": speed_part},
+        {"sources": sources_part, "tags": tags_part, "speed": speed_part},
     )

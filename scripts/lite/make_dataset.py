@@ -2,7 +2,7 @@
 
 openclipart: public-domain clip art (fetched by apt-get). emoji: emoji in seven styles (npm). characters:
 avatars in 33 styles (Python packages of the extra ``lite``). icons: named icons in sixteen styles (npm), for
-text.
+text and tags. scenes: textures and landscapes without anybody, drawn here, for tags.
 
     python -m scripts.lite.make_dataset emoji --out data/emoji
 """

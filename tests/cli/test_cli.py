@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from i2v_search.cli.search import search
+from i2v_search.encoders.lite_tags import attributes
 from i2v_search.images.sample import sample_directory
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
 
@@ -313,3 +315,10 @@ def test_the_limits_of_pictures_are_options_of_every_command(tmp_path: Path) -> 
     assert "80 x 10 px has a side over the limit of 60 px; I2V_SEARCH_MAX_SIDE or --max-side" in refused
     assert "2 encoded" in run("--max-pixels", "1200", "--max-side", "80", *options).stdout
     assert run("--max-pixels", "0", *options).returncode == 2
+
+
+def test_an_image_without_a_sure_tag_is_called_untagged(tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "red.png")
+    plain, none = run("tag", tmp_path), run("tag", tmp_path, "--threshold", "1")
+    assert not set(re.findall(r"[a-z][a-z -]*(?= 0\.)", plain.stdout)) & attributes()
+    assert none.stdout.split() == ["red.png", "untagged"]

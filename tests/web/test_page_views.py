@@ -28,6 +28,19 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 # A picture large
 
 
+@pytest.mark.parametrize("tags", [[], [{"name": "hat", "probability": 0.2, "category": "general"}]])
+def test_a_picture_with_no_sure_tag_is_called_untagged(
+    visit: Visit, server: Running, tags: list[Any]
+) -> None:
+    """An unsure one is there for those who ask for all."""
+    page = visit.page
+    facts = server.client.get("/api/v1/images/3").json()
+    page.route("**/api/v1/images/3", lambda route: route.fulfill(json={**facts, "tags": tags}))
+    visit.open("?image=3")
+    expect(page.locator("#detail-tags .quiet")).to_have_text("Untagged")
+    expect(page.locator("#detail-tags .all")).to_have_count(len(tags))
+
+
 def test_a_picture_large_tells_all_about_it(visit: Visit, server: Running) -> None:
     page = visit.open("?like=3")
     shown = keys(page)

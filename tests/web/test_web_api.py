@@ -17,6 +17,7 @@ from PIL import Image
 from web_server import Running, error_of, post_image, running
 
 from i2v_search.collection.collection import Collection
+from i2v_search.encoders.lite_tags import attributes
 from i2v_search.errors import MorphError, SearchServerError
 from i2v_search.images.sample import sample_directory
 from i2v_search.search.examples import Example
@@ -164,6 +165,21 @@ def test_tag_counts_are_those_of_the_images(server: Running, sample_collection: 
     assert {tag["name"]: tag["count"] for tag in listed} == dict(expected.most_common(1000))
     counted = server.client.post("/api/v1/tags/counts", json={}).json()
     assert {tag["name"]: tag["count"] for tag in counted} == expected
+
+
+def test_the_tags_that_say_most_come_first_and_attributes_of_persons_last(
+    server: Running, sample_collection: Collection
+) -> None:
+    """In one order, of the collection and of results: `telling_order`."""
+    listed = server.client.get("/api/v1/tags", params={"limit": 1000}).json()
+    behind = [tag["name"] in attributes() for tag in listed]
+    assert behind == sorted(behind)
+    half = len(sample_collection) / 2
+    said = [abs(tag["count"] - half) for tag in listed if tag["name"] not in attributes()]
+    assert np.mean(said[:10]) < np.mean(said[-10:])
+    counted = server.client.post("/api/v1/tags/counts", json={"examples": [{"id": 3}]}).json()
+    behind = [tag["name"] in attributes() for tag in counted]
+    assert behind == sorted(behind)
 
 
 def test_similar_tags_are_cosines_of_columns(server: Running, sample_collection: Collection) -> None:

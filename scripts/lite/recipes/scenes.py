@@ -230,7 +230,7 @@ def _landscape(random: Random) -> Image.Image:
 
 
 def _pixels(random: Random) -> Image.Image:
-    """Coarse pixels of a few colours: random, in clouds or mirrored."""
+    """Coarse pixels of a few colours, at random or in clouds."""
     cells = int(random.integers(6, 40))
     colours = np.array(_colours(random, int(random.integers(2, 6))))
     share = _clouds(random)[:: SIDE // cells, :: SIDE // cells]
