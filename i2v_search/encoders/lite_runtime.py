@@ -60,7 +60,11 @@ def head_model(head: LiteHead, tags: LiteTags) -> bytes:
     }
     constants |= {"geometry_scale": head.geometry_scale, "code_scale": head.code_scale}
     constants |= {name: getattr(tags, name) for name in ("weight", "bias", "centres", "near", "distrust")}
-    constants |= {"half_squares": -tags.half_squares, "one": np.float32([1]), "two": np.float32([2])}
+    constants |= {
+        "half_squares": -tags.half_squares,
+        "one": np.ones(1, np.float32),
+        "two": np.full(1, 2, np.float32),
+    }
     constants |= {"start": np.array([0]), "stop": np.array([width]), "axis": np.array([1])}
     constants |= {"last": np.array([last]), "end": np.array([last + 1]), "free": ~tags.attributes}
     node = helper.make_node

@@ -79,8 +79,8 @@ def tag_material(
         weights[rows] = np.where(found.positive[rows], 1, unused)
         start += len(dataset)
     elsewhere = np.array([dataset.name != CHARACTERS for dataset in datasets for _ in dataset.pictures])
-    rows = np.flatnonzero(elsewhere)
-    attributes = attributes_of(vocabulary, found.positive[rows], persons[rows])
+    others = np.flatnonzero(elsewhere)
+    attributes = attributes_of(vocabulary, found.positive[others], persons[others])
     sources = [
         f"{dataset.name}/{picture.path.partition('/')[0] if dataset.name != 'openclipart' else ''}"
         for dataset in both

@@ -49,9 +49,9 @@ class TagRecipe:
     """
 
     minimum: int = 30
-    directions: int = 448
+    directions: int = 384
     sample: int = 2000
-    ridge: float = 2e-3
+    ridge: float = 4e-4
     unused: float = 0.1
     centres: int = 64
     familiar: float = 0.95
@@ -357,4 +357,4 @@ def _calibrate(
 
 
 def _sigmoid(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    return 0.5 * (1 + np.tanh(0.5 * values))
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * values)))

@@ -321,4 +321,4 @@ def test_an_image_without_a_sure_tag_is_called_untagged(tmp_path: Path) -> None:
     Image.new("RGB", (60, 40), "red").save(tmp_path / "red.png")
     plain, none = run("tag", tmp_path), run("tag", tmp_path, "--threshold", "1")
     assert not set(re.findall(r"[a-z][a-z -]*(?= 0\.)", plain.stdout)) & attributes()
-    assert none.stdout.split() == ["red.png", "untagged"]
+    assert none.stdout.split()[1:] == ["untagged"]

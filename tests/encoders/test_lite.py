@@ -307,8 +307,8 @@ def random_tags(count: int = 36) -> LiteTags:
         weight=numbers[5:],
         bias=numbers[5:, 0],
         centres=numbers[:5],
-        near=np.float32([0.5]),
-        distrust=np.float32([0.1]),
+        near=np.full(1, 0.5, np.float32),
+        distrust=np.full(1, 0.1, np.float32),
         attributes=np.arange(count) % 3 == 0,
         least=np.full(count, 0.5, np.float32),
         thresholds=np.full((count, 3), 0.5, np.float32),
@@ -465,10 +465,10 @@ def test_an_attribute_is_no_likelier_than_somebody_who_has_it(encoder: LiteEncod
 def test_far_from_all_that_was_learned_from_every_tag_is_less_probable(encoder: LiteEncoder) -> None:
     vectors = np.random.default_rng(3).normal(0, 1, (4, 4096)).astype(np.float32)
     assert encoder.tags.distrust > 0
-    trusted = replace(encoder.tags, distrust=np.float32([0])).probabilities(vectors)
+    trusted = replace(encoder.tags, distrust=np.full(1, 0, np.float32)).probabilities(vectors)
     assert (encoder.tags.probabilities(vectors) < trusted).all()
     near = encoder.tags.centres[:1]
-    familiar = replace(encoder.tags, near=np.float32([1])).probabilities(near)
+    familiar = replace(encoder.tags, near=np.full(1, 1, np.float32)).probabilities(near)
     assert (familiar >= encoder.tags.probabilities(near)).all()
 
 

@@ -450,3 +450,5 @@ def test_the_shipped_encoder_was_made_by_the_recipe_as_it_is() -> None:
     """A changed default would make another encoder than the one whose numbers are documented."""
     report = json.loads(files("i2v_search").joinpath("data", "lite", "report.json").read_text("utf-8"))
     assert json.loads(json.dumps(asdict(LiteRecipe()))) == report["recipe"]
+    of_tags = json.loads(files("i2v_search").joinpath("data", "lite", TAG_REPORT).read_text("utf-8"))
+    assert of_tags["recipe"] == report["recipe"]["tags"]

@@ -14,7 +14,7 @@ TAGS = st.lists(st.tuples(st.integers(0, IMAGES), st.floats(0.25, 1), st.boolean
 
 def order(tags: list[tuple[int, float, bool]]) -> list[int]:
     counts, confidence, behind = (np.array(column) for column in zip(*tags, strict=True))
-    return telling_order(counts, confidence, behind, IMAGES).tolist()
+    return [int(n) for n in telling_order(counts, confidence, behind, IMAGES)]
 
 
 def test_a_tag_on_everything_is_behind_one_on_half_and_one_on_few() -> None:

@@ -1,4 +1,4 @@
-"""Recipes that make data sets, drawn or from packages of Debian, npm and PyPI, with their licences recorded."""
+"""Recipes that make data sets, drawn or from packages of Debian, npm and PyPI, with licences recorded."""
 
 from __future__ import annotations
 
