@@ -4,7 +4,8 @@
 kind     views of a picture
 ======== =========================================================================================
 lines    one, the picture drawn in dark lines on white: `i2v_search.images.lines.render_lines`
-details  the whole, and crops of it: `DETAIL_BOXES` of what is drawn, without a blank border
+details  the whole; drawings that stand apart (`i2v_search.images.drawings`); and crops of what is drawn,
+         without a blank border: of `DETAIL_BOXES` as many as make seven
 ======== =========================================================================================
 
 Vectors of `lite` are projected to a few of its directions (`i2v_search.encoders.lite_views`); those of
@@ -13,6 +14,7 @@ another encoder keep all their numbers. Either way 8 bits are kept of each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -24,6 +26,7 @@ from PIL import Image
 from i2v_search.encoders.lite import drawn_box
 from i2v_search.encoders.lite_views import LiteViews
 from i2v_search.images.crops import Box, cut
+from i2v_search.images.drawings import separate_drawings
 from i2v_search.images.lines import render_lines
 from i2v_search.index.similarity import unit
 from i2v_search.store.manifest import EncoderRecord
@@ -81,8 +84,9 @@ def _details(picture: Image.Image) -> list[tuple[Box, Image.Image]]:
     left, top, right, bottom = drawn_box(picture)
     drawn = picture.crop((left, top, right, bottom))
     found: list[tuple[Box, Image.Image]] = []
-    for box in DETAIL_BOXES:
-        x, y = left + round(box[0] * drawn.width), top + round(box[1] * drawn.height)
+    boxes = (WHOLE, *separate_drawings(drawn), *DETAIL_BOXES[1:])[: len(DETAIL_BOXES)]
+    for box in boxes:
+        x, y = left + math.floor(box[0] * drawn.width), top + math.floor(box[1] * drawn.height)
         part = cut(drawn, box)
         inner = drawn_box(part)
         place = (

@@ -31,8 +31,8 @@ from i2v_search.store.view_file import BOX_UNIT, VIEW_KINDS, ViewFile, ViewKind
 
 #: Weight of views beside the similarity to the pictures as they are: docs/decisions/0021-second-vectors.md.
 VIEW_WEIGHTS: Final[dict[ViewKind, float]] = {"lines": 0.7, "details": 0.9}
-#: Bytes of views, as float32, that are compared at a time.
-_BLOCK_BYTES = 4 * 2**20
+#: Bytes of views, as float32, that are compared at a time: what stays in a core's cache is ten times as fast.
+_BLOCK_BYTES = 2**18
 #: Contents that are looked up at a time.
 _CONTENTS = 2**16
 
@@ -146,8 +146,7 @@ class ViewSearch:
         Returns:
             (rows,) float32 in [-1, 1]; 0 for rows that have no view.
         """
-        similar = np.concatenate([codes @ query for codes in self._blocks()])
-        similar = self._cosines(query, similar, slice(None))[self._records]
+        similar = self._cosines(query, self._products(query), slice(None))[self._records]
         starts = np.flatnonzero(np.diff(self._rows, prepend=-1))
         scores = np.zeros(self._store.rows, np.float32)
         scores[self._rows[starts]] = np.maximum.reduceat(similar, starts)
@@ -180,23 +179,35 @@ class ViewSearch:
         mean, length, apart = self._scale
         return np.clip((products * length[chosen] - mean @ query) * apart[chosen], -1, 1)
 
-    def _blocks(self) -> Iterator[NDArray[np.float32]]:
-        """The numbers of all records."""
-        codes, size = self._file.records["code"], max(1, _BLOCK_BYTES // (4 * self._file.form.size))
+    def _products(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n,) float32: products of the numbers of all records with others."""
+        products = np.empty(len(self._file.records), np.float32)
+        for block, codes in self._blocks():
+            np.vecdot(codes, query, out=products[block])
+        return products
+
+    def _blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """The numbers of all records, block after block in the same memory."""
+        codes, width = self._file.records["code"], self._file.form.size
+        size = max(1, _BLOCK_BYTES // (4 * width))
+        memory = np.empty((size, width), np.float32)
         for start in range(0, len(codes), size):
-            yield codes[start : start + size].astype(np.float32)
+            block = slice(start, min(start + size, len(codes)))
+            np.copyto(memory[: block.stop - start], codes[block])
+            yield block, memory[: block.stop - start]
 
     @cached_property
     def _scale(self) -> _Scale:
-        squares = np.concatenate([np.vecdot(codes, codes) for codes in self._blocks()])
+        squares = np.empty(len(self._file.records), np.float32)
+        for block, codes in self._blocks():
+            np.vecdot(codes, codes, out=squares[block])
         length = np.asarray(1 / np.sqrt(np.maximum(squares, 1)), np.float32)
-        sound, mean, start = np.zeros(len(length), np.float32), np.zeros(self._file.form.size), 0
-        sound[self._file.intact] = length[self._file.intact] / len(self._file.intact)
-        for codes in self._blocks():
-            mean += sound[start : start + len(codes)] @ codes
-            start += len(codes)
+        shares, mean = np.zeros(len(length), np.float32), np.zeros(self._file.form.size)
+        shares[self._file.intact] = length[self._file.intact] / len(self._file.intact)
+        for block, codes in self._blocks():
+            mean += np.vecdot(codes.T, shares[block])
         centre = mean.astype(np.float32)
-        of_mean = np.concatenate([codes @ centre for codes in self._blocks()]) * length
+        of_mean = self._products(centre) * length
         squared = (squares > 0) - 2 * of_mean + centre @ centre
         return _Scale(centre, length, np.asarray(1 / np.sqrt(np.maximum(squared, 1e-6)), np.float32))
 
