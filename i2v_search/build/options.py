@@ -48,7 +48,7 @@ class BuildOptions:
             colour better. Extraction takes twice as long, a collection 0.3 kB more for each image. False
             deletes them.
         details: keep vectors of seven parts of each image, so that a cut-out part finds its image and its
-            place there. Extraction takes eight times as long, a collection 2 kB more for each image. False
+            place there. Extraction takes five to eight times as long, a collection 2 kB more for each image. False
             deletes them.
 
     Example:

@@ -52,7 +52,7 @@ DetailsOption = Annotated[
     bool | None,
     typer.Option(
         "--details/--no-details",
-        help="Keep vectors of parts of each image, for search --crop: eight times the time, 2 kB an image.",
+        help="Keep vectors of parts of each image, for search --crop: 5 to 8 times the time, 2 kB an image.",
     ),
 ]
 DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Device of the encoder.")]
