@@ -15,6 +15,7 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def scan_part(command: str) -> str:
             query = np.random.default_rng(0).normal(size=256).astype(np.float32)
             query /= np.linalg.norm(query)
             search.scores(query)
-            timings = interleave({"scan": lambda search=search, query=query: search.scores(query)}, ROUNDS)
+            timings = interleave({"scan": partial(search.scores, query)}, ROUNDS)
             rows.append((f"{count:,}", timings.spread("scan").duration))
     return f"Scores by views of 256 numbers; {command}\n\n" + table(("views", "time"), rows)
 

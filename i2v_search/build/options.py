@@ -48,8 +48,8 @@ class BuildOptions:
             colour better. Extraction takes twice as long, a collection 0.3 kB more for each image. False
             deletes them.
         details: keep vectors of seven parts of each image, so that a cut-out part finds its image and its
-            place there. Extraction takes five to eight times as long, a collection 2 kB more for each image. False
-            deletes them.
+            place there. Extraction takes five to eight times as long, a collection 2 kB more for each image.
+            False deletes them.
 
     Example:
         >>> BuildOptions(encoder="lite0", device="cpu", exclude="*.gif").exclude

@@ -11,7 +11,7 @@ from scipy.linalg import eigh
 from i2v_search.encoders import lite_views
 from i2v_search.encoders.lite import LiteEncoder
 from i2v_search.encoders.lite_head import DIMENSION, model_folder
-from i2v_search.encoders.lite_text import TEXT
+from i2v_search.encoders.lite_text import TEXT, LiteText
 from i2v_search.encoders.lite_views import SIZE, VIEWS, LiteViews, unit_directions
 from i2v_search.errors import EncoderError
 from i2v_search.index.similarity import unit
@@ -79,6 +79,6 @@ def test_the_shipped_projection_belongs_to_the_shipped_encoder() -> None:
     method = view_method("details", EncoderRecord(**info.to_dict()))
     assert method.form.size == lite_views.SIZE
     vectors = np.random.default_rng(4).normal(size=(3, DIMENSION)).astype(np.float32)
-    words = lite_views.LiteText.load()
+    words = LiteText.load()
     expected = unit(unit(vectors) @ unit_directions(words)[:SIZE].T)
     np.testing.assert_allclose(method.reduce(vectors), expected, atol=1e-5)
