@@ -67,6 +67,7 @@ def test_the_search_example_of_the_readme_runs(
     art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     colours = {"sketch.png": "teal", "kitten.png": "black", "loud.png": "red", "butterfly.png": "gold"}
+    colours["page.png"] = "navy"
     for name, colour in colours.items():
         Image.new("RGB", (90, 60), colour).save(name)
     exec(compile(examples["Collection"], "README", "exec"), {})

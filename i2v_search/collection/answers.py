@@ -69,7 +69,7 @@ class Answers(Contents):
         Example:
             >>> from i2v_search import Collection
             >>> Collection.open("index/art").size_of("art/fruit/lemon.webp")
-            (320, 320)
+            (320, 264)
         """
         return self._state.resolver.size_of(image)
 
