@@ -116,6 +116,7 @@ def test_rows_that_are_all_alike_still_match_themselves(
 ) -> None:
     store = make_store(tmp_path, np.repeat(random_vectors(1, DIMENSION), copies, axis=0))
     np.testing.assert_allclose(scores_of(name, store), 1, atol=1e-5)
+    assert not Similarity.fit(name, store).mean.any()
 
 
 @every_similarity

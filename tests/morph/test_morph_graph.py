@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from i2v_search.errors import MorphError
 from i2v_search.morph.graph import bridging, neighbours
-from i2v_search.morph.graph.bridging import connect
+from i2v_search.morph.graph.bridging import closest_pairs, connect
 from i2v_search.morph.graph.knn import KnnGraph, build_graph, symmetric_csr
 from i2v_search.morph.graph.neighbours import nearest
 from i2v_search.morph.graph.network import Network
@@ -256,6 +256,24 @@ def test_bridges_are_the_minimum_spanning_tree_of_the_parts(n: int, seed: int, c
     assert sum(bridge.squared for bridge in network.bridges) == pytest.approx(
         tree.size(weight="weight"), abs=1e-4
     )
+
+
+@pytest.mark.parametrize("members", [None, np.arange(0, 60, 2)], ids=["all", "some"])
+def test_an_exact_search_finds_the_pairs_that_reading_all_rows_finds(
+    members: NDArray[np.int64] | None,
+) -> None:
+    matrix = random_rows(60, 4)
+    labels = np.random.default_rng(1).integers(0, 4, 60 if members is None else len(members)).astype(np.int32)
+
+    def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        squared = np.square(queries[:, None] - matrix[None]).sum(axis=2)
+        order = np.argsort(squared, axis=1)[:, :k]
+        return np.take_along_axis(squared, order, axis=1), order
+
+    read = closest_pairs(ArrayRows(matrix), members, labels)
+    searched = closest_pairs(ArrayRows(matrix), members, labels, search)
+    assert [pair[:2] for pair in searched] == [pair[:2] for pair in read]
+    np.testing.assert_allclose([pair[2] for pair in searched], [pair[2] for pair in read], atol=1e-5)
 
 
 def test_connect_looks_only_at_members() -> None:

@@ -46,8 +46,6 @@ def test_the_collection_is_there_at_once(
     assert keys(page) == hits(server)
     expect(page.locator("#facts")).to_have_text(f"{len(sample_collection)} pictures")
     until(page, "[...document.querySelectorAll('#grid img')].slice(0, 12).every(i => i.naturalWidth)")
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert painted < 3000
 
 
 def test_the_grid_fills_its_width_and_crops_nothing(visit: Visit) -> None:
