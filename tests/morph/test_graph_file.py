@@ -133,6 +133,7 @@ def replaced(name: str, make: Callable[[NDArray[Any]], NDArray[Any]]) -> Callabl
         lambda arrays: arrays.update(
             {"bridges/rows": np.array([[3, 40]], np.int32), "bridges/squared": np.ones(1, np.float32)}
         ),
+        lambda arrays: arrays["indices"].put(1, arrays["indices"][0]),
         lambda arrays: arrays.pop("occurrences"),
     ],
 )
