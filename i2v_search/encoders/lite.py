@@ -149,7 +149,8 @@ def without_border(image: Image.Image) -> Image.Image:
         >>> without_border(page).size
         (208, 108)
     """
-    return image.crop(drawn_box(image))
+    box = drawn_box(image)
+    return image if box == (0, 0, *image.size) else image.crop(box)
 
 
 def drawn_box(image: Image.Image) -> tuple[int, int, int, int]:

@@ -252,3 +252,27 @@ def test_a_graph_is_extended_with_its_index_and_not_built_again(
     build_index(grown, options, upkeep=True, report=silent)
     assert not len(load_index(FeatureStore(grown)).unindexed)
     np.testing.assert_array_equal(opened(grown).edges.toarray()[:63, :63], before)
+
+
+def test_rows_and_positions_lead_to_each_other(rows: UnitRows) -> None:
+    positions = rows.positions
+    assert [rows.number_of(position) for position in positions.tolist()] == list(range(len(rows)))
+    np.testing.assert_array_equal(rows.numbers_of(positions), np.arange(len(rows)))
+    np.testing.assert_array_equal(rows.numbers_of(np.array([-1, len(rows)])), [-1, -1])
+
+
+def test_a_damaged_row_gets_no_edges(rows: UnitRows) -> None:
+    part = FeatureStore(rows.directory).parts[0]
+    content = bytearray(part.path.read_bytes())
+    content[content.index(np.ascontiguousarray(part["vectors"][9]).tobytes())] ^= 0xFF
+    part.path.write_bytes(content)
+    damaged = UnitRows(load_index_of(rows))
+    damaged.check(np.array([8, 10]))
+    with pytest.raises(CollectionDamagedError, match="row 9"):
+        damaged.check(np.array([8, 9]))
+
+
+def load_index_of(rows: UnitRows) -> VectorIndex:
+    """The same index of the files as they are now."""
+    store = FeatureStore(rows.directory)
+    return VectorIndex.build(store, "centred", plan_index(40, 8, "centred", kind="exact"))
