@@ -209,7 +209,7 @@ def test_a_finger_draws_on_a_phone(window: Opens) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth && scrollY === 0")
     tile = page.locator("#grid .picture").first.bounding_box()
     assert tile["y"] + tile["height"] / 2 < 844
-    page.tap("#sketchpad-close")
+    page.locator("#sketchpad-close").press("Enter")
     expect(page.locator("#examples .example")).to_be_visible()
 
 
