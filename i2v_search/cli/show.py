@@ -110,6 +110,11 @@ def looks_like_sketch() -> None:
     out.print("[dim]the query looks like a drawing of lines; --sketch searches for it as one[/dim]")
 
 
+def finds_more(queries: str, option: str) -> None:
+    """Say how a collection is built in which such queries find more."""
+    out.print(f"[dim]{queries} find more in a collection that is built with {option}[/dim]")
+
+
 def _copies(count: int) -> str:
     return f" (and {count} {'copy' if count == 1 else 'copies'})" if count else ""
 

@@ -16,13 +16,12 @@ good they are.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
 from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
@@ -38,16 +37,11 @@ from i2v_search.encoders.networks.runtime import open_runtime
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, TagError, WeightsError
 from i2v_search.files import file_sha256
+from i2v_search.images.borders import without_border
 from i2v_search.tags.vocabulary import Vocabulary
 
 WEIGHTS = "weights.safetensors"
 PREPROCESSING = "rgb-224-trim-paper-pad-white-bicubic-127-128"
-
-#: A border is cut whose corners are at least this light, of 255, and which differs from them by no more than
-#: that; the corners differ by no more among themselves, over the three colours too.
-PAPER, BORDER_LEVELS = 200, 12
-#: What is left of either side, at least, and the margin around what is drawn, as a share of its longer side.
-SMALLEST_SHARE, MARGIN_SHARE = 0.25, 0.02
 
 
 class LiteEncoder:
@@ -131,54 +125,6 @@ class Trunk:
 def prepare(image: Image.Image) -> NDArray[np.uint8]:
     """The network's input: without a blank border, in (224, 224, 3) uint8, centred on white."""
     return efficientnet.fit_on_white(without_border(image))
-
-
-def without_border(image: Image.Image) -> Image.Image:
-    """Cut a border of white or light grey, which says nothing: a small drawing on a large page.
-
-    A coloured ground is a part of the drawing: cut away, a turned or framed copy would look like another.
-
-    A quarter of either side is always left, so that a speck does not become the picture.
-
-    Args:
-        image: RGB.
-
-    Example:
-        >>> page = Image.new("RGB", (400, 300), "white")
-        >>> page.paste("teal", (100, 100, 300, 200))
-        >>> without_border(page).size
-        (208, 108)
-    """
-    box = drawn_box(image)
-    return image if box == (0, 0, *image.size) else image.crop(box)
-
-
-def drawn_box(image: Image.Image) -> tuple[int, int, int, int]:
-    """Left, upper, right and lower pixel of what `without_border` leaves."""
-    width, height = image.size
-    corners = [image.getpixel((x, y)) for x in (0, width - 1) for y in (0, height - 1)]
-    levels = np.asarray(corners, np.int16)
-    if np.ptp(levels) > BORDER_LEVELS or levels.min() < PAPER:
-        return 0, 0, width, height
-    page = Image.new("RGB", image.size, corners[0])
-    drawn = [255 * (level > BORDER_LEVELS) for level in range(256)]
-    box = ImageChops.difference(image, page).point(drawn * 3).getbbox()
-    if box is None:
-        return 0, 0, width, height
-    margin = max(2, round(MARGIN_SHARE * max(box[2] - box[0], box[3] - box[1])))
-    left, right = _widened(box[0], box[2], margin, width)
-    top, bottom = _widened(box[1], box[3], margin, height)
-    return left, top, right, bottom
-
-
-def _widened(start: int, stop: int, margin: int, size: int) -> tuple[int, int]:
-    """A stretch with a margin, of a quarter of the whole at least, inside it."""
-    start, stop = max(0, start - margin), min(size, stop + margin)
-    smallest = math.ceil(SMALLEST_SHARE * size)
-    if stop - start < smallest:
-        start = min(max(0, (start + stop - smallest) // 2), size - smallest)
-        stop = start + smallest
-    return start, stop
 
 
 def normalised(statistics: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -98,3 +98,9 @@ def in_float32(weights: Weights) -> Weights:
 def sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """1 / (1 + exp(-value)) of any finite value, without overflow."""
     return np.asarray(np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * values)), np.float32)
+
+
+def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(n, d) -> (n, d) float32 of length 1; rows of zeros stay zeros."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, np.float32(1e-12)), np.float32)

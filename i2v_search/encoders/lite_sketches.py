@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.lite_head import DIMENSION, model_folder
+from i2v_search.encoders.lite_head import DIMENSION, model_folder, unit_rows
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
 
@@ -92,12 +92,7 @@ class LiteSketches:
 
     def directions(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """(n, 4096) vectors of drawings -> (n, 4096) float32 directions from the mean of a collection."""
-        drawn = _unit(_unit(vectors.astype(np.float32)) - self.mean)
+        drawn = unit_rows(unit_rows(vectors.astype(np.float32)) - self.mean)
         basis = self.basis.astype(np.float32)
         along = (drawn @ basis.T) * (self.damping * self.basis_scales**2)
         return np.asarray(drawn - along @ basis, np.float32)
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, np.float32(1e-12)), np.float32)

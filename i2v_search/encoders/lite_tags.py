@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.lite_head import DIMENSION, model_folder, sigmoid
+from i2v_search.encoders.lite_head import DIMENSION, model_folder, sigmoid, unit_rows
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import TagError, WeightsError
 from i2v_search.files import write_atomically
@@ -104,7 +104,7 @@ class LiteTags:
 
     def probabilities(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 4096) vectors -> (n, t) float32 probabilities."""
-        rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        rows = unit_rows(vectors)
         products = rows @ self.centres.T - self.half_squares
         distances = 1 - 2 * products.max(axis=1, keepdims=True)
         far = np.maximum(distances - self.near, 0)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.lite_head import DIMENSION, model_folder
+from i2v_search.encoders.lite_head import DIMENSION, model_folder, unit_rows
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
 from i2v_search.tags.words import is_unspaced, split_words
@@ -132,7 +132,7 @@ class LiteText:
         hidden = _gelu(scaled @ network["hidden"].T + network["hidden_bias"])
         output = scaled @ network["linear"].T + network["bias"] + hidden @ network["output"].T
         vectors = (output * network["basis_scales"]) @ network["basis"]
-        return _unit(vectors * meanings.any(axis=1, keepdims=True))
+        return unit_rows(vectors * meanings.any(axis=1, keepdims=True))
 
     def meanings(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, k) float32 unit rows, alike where texts mean the same; zeros without a known word or part."""
@@ -143,7 +143,7 @@ class LiteText:
                 continue
             scales = _floats(self._weights.scales[entries])
             sums[place] = scales @ _floats(self._weights.rows[entries])
-        return _unit(sums)
+        return unit_rows(sums)
 
     @property
     def basis(self) -> NDArray[np.int8]:
@@ -215,11 +215,6 @@ class TextEntries:
 
 def _floats(values: NDArray[Any]) -> NDArray[np.float32]:
     return values.astype(np.float32)
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 1e-6, lengths, np.inf), np.float32)
 
 
 def _gelu(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.encoders.lite_head import model_folder
+from i2v_search.encoders.lite_head import model_folder, unit_rows
 from i2v_search.encoders.lite_text import LiteText
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
@@ -73,5 +73,4 @@ class LiteViews:
 
 def unit_directions(text: LiteText) -> NDArray[np.float32]:
     """(r, 4096) float32 unit rows: the directions that texts are written in."""
-    directions = text.basis.astype(np.float32)
-    return np.asarray(directions / np.linalg.norm(directions, axis=1, keepdims=True), np.float32)
+    return unit_rows(text.basis.astype(np.float32))

@@ -7,14 +7,12 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from i2v_search.images.borders import drawn_on_paper
 from i2v_search.images.crops import Box
 
 #: Side of what is looked at, and how far apart drawings are there at least.
 _SIDE: Final = 96
 _GAP: Final = 2
-#: A page has corners at least this light, of 255, that differ by no more than that; the rest is drawn.
-_PAPER: Final = 200
-_LEVELS: Final = 12
 #: The longer side of a drawing, as a share of the page's.
 _SMALLEST: Final = 0.15
 
@@ -39,11 +37,10 @@ def separate_drawings(page: Image.Image) -> list[Box]:
 
     small = page.copy()
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-    levels = np.asarray(small, np.int16)
-    corners = levels[[0, 0, -1, -1], [0, -1, 0, -1]]
-    if np.ptp(corners) > _LEVELS or corners.min() < _PAPER:
+    ink = drawn_on_paper(small)
+    if ink is None:
         return []
-    drawn = np.abs(levels - corners[0]).max(axis=2) > _LEVELS
+    drawn = np.asarray(ink).max(axis=2) > 0
     places = find_objects(label(binary_dilation(drawn, np.ones((3, 3)), iterations=_GAP // 2))[0])
     height, width = drawn.shape
     found = []

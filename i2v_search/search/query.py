@@ -32,7 +32,7 @@ from i2v_search.arguments import read_whole, shown, whole
 from i2v_search.encoders.base import Encoder, encode_batch, tags_of
 from i2v_search.encoders.stream import run_batches
 from i2v_search.encoders.weights.npy import NPY_MAGIC, npy_array
-from i2v_search.errors import NoSuchImageError, QueryError, WeightsError
+from i2v_search.errors import ImageError, NoSuchImageError, QueryError, WeightsError
 from i2v_search.images.crops import cut
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.lines import looks_like_lines, without_paper
@@ -139,7 +139,11 @@ class Resolver:
         if isinstance(example.image, EncodedImage) and example.image.picture is not None:
             return _Unknown(item.label, example, example.image.picture, item.sha256)
         if item.position is not None:
-            content = open_stored(self._root, self._store.path(item.position), allow_outside=True)
+            try:
+                content = open_stored(self._root, self._store.path(item.position), allow_outside=True)
+            except ImageError as error:
+                advice = "a crop or a sketch needs the file; connect its disk, or i2v-search relocate OLD NEW"
+                raise ImageError(error.path, f"{error.reason}; {advice}") from error
             return _Unknown(item.label, example, content, item.sha256)
         what = "text" if item.text is not None else "vector"
         raise QueryError(f"{item.label} is a {what} and has no pixels to look at; give the image itself")

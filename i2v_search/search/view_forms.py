@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.encoders.lite import drawn_box
 from i2v_search.encoders.lite_views import LiteViews
+from i2v_search.images.borders import drawn_box
 from i2v_search.images.crops import Box, cut
 from i2v_search.images.drawings import separate_drawings
 from i2v_search.images.lines import render_lines

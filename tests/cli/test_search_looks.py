@@ -1,6 +1,7 @@
 """Drawings and parts of pictures on the command line: ``--sketch``, ``--crop``, and what is said of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,18 @@ def test_what_cannot_be_is_one_clear_error(art: str, arguments: list[str], code:
 
 def _path(art: str, number: int) -> str:
     return Collection.open(art)[number].path
+
+
+def test_what_would_find_more_is_said_where_the_collection_lacks_it(
+    drawing: str, sample_collection: Collection, tmp_path: Path
+) -> None:
+    own = tmp_path / "c"
+    shutil.copytree(sample_collection.directory, own)
+    asked = {"lines": ("--sketch", drawing), "details": (drawing, "--crop", "10%,10%,50%,50%")}
+    for kind, query in asked.items():
+        said = "find more in a collection that is built with --"
+        assert run("search", *query, "--collection", str(own)).count(said) == 1
+        assert said not in run("search", *query, "--collection", str(own), "--json")
+        (own / f"{kind}.cache").touch()
+        assert said not in run("search", *query, "--collection", str(own))
+    assert said not in run("search", drawing, "--collection", str(own))

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.encoders import lite
-from i2v_search.encoders.lite import BORDER_LEVELS, without_border
 from i2v_search.encoders.networks import efficientnet
+from i2v_search.images.borders import BORDER_LEVELS, without_border
 
 
 @st.composite
