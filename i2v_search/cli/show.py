@@ -268,9 +268,9 @@ def info(facts: CollectionInfo) -> None:
         "tags": f"{facts.tags:,}" if facts.tags else "none; add tags.jsonl, or build with --tagger",
         "disk": f"{sum(facts.bytes.values()) / 1e6:,.1f} MB in {len(facts.bytes)} files",
     }
-    for kind, told in (("lines", "drawings"), ("details", "parts of pictures")):
+    for kind, option in (("lines", "--sketch"), ("details", "--crop")):
         if kind in facts.views:
-            rows[kind] = f"of {facts.views[kind]:,} pictures, for {told}"
+            rows[kind] = f"of {facts.views[kind]:,} different images, for search {option}"
     if facts.dead_rows:
         rows["dead rows"] = f"{facts.dead_rows:,}"
     for name, value in rows.items():
