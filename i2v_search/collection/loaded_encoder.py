@@ -21,6 +21,7 @@ from i2v_search.encoders.base import (
 )
 from i2v_search.encoders.lite_text import LiteText
 from i2v_search.index.similarity import unit
+from i2v_search.search.looks import RecentLooks
 from i2v_search.search.resolved import QueryVectors
 from i2v_search.store.manifest import EncoderRecord, Manifest
 
@@ -34,10 +35,14 @@ class LoadedEncoder:
 
     Args:
         device: where the model runs.
+
+    Attributes:
+        looks: drawings and parts of pictures that were encoded last.
     """
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        self.looks = RecentLooks()
         self._loaded: tuple[_Makers, Encoder] | None = None
         self._lock = threading.Lock()
 

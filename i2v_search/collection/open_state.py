@@ -58,6 +58,7 @@ class OpenState:
             encoder=lambda: self.encoder.of(made_by),
             text_vectors=lambda texts: self.encoder.text_vectors(texts, made_by),
             sketch_vectors=lambda vectors: self.encoder.sketch_vectors(vectors, made_by),
+            looks=self.encoder.looks,
         )
         self.forget_copies()
         for name in ("index", "network", "rows"):

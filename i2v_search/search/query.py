@@ -39,6 +39,7 @@ from i2v_search.images.lines import looks_like_lines, without_paper
 from i2v_search.images.reading import read_regular_file
 from i2v_search.images.sources import open_stored
 from i2v_search.search.examples import Example, QueryImage
+from i2v_search.search.looks import Look, RecentLooks, Seen
 from i2v_search.search.resolved import EncodedImage, QueryVectors, Resolved
 from i2v_search.search.text import MAX_TEXT, Text, looks_like_path
 from i2v_search.store.catalogue import Catalogue
@@ -57,6 +58,7 @@ class Resolver:
         encoder: called when an image has to be encoded.
         text_vectors: called with texts that have to be encoded.
         sketch_vectors: called with vectors (n, d) of drawings, which are compared in their own way.
+        looks: drawings and parts of pictures that were encoded last.
     """
 
     def __init__(
@@ -68,9 +70,10 @@ class Resolver:
         encoder: Callable[[], Encoder],
         text_vectors: Callable[[Sequence[str]], QueryVectors],
         sketch_vectors: Callable[[NDArray[np.floating]], QueryVectors],
+        looks: RecentLooks,
     ) -> None:
         self._store, self._catalogue, self._root, self._encoder = store, catalogue, root, encoder
-        self._text_vectors, self._sketch_vectors = text_vectors, sketch_vectors
+        self._text_vectors, self._sketch_vectors, self._looks = text_vectors, sketch_vectors, looks
 
     def resolve(self, image: QueryImage | Example) -> Resolved:
         """Find an image, or read a text; see the module for what a string is.
@@ -106,19 +109,22 @@ class Resolver:
             return
         encoder = self._encoder()
 
-        def prepare(item: _Unknown) -> tuple[tuple[int, bool], Any]:
+        def prepare(item: _Unknown) -> tuple[tuple[_Unknown, bool], Any]:
             image = item.pixels(encoder.shrink_to)
             looks_like_sketch = item.example.kind == "picture" and looks_like_lines(image)
-            return (item.place, looks_like_sketch), encoder.prepare(image)
+            # What is asked for is needed later, its pixels are not.
+            return (replace(item, image=b""), looks_like_sketch), encoder.prepare(image)
 
         encode = partial(encode_batch, encoder)
         for batch in run_batches(chain([first], unknown), prepare, encode, encoder.batch_size):
             if batch.output is not None:
                 rows = zip(batch.items, batch.output.vectors, tags_of(encoder, batch.output), strict=True)
-                for (place, looks_like_sketch), vector, tags in rows:
-                    found[place] = replace(
-                        found[place], vector=vector, tags=tags, looks_like_sketch=looks_like_sketch
-                    )
+                for (item, looks_like_sketch), vector, tags in rows:
+                    # A view would keep the whole batch in memory.
+                    seen = Seen(vector.copy(), tags, looks_like_sketch)
+                    found[item.place] = replace(found[item.place], **seen._asdict())
+                    if look := self._look_of(item):
+                        self._looks.put(look, seen)
 
     def _find_all(self, asked: Sequence[Example], found: list[Resolved]) -> Iterator[_Unknown]:
         """Fill `found`, and give the images among it that have to be encoded as they come."""
@@ -130,7 +136,20 @@ class Resolver:
                 found.append(item)
             else:
                 found.append(Resolved(example.label_of(item.label), sha256=item.sha256))
-                yield replace(item, place=place)
+                look = self._look_of(item)
+                seen = None if look is None else self._looks.get(look)
+                if seen is None:
+                    yield replace(item, place=place)
+                else:
+                    found[place] = replace(found[place], **seen._asdict())
+
+    def _look_of(self, item: _Unknown) -> Look | None:
+        """A drawing or a part of a picture, if it can be told from others."""
+        if item.sha256 is None or item.example.is_whole_picture:
+            return None
+        records = (self._store.manifest.encoder, self._store.manifest.tagger)
+        makers = tuple(record.weights_sha256 for record in records if record is not None)
+        return Look(makers, item.sha256, item.example.kind, item.example.crop)
 
     def _with_pixels(self, item: Resolved | _Unknown, example: Example) -> _Unknown:
         """What can be cropped, or taken off its paper, of an example that was found."""
@@ -158,9 +177,8 @@ class Resolver:
             raise QueryError(f"{found.label} is a text, and not an image to look at; search for it")
         if found.position is None:
             assert found.vector is not None  # noqa: S101 - one of the two is always there
-            # A view would keep the encoder's whole batch in memory.
             return EncodedImage(
-                found.vector.copy(),
+                found.vector,
                 found.tags,
                 found.sha256,
                 found.label,

@@ -14,6 +14,7 @@ from i2v_search.errors import ImageError, QueryError
 from i2v_search.images.lines import without_paper
 from i2v_search.pictures.contact_sheets import search_picture
 from i2v_search.search.examples import Example
+from i2v_search.search.looks import Look, RecentLooks, Seen
 from i2v_search.search.text import Text
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 30)
@@ -218,3 +219,30 @@ def test_a_sheet_shows_the_part_that_was_looked_at(art: Collection) -> None:
     red = [np.all(np.asarray(one) == RED, axis=2).sum() for one in (sheet, whole)]
     assert red[0] == 0
     assert red[1] > 0
+
+
+def test_what_was_looked_at_before_is_not_encoded_again(art: Collection, tmp_path: Path) -> None:
+    encoder = SketchingEncoder()
+    art._encoder.keep(encoder, art.store.manifest)
+    file = draw(tmp_path / "new.png", 7)
+    looks = [
+        Example(file, kind="sketch"),
+        Example(file, crop=(0, 0, 0.5, 0.5)),
+        Example(file, kind="sketch", crop=(0, 0, 0.5, 0.5)),
+        Example(draw(tmp_path / "other.png", 8), kind="sketch"),
+    ]
+    first = [art.search(look).hits for look in looks]
+    assert encoder.encoded == len(looks)
+    assert [art.search(look).hits for look in looks] == first
+    assert [[hit.id for hit in result.hits] for result in art.search_each(looks)] == [
+        [hit.id for hit in hits] for hits in first
+    ]
+    assert encoder.encoded == len(looks)
+
+
+def test_few_looks_are_kept_and_those_used_last() -> None:
+    looks, kept = [Look((), str(number), "sketch", None) for number in range(70)], RecentLooks()
+    for look in looks:
+        kept.put(look, Seen(np.zeros(1), (), looks_like_sketch=False))
+        assert kept.get(looks[0]) is not None
+    assert [look for look in looks if kept.get(look) is None] == looks[1:7]

@@ -14,6 +14,7 @@ from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError, QueryError
 from i2v_search.search.examples import Example, Query, QueryImage, examples_of
 from i2v_search.search.filters import Filter
+from i2v_search.search.looks import RecentLooks
 from i2v_search.search.query import Resolver
 from i2v_search.search.resolved import QueryVectors
 from i2v_search.store.catalogue import Catalogue
@@ -55,6 +56,7 @@ class Shelf:
             encoder=self._load,
             text_vectors=no_texts,
             sketch_vectors=less_grey,
+            looks=RecentLooks(),
         )
 
     def _load(self) -> GridEncoder:
