@@ -192,7 +192,7 @@ def search(
     from i2v_search.cli.console import paths
     from i2v_search.search.examples import UNLIKE_WEIGHT, Example, examples_of
     from i2v_search.search.text import Text
-    from i2v_search.store.view_file import view_path
+    from i2v_search.search.views import count_viewed
 
     paths_only = paths_only_of(paths_only, null, json)
     opened = open_collection(collection, backend, milvus_uri)
@@ -236,9 +236,9 @@ def search(
             show.searched_as_text(words)
         if not json and any(result.looks_like_sketch for result in results):
             show.looks_like_sketch()
-        if not json and sketches and not view_path(opened.directory, "lines").exists():
+        if not json and sketches and not count_viewed(opened.store).get("lines"):
             show.finds_more("drawings", "--sketches")
-        if not json and crop is not None and not view_path(opened.directory, "details").exists():
+        if not json and crop is not None and not count_viewed(opened.store).get("details"):
             show.finds_more("parts of pictures", "--details")
         _print(results, each=each, json=json)
     show.undrawn(missing, opened)

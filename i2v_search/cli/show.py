@@ -270,7 +270,9 @@ def info(facts: CollectionInfo) -> None:
     }
     for kind, option in (("lines", "--sketch"), ("details", "--crop")):
         if kind in facts.views:
-            rows[kind] = f"of {facts.views[kind]:,} different images, for search {option}"
+            count = facts.views[kind]
+            told = f"of {count:,} different images, for search {option}"
+            rows[kind] = told if count else "of another version, not searched; build again"
     if facts.dead_rows:
         rows["dead rows"] = f"{facts.dead_rows:,}"
     for name, value in rows.items():

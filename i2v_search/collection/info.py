@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from i2v_search.escapes import JsonReady
 from i2v_search.index.index_files import unindexed
+from i2v_search.search.views import count_viewed
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.view_file import VIEW_KINDS, count_pictures, view_path
+from i2v_search.store.view_file import VIEW_KINDS, ViewKind, view_path
 from i2v_search.tags.vocabulary import Tag
 
 
@@ -28,7 +29,8 @@ class CollectionInfo(JsonReady):
         unindexed: number of unindexed rows, which are scanned separately.
         bytes: size on disk, by file.
         tags: number of distinct tags.
-        views: number of pictures with second vectors, by kind: ``lines`` for drawings, ``details`` for parts.
+        views: number of different images with second vectors, by kind: ``lines`` for drawings, ``details``
+            for parts; 0 where another version made them, and the next build makes them again.
 
     Example:
         >>> from i2v_search import Collection
@@ -48,14 +50,14 @@ class CollectionInfo(JsonReady):
     unindexed: int
     bytes: dict[str, int]
     tags: int
-    views: dict[str, int]
+    views: dict[ViewKind, int]
 
     @classmethod
     def of(cls, store: FeatureStore) -> Self:
         """Facts about a collection, of its feature store."""
         manifest, directory = store.manifest, store.directory
-        record, views = manifest.index, {kind: view_path(directory, kind) for kind in VIEW_KINDS}
-        files = sorted(manifest.file_names() | {path.name for path in views.values()})
+        record, views = manifest.index, {view_path(directory, kind).name for kind in VIEW_KINDS}
+        files = sorted(manifest.file_names() | views)
         return cls(
             directory=str(directory),
             image_root=manifest.image_root,
@@ -68,7 +70,7 @@ class CollectionInfo(JsonReady):
             unindexed=unindexed(store),
             bytes={name: (directory / name).stat().st_size for name in files if (directory / name).exists()},
             tags=len(store.tag_counts()),
-            views={kind: count_pictures(path) for kind, path in views.items() if path.exists()},
+            views=count_viewed(store),
         )
 
 

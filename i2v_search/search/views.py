@@ -27,7 +27,7 @@ from i2v_search.search.resolved import Resolved
 from i2v_search.search.view_forms import view_method
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.view_file import BOX_UNIT, VIEW_KINDS, ViewFile, ViewKind
+from i2v_search.store.view_file import BOX_UNIT, VIEW_KINDS, ViewFile, ViewKind, view_path
 
 #: Weight of views beside the similarity to the pictures as they are: docs/decisions/0021-second-vectors.md.
 VIEW_WEIGHTS: Final[dict[ViewKind, float]] = {"lines": 0.7, "details": 0.9}
@@ -35,6 +35,19 @@ VIEW_WEIGHTS: Final[dict[ViewKind, float]] = {"lines": 0.7, "details": 0.9}
 _BLOCK_BYTES = 2**18
 #: Contents that are looked up at a time.
 _CONTENTS = 2**16
+
+
+def count_viewed(store: FeatureStore) -> dict[ViewKind, int]:
+    """Number of pictures with views, by kind, for the files of views that a collection has.
+
+    0 where they were made another way than now, and are not searched: the next build makes them again.
+    """
+    counts: dict[ViewKind, int] = {}
+    for kind in VIEW_KINDS:
+        if view_path(store.directory, kind).exists():
+            found = ViewFile.find(store.directory, view_method(kind, store.manifest.encoder).form)
+            counts[kind] = 0 if found is None else len(found.records) // found.form.count
+    return counts
 
 
 class _Scale(NamedTuple):

@@ -254,15 +254,6 @@ def keep_views(directory: Path, contents: Container[bytes] | None = None) -> Non
                 file.write(block.tobytes())
 
 
-def count_pictures(path: Path) -> int:
-    """Number of pictures in a file of views, by its size; 0 where it cannot be read."""
-    try:
-        views = ViewFile(path)
-    except (CollectionDamagedError, OSError):
-        return 0
-    return len(views.records) // views.form.count
-
-
 def view_damages(directory: Path) -> list[Damage]:
     """What is damaged in the files of views of a collection; a part of a view at the end is not."""
     found = []

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 from i2v_search.cli.main import app
 from i2v_search.collection.collection import Collection
 from i2v_search.search.examples import Example
+from i2v_search.search.view_forms import view_method
+from i2v_search.store.view_file import VIEW_KINDS, ViewFile, Views, ViewWriter, view_path
 
 RUNNER = CliRunner()
 NOTICE = "looks like a drawing of lines; --sketch searches for it as one"
@@ -117,10 +121,20 @@ def test_what_would_find_more_is_said_where_the_collection_lacks_it(
     own = tmp_path / "c"
     shutil.copytree(sample_collection.directory, own)
     asked = {"lines": ("--sketch", drawing), "details": (drawing, "--crop", "10%,10%,50%,50%")}
-    for kind, query in asked.items():
-        said = "find more in a collection that is built with --"
+    said = "find more in a collection that is built with --"
+    for query in asked.values():
         assert run("search", *query, "--collection", str(own)).count(said) == 1
         assert said not in run("search", *query, "--collection", str(own), "--json")
-        (own / f"{kind}.cache").touch()
+    store = sample_collection.store
+    for kind in VIEW_KINDS:
+        form = view_method(kind, store.manifest.encoder).form
+        boxes, codes = np.tile([0, 0, 1, 1], (form.count, 1)), np.ones((form.count, form.size), np.int8)
+        writer = ViewWriter(own, form)
+        writer.append([Views(store.sha256(0), boxes, codes)])
+        writer.close()
+    for query in asked.values():
         assert said not in run("search", *query, "--collection", str(own))
-    assert said not in run("search", drawing, "--collection", str(own))
+    made_before = ViewFile(view_path(own, "lines")).form
+    ViewWriter(own, replace(made_before, method="before")).close()
+    assert run("search", *asked["lines"], "--collection", str(own)).count(said) == 1
+    assert "lines of another version, not searched; build again" in run("info", "--collection", str(own))
