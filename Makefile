@@ -5,8 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Modules are compiled when they are first imported: of torch and Ray most never are.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --constraint constraints.txt
-# A process for each core, each of which computes on one thread.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup
+# A process for each core and one more, since tests wait for servers and browsers; each computes on one thread. They
+# stand behind other programs, as the commands do that they start, which would wait for the tests otherwise.
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
 .PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite tags clean
 
@@ -18,7 +20,7 @@ test: .venv/installed-test
 	$(PYTEST)
 
 quick: .venv/installed-test
-	$(PYTEST) -m unit
+	$(PYTEST) -p no:schemathesis -m unit
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -1,7 +1,9 @@
 """How the server bears many clients at once, on loopback: time to answer, memory, and what it says when full.
 
-``python -m benchmarks.serve [load]``, over the bundled sample. The server runs in a process of its own, as
-users start it. Half a minute each:
+``python -m benchmarks.serve [load] [adding]``, over the bundled sample. The server runs in a process of its
+own, as users start it.
+
+``load``, half a minute each:
 
 1. start: seconds until `i2v-search serve` is ready;
 2. below the limit: clients that together ask for less than the rate limit, for searches by id, uploads and
@@ -11,6 +13,9 @@ users start it. Half a minute each:
 4. above the rate limit: clients that do not wait, as fast as answers come;
 5. the same without a rate limit, and more clients than may wait: every answer of these two must be good, or
    a 429 or 503 with Retry-After.
+
+``adding``: one person searches by id five times a second while half of the sample is added to the other half:
+by nobody, by the library in a process like any other, and by the command, which gives way.
 """
 
 from __future__ import annotations
@@ -22,9 +27,11 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -42,6 +49,8 @@ from i2v_search import Collection, sample_directory
 _ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 #: Of the load that the server has to bear without an error.
 CLIENTS, SECONDS, RATE = 8, 30.0, 40.0
+#: Of adding, in turns.
+ROUNDS = 3
 PARTS = (
     "below the limit",
     "beside bad neighbours",
@@ -319,5 +328,59 @@ def load_part(command: str) -> str:
     )
 
 
+_ADD = "import sys; from i2v_search import Collection; Collection.open(sys.argv[1]).add(sys.argv[2:])"
+_ADDERS = {
+    "the library": [sys.executable, "-c", _ADD],
+    "the command": [sys.executable, "-m", "i2v_search", "add", "--collection"],
+}
+
+
+def adding_part(command: str) -> str:
+    """The table of searches while pictures are added."""
+    folders = sorted(path for path in sample_directory().iterdir() if path.is_dir())
+    waits: dict[str, list[float]] = {"nobody": [], **{name: [] for name in _ADDERS}}
+    seconds: dict[str, list[float]] = {name: [] for name in _ADDERS}
+    with tempfile.TemporaryDirectory() as scratch:
+        half = Path(scratch) / "half"
+        Collection.build(half, folders[::2])
+        for number in range(ROUNDS):
+            for name, adder in _ADDERS.items():
+                directory = Path(scratch) / f"{name} {number}"
+                shutil.copytree(half, directory)
+                with served(directory, "--rate", "0") as server:
+                    images = image_ids(server.url)
+                    waits["nobody"] += _searches(server.url, images, time.sleep, 5.0)
+                    started = time.perf_counter()
+                    with subprocess.Popen([*adder, str(directory), *folders[1::2]]) as process:
+                        waits[name] += _searches(server.url, images, process.wait)
+                        seconds[name].append(time.perf_counter() - started)
+    lines = []
+    for name, times in waits.items():
+        p50, p95 = np.percentile(times, [50, 95])
+        took = f"{np.median(seconds[name]):.1f}" if name in seconds else ""
+        lines.append([name, f"{len(times):,}", f"{p50:.0f}", f"{p95:.0f}", f"{max(times):.0f}", took])
+    heads = ["who adds", "searches", "p50, ms", "p95, ms", "longest, ms", "adding takes, s"]
+    return f"{command}. {ROUNDS} rounds, in turns; medians of the seconds.\n\n" + table(heads, lines)
+
+
+def _searches(url: str, images: Sequence[int], wait: Callable[..., object], *seconds: float) -> list[float]:
+    """Milliseconds of searches by id, five a second, until something that waits has ended."""
+    times, generator = list[float](), random.Random(0)
+    over = threading.Event()
+
+    def watch() -> None:
+        wait(*seconds)
+        over.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    with httpx.Client(base_url=url, timeout=60) as session:
+        while not over.wait(0.2):
+            begun = time.perf_counter()
+            asked = {"examples": [{"id": generator.choice(images)}], "top": 60}
+            session.post("/api/v1/search", json=asked).raise_for_status()
+            times.append((time.perf_counter() - begun) * 1000)
+    return times
+
+
 if __name__ == "__main__":
-    run_parts("serve", ["fastapi", "uvicorn", "httpx"], {"load": load_part})
+    run_parts("serve", ["fastapi", "uvicorn", "httpx"], {"load": load_part, "adding": adding_part})

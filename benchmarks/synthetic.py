@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -128,8 +128,17 @@ def records(start: int, count: int) -> list[ImageRecord]:
     ]
 
 
-def write_collection(directory: Path, count: int, dimension: int, *, seed: int = 1) -> None:
+def write_collection(
+    directory: Path,
+    count: int,
+    dimension: int,
+    *,
+    seed: int = 1,
+    describe: Callable[[int, int], list[ImageRecord]] = records,
+) -> None:
     """Fill a new collection: closed parts, `WORKERS` at a time, each committed to disk once.
+
+    `describe` gives the records of some images, by the first number and how many.
 
     `StoreWriter.append` makes every 256 rows safe and writes every part twice, which takes longer.
     """
@@ -140,7 +149,7 @@ def write_collection(directory: Path, count: int, dimension: int, *, seed: int =
 
     def write(number: int) -> PartRecord:
         start = starts[number]
-        known = records(start, min(size, count - start))
+        known = describe(start, min(size, count - start))
         path = directory / f"features-{number:05d}.h5"
         letters = sum(len(record.path) for record in known)
         PartWriter.create(path, dimension, Capacity(len(known), letters, 0, 0, 0))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from i2v_search.build.upkeep.repairing import LostImage, Repair
     from i2v_search.build.upkeep.rewriting import Compaction
     from i2v_search.choices import Device
+    from i2v_search.collection.across import ResultAcross, search_across
     from i2v_search.collection.collection import Collection
     from i2v_search.collection.info import CollectionInfo, ImageInfo
     from i2v_search.encoders import i2v
@@ -37,16 +38,22 @@ if TYPE_CHECKING:
     from i2v_search.pictures.animation import MorphAnimation, morph_animation
     from i2v_search.pictures.colours import colour_order
     from i2v_search.pictures.contact_sheets import duplicates_picture, search_picture, searches_picture
+    from i2v_search.pictures.laid_boards import board_picture
     from i2v_search.pictures.map_drawing import map_picture
     from i2v_search.pictures.map_page import map_page
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
     from i2v_search.progress import Progress
     from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
+    from i2v_search.search.duplicates.known import KnownCopies
     from i2v_search.search.examples import Example
     from i2v_search.search.filters import Filter
     from i2v_search.search.resolved import EncodedImage
-    from i2v_search.search.results import Hit, SearchResult
+    from i2v_search.search.results import Hit, HitAcross, SearchResult
     from i2v_search.search.text import Text
+    from i2v_search.store.annotations.annotations import Annotations
+    from i2v_search.store.annotations.boards import Board
+    from i2v_search.store.annotations.layouts import Place
+    from i2v_search.store.annotations.pictures import PictureNotes
     from i2v_search.store.checksums import Damage
     from i2v_search.tags.vocabulary import ImageTags, Tag
     from i2v_search.training.datasets.dataset import Dataset, read_dataset
@@ -57,6 +64,8 @@ if TYPE_CHECKING:
 
 # Where each public name lives. They are imported when first used: the package itself costs nothing to import.
 _HOMES = {
+    "Annotations": "store.annotations.annotations",
+    "Board": "store.annotations.boards",
     "BuildOptions": "build.options",
     "BuildReport": "build.options",
     "Collection": "collection.collection",
@@ -80,11 +89,13 @@ _HOMES = {
     "Extraction": "build.extract",
     "Filter": "search.filters",
     "Hit": "search.results",
+    "HitAcross": "search.results",
     "I2VSearchError": "errors",
     "ImageInfo": "collection.info",
     "ImageTags": "tags.vocabulary",
     "IndexPlan": "index.planner",
     "IndexOptions": "index.planner",
+    "KnownCopies": "search.duplicates.known",
     "LostImage": "build.upkeep.repairing",
     "Merge": "build.upkeep.merging",
     "MergedSource": "build.upkeep.merging",
@@ -92,11 +103,14 @@ _HOMES = {
     "MorphAnimation": "pictures.animation",
     "MorphMap": "morph.plane",
     "MorphQuality": "morph.quality",
+    "PictureNotes": "store.annotations.pictures",
+    "Place": "store.annotations.layouts",
     "Progress": "progress",
     "Push": "index.milvus.push",
     "Recipe": "build.recipe",
     "Relocation": "build.upkeep.relocating",
     "Repair": "build.upkeep.repairing",
+    "ResultAcross": "collection.across",
     "RunReport": "training.report",
     "SampleImage": "images.sample",
     "SearchResult": "search.results",
@@ -107,6 +121,7 @@ _HOMES = {
     "Tagger": "encoders.base",
     "TextEncoder": "encoders.base",
     "TrainingSettings": "training.settings",
+    "board_picture": "pictures.laid_boards",
     "colour_order": "pictures.colours",
     "duplicates_picture": "pictures.contact_sheets",
     "evaluate": "training.evaluation.evaluation",
@@ -123,6 +138,7 @@ _HOMES = {
     "register_encoder": "encoders.registry",
     "sample_directory": "images.sample",
     "sample_images": "images.sample",
+    "search_across": "collection.across",
     "search_picture": "pictures.contact_sheets",
     "searches_picture": "pictures.contact_sheets",
     "tag_images": "encoders.tagging",
@@ -136,6 +152,8 @@ _MODULES = {"i2v": "encoders.i2v", "maintenance": "build.upkeep.maintenance"}
 _RENAMED = {"Engine": "Device", "IndexWishes": "IndexOptions"}
 
 __all__ = [
+    "Annotations",
+    "Board",
     "BuildOptions",
     "BuildReport",
     "Collection",
@@ -158,11 +176,13 @@ __all__ = [
     "Extraction",
     "Filter",
     "Hit",
+    "HitAcross",
     "I2VSearchError",
     "ImageInfo",
     "ImageTags",
     "IndexOptions",
     "IndexPlan",
+    "KnownCopies",
     "LostImage",
     "Merge",
     "MergedSource",
@@ -170,11 +190,14 @@ __all__ = [
     "MorphAnimation",
     "MorphMap",
     "MorphQuality",
+    "PictureNotes",
+    "Place",
     "Progress",
     "Push",
     "Recipe",
     "Relocation",
     "Repair",
+    "ResultAcross",
     "RunReport",
     "SampleImage",
     "SearchResult",
@@ -186,6 +209,7 @@ __all__ = [
     "Text",
     "TextEncoder",
     "TrainingSettings",
+    "board_picture",
     "colour_order",
     "duplicates_picture",
     "evaluate",
@@ -204,6 +228,7 @@ __all__ = [
     "register_encoder",
     "sample_directory",
     "sample_images",
+    "search_across",
     "search_picture",
     "searches_picture",
     "tag_images",

@@ -7,7 +7,7 @@ from i2v_search.arguments import plain_numbers, renamed, shown
 from i2v_search.errors import QueryError
 
 #: How two vectors are compared: `i2v_search.index.similarity`.
-SimilarityName: TypeAlias = Literal["centred", "cosine", "l2", "hamming"]
+SimilarityName: TypeAlias = Literal["standardised", "centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.index.planner`.
 IndexKind: TypeAlias = Literal["auto", "exact", "pca", "codes", "ivf", "hnsw"]
 #: What proposes neighbours: FAISS in this process, or a Milvus server.
@@ -20,6 +20,26 @@ AnimationFormat: TypeAlias = Literal["webp", "gif"]
 DuplicateKind: TypeAlias = Literal["exact", "pixels", "near", "variants"]
 #: What an image of a query is: a picture, or a drawing of lines that pictures are to be found by.
 ExampleKind: TypeAlias = Literal["picture", "sketch"]
+#: How long a picture's sides are: `i2v_search.search.file_conditions`.
+PictureShape: TypeAlias = Literal["wide", "tall", "square", "strip"]
+#: In which order results come: `i2v_search.search.orders`.
+SearchOrder: TypeAlias = Literal[
+    "likeness",
+    "varied",
+    "collection",
+    "name",
+    "newest",
+    "oldest",
+    "largest",
+    "smallest",
+    "colour",
+    "random",
+    "board",
+]
+#: How the pictures of a board are put in order: `i2v_search.collection.board_order`.
+BoardOrder: TypeAlias = Literal["colour", "gradual"]
+#: Files beside pictures that other programs read: `i2v_search.collection.kept_files`.
+SidecarForm: TypeAlias = Literal["xmp", "txt"]
 #: How a collection is laid out in two dimensions: `i2v_search.index.mapping`.
 MapMethod: TypeAlias = Literal["auto", "tsne", "pca"]
 #: Where an encoder runs.

@@ -24,6 +24,7 @@ The tree::
     ├── SearchServerError        a Milvus server cannot be reached, or refuses what it is asked
     ├── ClusterError             machines that share a job do not answer, or do not do their part
     └── CollectionError          a collection cannot be opened, read or written
+        ├── AnnotationsError         its boards, notes and tags cannot be read or written
         ├── CollectionNotFoundError
         ├── CollectionLockedError    another process is writing
         ├── CollectionClosedError    it was closed
@@ -144,6 +145,10 @@ class SearchServerError(I2VSearchError):
 
 class CollectionError(I2VSearchError):
     """A collection cannot be opened, read or written."""
+
+
+class AnnotationsError(CollectionError):
+    """The file of boards, notes and own tags is damaged, of a later version, or cannot be written."""
 
 
 class CollectionNotFoundError(CollectionError):

@@ -13,6 +13,11 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]
+
 #: What drives answer that lack a call: shares over SMB and NFS, folders of virtual machines, FUSE.
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
@@ -127,6 +132,20 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
         raise
 
 
+def allow_open_files(count: int) -> None:
+    """Let this process hold so many files open at once, or as many as it may be let.
+
+    A shell gives a process 1,024, or 256 on macOS; a larger number is there for the asking.
+    """
+    if resource is None:
+        return  # Windows has no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):  # macOS names no limit and has one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """The content of a file; see `open_regular`."""
     with open_regular(path) as file:
@@ -148,6 +167,15 @@ def describe_special(mode: int) -> str:
         (stat.S_ISREG, "a file"),
     )
     return next((kind for test, kind in kinds if test(mode)), "a device")
+
+
+def file_stamp(path: Path) -> tuple[int, int, int] | None:
+    """Identifies a state of a file: another one has been written since if it differs; None without a file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def file_sha256(path: Path) -> str:

@@ -17,6 +17,7 @@ class Progress:
         total: number of units, or None while unknown.
         note: additional information, e.g. a loss; "" for none.
         unit: ``"bytes"`` where units are bytes, which people read in MB.
+        skipped: number of units, among the finished ones, that could not be read.
 
     Example:
         >>> moment = Progress("encoding", 120, 1000)
@@ -29,6 +30,7 @@ class Progress:
     total: int | None
     note: str = ""
     unit: Literal["", "bytes"] = ""
+    skipped: int = 0
 
 
 Report: TypeAlias = Callable[[Progress], None]

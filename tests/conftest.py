@@ -11,9 +11,10 @@ import pytest
 from browsing import browser, desktop, server, visit, window  # noqa: F401 - fixtures of the page
 from grids import GridEncoder
 from hypothesis import settings
-from kinds import KINDS, WHOLE, kind_of
+from kinds import KINDS, MARKED, WHOLE, kind_of
 from PIL import Image
 from small_build import make_parts_tiny
+from trash_bin import bin_of_its_own  # noqa: F401 - a fixture
 from worn import copy_of, wear
 
 from i2v_search.choices import Device
@@ -35,16 +36,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kill-rounds",
         type=int,
-        default=6,
-        help="how often tests kill a build, a compaction, a move (default 6)",
+        default=2,
+        help="how often tests kill a build, a compaction, a move (default 2)",
     )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even import tests of which none is asked for."""
     above = {config.rootpath / "tests", config.rootpath / "i2v_search"}
-    whole = collection_path.is_dir() and collection_path.name in WHOLE and collection_path.parent in above
-    return True if config.option.markexpr == "unit" and whole else None
+    if config.option.markexpr != "unit":
+        return None
+    if collection_path.is_dir():
+        whole = collection_path.name in WHOLE and collection_path.parent in above
+    else:
+        is_test = collection_path.name.startswith("test_")
+        whole = is_test and MARKED.search(collection_path.read_text("utf-8")) is not None
+    return True if whole else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,9 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep what commands cache out of the home of whoever runs the tests."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: folder)
+    """Keep what commands cache and remember out of the home of whoever runs the tests."""
+    base = tmp_path_factory.getbasetemp()
+    for kind in ("cache", "config", "data"):
+        monkeypatch.setattr(f"platformdirs.user_{kind}_path", lambda _=None, folder=base / kind: folder)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):  # of processes
+        monkeypatch.setenv(name, str(base / "home"))
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +76,14 @@ def no_screen_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lay lines out as for a pipe, whatever screen the shell that runs the tests has told of."""
     for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_way_given() -> Iterator[None]:
+    """Keep commands that run in this process from putting it behind the others, for good."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("i2v_search.cli.bars.give_way", lambda: None)
+        yield
 
 
 @pytest.fixture

@@ -10,6 +10,10 @@ import pytest
 from mixed_art import EXPRESSIONS, Made, make_mixed_art
 from PIL import Image, ImageSequence
 
+from i2v_search.errors import ImageError
+from i2v_search.images.decoding import decode_image
+from i2v_search.images.documents import is_document
+from i2v_search.images.extra_formats import EXTRA_EXTENSIONS
 from i2v_search.images.formats import EXTENSIONS
 
 
@@ -29,7 +33,18 @@ def test_the_manifest_names_every_file_and_no_other(mixed: tuple[Path, dict[str,
     }
     assert found == set(made)
     assert {entry.kind for entry in made.values()} == {
-        *("art", "variant", "copy", "broken", "unsupported", "unnamed", "clutter", "text", "link"),
+        *(
+            "art",
+            "variant",
+            "copy",
+            "broken",
+            "document",
+            "unsupported",
+            "unnamed",
+            "clutter",
+            "text",
+            "link",
+        ),
     }
 
 
@@ -40,6 +55,11 @@ def test_art_opens_and_broken_files_do_not(mixed: tuple[Path, dict[str, Made]]) 
             assert PurePosixPath(name).suffix.lower() in EXTENSIONS
             with Image.open(folder / name) as picture:
                 picture.load()
+        elif entry.kind == "document":
+            assert min(decode_image(folder / name).pixels.size) > 40
+        elif entry.kind == "broken" and (is_document(name) or PurePosixPath(name).suffix in EXTRA_EXTENSIONS):
+            with pytest.raises(ImageError):
+                decode_image(folder / name)
         elif entry.kind == "broken":
             with pytest.raises((OSError, SyntaxError)), Image.open(folder / name) as picture:
                 picture.load()

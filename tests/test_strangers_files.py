@@ -49,7 +49,7 @@ from i2v_search.training.checkpoint import STATE, load_checkpoint
 from i2v_search.training.datasets.dataset import read_dataset
 from i2v_search.training.run import _read_run
 from i2v_search.training.samples import FEATURES, _open_features
-from i2v_search.web.jobs.thumbnail_cache import ThumbnailCache
+from i2v_search.web.jobs.picture_files import PictureFiles
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
@@ -93,7 +93,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "looks of duplicates": (CACHE_NAME, lambda path: LookCache(path.parent)),
     "copies that were proven": (COPIES_NAME, lambda path: read_proven(path.parent)),
     "a map": ("key.zip", lambda path: MapCache(path.parent).find("key")),
-    "a thumbnail": ("ab/abc", lambda path: ThumbnailCache(path.parent.parent, 1, [])._read("abc")),
+    "a thumbnail": ("ab/abc", lambda path: PictureFiles(path.parent.parent, 1).find("abc")),
     "a finished shard": ("outcome.json", lambda path: ShardOutcome.load(path.parent)),
     "the progress of a shard": ("beat", _read_beat),
     "a checkpoint of training": (STATE, lambda path: load_checkpoint(path.parent)),

@@ -26,11 +26,7 @@ def is_unchanged(
     store: FeatureStore, position: int, item: SourceImage, tags: Sequence[Tag] | None = None
 ) -> bool:
     """Whether a row says of an image's file what is true now, and has the tags given beside it."""
-    at = np.array([position])
-    if (int(store.column("size", at)[0]), int(store.column("mtime_ns", at)[0])) != (
-        item.size,
-        storable_time(item.mtime_ns),
-    ):
+    if store.file_facts(position) != (item.size, storable_time(item.mtime_ns)):
         return False
     if tags is None:
         return True

@@ -12,7 +12,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from i2v_search.build.changes import Places, find_absent, find_scopes, is_unchanged
+from i2v_search.build.colours import ColourNotes
 from i2v_search.encoders.base import Encoder, Encoding, encode_batch, tags_of
 from i2v_search.encoders.stream import Batch, run_batches, skipping
 from i2v_search.errors import ImageError
+from i2v_search.images.colours import Colours
 from i2v_search.images.decoding import decode_image
 from i2v_search.images.sidecar import Sidecars
 from i2v_search.images.signature import is_signed
@@ -40,7 +42,7 @@ from i2v_search.images.sources import (
 )
 from i2v_search.images.unread import DRAWN, NotRead, Tally
 from i2v_search.progress import Progress, Report, silent
-from i2v_search.store.catalogue import Catalogue
+from i2v_search.store.catalogue import Catalogue, find_removed
 from i2v_search.store.feature_file import ImageRecord, storable_time
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
@@ -117,6 +119,7 @@ def extract(
     wanted: Wanted = everything,
     known: Known = unknown,
     removals: Removals | None = None,
+    notes: ColourNotes | None = None,
     count: bool = True,
     report: Report = silent,
 ) -> Extraction:
@@ -132,6 +135,7 @@ def extract(
         wanted: tells by its stored path which images this is about; the others are left alone.
         known: asked about every image that is not in the store; what it knows is not encoded.
         removals: what stays out; None for nothing.
+        notes: keeps the colours of the pictures that are decoded; None forgets them.
         count: count the images first, so that progress has a total; a tar is read once more for that.
         report: called with the progress.
 
@@ -147,6 +151,7 @@ def extract(
     extractor.wanted, extractor.known, extractor.count = wanted, known, count
     extractor.exclude = exclude
     extractor.removals = removals or Removals()
+    extractor.notes = notes
     return extractor.run(sources, sync, report)
 
 
@@ -158,6 +163,7 @@ class _Entry:
     image_id: int | None
     same: Sequence[int] = ()
     copy_of: int | None = None
+    colours: Colours | None = None
 
     @property
     def is_new(self) -> bool:
@@ -166,6 +172,18 @@ class _Entry:
 
 
 _Outcome: TypeAlias = _Entry | Skipped | Literal["unchanged", "drawn", "left_out"]
+
+
+class _Pace:
+    """Reports how many images are done with."""
+
+    def __init__(self, report: Report, total: int | None, skipped: Sequence[Skipped]) -> None:
+        self._report, self._total, self._skipped, self._done = report, total, skipped, 0
+
+    def step(self) -> None:
+        self._done += 1
+        of = None if self._total is None else max(self._total, self._done)
+        self._report(Progress("extracting", self._done, of, skipped=len(self._skipped)))
 
 
 class _Extractor:
@@ -183,17 +201,18 @@ class _Extractor:
         self.wanted: Wanted = everything
         self.known: Known = unknown
         self.removals = Removals()
+        self.notes: ColourNotes | None = None
         self.count = True
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
         started = time.perf_counter()
         report(Progress("looking for images", 0, None))
-        total = count_images(sources, self.root, self.wanted, exclude=self.exclude) if self.count else None
+        total = self._total(sources, report) if self.count else None
         scopes = find_scopes(sources, self.root)
         folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
         self.sidecars = Sidecars(self.root, dict.fromkeys(folders), self.exclude, self.tally)
-        done = 0
-        for batch in self._batches(sources):
+        progress = _Pace(report, total, self.skipped)
+        for batch in self._batches(sources, progress):
             entries: list[_Entry] = []
             for outcome in batch.items:
                 match outcome:
@@ -205,8 +224,7 @@ class _Extractor:
                         self.tally.add(DRAWN)
                     case _:
                         self.counts[outcome] += 1
-                done += 1
-                report(Progress("extracting", done, None if total is None else max(total, done)))
+                progress.step()
             self._write(entries, batch.output)
         if sync:
             self._remove_missing(scopes)
@@ -218,11 +236,33 @@ class _Extractor:
             **self.counts, skipped=tuple(self.skipped), not_read=left, links=links, seconds=seconds
         )
 
-    def _batches(self, sources: Sequence[Source]) -> Iterator[Batch[_Outcome, Encoding]]:
-        """Outcomes in the order of the sources."""
+    def _total(self, sources: Sequence[Source], report: Report) -> int:
+        return count_images(sources, self.root, self.wanted, exclude=self.exclude, report=report)
+
+    def _batches(self, sources: Sequence[Source], progress: _Pace) -> Iterator[Batch[_Outcome, Encoding]]:
+        """Outcomes in the order of the sources, without those of images that are as they were."""
         images = iter_images(sources, self.root, self.wanted, exclude=self.exclude, tally=self.tally)
         encode = partial(encode_batch, self.encoder)
-        return run_batches(images, skipping(self._read), encode, self.encoder.batch_size)
+        return run_batches(
+            self._without_current(images, progress), skipping(self._read), encode, self.encoder.batch_size
+        )
+
+    def _without_current(
+        self, images: Iterable[SourceImage | Skipped], progress: _Pace
+    ) -> Iterator[SourceImage | Skipped]:
+        """The images for workers: handing one over takes longer than seeing that it is as it was."""
+        for item in images:
+            position = None if isinstance(item, Skipped) else self.catalogue.find_path(item.path)
+            if (
+                position is not None
+                and not isinstance(item, Skipped)
+                and not self.sidecars.may_have(item.path)
+                and self._is_current(position, item, ())
+            ):
+                self.counts["unchanged"] += 1
+                progress.step()
+            else:
+                yield item
 
     def _read(self, item: SourceImage | Skipped) -> tuple[_Outcome, Any]:
         """In a worker: find out whether an image has to be read and, if so, read it."""
@@ -250,7 +290,8 @@ class _Extractor:
         sha256 = hashlib.sha256(content).hexdigest()
         record = ImageRecord(item.path, sha256, item.size, storable_time(item.mtime_ns), 0, 0, tags)
         image_id = None if position is None else int(self.store.ids[position])
-        if position is None and (before := self._find_dead(item.path, sha256)) is not None:
+        before = find_removed(self.store, self.dead, item.path, sha256) if position is None else None
+        if before is not None:
             return _Entry(record, int(self.store.ids[before]), copy_of=before), None
         same = self.catalogue.find_content(sha256)
         if same:
@@ -259,15 +300,8 @@ class _Extractor:
             return "left_out", None
         decoded = decode_image(content, name=item.path, shrink_to=self.encoder.shrink_to)
         record = replace(record, width=decoded.width, height=decoded.height)
-        return _Entry(record, image_id), self.encoder.prepare(decoded.pixels)
-
-    def _find_dead(self, path: str, sha256: str) -> int | None:
-        """Position of the row that an image had before it was removed, unless its id is taken again."""
-        for position in reversed(self.dead.find_content(sha256)):
-            image_id = int(self.store.ids[position])
-            if self.store.path(position) == path and self.store.position_of_id(image_id) is None:
-                return position
-        return None
+        colours = self.notes.describe(decoded, sha256) if self.notes else None
+        return _Entry(record, image_id, colours=colours), self.encoder.prepare(decoded.pixels)
 
     def _is_current(self, position: int | None, item: SourceImage, tags: tuple[Tag, ...]) -> bool:
         if position is None:
@@ -328,6 +362,9 @@ class _Extractor:
             positions = np.array([entries[number].copy_of for number in copies], np.int64)
             rows[copies], norms[copies] = self.store.take_float16(positions), self.store.norms(positions)
         self.writer.append(records, rows, norms, [entry.image_id for entry in entries])
+        if self.notes is not None:
+            for entry in entries:
+                self.notes.add(entry.record.sha256, entry.colours)
 
     def _skip(self, skipped: Skipped) -> None:
         if self.strict:

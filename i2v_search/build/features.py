@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import closing
 from pathlib import Path
 
 from i2v_search.arguments import StoredImages, several
 from i2v_search.build.changes import root_is_away
+from i2v_search.build.colours import ColourNotes
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.indexing import _removals_of, lift_removals, note_mounts, require_similarity
 from i2v_search.build.options import BuildOptions
+from i2v_search.build.source_folders import note_sources
 from i2v_search.build.views import update_views, wanted_views
 from i2v_search.choices import Device, SimilarityName
-from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder
+from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder, usual_similarity
 from i2v_search.encoders.registry import load_encoder, load_tagger
 from i2v_search.errors import (
     EncoderMismatchError,
@@ -53,23 +56,27 @@ def extract_features(
         loaded = load_makers(options, manifest)
         manifest = begin_manifest(directory, manifest, loaded, options.similarity, root)
         manifest = lift_removals(directory, manifest, images, forget=options.forget_removals)
-        writer = StoreWriter(directory, manifest)
-        try:
-            changes = extract(
-                writer,
-                images,
-                loaded,
-                sync=sync,
-                strict=options.strict,
-                exclude=options.exclude,
-                wanted=wanted,
-                removals=read_removals(directory, manifest.removals),
-                report=report,
-            )
-            writer.finish()
-        finally:
-            writer.close()
+        with closing(ColourNotes(directory)) as notes:
+            writer = StoreWriter(directory, manifest)
+            try:
+                changes = extract(
+                    writer,
+                    images,
+                    loaded,
+                    sync=sync,
+                    strict=options.strict,
+                    exclude=options.exclude,
+                    wanted=wanted,
+                    removals=read_removals(directory, manifest.removals),
+                    notes=notes,
+                    report=report,
+                )
+                writer.finish()
+            finally:
+                writer.close()
+            notes.fill(images, exclude=options.exclude, wanted=wanted, report=report)
         note_mounts(directory)
+        note_sources(directory, images)
         update_views(
             directory,
             images,
@@ -111,7 +118,7 @@ def begin_manifest(
         manifest = Manifest(
             encoder=EncoderRecord(**encoder.info.to_dict()),
             tagger=EncoderRecord(**tags.to_dict()) if tags else None,
-            similarity=similarity or "centred",
+            similarity=similarity or usual_similarity(encoder),
             image_root=str(root),
         )
         manifest.save(directory)

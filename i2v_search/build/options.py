@@ -36,7 +36,8 @@ class BuildOptions:
 
     Attributes:
         encoder: name or object; None takes ``"lite"`` for a new collection.
-        similarity: how vectors are compared; None takes ``"centred"`` for a new collection.
+        similarity: how vectors are compared; None takes the encoder's own for a new collection,
+            ``"standardised"`` for ``"lite"``, else ``"centred"`` where it states none.
         tagger: name of an imported tagger whose tags are stored.
         device: where and how they run.
         index: what is asked of the index.

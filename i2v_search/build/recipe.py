@@ -52,7 +52,7 @@ class EncoderTable(_Table):
 class SimilarityTable(_Table):
     """``[similarity]``: how vectors are compared."""
 
-    name: SimilarityName = "centred"
+    name: SimilarityName | None = None
 
 
 class PcaTable(_Table):

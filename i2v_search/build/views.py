@@ -26,7 +26,7 @@ from i2v_search.progress import Progress, Report
 from i2v_search.search.view_forms import view_method
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.view_file import VIEW_KINDS, ViewFile, ViewKind, Views, ViewWriter, quantise, view_path
+from i2v_search.store.view_file import KEPT_KINDS, ViewFile, ViewKind, Views, ViewWriter, quantise, view_path
 
 #: Views are made of a picture whose shorter side is at least so many times that of the encoder's input.
 _LARGER = 2
@@ -81,7 +81,7 @@ def merge_views(directory: Path, others: Sequence[Path]) -> None:
     The caller holds the `WriterLock`.
     """
     live = FeatureStore(directory).contents()
-    for kind, other in product(VIEW_KINDS, others):
+    for kind, other in product(KEPT_KINDS, others):
         try:
             source = ViewFile(view_path(other, kind))
         except (CollectionDamagedError, OSError):

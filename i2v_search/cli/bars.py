@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.progress import (
     BarColumn,
@@ -26,11 +28,16 @@ from i2v_search.progress import Progress, Report
 
 #: A log gets a line as often, and none of a job that is done sooner: cron mails every line.
 LINE_SECONDS = 30.0
+_NICENESS = 10
 
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Show the progress of a job, with rate and time left, one bar per stage."""
+    """Show the progress of a job, with rate and time left, one bar per stage.
+
+    What takes so long that its progress is shown lets a server on the same machine go first.
+    """
+    give_way()
     if not err.interactive:
         yield Lines(lambda line: err.print(line, markup=False))
         return
@@ -54,6 +61,19 @@ def progress() -> Iterator[Report]:
         for task in bars.tasks:
             if task.total is None:
                 bars.update(task.id, total=task.completed)
+
+
+def give_way() -> None:
+    """Put this process behind others, as ``nice`` does, with all threads that it has by now."""
+    if not hasattr(os, "setpriority"):
+        return  # Windows
+    try:
+        threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+    except OSError:
+        threads = [0]  # where a priority is one of the whole process
+    for thread in threads:
+        with suppress(OSError):  # it has ended, or stands further behind
+            os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 @dataclass

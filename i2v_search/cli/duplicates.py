@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2v_search.choices import DuplicateKind
-from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, paths_only_of
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, NullOption, paths_only_of
 
 if TYPE_CHECKING:
     from i2v_search.images.sources import Skipped
@@ -34,10 +34,7 @@ def duplicates(
         bool,
         typer.Option("--paths-only", "-f", help="Print only the paths of removable copies, one per line."),
     ] = False,
-    null: Annotated[
-        bool,
-        typer.Option("--null", "-0", help="Like --paths-only, but each path ends with NUL, for xargs -0."),
-    ] = False,
+    null: NullOption = False,
     json: JsonOption = False,
 ) -> None:
     """Find duplicate images and suggest which copy to keep. Deletes nothing."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from i2v_search.cli.boards import boards_app
 from i2v_search.cli.build import build, extract, index, show_changes
 from i2v_search.cli.cluster import push, sync
 from i2v_search.cli.datasets import datasets_app
@@ -32,16 +33,17 @@ from i2v_search.cli.options import (
 from i2v_search.cli.renamed import RenamedOptions
 from i2v_search.cli.search import search
 from i2v_search.cli.serve import serve
+from i2v_search.cli.start import open_first, start
 from i2v_search.cli.tag import tag
 from i2v_search.cli.train import train
-from i2v_search.cli.transfer import export, merge
+from i2v_search.cli.transfer import export, merge, notes
 from i2v_search.cli.upkeep import compact, relocate, verify
 
 app = typer.Typer(
     name="i2v-search",
     help="Search illustrations by similarity, and morph from one to another.",
-    epilog="Start with: i2v-search demo, then i2v-search build FOLDER. Docs: README.md",
-    no_args_is_help=True,
+    epilog="Start with: i2v-search alone, which opens a page, or i2v-search demo. Docs: README.md",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -51,6 +53,7 @@ models_app.command(epilog="Example: i2v-search models available")(available)
 models_app.command(epilog="Example: i2v-search models get wd-vit-v3")(get)
 app.add_typer(models_app)
 app.add_typer(datasets_app)
+app.add_typer(boards_app)
 app.command(epilog="Example: i2v-search build ~/art --collection index/art")(build)
 app.command(epilog="Example: i2v-search extract ~/art")(extract)
 app.command(cls=RenamedOptions, epilog="Example: i2v-search index --memory 2GB --recall 0.999")(index)
@@ -62,6 +65,7 @@ app.command(
     cls=RenamedOptions,
     epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png",
 )(morph)
+app.command(epilog="Example: i2v-search start")(start)
 app.command(cls=RenamedOptions, epilog="Example: i2v-search serve --collection index/art")(serve)
 app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 app.command(epilog="Example: i2v-search evaluate ~/art --against lite0 --sheet sheet.png")(evaluate)
@@ -69,6 +73,7 @@ app.command("map", epilog="Example: i2v-search map --out map.html")(draw_map)
 app.command(epilog="Example: i2v-search duplicates --sheet duplicates.png")(duplicates)
 app.command(epilog="Example: i2v-search merge shard1 shard2 --collection index/all")(merge)
 app.command(epilog="Example: i2v-search export vectors.npy --collection index/art")(export)
+app.command(epilog="Example: i2v-search notes sidecars/ --form xmp")(notes)
 app.command(epilog="Example: i2v-search push --collection index/art --milvus-uri http://127.0.0.1:19530")(
     push
 )
@@ -91,6 +96,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
@@ -118,6 +124,18 @@ def _main(
     for name, value in (("I2V_SEARCH_MAX_PIXELS", max_pixels), ("I2V_SEARCH_MAX_SIDE", max_side)):
         if value is not None:
             os.environ[name] = str(value)
+    if context.invoked_subcommand is None:
+        _without_command(context)
+
+
+def _without_command(context: typer.Context) -> None:
+    """Open the page where somebody sits before it; a script gets the help and exit code 2."""
+    from i2v_search.cli.browser import has_browser
+
+    if not (sys.stdout.isatty() and has_browser()):
+        typer.echo(context.get_help(), nl=False)
+        raise typer.Exit(2)
+    open_first()
 
 
 @app.command(epilog="Example: i2v-search add new/ sketch.png")

@@ -18,6 +18,7 @@ from i2v_search.cli.options import (
     TagsOption,
     filter_of,
     open_collection,
+    takes_conditions,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from i2v_search.index.mapping import CollectionMap
 
 
+@takes_conditions()
 def draw_map(
     collection: CollectionOption = DEFAULT,
     out: Annotated[
@@ -47,6 +49,7 @@ def draw_map(
     max_explicit: ExplicitOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
     json: JsonOption = False,
+    **conditions: Any,
 ) -> None:
     """Draw a two-dimensional map of a collection, similar images close together.
 
@@ -67,7 +70,7 @@ def draw_map(
         drawn = opened.map(
             method=method,
             images=images,
-            where=filter_of(tags, path, rating, max_explicit),
+            where=filter_of(tags, path, rating, max_explicit, **conditions),
             seed=seed,
             cache=cache,
             report=report,

@@ -22,6 +22,7 @@ from i2v_search.cli.options import (
     TagsOption,
     filter_of,
     open_collection,
+    takes_conditions,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _AS_GOOD = 1.005
 
 
+@takes_conditions()
 def morph(
     a: Annotated[str, typer.Argument(help="Image file, id or path in the collection, or words.")],
     b: Annotated[str, typer.Argument(help="Image file, id or path in the collection, or words.")],
@@ -69,6 +71,7 @@ def morph(
     backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
+    **conditions: Any,
 ) -> None:
     """Find a morph: a path of real images that gradually connects image A and image B.
 
@@ -82,7 +85,7 @@ def morph(
     opened = open_collection(collection, backend, milvus_uri)
     filters: dict[str, Any] = {
         "exclude": exclude or (),
-        "where": filter_of(tags, path, rating, max_explicit),
+        "where": filter_of(tags, path, rating, max_explicit, **conditions),
     }
     found = opened.morph(a, b, via=via or (), steps=count, method=method, **filters)
     missing = _write(opened, found, (strip, animation, drawing), filters, quiet=json)

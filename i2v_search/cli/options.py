@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from i2v_search.arguments import read_whole, shown
-from i2v_search.choices import Backend, DeviceName, IndexKind, Precision, SimilarityName
+from i2v_search.choices import Backend, DeviceName, IndexKind, PictureShape, Precision, SimilarityName
 
 if TYPE_CHECKING:
     from i2v_search.collection.collection import Collection
@@ -21,6 +24,15 @@ DEFAULT = Path("index/default")
 CollectionOption = Annotated[
     Path, typer.Option("--collection", "-c", help="Collection directory.", show_default=True)
 ]
+CollectionsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--collection",
+        "-c",
+        help="Collection directory; repeatable: several of the same encoder are searched as one.",
+        show_default=True,
+    ),
+]
 ImagesArgument = Annotated[list[str], typer.Argument(help="Folders, files, glob patterns, archives.")]
 ExcludeOption = Annotated[
     list[str] | None,
@@ -29,6 +41,9 @@ ExcludeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NullOption = Annotated[
+    bool, typer.Option("--null", "-0", help="Like --paths-only, but each path ends with NUL, for xargs -0.")
+]
 
 EncoderOption = Annotated[
     str | None, typer.Option("--encoder", help="Encoder (default: the collection's encoder, or lite).")
@@ -67,7 +82,7 @@ PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Floatin
 
 SimilarityOption = Annotated[
     SimilarityName | None,
-    typer.Option("--similarity", help="Similarity measure (default: the collection's, or centred)."),
+    typer.Option("--similarity", help="Similarity measure (default: the collection's, or the encoder's)."),
 ]
 KindOption = Annotated[
     IndexKind | None,
@@ -94,8 +109,41 @@ ExplicitOption = Annotated[
 ]
 PathsOption = Annotated[
     list[str] | None,
-    typer.Option("--path", help="Folder, file or glob of every result: 'birds', '*/old/*.png'; repeatable."),
+    typer.Option(
+        "--path",
+        help="Folder, file or glob of every result: 'birds', '*/old/*.png'; with - of none; repeatable.",
+    ),
 ]
+
+#: The conditions on files that every command with filters takes: name, type and option of each.
+_CONDITIONS: dict[str, Any] = {
+    "names": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name", help="Part of the file name of every result; '-' before it excludes; repeatable."
+        ),
+    ],
+    "shape": Annotated[
+        PictureShape | None,
+        typer.Option("--shape", help="Shape of every result; a strip is longer than 4:1."),
+    ],
+    "min_side": Annotated[
+        int | None, typer.Option("--min-side", min=0, help="Minimum pixels of the longer side.")
+    ],
+    "max_side": Annotated[
+        int | None, typer.Option("--max-side", min=0, help="Maximum pixels of the longer side.")
+    ],
+    "board": Annotated[str | None, typer.Option("--board", help="Name of a board that every result is on.")],
+    "starred": Annotated[
+        bool | None, typer.Option("--starred/--not-starred", help="Only favourites, or none.")
+    ],
+    "animated": Annotated[bool | None, typer.Option("--animated/--still", help="Only animations, or none.")],
+    "colour": Annotated[
+        str | None, typer.Option("--colour", help="Colour of at least 8 % of every result: '#3366cc'.")
+    ],
+    "after": Annotated[str | None, typer.Option("--after", help="First day of modification, YYYY-MM-DD.")],
+    "before": Annotated[str | None, typer.Option("--before", help="Last day of modification, YYYY-MM-DD.")],
+}
 
 BackendOption = Annotated[
     Backend,
@@ -143,17 +191,43 @@ def open_collection(directory: Path, backend: Backend = "faiss", milvus_uri: str
     return Collection.open(directory, backend=backend, milvus_uri=milvus_uri)
 
 
+def takes_conditions(panel: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that has ``**conditions`` the options of the conditions on files.
+
+    Args:
+        panel: where its help shows them.
+    """
+
+    def declare(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        for name, annotation in _CONDITIONS.items():
+            kind, option = get_args(annotation)
+            option = copy(option)
+            option.rich_help_panel = panel
+            declared = command.__annotations__[name] = Annotated[kind, option]
+            parameters.append(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=declared)
+            )
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
+
+    return declare
+
+
 def filter_of(
     tags: str,
     path: list[str] | None,
     rating: str | None,
     max_explicit: float | None,
     threshold: float = 0.25,
+    **conditions: Any,
 ) -> Filter:
     """The filter given by the filter options."""
     from i2v_search.search.filters import Filter
 
-    return Filter(tags, path or (), rating, max_explicit, threshold)
+    given = {name: value for name, value in conditions.items() if value is not None}
+    return Filter(tags, path or (), rating, max_explicit, threshold, **given)
 
 
 def batch_size_of(text: str) -> int | None:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from i2v_search.choices import SearchOrder
 from i2v_search.cli.options import (
     DEFAULT,
     BackendOption,
-    CollectionOption,
+    CollectionsOption,
     JsonOption,
     MilvusOption,
     filter_of,
     open_collection,
     paths_only_of,
+    takes_conditions,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _QUERY, _FILTERS, _ORDER, _OUTPUT = "Query", "Filters (exact)", "Order and pages", "Output"
 
 
+@takes_conditions(_FILTERS)
 def search(
     query: Annotated[
         list[str] | None,
@@ -40,7 +43,7 @@ def search(
             "--tags alone."
         ),
     ] = None,
-    collection: CollectionOption = DEFAULT,
+    collection: CollectionsOption = [DEFAULT],  # noqa: B006 - never changed
     unlike: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,7 +111,7 @@ def search(
         list[str] | None,
         typer.Option(
             "--path",
-            help="Folder, file or glob of every result: 'birds', '*.png'; repeatable.",
+            help="Folder, file or glob of every result: 'birds', '*.png'; '-birds': of none; repeatable.",
             rich_help_panel=_FILTERS,
         ),
     ] = None,
@@ -154,6 +157,17 @@ def search(
             rich_help_panel=_ORDER,
         ),
     ] = None,
+    order: Annotated[
+        SearchOrder | None,
+        typer.Option(
+            "--order",
+            help="Order of the results, also of all images without a query (default: likeness).",
+            rich_help_panel=_ORDER,
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of --order random.", rich_help_panel=_ORDER)
+    ] = 0,
     copies: Annotated[
         bool,
         typer.Option("--copies", help="Include copies of the same picture.", rich_help_panel=_ORDER),
@@ -180,6 +194,7 @@ def search(
     backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
+    **conditions: Any,
 ) -> None:
     """Search for images similar to one or several images, that show what words say, or with given tags.
 
@@ -195,21 +210,29 @@ def search(
     from i2v_search.search.views import count_viewed
 
     paths_only = paths_only_of(paths_only, null, json)
-    opened = open_collection(collection, backend, milvus_uri)
+    opened, *others = [open_collection(one, backend, milvus_uri) for one in collection]
     options: dict[str, Any] = {
         "top": top,
         "offset": (page - 1) * top,
         "min_score": min_score,
-        "where": filter_of(tags, path, rating, max_explicit, tag_threshold),
+        "where": filter_of(tags, path, rating, max_explicit, tag_threshold, **conditions),
         "tag_weight": tag_weight,
         "exclude_query": not include_query,
         "diverse": diverse,
         "copies": copies,
+        "order": order or "likeness",
+        "seed": seed,
     }
     asked: list[Any] = [*(query or []), *map(Text, texts or [])]
     asked += [Example(sketch, kind="sketch") for sketch in sketches or []]
     if crop is not None:
         asked = _cropped(opened, asked, crop)
+    if others:
+        if each or sheet is not None or order or diverse is not None:
+            raise typer.BadParameter(
+                "a search in several collections takes no --each, --sheet, --order and --diverse"
+            )
+        del options["order"], options["seed"], options["diverse"]
     if each:
         _refuse_for_each(asked, weights)
         labels, images = _separate(asked)
@@ -221,7 +244,7 @@ def search(
         asked = images
     else:
         examples = _examples(asked, weights, unlike or [])
-        results = [opened.search(examples or None, **options)]
+        results = [_search([opened, *others], examples, options)]
     words = _words_among(query or [], results)
     asked = [one for one in asked if one not in words and not isinstance(one, Text)]
     missing: list[Skipped] = []
@@ -230,7 +253,11 @@ def search(
         show.save(picture, sheet, quiet=json or paths_only)
     if paths_only:
         hits = (hit for result in results for hit in result.hits)
-        paths((opened.file_path(hit.id) for hit in hits), null=null)
+        directories = {str(one.directory): one for one in others}
+        paths(
+            (directories.get(getattr(hit, "collection", ""), opened).file_path(hit.id) for hit in hits),
+            null=null,
+        )
     else:
         if words and not json:
             show.searched_as_text(words)
@@ -242,6 +269,17 @@ def search(
             show.finds_more("parts of pictures", "--details")
         _print(results, each=each, json=json)
     show.undrawn(missing, opened)
+
+
+def _search(
+    collections: Sequence[Collection], examples: list[Example], options: dict[str, Any]
+) -> SearchResult:
+    """Search one collection, or several as one."""
+    if len(collections) == 1:
+        return collections[0].search(examples or None, **options)
+    from i2v_search.collection.across import search_across
+
+    return search_across(collections, examples or None, **options)
 
 
 def _drawn(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from i2v_search.images.sources import Skipped
     from i2v_search.images.unread import NotRead
     from i2v_search.index.planner import IndexPlan
-    from i2v_search.search.results import SearchResult
+    from i2v_search.search.results import Hit, SearchResult
     from i2v_search.store.checksums import Damage
 
 out, err, as_json = console.out, console.err, console.as_json
@@ -74,6 +74,8 @@ def hits(result: SearchResult) -> None:
         return
     table = Table(box=None, header_style="bold")
     widths = {"rank": 4, "score": 6, "id": max(2, *(len(str(hit.id)) for hit in result.hits))}
+    if not result.query:  # an order alone scores nothing
+        del widths["score"]
     for heading, width in widths.items():
         if heading != "found by":
             table.add_column(heading, justify="right", min_width=width)
@@ -81,7 +83,7 @@ def hits(result: SearchResult) -> None:
     if any(why.values()):
         widths["found by"] = max(8, *map(len, why.values()))
     tags = "shared tags"
-    names = [hit.path + _copies(hit.copies) for hit in result.hits]
+    names = [_place(hit) + _copies(hit.copies) for hit in result.hits]
     for_paths, for_tags = text_widths([visible(name) for name in names], [*widths.values()], tags)
     table.add_column("path", overflow="fold", min_width=for_paths)
     if "found by" in widths:
@@ -89,7 +91,8 @@ def hits(result: SearchResult) -> None:
     table.add_column(tags, overflow="ellipsis", no_wrap=True, max_width=for_tags)
     for hit, name in zip(result.hits, names, strict=True):
         found_by = [why[hit.rank]] if "found by" in widths else []
-        cells = [str(hit.rank), f"{hit.score:.3f}", str(hit.id), escape(name), *found_by]
+        score = [f"{hit.score:.3f}"] if "score" in widths else []
+        cells = [str(hit.rank), *score, str(hit.id), escape(name), *found_by]
         table.add_row(*cells, escape(", ".join(hit.tags)))
     out.print(table)
     place = f" from {result.offset + 1} on" if result.offset else ""
@@ -97,6 +100,13 @@ def hits(result: SearchResult) -> None:
     if any(hit.copies for hit in result.hits):
         more += "; copies with --copies"
     out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
+
+
+def _place(hit: Hit) -> str:
+    """The path of an image, behind the collection that it is of where several were searched."""
+    from i2v_search.search.results import HitAcross
+
+    return f"{hit.collection}: {hit.path}" if isinstance(hit, HitAcross) else hit.path
 
 
 def searched_as_text(queries: Sequence[str]) -> None:
@@ -295,7 +305,7 @@ def _index_line(facts: CollectionInfo) -> str:
 
 def _kind_line(index: dict[str, Any]) -> str:
     """An index or a plan in a few words."""
-    again = f", best {index['candidates']} re-ranked in full"
+    again = f"{', two stages' * index['refined']}, best {index['candidates']} re-ranked in full"
     match index["kind"]:
         case "exact":
             return "exact comparison with every image"
@@ -304,8 +314,7 @@ def _kind_line(index: dict[str, Any]) -> str:
         case "codes":
             return f"{index['dimensions']}-bit codes scanned{again}"
         case "ivf":
-            stages = ", two stages" if index["refined"] else ""
-            return f"{index['lists']:,} lists of codes of {index['dimensions']} components{stages}{again}"
+            return f"{index['lists']:,} lists of codes of {index['dimensions']} components{again}"
         case _:
             return f"graph (HNSW) over {index['dimensions']} principal components{again}"
 

@@ -1,4 +1,4 @@
-"""``i2v-search merge`` and ``export``: merging collections, and files for other programs."""
+"""``i2v-search merge``, ``export`` and ``notes``: merging collections, and files for other programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption
+from i2v_search.choices import SidecarForm
+from i2v_search.cli.options import DEFAULT, CollectionOption, JsonOption, open_collection
 
 if TYPE_CHECKING:
     from i2v_search.build.upkeep.merging import Merge
@@ -95,6 +96,52 @@ def export(
     )
     of = f" of {done.dimension:,} dimensions" if done.dimension else ""
     show.out.print(f"{done.images:,} images{of}{kept}, {done.bytes / 1e6:,.1f} MB, {done.seconds:.1f} s")
+
+
+def notes(
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder for the sidecar files, or a .json file for everything.", show_default=False
+        ),
+    ] = None,
+    collection: CollectionOption = DEFAULT,
+    form: Annotated[
+        SidecarForm,
+        typer.Option(
+            "--form",
+            help="Sidecar files: xmp (tags, note, a star as five stars; for digiKam, darktable) or "
+            "txt (a tag a line; for hydrus).",
+        ),
+    ] = "xmp",
+    beside: Annotated[
+        bool, typer.Option("--beside", help="Write the sidecar files beside the images, without OUT.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace sidecar files that exist.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write stars, notes and own tags to files for other programs.
+
+    A .json file also gets the boards, with their layouts, and the saved searches.
+    """
+    from i2v_search.cli import show
+    from i2v_search.collection.board_files import record_bytes
+    from i2v_search.collection.kept_files import Sidecars, kept_record, write_sidecars
+    from i2v_search.files import write_atomically
+
+    if (out is None) != beside:
+        raise typer.BadParameter("give a folder or a .json file, or --beside")
+    opened = open_collection(collection)
+    if out is not None and out.suffix.lower() == ".json":
+        write_atomically(out, record_bytes(kept_record(opened)))
+        done = Sidecars(1, ())
+    else:
+        done = write_sidecars(opened, out, form, overwrite=overwrite)
+    if json:
+        show.as_json({"written": done.written, "skipped": [one.path for one in done.skipped]})
+    else:
+        show.out.print(f"wrote {out or 'files beside the images'}: {done.written:,} files", markup=False)
+        show.skipped(done.skipped, show.err)
 
 
 def _write_ids(merged: Merge, path: Path) -> None:

@@ -9,26 +9,38 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arguments import StoredImages, number, whole
+from i2v_search.arguments import StoredImage, StoredImages, number, whole
 from i2v_search.choices import (
     DuplicateKind,
     MapMethod,
     MorphMethod,
 )
 from i2v_search.collection.contents import Contents
+from i2v_search.errors import QueryError
 from i2v_search.index.map_cache import MapCache
 from i2v_search.index.mapping import MAP_IMAGES, CollectionMap, map_rows
+from i2v_search.index.similarity import unit
 from i2v_search.morph.find import find_morph, needs_graph, require_method
 from i2v_search.morph.plane import MORPH_NEIGHBOURS, MorphMap, map_morph
+from i2v_search.morph.sequence import MOST_IN_SEQUENCE, gradual_sequence, hop_angles
 from i2v_search.morph.stops import Morph
 from i2v_search.progress import Report, silent
 from i2v_search.search.duplicates.comparing import THRESHOLD, find_duplicates
 from i2v_search.search.duplicates.groups import Duplicates
+from i2v_search.search.duplicates.known import KnownCopies, known_group
 from i2v_search.search.examples import Query, QueryImage, several_images
 from i2v_search.search.filters import Filter, FilterShortcuts
+from i2v_search.search.learning import OTHERS, learned_direction
+from i2v_search.search.proven_copies import proven_when
 from i2v_search.search.request import RankingOptions, Request, SearchOptions
 from i2v_search.search.resolved import EncodedImage
-from i2v_search.search.results import SearchResult
+from i2v_search.search.results import Hit, SearchResult
+
+#: Rows that are scored at a time.
+_BLOCK = 16384
+#: Rows that the index proposes as suggestions, at least, and for each that is wanted.
+_PROPOSED = 400
+_PROPOSED_EACH = 8
 
 
 class Answers(Contents):
@@ -82,7 +94,8 @@ class Answers(Contents):
         where: Filter | None = None,
         **ranking: Unpack[RankingOptions],
     ) -> SearchResult:
-        """Find the images most like the query, or without one those that have the wanted tags most probably.
+        """Find the images most like the query, or without one those that have the wanted tags most probably;
+        or, with an `order`, all images.
 
         Args:
             query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
@@ -95,7 +108,8 @@ class Answers(Contents):
                 one.
             where: what every hit meets, exactly.
             **ranking: `i2v_search.search.request.RankingOptions`: ``min_score``, ``tag_weight``, ``diverse``,
-                ``copies``, ``exclude_query``; and the attributes of `where` as shortcuts: ``tags="smile"``.
+                ``copies``, ``exclude_query``, ``order``, ``seed``; and the attributes of `where` as
+                shortcuts: ``tags="smile"``.
 
         Returns:
             At most `top` hits, best first; fewer only where the collection has no more that qualify.
@@ -114,8 +128,15 @@ class Answers(Contents):
             ([1, 2, 3, 4, 5, 6], True)
             >>> {hit.path[:6] for hit in art.search("fruit/lemon.webp", where=Filter(paths="fruit")).hits}
             {'fruit/'}
+            >>> newest = art.search(order="newest", paths="fruit", top=2)
+            >>> newest.total, len(newest.hits)
+            (6, 2)
         """
         request = Request.of(where, top=top, offset=offset, **ranking)
+        if query is None:
+            request = request.without_query()
+            if request.order != "likeness":
+                return self._state.searcher.in_order(request)
         # First of all: to load the index may open the store again.
         index = None if query is None and request.diverse is None else self._state.index
         if query is None or index is None:
@@ -268,6 +289,86 @@ class Answers(Contents):
             report=report,
         )
 
+    def gradual_order(self, images: StoredImages) -> list[int]:
+        """Put images in an order in which each is as like the one before it as can be.
+
+        Args:
+            images: ids or stored paths, at most 5,000.
+
+        Returns:
+            Their ids, each once: a short open path through their vectors, by the angles that morphs go by
+            (`i2v_search.morph.sequence`).
+
+        Raises:
+            QueryError: there is no such image, or there are too many.
+            IndexStaleError: the index is missing or older than the feature store.
+
+        Example:
+            >>> from i2v_search import Collection
+            >>> art = Collection.open("index/art")
+            >>> order = art.gradual_order(["fruit/lemon.webp", "fruit/apple.webp"])
+            >>> [art[image].path for image in order]
+            ['fruit/lemon.webp', 'fruit/apple.webp']
+        """
+        rows = self._state.rows
+        positions = np.unique(self._state.positions(images), return_index=True)
+        chosen = positions[0][np.argsort(positions[1])]
+        if len(chosen) > MOST_IN_SEQUENCE:
+            raise QueryError(f"{len(chosen):,} images; at most {MOST_IN_SEQUENCE:,} can be put in order")
+        order = gradual_sequence(hop_angles(rows.take(rows.numbers_of(chosen))))
+        return [int(image) for image in self.store.ids[chosen[order]]]
+
+    def suggest(self, images: StoredImages, *, top: int = 24) -> tuple[Hit, ...]:
+        """Find more images like several together, such as those of a board: a linear classifier learns what
+        they have and others have not (`i2v_search.search.learning`).
+
+        Args:
+            images: ids or stored paths, at most 5,000.
+            top: how many to find.
+
+        Returns:
+            Other images, without files of the same content, best first.
+
+        Raises:
+            QueryError: there is no such image, there are none or too many, or all images are given.
+            IndexStaleError: the index is missing or older than the feature store.
+
+        Example:
+            >>> from i2v_search import Collection
+            >>> art = Collection.open("index/art")
+            >>> [hit.path[:6] for hit in art.suggest(["fruit/lemon.webp", "fruit/apple.webp"], top=2)]
+            ['fruit/', 'fruit/']
+        """
+        state = self._state
+        rows, chosen = state.rows, np.unique(state.positions(images))
+        if not 0 < len(chosen) <= MOST_IN_SEQUENCE:
+            raise QueryError(f"give at least one image and at most {MOST_IN_SEQUENCE:,}, not {len(chosen):,}")
+        digests = self.store.column("sha256", chosen).reshape(-1, 32)
+        left = np.ones(self.store.rows, bool)
+        left[[row for found in state.catalogue.find_contents(digests) for row in found]] = False
+        others = self.store.live[left[self.store.live]]
+        if not len(others):
+            raise QueryError("these are all images of the collection")
+        sample = np.sort(np.random.default_rng(0).permutation(others)[:OTHERS])
+        direction = learned_direction(*(rows.take(rows.numbers_of(each)) for each in (chosen, sample)))
+        wanted = max(whole("top", top), 0)
+        if not state.index.similarity.euclidean:  # by distance, rows of other lengths would be proposed
+            count = max(_PROPOSED, _PROPOSED_EACH * wanted)
+            others = state.index.search(unit(direction[None]), count, left)[1][0]
+        scores = np.concatenate(
+            [
+                rows.take(rows.numbers_of(others[at : at + _BLOCK])) @ direction
+                for at in range(0, len(others), _BLOCK)
+            ]
+        )
+        best = np.lexsort((others, -scores))[:wanted]
+        return tuple(
+            Hit(rank, int(self.store.ids[row]), self.store.path(row), float(score))
+            for rank, (row, score) in enumerate(
+                zip(others[best].tolist(), scores[best].tolist(), strict=True), 1
+            )
+        )
+
     def duplicates(
         self, *, kind: DuplicateKind = "near", threshold: float = THRESHOLD, report: Report = silent
     ) -> Duplicates:
@@ -296,3 +397,33 @@ class Answers(Contents):
         )
         self._state.forget_copies()
         return found
+
+    def known_copies(self, *, top: int = 60, offset: int = 0, of: StoredImage | None = None) -> KnownCopies:
+        """List the copies that are known without looking at a picture: equal files, and what `duplicates`
+        proved since the collection was made; without those that people say are none.
+
+        Args:
+            top: how many groups.
+            offset: how many to skip.
+            of: an image: from the multiple of `top` on where its group is, if it has one.
+
+        Returns:
+            The groups, and sums over all of them. Files are taken to be as they were when they were added.
+
+        Raises:
+            NoSuchImageError: the collection holds no such image.
+        """
+        groups = self._state.searcher.groups.several
+        size, first = max(1, whole("top", top)), max(0, whole("offset", offset))
+        if of is not None:
+            position = self._state.position(of)
+            first = next((at // size * size for at, rows in enumerate(groups) if position in rows), first)
+        rest = np.concatenate([rows[1:] for rows in groups]) if groups else np.empty(0, np.int64)
+        return KnownCopies(
+            groups=tuple(known_group(self.store, rows) for rows in groups[first : first + size]),
+            offset=first,
+            total=len(groups),
+            copies=len(rest),
+            bytes=int(self.store.column("size", rest).sum()) if len(rest) else 0,
+            looked=proven_when(self.store.directory),
+        )

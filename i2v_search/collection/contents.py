@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -26,6 +26,8 @@ from i2v_search.encoders.base import Encoder
 from i2v_search.errors import CollectionClosedError, QueryError
 from i2v_search.images.sources import open_stored
 from i2v_search.index.index_files import is_current, verify_index
+from i2v_search.search.orders import CollectionOrders
+from i2v_search.store.annotations.annotations import Annotations, annotation_damages
 from i2v_search.store.checksums import Damage, settled
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.view_file import view_damages
@@ -42,13 +44,16 @@ class Contents:
         backend: Backend = "faiss",
         milvus_uri: str | None = None,
         encoder: LoadedEncoder | None = None,
+        orders: CollectionOrders | None = None,
     ) -> None:
         if backend not in get_args(Backend):
             raise QueryError(f"unknown search backend {backend!r}; available: {', '.join(get_args(Backend))}")
         self.directory, self.backend, self.milvus_uri = directory, backend, milvus_uri
         self.report = BuildReport()
         self._encoder = encoder or LoadedEncoder(Device.of(device))
-        self._open: OpenState | None = OpenState(directory, backend, milvus_uri, self._encoder)
+        self._open: OpenState | None = OpenState(
+            directory, backend, milvus_uri, self._encoder, orders or CollectionOrders()
+        )
 
     @classmethod
     @renamed(engine="device", search_engine="backend")
@@ -89,7 +94,12 @@ class Contents:
             What is damaged; nothing if all is well.
         """
         derived = settled(self.directory, lambda now: verify_index(self.directory, now.index))
-        return (*self.store.verify(), *derived, *view_damages(self.directory))
+        return (
+            *self.store.verify(),
+            *derived,
+            *view_damages(self.directory),
+            *annotation_damages(self.directory),
+        )
 
     def image_bytes(self, image: StoredImage) -> bytes:
         """The file of an image of the collection, by id or stored path.
@@ -99,6 +109,20 @@ class Contents:
             ImageError: its file is gone or cannot be read.
         """
         return open_stored(Path(self.store.manifest.image_root), self.stored_path(image), allow_outside=True)
+
+    def ids_of_contents(self, digests: Sequence[str]) -> list[int | None]:
+        """The first image with each SHA-256 (lower-case hex) of its file; None where there is none."""
+        return [images[0] if images else None for images in self.all_ids_of_contents(digests)]
+
+    def all_ids_of_contents(self, digests: Sequence[str]) -> list[list[int]]:
+        """All images with each SHA-256 (lower-case hex) of their files."""
+        if not digests:
+            return []
+        content = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, 32)
+        return [
+            [int(self.store.ids[row]) for row in rows]
+            for rows in self._state.catalogue.find_contents(content)
+        ]
 
     def stored_path(self, image: StoredImage) -> str:
         """Path of an image relative to the image root; a `NoSuchImageError` if there is no such image."""
@@ -131,6 +155,23 @@ class Contents:
     def store(self) -> FeatureStore:
         """The feature store, in the state that is open."""
         return self._state.store
+
+    @property
+    def annotations(self) -> Annotations:
+        """What people keep of the collection: boards, stars, notes, tags of their own, saved searches.
+
+        They are found by the content of the files, so that a build, `relocate` and new ids leave them alone.
+
+        Example:
+            >>> from i2v_search import Collection
+            >>> art = Collection.open("index/art")
+            >>> mood = art.annotations.boards.make("Mood")
+            >>> art.annotations.boards.put(mood.id, [art["fruit/lemon.webp"], art["fruit/apple.webp"]])
+            2
+            >>> [hit.path for hit in art.search(board="Mood", order="board").hits]
+            ['fruit/lemon.webp', 'fruit/apple-copy.webp']
+        """
+        return Annotations(self._state.store.directory)
 
     @property
     def encoder(self) -> Encoder:

@@ -9,7 +9,7 @@ from i2v_search.escapes import JsonReady
 from i2v_search.index.index_files import unindexed
 from i2v_search.search.views import count_viewed
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.store.view_file import VIEW_KINDS, ViewKind, view_path
+from i2v_search.store.view_file import KEPT_KINDS, ViewKind, view_path
 from i2v_search.tags.vocabulary import Tag
 
 
@@ -56,7 +56,7 @@ class CollectionInfo(JsonReady):
     def of(cls, store: FeatureStore) -> Self:
         """Facts about a collection, of its feature store."""
         manifest, directory = store.manifest, store.directory
-        record, views = manifest.index, {view_path(directory, kind).name for kind in VIEW_KINDS}
+        record, views = manifest.index, {view_path(directory, kind).name for kind in KEPT_KINDS}
         files = sorted(manifest.file_names() | views)
         return cls(
             directory=str(directory),

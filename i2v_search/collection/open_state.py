@@ -20,6 +20,7 @@ from i2v_search.morph.collection_rows import UnitRows
 from i2v_search.morph.graph.network import Network
 from i2v_search.morph.graph_file import load_network
 from i2v_search.search.filters import Filter
+from i2v_search.search.orders import CollectionOrders
 from i2v_search.search.query import Resolver
 from i2v_search.search.searcher import Searcher
 from i2v_search.store.catalogue import Catalogue, find_image
@@ -37,12 +38,19 @@ class OpenState:
         backend: what proposes neighbours.
         milvus_uri: where that is.
         encoder: of queries.
+        orders: orders of the collection's pictures.
     """
 
     def __init__(
-        self, directory: Path, backend: Backend, milvus_uri: str | None, encoder: LoadedEncoder
+        self,
+        directory: Path,
+        backend: Backend,
+        milvus_uri: str | None,
+        encoder: LoadedEncoder,
+        orders: CollectionOrders,
     ) -> None:
-        self.directory, self.backend, self.milvus_uri, self.encoder = directory, backend, milvus_uri, encoder
+        self.directory, self.backend, self.milvus_uri = directory, backend, milvus_uri
+        self.encoder, self.orders = encoder, orders
         self.load()
 
     def load(self) -> None:
@@ -66,7 +74,7 @@ class OpenState:
 
     def forget_copies(self) -> None:
         """Look again which images are copies of one another."""
-        self.searcher = Searcher(self.store, self.catalogue, self.resolver)
+        self.searcher = Searcher(self.store, self.catalogue, self.resolver, self.orders)
 
     @cached_property
     def index(self) -> SearchIndex:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from i2v_search.choices import SimilarityName
 from i2v_search.errors import EncoderError
 from i2v_search.escapes import JsonReady
 from i2v_search.tags.vocabulary import TAG_FLOOR, Tag, Vocabulary
@@ -236,6 +237,16 @@ def text_mean_of(encoder: Encoder) -> NDArray[np.float32] | None:
     """
     mean = getattr(text_encoder_of(encoder), "text_mean", None)
     return None if mean is None else np.asarray(mean, np.float32)
+
+
+def usual_similarity(encoder: Encoder) -> SimilarityName:
+    """How the vectors of a new collection are compared if nobody says: the encoder's ``similarity``.
+
+    ``"centred"`` where it has no such attribute.
+    """
+    inner = encoder.encoder if isinstance(encoder, TaggedEncoder) else encoder
+    chosen: SimilarityName = getattr(inner, "similarity", "centred")
+    return chosen
 
 
 def sketch_directions(encoder: Encoder, vectors: NDArray[np.floating]) -> NDArray[np.float32] | None:

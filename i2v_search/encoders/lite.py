@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2v_search.choices import Device
+from i2v_search.choices import Device, SimilarityName
 from i2v_search.encoders.base import EncoderInfo, Encoding
 from i2v_search.encoders.lite_head import DIMENSION, STATISTICS, LiteHead, in_float32, model_folder
 from i2v_search.encoders.lite_runtime import ROWS, HeadRuntime
@@ -56,6 +56,8 @@ class LiteEncoder:
     """
 
     shrink_to: int | None = efficientnet.SIZE
+    #: Its halves, statistics and a learned code, spread differently: docs/decisions/0023-standardised.md.
+    similarity: SimilarityName = "standardised"
 
     def __init__(self, device: Device = Device(), folder: Path | None = None) -> None:
         folder = folder or model_folder()

@@ -153,7 +153,7 @@ class CaptionWriter:
                 )
             if self._existing == "append":
                 try:
-                    text = _appended(_read_text(file), tags)
+                    text = _appended(read_caption_text(file), tags)
                 except TagError as error:
                     return Skipped(path, f"{file.name} is not changed: {error}")
         write_atomically(file, f"{text}\n".encode())
@@ -167,7 +167,7 @@ def read_caption(path: Path) -> tuple[Tag, ...]:
     Raises:
         TagError: it is not text, or too long for a caption.
     """
-    return parse_caption(_read_text(path))
+    return parse_caption(read_caption_text(path))
 
 
 def parse_caption(text: str) -> tuple[Tag, ...]:
@@ -193,6 +193,25 @@ def parse_caption(text: str) -> tuple[Tag, ...]:
     return tuple(tags.values())
 
 
+def read_caption_text(path: Path) -> str:
+    """Read all that a caption file says.
+
+    Raises:
+        TagError: it is not text, or too long for a caption.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise TagError(f"it cannot be read ({error.strerror})") from error
+    if len(content) > MAX_BYTES:
+        raise TagError(f"it has more than {MAX_BYTES} bytes, too large for a caption")
+    try:
+        return content.decode("utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TagError(f"it is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
 def _split(text: str) -> list[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     # A tag a line: a comma in one is part of it. A comma in most: each line is a list.
@@ -212,20 +231,6 @@ def _appended(text: str, tags: ImageTags) -> str:
     kept = text.rstrip()
     between = "\n" if "\n" in kept and "," not in kept else ", "
     return between.join([kept.removesuffix(",") if between == ", " else kept, *lacking] if kept else lacking)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with open_regular(path) as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TagError(f"it cannot be read ({error.strerror})") from error
-    if len(content) > MAX_BYTES:
-        raise TagError(f"it has more than {MAX_BYTES} bytes, too large for a caption")
-    try:
-        return content.decode("utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TagError(f"it is not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
 def _stem(name: str) -> str:

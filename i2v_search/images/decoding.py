@@ -9,14 +9,22 @@ import PIL.Image
 from PIL import JpegImagePlugin
 
 from i2v_search.errors import ImageError
+from i2v_search.images.documents import PHOTOSHOP, picture_within
+from i2v_search.images.extra_formats import HEIF, check_installed, extra_format
 from i2v_search.images.floats import is_colour_pfm, open_colour_pfm, open_float_tiff, read_native_floats
 from i2v_search.images.formats import KNOWN_STRANGERS, OPENERS, TGA_EXTENSIONS
+from i2v_search.images.heif import open_heif
 from i2v_search.images.limits import check_icon, check_repeats, check_size
+from i2v_search.images.photoshop import open_photoshop
 from i2v_search.images.png_chunks import PNG_SIGNATURE, without_ancillary
 from i2v_search.images.quiet import quiet_pillow
 from i2v_search.images.reading import MAX_BYTES, read_bounded, read_regular_file
 from i2v_search.images.reasons import DECODE_ERRORS, damage_reason
+from i2v_search.images.rendering import render
 from i2v_search.images.rgb import SWAPPING_TURNS, as_rgb, exif_turn
+
+#: Formats whose further frames follow one another in time.
+_MOVING = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image
 
@@ -26,12 +34,13 @@ class DecodedImage:
     """An RGB picture, and how large the original is when displayed.
 
     `pixels` has mode "RGB" and no metadata; it may be smaller than `width` x `height` when `shrink_to` was
-    given.
+    given. `is_animated` says whether the file has more frames than the one that is decoded.
     """
 
     pixels: PIL.Image.Image
     width: int
     height: int
+    is_animated: bool = False
 
 
 def decode_image(
@@ -146,17 +155,40 @@ def _decode(image: PIL.Image.Image, shrink_to: int | None, turn: bool) -> Decode
     if pixels is image:
         pixels = image.copy()
     pixels.info.clear()  # its orientation and profile have been applied and must not be applied again
-    return DecodedImage(pixels, width, height)
+    return DecodedImage(pixels, width, height, _is_animated(image))
+
+
+def _is_animated(image: PIL.Image.Image) -> bool:
+    """Whether there is a second frame; the pages of a document and the sizes of an icon are none."""
+    try:
+        return image.format in _MOVING and bool(getattr(image, "is_animated", False))
+    except DECODE_ERRORS:  # damaged behind the first frame
+        return False
 
 
 def open_image(data: bytes, label: str, max_pixels: int | None) -> PIL.Image.Image:
     """Parse the header only. Pillow gets the bytes, never the file: a mapped file that shrinks would kill the
     process.
     """
-    if data.startswith(PNG_SIGNATURE):
-        data = without_ancillary(data)
     if is_colour_pfm(data):
         return open_colour_pfm(data, label, max_pixels)
+    if data.startswith(PHOTOSHOP):
+        return open_photoshop(data, label, max_pixels)
+    if (flattened := picture_within(data, label)) is not None:
+        return _open_listed(flattened, label, max_pixels)
+    if (extra := extra_format(data)) is not None:
+        check_installed(extra, label)
+        if extra is HEIF:
+            return open_heif(data, label, max_pixels)
+        drawn = render(extra, data, label, max_pixels)
+        return _open_listed(drawn, label, max_pixels) if isinstance(drawn, bytes) else drawn
+    return _open_listed(data, label, max_pixels)
+
+
+def _open_listed(data: bytes, label: str, max_pixels: int | None) -> PIL.Image.Image:
+    """Parse the header of a file in one of `FORMATS`."""
+    if data.startswith(PNG_SIGNATURE):
+        data = without_ancillary(data)
     prefix = data[:16].ljust(16, b"\0")  # some of Pillow's tests read all 16 bytes
     damage: tuple[str, Exception] | None = None
     for format_name, opener in OPENERS.items():

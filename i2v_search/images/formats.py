@@ -20,11 +20,15 @@ from PIL import (
     WebPImagePlugin,
 )
 
-# Every format is named here, in the order tried. Left out on purpose: EPS, PDF and WMF (they run an
-# interpreter or ask the system to draw), PSD (a history of memory errors, and its flattened picture is
-# optional), FITS, HDF5, GRIB and BUFR (containers handed to other software), QOI, DDS, SGI, XPM and other
-# decoders written in Python or rarely tested. MPO, the stereo JPEG of cameras, is read as the JPEG that it
-# begins with. JPEG 2000 stays for scanned books.
+from i2v_search.images.documents import DOCUMENT_EXTENSIONS
+from i2v_search.images.extra_formats import EXTRA_EXTENSIONS
+
+# Every format is named here, in the order tried; those that an extra brings are in
+# `i2v_search.images.extra_formats`. Left out on purpose: EPS and WMF (they run an interpreter or ask the
+# system to draw), PSD (`i2v_search.images.photoshop` reads more of them), FITS, HDF5,
+# GRIB and BUFR (containers handed to other software), QOI, DDS, SGI, XPM and other decoders written in Python
+# or rarely tested. MPO, the stereo JPEG of cameras, is read as the JPEG that it begins with. JPEG 2000 stays
+# for scanned books.
 OPENERS: Final[dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -43,45 +47,51 @@ OPENERS: Final[dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]]] = {
 FORMATS: Final[tuple[str, ...]] = tuple(OPENERS)
 
 TGA_EXTENSIONS: Final = frozenset({".tga", ".icb", ".vda", ".vst"})
-EXTENSIONS: Final[frozenset[str]] = TGA_EXTENSIONS | {
-    *(
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".png",
-        ".apng",
-        ".webp",
-        ".gif",
-        ".avif",
-        ".avifs",
-        ".bmp",
-        ".dib",
-    ),
-    *(
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".pfm",
-        ".jp2",
-        ".j2k",
-        ".jpf",
-        ".jpx",
-        ".ico",
-        ".pcx",
-    ),
-}
+EXTENSIONS: Final[frozenset[str]] = (
+    TGA_EXTENSIONS
+    | DOCUMENT_EXTENSIONS
+    | EXTRA_EXTENSIONS
+    | {
+        *(
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".mpo",
+            ".png",
+            ".apng",
+            ".webp",
+            ".gif",
+            ".avif",
+            ".avifs",
+            ".bmp",
+            ".dib",
+        ),
+        *(
+            ".tif",
+            ".tiff",
+            ".ppm",
+            ".pgm",
+            ".pbm",
+            ".pnm",
+            ".pfm",
+            ".jp2",
+            ".j2k",
+            ".jpf",
+            ".jpx",
+            ".ico",
+            ".pcx",
+        ),
+    }
+)
 
 #: Bytes that `begins_like_image` looks at.
 SIGNATURE_BYTES: Final = 16
 # Formats that two or three bytes would stand for are left out: a text may begin with them.
 _SIGNATURES: Final = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a|....ftypavi[fs]|BM....\0\0\0\0|II\*\0|MM\0\*"
-    rb"|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+    rb"|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51|8BPS\0[\1\2]\0{6}|CSFCHUNK"
+    rb"|....ftyp(he[iv][cxms]|mif1|msf1)|\0\0\0\x0cJXL \r\n\x87\n|%PDF-[12]\.|<svg[\s>]",
     re.DOTALL,
 )
 
@@ -98,13 +108,8 @@ def begins_like_image(prefix: bytes) -> bool:
 # First bytes of what people put into picture folders and no decoder here takes: name it, so that they know
 # what to do.
 KNOWN_STRANGERS: Final = (
-    (re.compile(rb"8BPS"), "a Photoshop document; export it as PNG"),
-    (re.compile(rb"CSFCHUNK"), "a Clip Studio document; export it as PNG"),
     (re.compile(rb"gimp xcf"), "a GIMP document; export it as PNG"),
-    (re.compile(rb"%PDF|%!PS"), "a PDF or PostScript document"),
-    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "a HEIC picture; convert it to JPEG"),
-    (re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "), "a JPEG XL picture; convert it to PNG"),
-    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg", re.IGNORECASE | re.DOTALL), "an SVG drawing"),
+    (re.compile(rb"%!PS"), "a PostScript document; export it as PDF"),
     (re.compile(rb"\s*<(!doctype html|html|head|body)", re.IGNORECASE), "a web page"),
     (re.compile(rb"PK\x03\x04|Rar!|7z\xbc\xaf"), "an archive"),
     (re.compile(rb"version https://git-lfs"), "a Git LFS pointer; run git lfs pull"),

@@ -72,6 +72,8 @@ def decode_whole(data: bytes, name: str = "<bytes>") -> WholePicture:
                 digest.update(b"" if alpha is None else alpha.tobytes())
                 first = first or (pixels, alpha)
                 frames += 1
+            if opened.info.get("pages", 1) > 1:  # pages that are not looked at
+                digest.update(data)
         except ImageError:
             if first is None:
                 raise

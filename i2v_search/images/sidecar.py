@@ -99,6 +99,35 @@ def annotation_of(document: Mapping[str, Any], place: str) -> Annotation:
     return Annotation(path, tags, unknown, **texts)
 
 
+def tags_of_one(file: BinaryIO, path: str, most_bytes: int) -> tuple[Tag, ...] | None:
+    """The tags that a ``tags.jsonl`` gives one image, read line by line, of which none is held.
+
+    Args:
+        file: opened for reading bytes.
+        path: of the image, below the file's folder.
+        most_bytes: that are read.
+
+    Returns:
+        None if no line is about it.
+
+    Raises:
+        SourceError: a line that may be about it is not valid.
+    """
+    wanted, name = _plain(path), path.rpartition("/")[2]
+    spelled = [name.encode()] if name.isascii() and name.isprintable() and not set(name) & set('"\\') else []
+    found: tuple[Tag, ...] | None = None
+    for line, place in _lines(file, FILE_NAME):
+        most_bytes -= len(line)
+        if most_bytes < 0:
+            break
+        if spelled and not any(form in line for form in (*spelled, b"\\u")):
+            continue  # nine of ten lines are never parsed
+        written, tags = _parse(_load(line, place), place)
+        if _plain(written) == wanted:
+            found = tags
+    return found
+
+
 class Sidecars:
     """Tags that people wrote beside images, looked up image by image, from any thread.
 
@@ -143,7 +172,7 @@ class Sidecars:
         """
         if is_url(path):
             return ()
-        folder, name = os.path.split(os.path.join(self._root, path))  # noqa: PTH118 - as it is, unresolved
+        folder, name = self._split(path)
         files, captions = self._around(folder)
         tags: dict[str, Tag] = {}
         for above, file in files:
@@ -155,6 +184,17 @@ class Sidecars:
             for tag in self._read(Path(folder, caption)):
                 tags.setdefault(tag.name, tag)
         return tuple(tags.values())
+
+    def may_have(self, path: str) -> bool:
+        """Whether something stands beside an image that `of` would read."""
+        if is_url(path):
+            return False
+        folder, name = self._split(path)
+        files, captions = self._around(folder)
+        return bool(files) or bool(captions and captions.of(name))
+
+    def _split(self, path: str) -> tuple[str, str]:
+        return os.path.split(os.path.join(self._root, path))  # noqa: PTH118 - as it is, unresolved
 
     def count_unmatched(self, wanted: Callable[[str], bool]) -> None:
         """Count the lines of tags files that are about no file: of the wanted ones, once all were met."""

@@ -41,7 +41,6 @@ from i2v_search.images.archives import (
     ARCHIVE_SEPARATOR,
     Content,
     Found,
-    Item,
     Passed,
     archive_extension,
     has_image_name,
@@ -58,6 +57,7 @@ from i2v_search.images.formats import EXTENSIONS, SIGNATURE_BYTES, begins_like_i
 from i2v_search.images.reading import MAX_BYTES, open_regular_file, read_regular_file
 from i2v_search.images.remote import RemoteSource, is_url, remote_source
 from i2v_search.images.unread import Tally, described, is_service_folder, may_be_picture
+from i2v_search.progress import Progress, Report, silent
 
 Source: TypeAlias = str | os.PathLike[str]
 Sources: TypeAlias = Source | Sequence[Source]
@@ -195,12 +195,13 @@ def count_images(
     wanted: Wanted = everything,
     *,
     exclude: Sequence[str] = (),
+    report: Report = silent,
 ) -> int:
     """Count what `iter_images` will yield as `SourceImage`: names only, nothing is decoded.
 
     Folders cost one skip their names and zip archives one listing; a compressed tar has to be
     decompressed once. `wanted` and `exclude` are those of `iter_images`; `wanted` goes by paths
-    below `root`. Raises `SourceError` for a source that does not exist.
+    below `root`. `report` is told how many were found. Raises `SourceError` for a source that is not there.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -209,7 +210,12 @@ def count_images(
     1
     """
     top = Path("/") if root is None else root.resolve()
-    return sum(isinstance(item, Found) for item, _ in _items(_parse(sources, exclude), top, wanted, Tally()))
+    count = 0
+    for item, _ in _items(_parse(sources, exclude), top, wanted, Tally()):
+        if not isinstance(item, Passed):
+            count += 1
+            report(Progress("looking for images", count, None))
+    return count
 
 
 def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
@@ -228,6 +234,18 @@ def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
     >>> open_stored(folder, "a.png")
     b'pixels'
     """
+    located, member = locate_stored(root, path, allow_outside=allow_outside)
+    return read_regular_file(located, path) if member is None else read_member(located, member, path)
+
+
+def locate_stored(root: Path, path: str, *, allow_outside: bool = False) -> tuple[Path, str | None]:
+    """Where a stored path lies: its file, or an archive and the member of it; as `open_stored` looks for it.
+
+    Raises `ImageError`. That the file exists is known of an archive only.
+
+    >>> locate_stored(Path("/art"), "birds/owl.png")
+    (PosixPath('/art/birds/owl.png'), None)
+    """
     if is_url(path):
         raise ImageError(path, "it is at a URL, which is not fetched for stored images; open the URL itself")
     parts = path.split("/")
@@ -239,13 +257,13 @@ def open_stored(root: Path, path: str, *, allow_outside: bool = False) -> bytes:
         raise ImageError(path, "refused: it is outside the image folder")
     whole = _inside(root, path, path, allow_outside)
     if ARCHIVE_SEPARATOR not in path or os.path.isfile(whole):  # noqa: PTH113 - False, where Path raises
-        return read_regular_file(whole, path)
+        return whole, None
     for separator in re.finditer(re.escape(ARCHIVE_SEPARATOR), path):
         archive = path[: separator.start()]
         if archive_extension(archive) is not None:
             located = _inside(root, archive, path, allow_outside)
             if os.path.isfile(located):  # noqa: PTH113
-                return read_member(located, path[separator.end() :], path)
+                return located, path[separator.end() :]
     raise ImageError(path, "no such file")
 
 
@@ -258,6 +276,17 @@ def _inside(root: Path, path: str, label: str, allow_outside: bool) -> Path:
     if not allow_outside and not located.is_relative_to(base):
         raise ImageError(label, "refused: a link points outside the image folder")
     return located
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A plain file by its name: a folder lists many faster than each is looked at."""
+
+    path: str
+    member: None = None
+
+
+_Item: TypeAlias = Found | _Listed | Passed
 
 
 # What the kinds of sources have in common: absolute paths inside, stored paths only at the very end.
@@ -275,7 +304,7 @@ class _File:
     def covers(self, path: str) -> bool:
         return path == self.path and not self._excluded()
 
-    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[_Item]:
         if self._excluded():
             (tally or Tally()).excluded(is_folder=False, is_image=True)
         elif wanted(self.path):
@@ -290,7 +319,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Archive(_File):
-    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[_Item]:
         return _walk_wanted_archive(self.path, wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
@@ -315,7 +344,7 @@ class _Folder:
             and not Exclusion(self.path, self.exclude).excludes_below(self.path, inner)
         )
 
-    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[_Item]:
         return _walk_folder(self.path, (), wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
@@ -344,7 +373,7 @@ class _Glob:
                 return _Folder(str(Path(self.prefix, *inner[: depth + 1]))).covers(path)
         return len(self.parts) in states
 
-    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[Item]:
+    def walk(self, wanted: Wanted = everything, tally: Tally | None = None) -> Iterator[_Item]:
         return _walk_folder(self.prefix, self.parts, wanted, self.exclude, tally or Tally())
 
     def nothing_found(self) -> str:
@@ -401,7 +430,8 @@ def _parse_glob(pattern: str, exclude: tuple[str, ...]) -> _Glob:
 def _stream(
     parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally
 ) -> Iterator[SourceImage | Skipped]:
-    for item, path in _items(parsed, root, wanted, tally):
+    for found, path in _items(parsed, root, wanted, tally):
+        item = _look_at(found.path) if isinstance(found, _Listed) else found
         if isinstance(item, Passed):
             yield Skipped(path, item.reason)
         else:
@@ -409,7 +439,7 @@ def _stream(
             yield SourceImage(path, item.size, item.mtime_ns, functools.partial(content, path))
 
 
-def _items(parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[Item, str]]:
+def _items(parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[_Item, str]]:
     """Items of the sources, each with its stored path."""
 
     def at(path: str) -> bool:
@@ -427,12 +457,14 @@ def _items(parsed: list[_AnySource], root: Path, wanted: Wanted, tally: Tally) -
                 yield item, path
 
 
-def _walk_wanted_archive(path: str, wanted: Wanted, exclude: tuple[str, ...], tally: Tally) -> Iterator[Item]:
+def _walk_wanted_archive(
+    path: str, wanted: Wanted, exclude: tuple[str, ...], tally: Tally
+) -> Iterator[_Item]:
     if is_zip(path) or wanted(path + ARCHIVE_SEPARATOR):
         yield from walk_archive(path, picture_members(path, exclude, tally))
 
 
-def _given_before(item: Item, earlier: Sequence[_AnySource]) -> bool:
+def _given_before(item: _Item, earlier: Sequence[_AnySource]) -> bool:
     """Whether an earlier source gave a path, decided by the path alone, without a set of seen paths."""
     return any(source.covers(item.path) for source in earlier)
 
@@ -515,7 +547,7 @@ class _Level:
 
 def _walk_folder(
     top: str, parts: tuple[str, ...], wanted: Wanted, exclude: tuple[str, ...], tally: Tally
-) -> Iterator[Item]:
+) -> Iterator[_Item]:
     """Walk in depth with a list, not by recursion: a directory tree may be deeper than Python's stack."""
     above = _identities_above(top)
     followed: set[_Identity] = set()
@@ -551,7 +583,7 @@ def _walk_folder(
         if not is_folder:
             if level.as_folder:
                 for item in _file_in_folder(entry, wanted, tally):
-                    if level.link is not None and isinstance(item, Found):
+                    if level.link is not None and not isinstance(item, Passed):
                         tally.linked[level.link] += 1
                     yield item
             elif matched:
@@ -581,11 +613,11 @@ def _is_left_out(entry: os.DirEntry[str], is_folder: bool, level: _Level, tally:
     return False
 
 
-def _file_in_folder(entry: os.DirEntry[str], wanted: Wanted, tally: Tally) -> Iterator[Item]:
+def _file_in_folder(entry: os.DirEntry[str], wanted: Wanted, tally: Tally) -> Iterator[_Item]:
     if not wanted(entry.path):
         return
     if _is_picture(entry.path):
-        yield _look_at(entry.path)
+        yield _Listed(entry.path) if entry.is_file(follow_symlinks=False) else _look_at(entry.path)
     elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - False, where Path raises
         tally.add("broken links")
     else:
@@ -637,7 +669,7 @@ def _refuse_link(
     return None
 
 
-def _look_at(path: str) -> Item:
+def _look_at(path: str) -> Found | Passed:
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:

@@ -37,12 +37,11 @@ _NEVER_PICTURES: Final = COMPANIONS | _RAW | _VIDEOS | _ARCHIVES | _OTHER_ARCHIV
 _HELP: Final[dict[str, str]] = {
     ending: help_
     for help_, endings in {
-        "convert to JPEG": _endings("heic heif hif") | _RAW,
+        "convert to JPEG": _RAW,
         "export as PNG": _endings(
-            "psd psb kra krz clip lip ora xcf sai sai2 mdp procreate afphoto afdesign pdn psp fla blend svg "
-            "svgz ai eps ps pdf wmf emf cdr"
+            "krz lip xcf sai sai2 mdp procreate afphoto afdesign pdn psp fla blend eps ps wmf emf cdr"
         ),
-        "convert to PNG": _endings("jxl exr hdr dds qoi sgi xpm xbm cur icns"),
+        "convert to PNG": _endings("exr hdr dds qoi sgi xpm xbm cur icns"),
         "give archives by name or pattern": _ARCHIVES,
         "pack as zip": _OTHER_ARCHIVES,
         "unfinished downloads?": _endings("part crdownload download tmp"),
@@ -81,7 +80,7 @@ class NotRead(JsonReady):
     """Files or folders of one kind that were not read.
 
     Attributes:
-        kind: an ending, ``".heic"``, or what they are, ``"hidden folders"``.
+        kind: an ending, ``".cr2"``, or what they are, ``"hidden folders"``.
         count: how many.
         help: what would make them readable, or which they are; may be empty.
     """
@@ -93,8 +92,8 @@ class NotRead(JsonReady):
     def __str__(self) -> str:
         """As people read it.
 
-        >>> str(NotRead(".psd", 2, "export as PNG"))
-        '2 .psd (export as PNG)'
+        >>> str(NotRead(".xcf", 2, "export as PNG"))
+        '2 .xcf (export as PNG)'
         >>> str(NotRead("excluded folders", 1))
         '1 excluded folder'
         """
@@ -110,11 +109,11 @@ class Tally:
 
     Example:
         >>> tally = Tally()
-        >>> for name in ("a.HEIC", "b.heic", "c.psd", "d", "notes.txt"):
+        >>> for name in ("a.CR2", "b.cr2", "c.xcf", "d", "notes.txt"):
         ...     tally.file(name)
         >>> tally.passed_over(".git", is_folder=True, is_image=False)
         >>> print(*tally.counted(), sep=", ")
-        2 .heic (convert to JPEG), 1 .psd (export as PNG), 1 hidden folder, 1 without an extension
+        2 .cr2 (convert to JPEG), 1 .xcf (export as PNG), 1 hidden folder, 1 without an extension
     """
 
     def __init__(self) -> None:
@@ -186,8 +185,8 @@ def total(parts: Iterable[Iterable[NotRead]]) -> tuple[NotRead, ...]:
 def described(items: Iterable[NotRead], most: int = 20) -> str:
     """One line for people.
 
-    >>> described([NotRead(".heic", 3), NotRead(".psd", 1, "export as PNG")])
-    '3 .heic, 1 .psd (export as PNG)'
+    >>> described([NotRead(".cr2", 3), NotRead(".xcf", 1, "export as PNG")])
+    '3 .cr2, 1 .xcf (export as PNG)'
     """
     listed = list(items)
     rest = sum(item.count for item in listed[most:])

@@ -1,7 +1,8 @@
 """An index on disk, next to the feature store it was built from.
 
-``search-N.h5`` holds the similarity's mean, what was learned of the rows (principal components, or the centre
-of sign codes) and the position in the feature store of each scanned row; ``search-N.faiss`` what FAISS scans.
+``search-N.h5`` holds the similarity's mean and scale, what was learned of the rows (principal components, or
+the centre of sign codes) and the position in the feature store of each scanned row; ``search-N.faiss`` what
+FAISS scans.
 ``reduced-N.h5``, of older versions, holds the principal components of each row; nothing reads it.
 """
 
@@ -42,8 +43,8 @@ def save_index(index: VectorIndex, number: int) -> IndexRecord:
     directory, plan, settings, measured = index.store.directory, index.plan, index.settings, index.measured
     faiss_path = directory / f"search-{number:05d}.faiss"
     write_scanner(index.scanner, faiss_path)
-    arrays: dict[str, NDArray[Any]] = {"mean": index.similarity.mean, "positions": index.positions}
-    arrays |= index.form.arrays()
+    arrays: dict[str, NDArray[Any]] = {"positions": index.positions}
+    arrays |= index.similarity.arrays() | index.form.arrays()
     return IndexRecord(
         generation=index.store.manifest.generation,
         rows=index.store.rows,
@@ -119,7 +120,8 @@ def load_space(store: FeatureStore) -> tuple[Similarity, Form, NDArray[np.int64]
         raise CollectionDamagedError(
             f"{record.files['arrays'].name} does not match the index; rebuild it: i2v-search index"
         )
-    return Similarity(record.similarity, arrays["mean"]), _form(record, arrays), positions
+    similarity = Similarity(record.similarity, arrays["mean"], arrays.get("scale"))
+    return similarity, _form(record, arrays), positions
 
 
 def remap_index(
@@ -197,6 +199,8 @@ def _fix(store: FeatureStore) -> str:
 def _expected(record: IndexRecord, dimension: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Type and shape of the arrays that belong to an index, without its positions."""
     shapes: dict[str, tuple[int, ...]] = {"mean": (dimension,)}
+    if record.similarity == "standardised":
+        shapes["scale"] = (dimension,)
     if record.kind == "codes" or (record.similarity == "hamming" and record.trained is not None):
         shapes["centre"] = (dimension,)
     elif record.kind != "exact":

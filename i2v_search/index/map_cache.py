@@ -20,7 +20,7 @@ from i2v_search.files import open_regular, write_atomically
 #: All entries together take at most so many bytes; the one used longest ago goes first.
 MOST_BYTES = 512 * 2**20
 #: Of what is kept; a change of how maps or their pictures are made raises it.
-_VERSION = "1"
+_VERSION = "2"
 
 
 class MapCache:

@@ -9,6 +9,7 @@ of using t-SNE for single-cell transcriptomics", Nature Communications 2019). No
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,18 +33,57 @@ from i2v_search.store.feature_store import FeatureStore
 MAP_IMAGES = 20_000
 COMPONENTS = 50
 NEIGHBOURS = 10
-PERPLEXITY = 30
 #: Principal components are fitted to an even sample of this many rows.
 _FITTED_ROWS = 5000
 #: How well neighbours are kept is measured on this many images.
 _MEASURED_ROWS = 500
-_ROUNDS = (250, 500)
 _ROUNDS_AT_ONCE = 25
+#: Rows whose neighbours are found at a time, and from how many rows on they are approximate.
+_NEIGHBOUR_ROWS = 2048
+_APPROXIMATE_FROM = 20_000
+_CELLS_LOOKED_AT, _CELL_STEPS, _CELL_ROWS = 8, 5, 64
+#: Up to so many images t-SNE takes all its rounds.
+WHOLE_SCHEDULE = 10_000
 #: t-SNE needs a few images to have neighbours at all.
 _FEWEST = 8
 
 METHOD_NAMES = {"tsne": "t-SNE", "pca": "principal components"}
+#: Stages of a map, and where in the whole each begins and ends, as measured with 50,000 images.
+STAGES = {
+    "computing components": (0.0, 0.03),
+    "reducing": (0.03, 0.1),
+    "finding neighbours": (0.1, 0.22),
+    "weighing neighbours": (0.22, 0.28),
+    "arranging": (0.28, 0.95),
+    "measuring": (0.95, 1.0),
+}
 INSTALL = "pip install 'i2v-search[map]'"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How t-SNE arranges images.
+
+    Attributes:
+        perplexity: about how many neighbours pull at an image.
+        together: rounds in which groups form.
+        apart: rounds in which they take their room.
+        precision: intervals of the grid of forces per unit of the map.
+    """
+
+    perplexity: int
+    together: int
+    apart: int
+    precision: float
+
+
+def schedule(count: int) -> Schedule:
+    """The schedule for so many images: the time grows with the images, so large maps take fewer rounds.
+
+    >>> schedule(700).apart, schedule(50_000).apart
+    (500, 200)
+    """
+    return Schedule(30, 250, 500, 1) if count <= WHOLE_SCHEDULE else Schedule(10, 100, 200, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +167,7 @@ def map_rows(
     key = MapCache.key(
         "coordinates",
         similarity.name,
-        similarity.mean.tobytes(),
+        b"".join(values.tobytes() for values in similarity.arrays().values()),
         chosen,
         f"{seed}",
         store.column("sha256", drawn).tobytes(),
@@ -242,23 +282,59 @@ def _tsne(rows: NDArray[np.float32], seed: int, report: Report) -> NDArray[np.fl
     """(n, 2) float32. One thread: sums in another order would give another map."""
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-    count, done = len(rows), 0
+    count, done, plan = len(rows), 0, schedule(len(rows))
     start = rows[:, :2] / max(float(rows[:, 0].std()), float(np.finfo(np.float32).tiny)) * 1e-4
     # Copies of one image have the same components: side by side they can be told apart.
     start = start + np.random.default_rng(seed).normal(size=start.shape) * 1e-6
+    perplexity = min(plan.perplexity, (count - 1) / 3)
+    found = _nearest(rows, int(3 * perplexity), report)
+    report(Progress("weighing neighbours", 0, 1))
     affinities = PerplexityBasedNN(
-        rows, perplexity=min(PERPLEXITY, (count - 1) / 3), method="exact", n_jobs=1, random_state=seed
+        knn_index=PrecomputedNeighbors(*found), perplexity=perplexity, n_jobs=1, random_state=seed
     )
-    embedding = TSNEEmbedding(start, affinities, n_jobs=1, random_state=seed)
-    for rounds, settings in zip(
-        _ROUNDS, ({"exaggeration": 12, "momentum": 0.5}, {"momentum": 0.8}), strict=True
-    ):
+    embedding = TSNEEmbedding(start, affinities, n_jobs=1, random_state=seed, ints_in_interval=plan.precision)
+    total = plan.together + plan.apart
+    phases = ((plan.together, {"exaggeration": 12, "momentum": 0.5}), (plan.apart, {"momentum": 0.8}))
+    for rounds, settings in phases:
         for _ in range(0, rounds, _ROUNDS_AT_ONCE):
             embedding = embedding.optimize(_ROUNDS_AT_ONCE, **settings)
             done += _ROUNDS_AT_ONCE
-            report(Progress("arranging", done, sum(_ROUNDS)))
+            report(Progress("arranging", done, total))
     return np.asarray(embedding, np.float32)
+
+
+def _nearest(
+    rows: NDArray[np.float32], k: int, report: Report
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(n, k) the nearest other rows of each, and their distances; of many rows, nearly all of the nearest."""
+    # The stubs of faiss describe its C++ functions, not the Python ones that take arrays.
+    import faiss
+
+    library: Any = faiss
+    rows = np.ascontiguousarray(rows)
+    index: Any = library.IndexFlatL2(rows.shape[1])
+    if len(rows) > _APPROXIMATE_FROM:
+        cells = math.isqrt(len(rows))
+        index = library.IndexIVFFlat(index, rows.shape[1], cells)
+        index.cp.niter, index.nprobe = _CELL_STEPS, _CELLS_LOOKED_AT
+        index.train(rows[:: max(1, len(rows) // (_CELL_ROWS * cells))])
+    index.add(rows)
+    numbers = np.empty((len(rows), k), np.int64)
+    distances = np.empty((len(rows), k), np.float64)
+    for first in range(0, len(rows), _NEIGHBOUR_ROWS):
+        block = slice(first, min(len(rows), first + _NEIGHBOUR_ROWS))
+        squared, near = index.search(rows[block], k + 1)
+        own = np.arange(block.start, block.stop)[:, None]
+        # A row is its own nearest, but not always the first among copies; a cell may hold too few rows.
+        squared[near == own] = -1
+        squared[near < 0], near[near < 0] = squared.max(), 0
+        order = np.argsort(squared, axis=1, kind="stable")[:, 1:]
+        numbers[block] = np.take_along_axis(near, order, 1)
+        distances[block] = np.sqrt(np.maximum(np.take_along_axis(squared, order, 1), 0))
+        report(Progress("finding neighbours", block.stop, len(rows)))
+    return numbers, distances
 
 
 def _fit_square(flat: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,19 +4,21 @@
 kind       what a query does                                                     bytes in memory a row
 =========  ====================================================================  ======================
 exact      compares every row in full                                            4 d, or d / 8 for codes
-pca        compares every row in D principal components of 8 bits,               D
-           and the best again in full
+pca        compares every row in D principal components of 8 bits,               D; with the first
+           and the best again in full; many rows first in product codes of       stage 1.25 D + 8
+           4 bits (two components each), of which the best are compared so
 codes      compares every row in d sign bits, and the best again in full         d / 8
-ivf        compares the rows of the nearest lists in product codes of 4 bits     D / 4 + 8, and D with
-           (two components each), the best of them perhaps in D components       the middle stage
-           of 8 bits, and the best of those again in full
+ivf        compares the rows of the nearest lists in product codes of 4 bits,    D / 4 + 8, and D with
+           the best of them perhaps in D components of 8 bits, and the best      the middle stage
+           of those again in full
 hnsw       walks a graph of neighbours in D components of 8 bits,                D + 264
            and compares the best again in full
 =========  ====================================================================  ======================
 
 "In full" reads the float16 rows of the feature store from disk. The plan is the simplest kind whose predicted
-memory and time meet the wishes; what it really takes and finds is measured when it is built. Rates are those
-measured on two cores for a build and on one for a search (benchmarks/RESULTS.md, *scale*).
+memory and time meet the wishes and that is not much slower than another; what it really takes and finds is
+measured when it is built. Rates are those measured on two cores for a build and on one for a search
+(benchmarks/RESULTS.md, *scale*).
 """
 
 from __future__ import annotations
@@ -41,11 +43,15 @@ CANDIDATES = 20
 RECALL_TARGET = 0.99
 #: A search that takes no longer than this feels instant, with everything around it.
 LATENCY_MS = 5.0
+#: Rows from which ``pca`` has a first stage of product codes: with fewer there is nothing to save.
+CODED_ROWS = 8192
 #: Rows that principal components are learned from: of a million, four times as many explain 0.1 % more.
 PCA_ROWS = 65_536
 #: Neighbours of a node of the HNSW graph; twice as many on its lowest level.
 HNSW_NEIGHBOURS = 32
 
+#: A simpler kind may take so many times as long as the fastest.
+_SIMPLER = 1.25
 _MIN_LISTS, _MAX_LISTS = 16, 65_536
 _MIN_LISTED_ROWS = 256
 #: One row in so many lies in the lists that a query looks into, about.
@@ -54,8 +60,9 @@ _SCANNED_SHARE = 16
 LIST_POINTS = 64
 
 # Measured; see the module's text.
-_SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9}  # bytes per second
+_SCAN = {"exact": 14e9, "pca": 15e9, "codes": 10e9, "products": 25e9}  # bytes per second
 _OVERHEAD_MS = 0.15
+_SHORTLIST_MS = 0.1  # some hundred rows compared in components
 _RERANKED_ELEMENTS = 0.5e9  # elements of rows read and compared in full, a second
 _PASS_ELEMENTS = 0.14e9  # elements read, widened and projected, a second
 _PRODUCTS = 100e9  # multiplications a second, in products of large matrices
@@ -94,7 +101,7 @@ class IndexPlan(JsonReady):
         candidates: number of rows re-ranked in full at first; raised at build until the recall target is
             reached. 0 for exact.
         lists: number of lists of an ``"ivf"`` index.
-        refined: whether it has the middle stage.
+        refined: whether rows are proposed by product codes, and the best compared in components of 8 bits.
         scanned_bytes: approximate bytes read by one query before the re-rank.
         reason: reason for the kind, in one sentence.
         predicted: predicted cost.
@@ -180,10 +187,12 @@ def _choose(
         return exact, "recall 1 requires exact comparison with every row"
     plans = [exact, size.pca(), size.ivf(), size.lean_ivf()]
     fitting = [plan for plan in plans if _fits(plan, memory_bytes)]
+    fastest = min((plan.predicted.query_ms for plan in fitting), default=0.0)
     for plan in fitting:
-        if plan.predicted.query_ms <= latency_ms:
-            if plan is exact:
-                return plan, f"exact comparison takes {plan.predicted.query_ms:.1f} ms"
+        query_ms = plan.predicted.query_ms
+        if plan is exact and query_ms <= latency_ms:
+            return plan, f"exact comparison takes {query_ms:.1f} ms"
+        if query_ms <= min(latency_ms, _SIMPLER * fastest):
             return plan, f"exact comparison would take {_too_much(exact, memory_bytes)} per query"
     if fitting:
         return min(fitting, key=lambda plan: plan.predicted.query_ms), "fastest kind within the memory limit"
@@ -290,9 +299,14 @@ class _Size:
         return self._plan("codes", self.dimension, scanned, self._cost(scanned, 3, query_ms))
 
     def pca(self) -> IndexPlan:
-        scanned = self.rows * self.reduced
-        query_ms = _scan_ms("pca", scanned) + self._rerank_ms()
-        return self._plan("pca", self.reduced, scanned, self._cost(scanned, 3, query_ms, pca=True))
+        memory = scanned = self.rows * self.reduced
+        query_ms = _scan_ms("pca", scanned)
+        if refined := self.rows >= CODED_ROWS:
+            scanned = self.rows * self._product_bytes
+            memory += scanned + 8 * self.rows
+            query_ms = _scan_ms("products", scanned) + _SHORTLIST_MS
+        cost = self._cost(memory, 3, query_ms + self._rerank_ms(), pca=True)
+        return self._plan("pca", self.reduced, scanned, cost, refined=refined)
 
     def ivf(self) -> IndexPlan:
         return self._ivf(refined=True)
@@ -309,7 +323,7 @@ class _Size:
 
     def _ivf(self, *, refined: bool) -> IndexPlan:
         lists = _lists(self.rows)
-        row = -(-self.reduced // 4) + 8 + refined * self.reduced
+        row = self._product_bytes + 8 + refined * self.reduced
         centres = 4 * lists * self.reduced + 32 * lists * self.reduced  # and tables of what is between
         learned = min(self.rows, LIST_POINTS * lists)
         seconds = 10 * learned * lists * self.reduced / _PRODUCTS
@@ -335,6 +349,11 @@ class _Size:
         refined: bool = False,
     ) -> IndexPlan:
         return IndexPlan(kind, dimensions, candidates, lists, refined, scanned, predicted=cost)
+
+    @property
+    def _product_bytes(self) -> int:
+        """Of a row's product code: 4 bits for two components."""
+        return -(-self.reduced // 4)
 
     def _rerank_ms(self, candidates: int = 2 * CANDIDATES) -> float:
         return 1e3 * candidates * self.dimension / _RERANKED_ELEMENTS

@@ -43,7 +43,7 @@ class Settings:
     Attributes:
         candidates: rows compared in full for ten results; 0 where the scan itself is exact.
         effort: lists looked into (ivf) or nodes kept in mind (hnsw); 0 for scans.
-        shortlist: rows that leave the first stage of ``ivf`` for its middle stage; 0 if there is none.
+        shortlist: rows that leave the product codes for the middle stage; 0 if there is none.
     """
 
     candidates: int = 0
@@ -117,7 +117,7 @@ class Scanner:
 
 
 class IvfScanner(Scanner):
-    """Lists of product codes, optionally with a middle stage of 8-bit components."""
+    """Lists of product codes, or a single one, optionally with a middle stage of 8-bit components."""
 
     def search(
         self, queries: NDArray[Any], k: int, allowed: NDArray[np.bool_] | None, settings: Settings
@@ -183,7 +183,7 @@ def make_scanner(plan: IndexPlan, similarity: SimilarityName) -> Scanner:
         return Scanner(faiss.IndexBinaryFlat(size + (-size % 8)))
     if plan.kind == "exact":
         return Scanner(_faiss.IndexFlat(size, metric))
-    if plan.kind == "pca":
+    if plan.kind == "pca" and not plan.refined:
         return Scanner(_components(size, metric))
     if plan.kind == "hnsw":
         graph = _faiss.IndexHNSWSQ(size, _faiss.ScalarQuantizer.QT_8bit, HNSW_NEIGHBOURS, faiss.METRIC_L2)
@@ -201,7 +201,8 @@ def usual_settings(plan: IndexPlan) -> Settings:
 def _lists(plan: IndexPlan) -> Any:
     # Two components share a code of 4 bits; an odd one out has its own.
     codes = -(-plan.dimensions // 2) if plan.dimensions % 2 == 0 else plan.dimensions
-    lists = _faiss.index_factory(plan.dimensions, f"IVF{plan.lists},PQ{codes}x4fs", faiss.METRIC_L2)
+    # A single list is what FAISS's own flat scan of product codes is not: it can leave rows out.
+    lists = _faiss.index_factory(plan.dimensions, f"IVF{max(1, plan.lists)},PQ{codes}x4fs", faiss.METRIC_L2)
     lists.cp.niter = _CLUSTERING_STEPS
     lists.cp.max_points_per_centroid = LIST_POINTS
     # FAISS would complain on the error stream about few points; the recall is measured.
@@ -242,7 +243,7 @@ def read_scanner(path: Path, plan: IndexPlan, similarity: SimilarityName, rows: 
     binary = isinstance(expected.index, faiss.IndexBinary)
     # What FAISS allocates while it reads can be no more than the file holds, or than the tables that it
     # computes for lists.
-    tables = min(64 * plan.lists * plan.dimensions, _MAX_TABLES)
+    tables = min(64 * max(1, plan.lists) * plan.dimensions, _MAX_TABLES)
     faiss.set_deserialization_vector_byte_limit(max(path.stat().st_size, tables))
     try:
         index = faiss.read_index_binary(str(path)) if binary else faiss.read_index(str(path))

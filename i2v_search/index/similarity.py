@@ -1,22 +1,24 @@
 """Similarity of two vectors: the space of the index, the queries and the morph.
 
-==========  ==============================================  ================================
-name        row in the search space                         score of two rows
-==========  ==============================================  ================================
-cosine      ``u``, the unit vector                          inner product
-centred     ``(u - m) / |u - m|``, m the collection's mean  inner product
-hamming     ``sign(u - m) / sqrt(d)``                       inner product = 1 - 2 h / d
-l2          ``u * norm``, the encoder's own vector          1 / (1 + Euclidean distance)
-==========  ==============================================  ================================
+============  ==============================================  ================================
+name          row in the search space                         score of two rows
+============  ==============================================  ================================
+cosine        ``u``, the unit vector                          inner product
+centred       ``(u - m) / |u - m|``, m the collection's mean  inner product
+standardised  ``s (u - m) / |s (u - m)|``, number by number   inner product
+hamming       ``sign(u - m) / sqrt(d)``                       inner product = 1 - 2 h / d
+l2            ``u * norm``, the encoder's own vector          1 / (1 + Euclidean distance)
+============  ==============================================  ================================
 
-``h`` is the Hamming distance of the d-bit codes. Centring is the default: it raised the mAP of retrieval by
-label on four sets (docs/decisions/0002-default-encoder.md). The mean belongs to the collection; one from
-other data did not help.
+``h`` is the Hamming distance of the d-bit codes; ``s`` is the inverse of the standard deviation of each
+number in the collection, to the power of `POWER`. Centring raised the mAP of retrieval by label on four sets
+(docs/decisions/0002-default-encoder.md), and standardising raised that of centring, with `lite`
+(docs/decisions/0023-standardised.md). Mean and deviations belong to the collection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +36,10 @@ _CACHED_ROWS = 64
 #: Unit rows whose mean is this long are all the same up to float16 rounding (a single one always is):
 #: centred on it, nothing would be left to compare.
 ALL_ALIKE = 1 - 1e-6
+#: What the deviations are raised to, and the least that one counts for, as a share of their root mean square:
+#: a number that hardly varies in the collection may be anything in a picture from outside.
+POWER = 1.25
+LEAST_DEVIATION = 0.1
 #: Below this share of |x|^2 + |y|^2 a squared distance is computed again without cancellation.
 _CANCELLED = 0.01
 #: Rows whose largest number is beyond 2 to this power, or below its inverse, are scaled before their length
@@ -52,23 +58,79 @@ class Similarity:
     Attributes:
         name: see the table above.
         mean: (d,) float32, the mean of the live unit rows; zeros where the similarity does not centre.
+        scale: (d,) float32, what the numbers of a row less the mean are multiplied by; None: they are not.
     """
 
     name: SimilarityName
     mean: NDArray[np.float32]
+    scale: NDArray[np.float32] | None = None
 
     @classmethod
     def fit(cls, name: SimilarityName, store: FeatureStore, report: Report = silent) -> Similarity:
         """Compute what the similarity needs from the live rows, in bounded memory."""
-        mean, done = np.zeros(store.dimension), 0
-        if name in {"centred", "hamming"}:
-            for block in position_blocks(store):
-                mean += scale_to_unit(store.take(block)).sum(axis=0, dtype=np.float64) / len(store)
+        blocks = (scale_to_unit(store.take(block)) for block in position_blocks(store))
+        return cls.of_rows(name, blocks, len(store), store.dimension, report)
+
+    @classmethod
+    def of_rows(
+        cls,
+        name: SimilarityName,
+        blocks: Iterable[NDArray[np.float32]],
+        count: int,
+        dimension: int,
+        report: Report = silent,
+    ) -> Similarity:
+        """Compute what the similarity needs from unit rows.
+
+        Args:
+            name: name of the similarity.
+            blocks: (m, dimension) float32 unit rows; not read where nothing is needed.
+            count: how many there are in all.
+            dimension: length of a row.
+            report: called with the progress.
+        """
+        mean, squares, done = np.zeros(dimension), np.zeros(dimension), 0
+        if name in {"standardised", "centred", "hamming"}:
+            for block in blocks:
+                mean += block.sum(axis=0, dtype=np.float64) / count
+                if name == "standardised":
+                    squares += np.square(block).sum(axis=0, dtype=np.float64) / count
                 done += len(block)
-                report(Progress("averaging", done, len(store)))
-        if np.linalg.norm(mean) > ALL_ALIKE:
+                report(Progress("averaging", done, count))
+        alike = np.linalg.norm(mean) > ALL_ALIKE
+        scale: NDArray[np.float32] | None = None
+        if name == "standardised":
+            known = count > 0 and not alike
+            scale = _inverse_deviations(squares - mean**2) if known else np.ones(dimension, np.float32)
+        if alike:
             mean[:] = 0
-        return cls(name, mean.astype(np.float32))
+        return cls(name, mean.astype(np.float32), scale)
+
+    @classmethod
+    def pooled(cls, fitted: Sequence[Similarity], counts: Sequence[int]) -> Similarity:
+        """One similarity for rows of several collections, each with one of the same name fitted to it.
+
+        The mean is that of all their rows. The scale is the geometric mean of theirs, weighted alike: how far
+        the collections lie apart is not counted as deviation.
+
+        Args:
+            fitted: of each collection.
+            counts: number of rows of each.
+
+        Returns:
+            Of one collection, its own.
+        """
+        shares = np.array(counts, np.float64) / max(sum(counts), 1)
+        mean = sum(share * one.mean.astype(np.float64) for share, one in zip(shares, fitted, strict=True))
+        scales = [one.scale for one in fitted if one.scale is not None]
+        scale = None
+        if len(scales) == len(fitted):
+            scale = np.exp(shares @ np.log(np.stack(scales).astype(np.float64))).astype(np.float32)
+        return cls(fitted[0].name, np.asarray(mean, np.float32), scale)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What was fitted, by name."""
+        return {"mean": self.mean} if self.scale is None else {"mean": self.mean, "scale": self.scale}
 
     @property
     def euclidean(self) -> bool:
@@ -103,7 +165,8 @@ class Similarity:
             directions: (m, d) float32, finite, of any length; a row of zeros is like nothing.
 
         Returns:
-            (m, d) float32, unit rows.
+            (m, d) float32, unit rows. Their products with rows less the mean stay in proportion, whatever
+            these are multiplied by.
 
         Raises:
             QueryError: distances are compared, with l2: a direction ends nowhere.
@@ -114,7 +177,14 @@ class Similarity:
             )
         if self.name == "hamming":
             return np.asarray(np.where(directions > 0, 1, -1) / np.sqrt(directions.shape[1]), np.float32)
-        return unit(directions)
+        return unit(directions if self.scale is None else directions / self.scale)
+
+    def embed_differences(self, differences: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map vectors less a mean other than the collection's into the search space, as its rows are.
+
+        Args and errors are those of `embed_directions`.
+        """
+        return self.embed_directions(differences if self.scale is None else differences * self.scale**2)
 
     def embed_rows(self, store: FeatureStore, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows of the feature store in the search space, (m, d) float32."""
@@ -131,6 +201,8 @@ class Similarity:
         rows -= self.mean
         if self.name == "hamming":
             return np.asarray(np.where(rows > 0, 1, -1) / np.sqrt(rows.shape[1]), np.float32)
+        if self.scale is not None:
+            rows *= self.scale
         return scale_to_unit(rows)
 
     def scores(self, queries: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -150,22 +222,28 @@ class Similarity:
         """Scores of one embedded query (d,) with rows of the feature store (c,): (c,) float32.
 
         The same as `scores` with `embed_rows`, without making the embedded rows: with ``u`` a stored row of
-        length ``l``, ``<q, u / l - m> / |u / l - m|`` needs only the products of ``u`` with q, m and itself.
-        A few rows at a time stay in the cache.
+        length ``l``, ``<q, u / l - m> / |u / l - m|`` needs only the products of ``u`` with q, m and itself;
+        of u and m times the scale, where there is one. A few rows at a time stay in the cache.
         """
         scores = np.empty(len(positions), np.float32)
-        of_mean, mean_squared = float(query @ self.mean), float(self.mean @ self.mean)
+        mean = self.mean if self.scale is None else self.mean * self.scale
+        of_mean, mean_squared = float(query @ mean), float(mean @ mean)
         for start in range(0, len(positions), _CACHED_ROWS):
             chosen = positions[start : start + _CACHED_ROWS]
-            if self.euclidean or self.name == "hamming":
+            if self.name in {"l2", "hamming"}:
                 found = self.scores(query[None], self.embed_rows(store, chosen))[0]
             else:
                 rows = store.take(chosen)
                 lengths = np.sqrt(np.vecdot(rows, rows))
-                scale = 1 / np.maximum(lengths, np.float32(1e-12))
-                apart = 1 + mean_squared - 2 * (rows @ self.mean) * scale
-                found = ((rows @ query) * scale - of_mean) / np.sqrt(np.maximum(apart, _CANCELLED))
-                if (close := (apart < _CANCELLED) | (lengths == 0)).any():
+                inverse = 1 / np.maximum(lengths, np.float32(1e-12))
+                squared = np.ones(1, np.float32)
+                if self.scale is not None:
+                    rows *= self.scale
+                    squared = np.maximum(np.vecdot(rows, rows) * inverse**2, np.float32(1e-12))
+                apart = squared + mean_squared - 2 * (rows @ mean) * inverse
+                least = _CANCELLED * squared
+                found = ((rows @ query) * inverse - of_mean) / np.sqrt(np.maximum(apart, least))
+                if (close := (apart < least) | (lengths == 0)).any():
                     found[close] = self.scores(query[None], self.embed_rows(store, chosen[close]))[0]
             scores[start : start + len(chosen)] = found
         return scores if self.euclidean else np.clip(scores, -1, 1)
@@ -212,6 +290,13 @@ def _in_range(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     _, exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0))
     far = np.where(np.abs(exponents) > _FAR_EXPONENT, -exponents, 0)
     return (np.ldexp(vectors, far[:, None]) if far.any() else vectors).astype(np.float32)
+
+
+def _inverse_deviations(variances: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(d,) what numbers with these variances are multiplied by, 1 on a (geometric) average."""
+    least = LEAST_DEVIATION**2 * variances.mean()
+    logarithms = -POWER / 2 * np.log(np.maximum(variances, least))
+    return np.asarray(np.exp(logarithms - logarithms.mean()), np.float32)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

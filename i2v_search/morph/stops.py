@@ -53,7 +53,7 @@ class Morph(JsonReady):
         >>> from i2v_search import Collection
         >>> morph = Collection.open("index/art").morph("birds/owl.webp", "fruit/apple.webp", steps=2)
         >>> [stop.path for stop in morph.stops]
-        ['birds/owl.webp', 'birds/duck.webp', 'fruit/bananas.webp', 'fruit/apple.webp']
+        ['birds/owl.webp', 'birds/penguin.webp', 'fruit/cherries.webp', 'fruit/apple.webp']
     """
 
     stops: tuple[Stop, ...]

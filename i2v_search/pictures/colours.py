@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from i2v_search.collection.collection import Collection
+from i2v_search.images.colours import to_lab
 from i2v_search.morph.quality import order_along
 from i2v_search.morph.stops import Morph
 from i2v_search.pictures.thumbnails import stop_pictures
@@ -16,10 +17,6 @@ _SIDE = 64
 _LIGHTNESS = (25.0, 50.0, 75.0)
 _OPPONENT = (-36.0, -12.0, 12.0, 36.0)
 _BINS = (len(_LIGHTNESS) + 1, len(_OPPONENT) + 1, len(_OPPONENT) + 1)
-# Linear sRGB to CIE XYZ over the white point D65, IEC 61966-2-1.
-_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) / np.array(
-    [[0.9505], [1.0], [1.089]]
-)
 
 
 def colour_order(collection: Collection, morph: Morph) -> float | None:
@@ -40,8 +37,8 @@ def colour_order(collection: Collection, morph: Morph) -> float | None:
     Example:
         >>> from i2v_search import Collection
         >>> art = Collection.open("index/art")
-        >>> colour_order(art, art.morph("birds/owl.webp", "fruit/apple.webp", steps=3))
-        1.0
+        >>> round(colour_order(art, art.morph("birds/owl.webp", "fruit/apple.webp", steps=3)), 2)
+        0.33
     """
     pictures = stop_pictures(collection, morph.stops, _SIDE)
     shares = np.stack([colour_histogram(picture) for picture in pictures])
@@ -63,18 +60,9 @@ def colour_histogram(picture: Image.Image) -> NDArray[np.float64]:
         (np.float64(1.0), np.float64(0.0))
     """
     small = picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    lab = _cielab(np.asarray(small, np.float64).reshape(-1, 3) / 255)
+    lab = to_lab(np.asarray(small, np.float64).reshape(-1, 3) / 255)
     places = [
         np.searchsorted(edges, lab[:, axis]) for axis, edges in enumerate((_LIGHTNESS, _OPPONENT, _OPPONENT))
     ]
     counts = np.bincount(np.ravel_multi_index(places, _BINS), minlength=int(np.prod(_BINS)))
     return np.asarray(counts / counts.sum())
-
-
-def _cielab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """CIE 1976 L*, a*, b* of sRGB values in [0, 1], (n, 3) each."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    ratio = linear @ _XYZ.T
-    cube = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
-    x, y, z = cube.T
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)

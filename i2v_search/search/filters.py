@@ -1,19 +1,23 @@
-"""Filters: conditions on tags, paths and ratings that every hit meets, exactly."""
+"""Filters: conditions on tags, paths, ratings and files that every hit meets, exactly."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property, reduce
-from typing import Self, TypedDict
+from typing import Self, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.arguments import number, several, shown
+from i2v_search.arguments import number, several, shown, whole
+from i2v_search.choices import PictureShape
 from i2v_search.errors import QueryError
 from i2v_search.index.protocol import Conditions
+from i2v_search.search.colours import LEAST_SHARE, PictureColours, read_colour
+from i2v_search.search.file_conditions import day_start, has_shape, match_names, read_day
 from i2v_search.search.tag_query import TagTerm, parse_tags
 from i2v_search.search.tag_table import TagTable
 from i2v_search.store.feature_store import FeatureStore
@@ -29,6 +33,16 @@ class FilterShortcuts(TypedDict, total=False):
     rating: str | None
     max_explicit: float | None
     tag_threshold: float
+    names: str | Sequence[str]
+    shape: PictureShape | None
+    min_side: int | None
+    max_side: int | None
+    after: str | date | None
+    before: str | date | None
+    animated: bool | None
+    colour: str | None
+    board: str | None
+    starred: bool | None
 
 
 @dataclass(frozen=True)
@@ -38,13 +52,27 @@ class Filter:
     Attributes:
         tags: that an image has and, with a leading ``-``, has not: ``"smile, -glasses"``, or a list of one a
             string (`i2v_search.search.tag_query`).
-        paths: patterns (``birds``, ``birds/*.png``) one of which must mean its stored path:
-            `i2v_search.store.path_patterns`.
+        paths: patterns (``birds``, ``birds/*.png``) one of which must mean its stored path, and none of those
+            with a leading ``-`` (`i2v_search.store.path_patterns`). A path that itself begins with ``-`` has
+            a backslash before it.
         rating: its most probable rating, ``"safe"`` for instance.
         max_explicit: the most that its rating ``explicit`` may have; that much is allowed. With either of the
             two, an image without ratings does not qualify.
         tag_threshold: an image has a tag from this probability on. 0 lets every image pass that has none of
             the tags with ``-``, for which the usual threshold then holds.
+        names: words that its file name has, and with a leading ``-`` has not
+            (`i2v_search.search.file_conditions`).
+        shape: ``"wide"``, ``"tall"``, ``"square"`` (sides that differ by a tenth at most) or ``"strip"`` (one
+            more than four times the other).
+        min_side: pixels that its longer side has at least.
+        max_side: pixels that it has at most.
+        after: the first day, ``YYYY-MM-DD`` where this computer is, on which its file may have been modified.
+        before: the last one.
+        animated: whether its file has several frames, as GIF, PNG, WebP and AVIF can.
+        colour: ``"#rrggbb"``, which takes at least 8 % of it, or a shade near it
+            (`i2v_search.search.colours`).
+        board: name of a board that it is on. Of files with one content one stands for all.
+        starred: whether it is a favourite.
 
     Raises:
         QueryError: a number is out of range.
@@ -59,10 +87,37 @@ class Filter:
     rating: str | None = None
     max_explicit: float | None = None
     tag_threshold: float = TAG_THRESHOLD
+    names: str | Sequence[str] = ()
+    shape: PictureShape | None = None
+    min_side: int | None = None
+    max_side: int | None = None
+    after: str | date | None = None
+    before: str | date | None = None
+    animated: bool | None = None
+    colour: str | None = None
+    board: str | None = None
+    starred: bool | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(map(str, parse_tags(self.tags))))
-        object.__setattr__(self, "paths", tuple(filter(None, several(self.paths))))
+        paths = tuple(path for path in several(self.paths) if path not in ("", "-"))
+        object.__setattr__(self, "paths", paths)
+        names = tuple(name for name in several(self.names) if name.removeprefix("-").removeprefix("\\"))
+        object.__setattr__(self, "names", names)
+        for name in ("min_side", "max_side"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole(name, value))
+        for name in ("after", "before"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read_day(name, value))
+        if self.colour is not None:
+            object.__setattr__(self, "colour", read_colour(self.colour))
+        for name in ("animated", "starred"):
+            if (value := getattr(self, name)) is not None and not isinstance(value, bool):
+                raise QueryError(f"{name} must be True, False or None, not {shown(value)}")
+        if self.shape is not None and self.shape not in get_args(PictureShape):
+            known = ", ".join(get_args(PictureShape))
+            raise QueryError(f"unknown shape {shown(self.shape)}; available: {known}")
         for name in ("tag_threshold", "max_explicit"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, number(name, value))
@@ -103,7 +158,7 @@ class Filter:
 
     @property
     def conditions(self) -> Conditions:
-        """The conditions that a backend can filter by: all but the paths."""
+        """The conditions that a backend can filter by: those on tags and ratings."""
         unwanted = tuple(term.name for term in self.terms if term.excluded)
         return Conditions(self.wanted, unwanted, self.tag_threshold, self.rating, self.max_explicit)
 
@@ -118,7 +173,8 @@ class Filter:
             (rows,) bool over the positions of the store, dead rows included; None without conditions.
 
         Raises:
-            QueryError: no image of the collection has one of the tags, or the rating.
+            QueryError: no image of the collection has one of the tags, or the rating; its colours are not
+                known; or there is no such board.
         """
         if self == Filter(tag_threshold=self.tag_threshold):
             return None
@@ -126,10 +182,21 @@ class Filter:
         allowed = np.ones(store.rows, bool)
         for term in self.terms:
             allowed &= self._tagged(term, store, table)
-        if self.paths:
-            allowed &= match_paths(store, several(self.paths))
+        patterns = several(self.paths)
+        if wanted := [path.removeprefix("\\") for path in patterns if not path.startswith("-")]:
+            allowed &= match_paths(store, wanted)
+        if unwanted := [path[1:] for path in patterns if path.startswith("-")]:
+            allowed &= ~match_paths(store, unwanted)
         if self.rating is not None or self.max_explicit is not None:
             allowed &= self._rated(store)
+        if self.names:
+            allowed &= match_names(store, several(self.names))
+        for condition in self._sized(store):
+            allowed &= condition
+        if self.board is not None:
+            allowed &= _mask(store, table.own.board(self.board))
+        if self.starred is not None:
+            allowed &= _mask(store, table.own.starred()) == self.starred
         return allowed
 
     def rows(self, store: FeatureStore) -> NDArray[np.int64]:
@@ -155,6 +222,30 @@ class Filter:
             raise QueryError(_unknown_tag(term.name, table, self.tag_threshold))
         return marked if least else np.ones(len(marked), bool)
 
+    def _sized(self, store: FeatureStore) -> Iterator[NDArray[np.bool_]]:
+        """(rows,) bool each: where shape, size, date and colour are as asked."""
+        every = np.arange(store.rows)
+        if self.shape is not None or self.min_side is not None or self.max_side is not None:
+            widths, heights = store.column("width", every), store.column("height", every)
+            longer = np.maximum(widths, heights)
+            if self.shape is not None:
+                yield has_shape(widths, heights, self.shape)
+            if self.min_side is not None:
+                yield longer >= self.min_side
+            if self.max_side is not None:
+                yield longer <= self.max_side
+        if self.after is not None:
+            yield store.column("mtime_ns", every) >= day_start(str(self.after))
+        if self.before is not None:
+            yield store.column("mtime_ns", every) < day_start(str(self.before), days_later=1)
+        if self.animated is not None or self.colour is not None:
+            colours = PictureColours.of(store)
+            yield colours.known
+            if self.animated is not None:
+                yield colours.moving == self.animated
+            if self.colour is not None:
+                yield colours.shares(self.colour) >= LEAST_SHARE
+
     def _rated(self, store: FeatureStore) -> NDArray[np.bool_]:
         """(rows,) bool: where the ratings are as asked."""
         ratings = store.ratings()
@@ -170,6 +261,13 @@ class Filter:
             # As the store rounds probabilities: what is kept of 0.3 is a little more.
             allowed &= ratings["explicit"] <= np.float32(np.float16(self.max_explicit))
         return allowed
+
+
+def _mask(store: FeatureStore, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(rows,) bool: where some rows are."""
+    mask = np.zeros(store.rows, bool)
+    mask[rows] = True
+    return mask
 
 
 def _unknown_tag(name: str, table: TagTable, threshold: float) -> str:

@@ -18,10 +18,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from i2v_search.files import open_regular, write_atomically
+from i2v_search.files import file_stamp, open_regular, write_atomically
 
 COPIES_NAME: Final = "copies.cache"
 _MAGIC: Final = b"i2v-copies 1".ljust(16, b"\0")
@@ -47,6 +48,17 @@ def read_proven(directory: Path) -> dict[bytes, bytes]:
     if not body.startswith(_MAGIC) or (len(body) - len(_MAGIC)) % _PAIR or _check(body) != check:
         return {}
     return {body[at : at + 32]: body[at + 32 : at + _PAIR] for at in range(len(_MAGIC), len(body), _PAIR)}
+
+
+def proven_stamp(directory: Path) -> tuple[int, int, int] | None:
+    """The state of what was proven: it is another one since if it differs; None if nothing was proven yet."""
+    return file_stamp(directory / COPIES_NAME)
+
+
+def proven_when(directory: Path) -> datetime | None:
+    """When it was last looked for copies; None if never."""
+    stamp = proven_stamp(directory)
+    return None if stamp is None else datetime.fromtimestamp(stamp[1] // 10**9, UTC)
 
 
 def write_proven(directory: Path, best_of: Mapping[bytes, bytes]) -> None:

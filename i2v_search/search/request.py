@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Unpack
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self, Unpack, get_args
 
-from i2v_search.arguments import number, require_known, whole
+from i2v_search.arguments import number, require_known, shown, whole
+from i2v_search.choices import SearchOrder
 from i2v_search.errors import QueryError
 from i2v_search.search.filters import Filter, FilterShortcuts
 
 #: Diverse results are chosen one after the other, each compared with every one before it.
 MAX_DIVERSE = 1000
+#: Of what examples and texts rank, the best are put in another order: below them every picture is a result.
+SORTED_HITS = 200
 
 
 class RankingOptions(FilterShortcuts, total=False):
@@ -27,6 +30,10 @@ class RankingOptions(FilterShortcuts, total=False):
             for its score, and for being unlike the hits before it. 0.7 is a good start.
         copies: show copies too. Else the first of them that qualifies stands for all: files with the same
             content, and those that `Collection.duplicates` has found to be near copies.
+        order: ``"likeness"``, or an order of `i2v_search.search.orders`, which needs no query: all images
+            that meet the filter then come in it. With examples or texts it sorts their best 200 hits, and
+            those are all; with tags alone it sorts all that have them.
+        seed: of the order ``"random"``, a whole number from 0 on.
     """
 
     min_score: float
@@ -34,6 +41,8 @@ class RankingOptions(FilterShortcuts, total=False):
     exclude_query: bool
     diverse: float | None
     copies: bool
+    order: SearchOrder
+    seed: int
 
 
 class SearchOptions(RankingOptions, total=False):
@@ -49,6 +58,7 @@ _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
     "min_score": number,
     "tag_weight": number,
     "diverse": number,
+    "seed": whole,
 }
 
 
@@ -64,6 +74,8 @@ class Request:
     exclude_query: bool = True
     diverse: float | None = None
     copies: bool = False
+    order: SearchOrder = "likeness"
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name, read in _READ.items():
@@ -83,11 +95,23 @@ class Request:
             raise QueryError(
                 f"diverse must be from 0 (as different as can be) to 1 (plain order), not {self.diverse}"
             )
+        self._check_order()
         if self.diverse is not None and self.offset + self.top > MAX_DIVERSE:
             raise QueryError(
                 f"diverse results are limited to the first {MAX_DIVERSE}, not "
                 f"{self.offset + self.top}; request fewer, or search without diverse"
             )
+
+    def _check_order(self) -> None:
+        if self.order not in get_args(SearchOrder):
+            known = ", ".join(get_args(SearchOrder))
+            raise QueryError(f"unknown order {shown(self.order)}; available: {known}")
+        if self.order == "board" and self.filter.board is None:
+            raise QueryError("order 'board' needs the board that the pictures are on")
+        if not 0 <= self.seed < 2**64:
+            raise QueryError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
+        if self.diverse is not None and self.order != "likeness":
+            raise QueryError(f"diverse results have an order of their own; leave out order {self.order!r}")
 
     @classmethod
     def of(cls, where: Filter | None = None, **options: Unpack[SearchOptions]) -> Request:
@@ -102,15 +126,24 @@ class Request:
         shortcuts = {name: given.pop(name) for name in FilterShortcuts.__annotations__ if name in given}
         return cls(Filter.of(where, shortcuts), **given)  # type: ignore[arg-type]
 
+    def without_query(self) -> Self:
+        """The same where nothing is asked for: the images of a board then come in its order."""
+        if self.order == "likeness" and not self.filter.wanted and self.filter.board is not None:
+            return replace(self, order="board")
+        return self
+
     def require_ranking(self, *, has_query: bool) -> None:
         """Refuse what says nothing of the order.
 
         Raises:
             QueryError: there is neither an example nor a wanted tag, or wanted tags that change nothing.
         """
-        if not has_query and not self.filter.wanted:
-            raise QueryError("nothing to rank by; give a query, or at least one tag without a leading '-'")
-        if has_query and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):
+        if not has_query and not self.filter.wanted and self.order == "likeness":
+            raise QueryError(
+                "nothing to rank by; give a query, or at least one tag without a leading '-', or an order"
+            )
+        has_order = has_query or self.order != "likeness"
+        if has_order and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):
             raise QueryError(
                 "with tag_threshold 0 and tag_weight 0 the tags have no effect; set a threshold to "
                 "filter, or a weight to rank"

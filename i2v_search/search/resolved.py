@@ -88,6 +88,8 @@ class Resolved:
         if self.position is not None:
             return np.asarray(similarity.embed_rows(store, np.array([self.position]))[0])
         if self.direction is not None:
-            return np.asarray(similarity.embed_directions(self.direction[None])[0])
+            # Words are fitted to their products with vectors; what a drawing shows is a vector less a mean.
+            embed = similarity.embed_differences if self.text is None else similarity.embed_directions
+            return np.asarray(embed(self.direction[None])[0])
         assert self.vector is not None  # noqa: S101 - one of the three is always there
         return np.asarray(similarity.embed(self.vector[None])[0])

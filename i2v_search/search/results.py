@@ -22,7 +22,7 @@ class Hit(JsonReady):
         path: path relative to the image root of the collection.
         score: similarity in [-1, 1], 1 means the same vector; without a query the mean probability of the
             given tags; with a tag weight w, ``(1 - w) * similarity + w * mean probability``. Similarity to a
-            negative example lowers it: `i2v_search.search.searcher`.
+            negative example lowers it: `i2v_search.search.searcher`. 0 where an order alone was asked for.
         tags: tags shared with the positive examples of the query or with the given tags, rarest in the
             collection first.
         copies: number of other matching images of the same picture, which are not listed.
@@ -48,6 +48,23 @@ class Hit(JsonReady):
 
 
 @dataclass(frozen=True)
+class HitAcross(Hit):
+    """A result of a search in several collections: `i2v_search.search_across`.
+
+    Attributes:
+        collection: directory of the collection that the image is of, as it was opened.
+
+    Example:
+        >>> from i2v_search import Collection, search_across
+        >>> art = Collection.open("index/art")
+        >>> search_across([art], "fruit/lemon.webp", top=1).hits[0].collection
+        'index/art'
+    """
+
+    collection: str = ""
+
+
+@dataclass(frozen=True)
 class SearchResult(JsonReady):
     """Result of a search.
 
@@ -59,6 +76,7 @@ class SearchResult(JsonReady):
         more: whether there is a next page.
         looks_like_sketch: whether a picture of the query seems to be a drawing of lines; as an `Example` of
             kind ``"sketch"`` it would find pictures in colour better.
+        total: number of hits of all pages; None where only the last page will tell.
 
     Example:
         >>> from i2v_search import Collection
@@ -73,3 +91,4 @@ class SearchResult(JsonReady):
     offset: int = 0
     more: bool = False
     looks_like_sketch: bool = False
+    total: int | None = None

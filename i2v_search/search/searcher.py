@@ -11,6 +11,8 @@ sketches, crops             the same, and by their similarity to views of the pi
                             has any (`i2v_search.search.views`)
 tags alone                  mean probability of the wanted ones
 examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
+an order                    the order alone, `i2v_search.search.orders`: all rows that qualify, or with
+                            examples the best `SORTED_HITS`
 ==========================  =========================================================================
 
 Filters hold in every case and are exact. Of copies (`searching.copies`) the first that qualifies is shown.
@@ -22,6 +24,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -33,9 +36,10 @@ from i2v_search.index.protocol import Conditions, SearchIndex
 from i2v_search.search.copies import CopyGroups
 from i2v_search.search.examples import Example, Query, examples_of
 from i2v_search.search.filters import Filter
+from i2v_search.search.orders import CollectionOrders
 from i2v_search.search.query import Resolver
 from i2v_search.search.ranking import Rank, Ranking, best, diversify, lay_out, lower, mix
-from i2v_search.search.request import Request
+from i2v_search.search.request import MAX_DIVERSE, SORTED_HITS, Request
 from i2v_search.search.resolved import Resolved
 from i2v_search.search.results import REASONS, Hit, Reason, SearchResult
 from i2v_search.search.tag_table import TagTable
@@ -92,6 +96,8 @@ class _Page(NamedTuple):
     why: Sequence[tuple[Reason, ...]] = ()
     #: For each row the part of it that was looked for; empty where none was.
     boxes: Sequence[Box | None] = ()
+    #: How many rows all pages have; None where that is not known.
+    total: int | None = None
 
 
 class Searcher:
@@ -101,13 +107,18 @@ class Searcher:
         store: the feature store.
         catalogue: catalogue of the same store.
         resolver: finds query images.
+        orders: orders of the same collection.
     """
 
-    def __init__(self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver) -> None:
+    def __init__(
+        self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver, orders: CollectionOrders
+    ) -> None:
+        self._orders = orders
         self._store, self._catalogue, self._resolver = store, catalogue, resolver
-        self._table = TagTable(store)
+        self._table = TagTable(store, catalogue)
         self._words = WordSearch(store, self._table)
-        self._groups = CopyGroups(store, catalogue)
+        #: Which rows are copies of one another.
+        self.groups = CopyGroups(store, catalogue)
         self._views = CollectionViews(store, catalogue)
 
     def by_tags(self, request: Request, index: SearchIndex | None) -> SearchResult:
@@ -126,6 +137,31 @@ class Searcher:
         asked = _Asked(", ".join(request.filter.tags), [], [])
         return self._results([asked], [page], request, started)[0]
 
+    def in_order(self, request: Request) -> SearchResult:
+        """All rows that meet the filter, in the order that is requested.
+
+        Raises:
+            QueryError: an option does not exist.
+        """
+        started = time.perf_counter()
+        request.require_ranking(has_query=False)
+        where = request.filter
+        allowed = where.allowed(self._store, self._table)
+        rows = self._live(allowed)
+        scores = where.tag_scores(self._table) if where.wanted else np.zeros(self._store.rows, np.float32)
+        if where.wanted:
+            rows = rows[scores[rows] >= request.min_score]
+        rows = self._arranged(rows, request)
+        # Whoever put two copies on a board wants to see both.
+        copies_too = request.copies or where.board is not None
+        rows = rows if copies_too else self.groups.firsts(rows)
+        last = request.offset + request.top
+        shown = rows[request.offset : last]
+        self._store.check(shown)
+        copies = [0] * len(shown) if copies_too else self.groups.count(shown, allowed)
+        page = _Page(Ranking(scores[shown], shown), len(rows) > last, copies, total=len(rows))
+        return self._results([_Asked(", ".join(where.tags), [], [])], [page], request, started)[0]
+
     def by_examples(
         self, queries: Sequence[Query], request: Request, index: SearchIndex
     ) -> tuple[SearchResult, ...]:
@@ -141,7 +177,13 @@ class Searcher:
             started = time.perf_counter()
             asked = self._ask(queries[start : start + BATCH])
             allowed = request.filter.allowed(self._store, self._table)
-            pages = list(self._pages(asked, allowed, request, index))
+            if request.order == "likeness":
+                pages = list(self._pages(asked, allowed, request, index))
+            else:
+                best_hits = replace(request, order="likeness", top=SORTED_HITS, offset=0)
+                pages = [
+                    self._sorted(page, request) for page in self._pages(asked, allowed, best_hits, index)
+                ]
             results += self._results(asked, pages, request, started)
         return tuple(results)
 
@@ -192,7 +234,7 @@ class Searcher:
     ) -> Iterator[_Page]:
         vectors, away = self._embed(asked, index)
         own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
-        batch = _Batch(index, vectors, allowed, max(map(len, own)), request.filter.conditions)
+        batch = _Batch(index, vectors, allowed, max(map(len, own)), self._conditions(request.filter))
         total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
         scores = request.filter.tag_scores(self._table) if request.tag_weight else None
 
@@ -222,6 +264,37 @@ class Searcher:
             if any(item.text is not None for item in asked[line].found):
                 page = page._replace(why=_reasons(page.ranking.positions, similar, wording))
             yield page if views is None else page._replace(boxes=views.boxes(page.ranking.positions))
+
+    def _conditions(self, where: Filter) -> Conditions:
+        """What a backend can filter by: it does not know the tags that people gave themselves."""
+        conditions, own = where.conditions, self._table.own.tags
+        tags = tuple(name for name in conditions.tags if name not in own)
+        return replace(conditions, tags=tags)
+
+    def _sorted(self, page: _Page, request: Request) -> _Page:
+        """A page of the same hits in the order that is requested."""
+        found = page.ranking.positions
+        by_position = np.argsort(found)
+        rows = self._arranged(found[by_position], request)
+        places = by_position[np.searchsorted(found, rows, sorter=by_position)]
+        last = request.offset + request.top
+        chosen = places[request.offset : last].tolist()
+        return _Page(
+            Ranking(page.ranking.scores[chosen], found[chosen]),
+            len(found) > last,
+            [page.copies[place] for place in chosen],
+            [page.why[place] for place in chosen] if page.why else (),
+            [page.boxes[place] for place in chosen] if page.boxes else (),
+            total=len(found),
+        )
+
+    def _arranged(self, rows: NDArray[np.int64], request: Request) -> NDArray[np.int64]:
+        """Rows, which come ascending, in the order that is requested."""
+        if request.order == "board":
+            placed = self._table.own.board(str(request.filter.board))
+            return placed[np.isin(placed, rows)]
+        colour = request.filter.colour
+        return self._orders.arrange(self._store, rows, request.order, seed=request.seed, colour=colour)
 
     def _wording(self, query: _Asked) -> _Wording | None:
         """What names and tags say of the texts that are wanted; None if they say nothing.
@@ -267,10 +340,13 @@ class Searcher:
         own: Sequence[int] = (),
     ) -> _Page:
         """The page that is requested."""
-        group_of = None if request.copies else self._groups.group_of
+        group_of = None if request.copies else self.groups.group_of
         # Only one more row tells whether anything but copies comes behind.
         ahead = int(group_of is not None)
-        first, last = request.offset, request.offset + request.top
+        first, last, count = request.offset, request.offset + request.top, total
+        if group_of is not None:
+            ranked = self._live(allowed)
+            count = self.groups.distinct(ranked[~np.isin(ranked, own)] if own else ranked)
         least = request.min_score if request.min_score > -1 else -math.inf
         if request.diverse is None or index is None:
             layout = lay_out(
@@ -294,11 +370,14 @@ class Searcher:
                 pool=pool,
                 count=last,
             )
+            count = min(count, MAX_DIVERSE)
         page = Ranking(found.scores[first:last], found.positions[first:last])
         copies = [0] * len(page.positions)
         if group_of is not None:
-            copies = self._groups.count(page.positions, allowed, own)
-        return _Page(page, len(layout.positions) > last or not layout.complete, copies)
+            copies = self.groups.count(page.positions, allowed, own)
+        more = len(layout.positions) > last or not layout.complete
+        known = count if least == -math.inf else len(layout.positions) if layout.complete else None
+        return _Page(page, more, copies, total=known)
 
     def _embed(
         self, asked: Sequence[_Asked], index: SearchIndex
@@ -308,7 +387,6 @@ class Searcher:
         embedded = np.empty((len(found), self._store.dimension), np.float32)
         inside = [line for line, item in enumerate(found) if item.position is not None]
         outside = [(line, item.vector) for line, item in enumerate(found) if item.vector is not None]
-        texts = [(line, item.direction) for line, item in enumerate(found) if item.direction is not None]
         if inside:
             positions = np.array([found[line].position for line in inside], np.int64)
             self._store.check(positions)
@@ -316,9 +394,9 @@ class Searcher:
         if outside:
             vectors = np.stack([vector for _, vector in outside])
             embedded[[line for line, _ in outside]] = index.similarity.embed(vectors)
-        if texts:
-            directions = np.stack([direction for _, direction in texts])
-            embedded[[line for line, _ in texts]] = index.similarity.embed_directions(directions)
+        for line, item in enumerate(found):
+            if item.direction is not None:
+                embedded[line] = item.embed(self._store, index.similarity)
         if len(found) == len(asked) and all(query.examples[0].weight > 0 for query in asked):
             return embedded, {}
         wanted, away, end = np.empty((len(asked), self._store.dimension), np.float32), {}, 0
@@ -390,6 +468,7 @@ class Searcher:
                 request.offset,
                 page.more,
                 any(item.looks_like_sketch for item in query.found),
+                page.total,
             )
             for query, page, end, length in zip(asked, pages, ends, lengths, strict=True)
         ]

@@ -15,6 +15,8 @@ from typing import Final
 
 from i2v_search.tags.vocabulary import FACES, normalise_tag
 
+#: Characters of the longest tag that is suggested, and of any that may be asked for.
+MAX_TAG: Final = 1000
 #: Letters that a backslash makes plain; before any other it is a backslash.
 _ESCAPED: Final = re.compile(r'\\([\\,"-])')
 _QUOTED: Final = re.compile(r'\s*(-?)\s*"((?:[^"\\]|\\.)*)"\s*', re.DOTALL)

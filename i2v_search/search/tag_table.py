@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.search.annotated_rows import AnnotatedRows
+from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, tag_spellings
 
@@ -19,14 +21,18 @@ RECENT_TAGS = 8
 class TagTable:
     """Tags by name over all parts of a feature store; each question reads only what it needs.
 
-    A *number* is a tag's place in `names`.
+    A *number* is a tag's place in `names`. Tags that people gave pictures themselves are certain.
 
     Args:
         store: the feature store.
+        catalogue: catalogue of the same store; None makes one when it is needed.
+
+    Attributes:
+        own: rows with tags of people's own.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
-        self._store = store
+    def __init__(self, store: FeatureStore, catalogue: Catalogue | None = None) -> None:
+        self._store, self.own = store, AnnotatedRows(store, catalogue)
         self._recent: dict[str, NDArray[np.float32]] = {}
 
     @cached_property
@@ -36,7 +42,7 @@ class TagTable:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of live rows with each tag."""
+        """Number of live rows with each tag, people's own left out."""
         return self._store.tag_counts()
 
     def probabilities(self, name: str) -> NDArray[np.float32]:
@@ -45,7 +51,12 @@ class TagTable:
             while len(self._recent) >= RECENT_TAGS:
                 del self._recent[next(iter(self._recent))]
             self._recent[name] = self._read(name)
-        return self._recent[name]
+        stored, rows = self._recent[name], self.own.tags.get(name)
+        if rows is None:
+            return stored
+        values = stored.copy()
+        values[rows] = 1
+        return values
 
     def numbers_of(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of those names that the collection knows."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -192,8 +192,9 @@ class WordSearch:
     def _tags_of(self, words: list[str]) -> dict[str, list[str]]:
         """For each word the names of the tags that it belongs to, and all of whose words are given."""
         found: dict[str, list[str]] = {}
+        own = _by_first_word(self._table.own.tags)
         for first in words:
-            for parts, name in self._tag_words.get(first, ()):
+            for parts, name in (*self._tag_words.get(first, ()), *own.get(first, ())):
                 if set(words).issuperset(parts):
                     for word in parts:
                         found.setdefault(word, []).append(name)
@@ -201,12 +202,16 @@ class WordSearch:
 
     @cached_property
     def _tag_words(self) -> dict[str, list[tuple[list[str], str]]]:
-        """Tags by their first word, each with all of them."""
-        found: dict[str, list[tuple[list[str], str]]] = {}
-        for name in self._table.names:
-            if words := _telling(name):
-                found.setdefault(words[0], []).append((words, name))
-        return found
+        return _by_first_word(self._table.names)
+
+
+def _by_first_word(names: Iterable[str]) -> dict[str, list[tuple[list[str], str]]]:
+    """Tags by their first word, each with all of them."""
+    found: dict[str, list[tuple[list[str], str]]] = {}
+    for name in names:
+        if words := _telling(name):
+            found.setdefault(words[0], []).append((words, name))
+    return found
 
 
 def _telling(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ class ViewSearch:
 
     def __init__(self, store: FeatureStore, catalogue: Catalogue, views: ViewFile) -> None:
         self._store, self._catalogue, self._file = store, catalogue, views
-        self._method = view_method(views.form.kind, store.manifest.encoder)
+        self._method = view_method(cast(ViewKind, views.form.kind), store.manifest.encoder)
 
     @classmethod
     def find(cls, store: FeatureStore, catalogue: Catalogue, kind: ViewKind) -> ViewSearch | None:

@@ -27,12 +27,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.errors import CollectionDamagedError
+from i2v_search.errors import CollectionDamagedError, CollectionError
 from i2v_search.files import file_sha256, naming, open_regular, replacing
 from i2v_search.store.manifest import FileRecord, repair_advice
 
 KIND = "i2v-search arrays 1"
 USER_BLOCK = 4096
+_MORE_FILES = "let this process open more: ulimit -n"
 _TYPES = ("|u1", "<i4", "<u4", "<i8", "<f2", "<f4", "<f8")
 _MAGIC = b"i2v-search\n"
 _PREFIX = struct.Struct(f"<{len(_MAGIC)}sII")
@@ -115,10 +116,11 @@ def create_arrays(path: Path, kind: str, layout: Layout) -> dict[str, int]:
 
 
 def open_arrays(path: Path) -> ArrayFile:
-    """Map a file of arrays.
+    """Map a file of arrays, which keeps it open.
 
     Raises:
         CollectionDamagedError: it is missing, or not a file that `create_arrays` made.
+        CollectionError: too many files are open.
     """
     try:
         with open_regular(path) as file:
@@ -132,6 +134,8 @@ def open_arrays(path: Path) -> ArrayFile:
             f"{path} is missing; restore it from a backup, or {repair_advice(path.parent)}"
         ) from None
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            raise CollectionError(f"{path} cannot be opened ({error.strerror}); {_MORE_FILES}") from error
         raise CollectionDamagedError(
             f"{path} cannot be read ({error}); {repair_advice(path.parent)}"
         ) from error

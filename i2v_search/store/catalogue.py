@@ -85,6 +85,22 @@ class Catalogue:
         return _sorted(np.ascontiguousarray(digests[:, :8]).view(np.uint64).reshape(-1), self._rows)
 
 
+def find_removed(store: FeatureStore, removed: Catalogue, path: str, sha256: str) -> int | None:
+    """Position of the row that an image had before it was removed, unless its id is taken again.
+
+    Args:
+        store: the feature store.
+        removed: catalogue of its removed rows.
+        path: stored path of the image.
+        sha256: of its content, hex.
+    """
+    for position in reversed(removed.find_content(sha256)):
+        image_id = int(store.ids[position])
+        if store.path(position) == path and store.position_of_id(image_id) is None:
+            return position
+    return None
+
+
 def path_key(path: str) -> np.uint64:
     """A 64-bit hash of a path, the same on every machine."""
     return np.uint64(

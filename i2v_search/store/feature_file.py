@@ -88,6 +88,10 @@ class Capacity:
         return cls(rows, max(2**20, 128 * rows), 2**16, 2**21, max(2**17, 64 * rows))
 
 
+#: Of a part without a row: what is asked for there is how rows look.
+NO_ROOM = Capacity(0, 0, 0, 0, 0)
+
+
 def part_layout(capacity: Capacity, dimension: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Type and shape of every dataset of a part."""
     rows = (capacity.rows,)
@@ -441,7 +445,7 @@ def capacity_of(sizes: Callable[[str], int]) -> Capacity:
 def _capacity(path: Path, opened: ArrayFile, dimension: int) -> Capacity:
     """The capacity of a feature file, after comparing it with the layout that this capacity asks for."""
     arrays = opened.arrays
-    if opened.kind != FORMAT or arrays.keys() != part_layout(Capacity(0, 0, 0, 0, 0), 0).keys():
+    if opened.kind != FORMAT or arrays.keys() != part_layout(NO_ROOM, 0).keys():
         raise CollectionDamagedError(
             f"{path} is {str(opened.kind)[:50]!r}, expected {FORMAT!r}; {repair_advice(path.parent)}"
         )

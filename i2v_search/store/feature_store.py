@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionDamagedError
+from i2v_search.files import allow_open_files
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.checksums import Damage, damaged, difference, part_damage, settled
-from i2v_search.store.feature_file import FeatureFile, ImageRecord
+from i2v_search.store.feature_file import NO_ROOM, FeatureFile, ImageRecord, part_layout
 from i2v_search.store.float16 import widen
 from i2v_search.store.manifest import FILE_NAME, Manifest, PartRecord, repair_advice
 from i2v_search.store.removals import read_tombstones
 
 #: Rows whose paths are read at a time: some megabytes.
 _PATH_ROWS = 2**16
+#: A server opens a collection once for each of its threads, and a merge others beside it.
+_TIMES_OPEN, _OTHER_FILES = 16, 512
 #: Up to this many scattered rows are copied one by one: sorting them by part takes longer.
 _FEW_ROWS = 64
 
@@ -47,6 +50,7 @@ class FeatureStore:
     def _open(self, manifest: Manifest, *, retry: bool) -> None:
         self.manifest = manifest
         self.dimension = manifest.encoder.dimension
+        allow_open_files(_OTHER_FILES + _TIMES_OPEN * len(manifest.parts))
         try:
             self.parts = [self._open_part(record) for record in manifest.parts]
             self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
@@ -190,6 +194,11 @@ class FeatureStore:
         digest: NDArray[np.uint8] = self.parts[part]["sha256"][row]
         return digest.tobytes().hex()
 
+    def file_facts(self, position: int) -> tuple[int, int]:
+        """Bytes of the file of the image at a position, and when it was last changed, in nanoseconds."""
+        part, row = self.place(position)
+        return int(self.parts[part]["size"][row]), int(self.parts[part]["mtime_ns"][row])
+
     def contents(self) -> set[bytes]:
         """SHA-256 of the files of all live rows."""
         return {digest.tobytes() for digest in self.column("sha256", self.live)}
@@ -281,9 +290,9 @@ class FeatureStore:
 
     def _gather(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Values at positions in any order; a read-only view of the file where they lie there in a row."""
-        first = self.parts[0][name] if self.parts else np.empty((0, self.dimension), np.float16)
+        dtype, (_, *shape) = part_layout(NO_ROOM, self.dimension)[name]
         if not len(positions):
-            return np.empty((0, *first.shape[1:]), first.dtype)
+            return np.empty((0, *shape), dtype)
         numbers = np.searchsorted(self._starts, positions, "right") - 1
         places = positions - self._starts[numbers]
         if numbers[0] == numbers[-1] and np.all(np.diff(positions) == 1):
@@ -293,7 +302,7 @@ class FeatureStore:
             if name == "vectors":
                 self.parts[numbers[0]].expect(int(places[0]), len(places))
             return np.asarray(values)
-        values = np.empty((len(positions), *first.shape[1:]), first.dtype)
+        values = np.empty((len(positions), *shape), dtype)
         if len(positions) <= _FEW_ROWS:
             views = self._views(name)
             for line, (number, place) in enumerate(zip(numbers.tolist(), places.tolist(), strict=True)):

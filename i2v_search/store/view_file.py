@@ -1,9 +1,10 @@
 """Second vectors of pictures: what an encoder makes of their *views*, kept beside the feature store.
 
 A view is the picture drawn in lines, or a part of it (`ViewKind`). A collection may have one file of each
-kind, ``lines.cache`` and ``details.cache``. What a file says is said of the SHA-256 of a picture's content,
-not of a row: it stays true whatever becomes of rows. It may be deleted at any time; a damaged view counts as
-none, and so does a file of another form.
+kind, ``lines.cache`` and ``details.cache``. The colours of its pictures are kept in the same form, as
+``colours.cache`` (`i2v_search.search.colour_codes`). What a file says is said of the SHA-256 of a picture's
+content, not of a row: it stays true whatever becomes of rows. It may be deleted at any time; a damaged view
+counts as none, and so does a file of another form.
 
 =======  =====================================================================================
 bytes    hold
@@ -41,6 +42,9 @@ from i2v_search.store.checksums import Damage
 
 ViewKind: TypeAlias = Literal["lines", "details"]
 VIEW_KINDS: Final[tuple[ViewKind, ...]] = get_args(ViewKind)
+#: What files of this form hold of pictures.
+KeptKind: TypeAlias = Literal[ViewKind, "colours"]
+KEPT_KINDS: Final[tuple[KeptKind, ...]] = (*VIEW_KINDS, "colours")
 
 _MAGIC: Final = b"i2v-views 1".ljust(16, b"\0")
 _PREFIX: Final = struct.Struct("<16sII")
@@ -65,7 +69,7 @@ class ViewForm:
         count: views of a picture.
     """
 
-    kind: ViewKind
+    kind: KeptKind
     encoder: dict[str, Any]
     method: str
     size: int
@@ -87,7 +91,7 @@ class Views:
     codes: NDArray[np.int8]
 
 
-def view_path(directory: Path, kind: ViewKind) -> Path:
+def view_path(directory: Path, kind: KeptKind) -> Path:
     """The file of a collection's views of one kind."""
     return directory / f"{kind}.cache"
 
@@ -235,7 +239,7 @@ def keep_views(directory: Path, contents: Container[bytes] | None = None) -> Non
     Raises:
         OSError: the disk is full or fails; the files are as they were.
     """
-    for kind in VIEW_KINDS:
+    for kind in KEPT_KINDS:
         path = view_path(directory, kind)
         try:
             before = ViewFile(path)
@@ -257,7 +261,7 @@ def keep_views(directory: Path, contents: Container[bytes] | None = None) -> Non
 def view_damages(directory: Path) -> list[Damage]:
     """What is damaged in the files of views of a collection; a part of a view at the end is not."""
     found = []
-    for kind in VIEW_KINDS:
+    for kind in KEPT_KINDS:
         path = view_path(directory, kind)
         try:
             views = ViewFile(path)

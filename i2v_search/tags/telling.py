@@ -33,3 +33,42 @@ def telling_order(
     rest = np.clip(1 - share, 1e-12, 1)
     bits = -share * np.log2(share) - rest * np.log2(rest)
     return np.lexsort((np.arange(len(counts)), -counts, -(bits * confidence).round(9), behind))
+
+
+#: A name of a part is a tag of this share of its images at least, and so many times as common as elsewhere.
+COMMON, RARE = 0.3, 2.0
+
+
+def telling_of_parts(
+    counts: NDArray[np.floating], sizes: NDArray[np.int64], confidence: NDArray[np.floating]
+) -> NDArray[np.intp]:
+    """The tag that says most about each part of a set of images: common there and rare elsewhere.
+
+    What it says is its share in the part times the logarithm of how many times as common it is there as
+    elsewhere, times its mean probability.
+
+    Args:
+        counts: (parts, t) images of each part with each tag.
+        sizes: (parts,) images of each part.
+        confidence: (t,) mean probability of each tag.
+
+    Returns:
+        (parts,) places of the tags; -1 where no tag is on `COMMON` of the part and `RARE` times as common as
+        elsewhere.
+
+    Example:
+        >>> counts = np.array([[8.0, 5, 1], [8, 0, 0], [8, 1, 9]])
+        >>> telling_of_parts(counts, np.array([10, 10, 10]), np.ones(3)).tolist()
+        [1, -1, 2]
+    """
+    if not counts.size:
+        return np.full(len(sizes), -1, np.intp)
+    share = counts / np.maximum(sizes, 1)[:, None]
+    others = np.maximum(sizes.sum() - sizes, 1)[:, None]
+    elsewhere = np.maximum((counts.sum(axis=0) - counts) / others, 1 / others)
+    times = share / elsewhere
+    says = np.where(
+        (share >= COMMON) & (times >= RARE), share * np.log2(np.maximum(times, 1)) * confidence, 0
+    )
+    best = says.argmax(axis=1)
+    return np.where(says[np.arange(len(says)), best] > 0, best, -1)

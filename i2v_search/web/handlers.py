@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 
+from i2v_search.choices import SearchOrder
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError
 from i2v_search.escapes import printable
+from i2v_search.images.tag_sources import tag_sources
 from i2v_search.morph.stops import Morph, Stop
 from i2v_search.search.examples import Example, QueryImage
 from i2v_search.search.filters import Filter
 from i2v_search.search.results import Hit, SearchResult
+from i2v_search.search.tag_query import MAX_TAG
 from i2v_search.search.text import Text
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.tags.telling import telling_order
@@ -28,9 +33,11 @@ from i2v_search.web.schema import (
     ByText,
     ByUpload,
     ConditionFields,
+    DetailsModel,
     ExampleById,
     ExampleByText,
     ExampleByUpload,
+    FileStatement,
     FilterFields,
     HitModel,
     ImageModel,
@@ -43,6 +50,7 @@ from i2v_search.web.schema import (
     SearchResponse,
     StopModel,
     TagCount,
+    TagFile,
     TagModel,
     version_of,
 )
@@ -55,6 +63,15 @@ COUNTED_HITS = 200
 UPLOAD_TAGS = 40
 
 
+class _Page(TypedDict, total=False):
+    """What is wanted of the results, as `Collection.search` takes it."""
+
+    top: int
+    offset: int
+    order: SearchOrder
+    seed: int
+
+
 def search(service: Service, asked: SearchRequest) -> SearchResponse:
     """Run a search.
 
@@ -63,12 +80,16 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
         Failure: an image does not exist.
     """
     collection = service.current.collection()
-    result = _result(service, collection, asked, asked.top, asked.offset)
-    ranked = bool(asked.examples) or bool(Filter(asked.tags).wanted)
-    hits = [_hit(collection, hit, ranked=ranked) for hit in result.hits]
+    ranked = _is_ranked(asked)
+    order = asked.order or ("likeness" if ranked or asked.board else "varied")
+    result = _result(
+        service, collection, asked, top=asked.top, offset=asked.offset, order=order, seed=asked.seed
+    )
+    hits = [hit_model(collection, hit, ranked=ranked) for hit in result.hits]
     return SearchResponse(
         hits=hits,
         more=result.more,
+        total=result.total,
         seconds=result.seconds,
         query=printable(result.query),
         looks_like_sketch=result.looks_like_sketch,
@@ -76,9 +97,11 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
 
 
 def tag_counts(service: Service, asked: FilterFields) -> list[TagCount]:
-    """Count the tags of the best hits, those that say most about them first."""
+    """Count the tags of the best hits, or of varied ones where nothing ranks them, whatever the order; those
+    that say most about them first."""
     collection = service.current.collection()
-    result = _result(service, collection, asked, COUNTED_HITS, 0)
+    spread: SearchOrder = "likeness" if _is_ranked(asked) else "varied"
+    result = _result(service, collection, asked, top=COUNTED_HITS, order=spread)
     found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for hit in result.hits:
         likely = {
@@ -101,7 +124,7 @@ def matches(service: Service, asked: ConditionFields) -> MatchesModel:
         QueryError: no image has one of the tags, or the rating.
     """
     store = service.current.collection().store
-    rows = Filter(asked.tags, rating=asked.rating).rows(store)
+    rows = filter_of(asked).rows(store)
     return MatchesModel(ids=store.ids[rows].tolist())
 
 
@@ -119,10 +142,47 @@ def image(collection: Collection, number: int) -> ImageModel:
         width=record.width,
         height=record.height,
         bytes=record.size,
+        modified=datetime.fromtimestamp(record.mtime_ns // 10**9, UTC),
         tags=tag_models(record.tags),
         rating=max(ratings, key=lambda tag: tag.probability).name if ratings else None,
         version=version_of(record.sha256),
     )
+
+
+def details(service: Service, number: int) -> DetailsModel:
+    """What the file of an image says of itself, and what the files beside it say.
+
+    Raises:
+        Failure: it does not exist, or its file cannot be read.
+    """
+    collection = service.current.collection()
+    record, manifest = _record(collection, number), collection.store.manifest
+    try:
+        found = service.originals.details(collection, number)
+    except ImageError as error:
+        raise Failure("picture_gone", f"the image's file cannot be read: {error.reason}") from error
+    sources = tag_sources(Path(manifest.image_root), record.path)
+    return DetailsModel(
+        format=found.format,
+        frames=found.frames,
+        shown=found.shown,
+        times=list(found.times),
+        statements=[FileStatement(kind=kind, text=printable(text)) for kind, text in found.statements],
+        tag_files=[
+            TagFile(name=printable(source.name), tags=list(source.tags), text=printable(source.text))
+            for source in sources
+        ],
+        tagger=(manifest.tagger or manifest.encoder).id,
+    )
+
+
+def stored_pictures(collection: Collection, ids: Sequence[int]) -> list[ImageRecord]:
+    """What the collection knows of images.
+
+    Raises:
+        Failure: one does not exist.
+    """
+    return [_record(collection, number) for number in ids]
 
 
 def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, list[Upload | None]]:
@@ -141,7 +201,7 @@ def morph(service: Service, asked: MorphRequest) -> tuple[Collection, Morph, lis
         steps=asked.steps,
         method=asked.method,
         exclude=known,
-        where=Filter(asked.tags, rating=asked.rating),
+        where=filter_of(asked),
     )
     outside = iter(
         service.uploads.get(reference.upload)
@@ -186,17 +246,24 @@ def upload_tags(upload: Upload) -> list[TagModel]:
     return tag_models([tag for tag in upload.encoded.tags if tag.probability >= TAG_THRESHOLD])[:UPLOAD_TAGS]
 
 
+def filter_of(asked: ConditionFields) -> Filter:
+    """The filter of a request: its fields have the names of the attributes."""
+    return Filter(**asked.model_dump(include=set(ConditionFields.model_fields)))
+
+
+def _is_ranked(asked: FilterFields) -> bool:
+    """Whether anything gives hits a score."""
+    return bool(asked.examples) or bool(Filter(asked.tags).wanted)
+
+
 def _result(
-    service: Service, collection: Collection, asked: FilterFields, top: int, offset: int
+    service: Service, collection: Collection, asked: FilterFields, **page: Unpack[_Page]
 ) -> SearchResult:
-    where = Filter(asked.tags, rating=asked.rating)
-    examples = [_example(service, collection, one) for one in asked.examples]
-    if not examples and not where.wanted:
-        return _in_order(collection, where, top, offset)
+    where = filter_of(asked)
+    examples = [example_of(service, collection, one) for one in asked.examples]
     return collection.search(
         examples or None,
-        top=top,
-        offset=offset,
+        **page,
         min_score=-1.0 if asked.min_score is None else asked.min_score,
         tag_weight=asked.tag_weight,
         where=where,
@@ -205,9 +272,14 @@ def _result(
     )
 
 
-def _example(
+def example_of(
     service: Service, collection: Collection, asked: ExampleById | ExampleByUpload | ExampleByText
 ) -> Example:
+    """An example of a request, as a search of the collection takes it.
+
+    Raises:
+        Failure: its image does not exist, or its file cannot be read.
+    """
     image = _query(service, collection, asked)
     if isinstance(asked, ExampleByText):
         return Example(image, asked.weight)
@@ -220,19 +292,6 @@ def _example(
             raise Failure("picture_gone", f"the image's file cannot be read: {error.reason}") from error
         return replace(example, image=replace(collection.encode(image), picture=picture))
     return example
-
-
-def _in_order(collection: Collection, where: Filter, top: int, offset: int) -> SearchResult:
-    """Images that match the filters, in the order of the collection."""
-    store = collection.store
-    rows = where.rows(store)
-    page = rows[offset : offset + top]
-    numbers, paths = store.ids[page].tolist(), store.paths_at(page)
-    hits = tuple(
-        Hit(rank, number, path, -inf)
-        for rank, (number, path) in enumerate(zip(numbers, paths, strict=True), offset + 1)
-    )
-    return SearchResult(hits, 0.0, offset=offset, more=len(rows) > offset + top)
 
 
 def _query(service: Service, collection: Collection, reference: ImageRef) -> QueryImage:
@@ -259,7 +318,8 @@ def _record(collection: Collection, number: int) -> ImageRecord:
     return collection.store.record(position)
 
 
-def _hit(collection: Collection, hit: Hit, *, ranked: bool) -> HitModel:
+def hit_model(collection: Collection, hit: Hit, *, ranked: bool) -> HitModel:
+    """A hit as a response model; without a ranking it has no score."""
     record = _record(collection, hit.id)
     return HitModel(
         rank=hit.rank,
@@ -299,4 +359,4 @@ def _stop(collection: Collection, stop: Stop, upload: Upload | None) -> StopMode
 
 
 def _plausible(tag: Tag) -> bool:
-    return tag.category != "rating" and tag.probability >= TAG_THRESHOLD
+    return tag.category != "rating" and tag.probability >= TAG_THRESHOLD and len(tag.name) <= MAX_TAG

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -38,10 +38,10 @@ class Metrics:
     """Counters and gauges of one server.
 
     Args:
-        service: service with the pools and caches.
+        service: gives the current service, with the pools and caches.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Callable[[], Service]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "i2v_search_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
@@ -60,12 +60,12 @@ class Metrics:
 class _State(Collector):
     """Values read from the service on each request of the metrics."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        service = self._service
+        service = self._service()
         pending = GaugeMetricFamily("i2v_search_pending", "Calls running or waiting.", labels=["pool"])
         refused = CounterMetricFamily(
             "i2v_search_refused", "Calls refused because the server is busy.", labels=["pool"]
@@ -77,7 +77,9 @@ class _State(Collector):
         yield refused
         yield GaugeMetricFamily("i2v_search_uploads", "Uploads kept in memory.", len(service.uploads))
         thumbnails = service.thumbnails
-        yield GaugeMetricFamily("i2v_search_thumbnail_bytes", "Thumbnails on disk.", thumbnails.bytes)
+        yield GaugeMetricFamily(
+            "i2v_search_thumbnail_bytes", "Thumbnails and maps on disk.", thumbnails.files.bytes
+        )
         yield CounterMetricFamily("i2v_search_thumbnail_hits", "Thumbnails read from disk.", thumbnails.hits)
         yield CounterMetricFamily("i2v_search_thumbnails_made", "Thumbnails made.", thumbnails.made)
 

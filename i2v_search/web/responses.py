@@ -9,7 +9,7 @@ from i2v_search.web.guard.failures import CODES
 from i2v_search.web.schema import ErrorModel
 
 #: What any request may be answered with.
-_ALWAYS = (401, 403, 408, 413, 421, 422, 429, 503)
+_ALWAYS = (401, 403, 408, 409, 413, 421, 422, 429, 503)
 
 
 def errors(*more: int) -> dict[int | str, dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from i2v_search.choices import ExampleKind, MorphMethod
+from i2v_search.choices import ExampleKind, MorphMethod, PictureShape, SearchOrder
 from i2v_search.search.results import Reason
+from i2v_search.search.tag_query import MAX_TAG
 
 ImageId = Annotated[int, Field(ge=0, lt=2**63, description="image id")]
 UploadKey = Annotated[
@@ -17,11 +19,15 @@ TagText = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=200,
+        max_length=2 * MAX_TAG + 3,  # each letter with a backslash, between quotation marks, behind a sign
         description="tag; a leading - excludes it; a name that starts with - must be quoted",
     ),
 ]
 Rating = Annotated[str | None, Field(max_length=100, description="rating of every result")]
+PathPattern = Annotated[str, Field(min_length=1, max_length=4096)]
+NamePart = Annotated[str, Field(min_length=1, max_length=200)]
+Side = Annotated[int | None, Field(ge=0, le=2**31)]
+Day = Annotated[str | None, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Version = Annotated[str, Field(description="first 12 hex digits of the file's SHA-256")]
 
 
@@ -104,10 +110,42 @@ class ExampleByText(ByText):
 
 
 class ConditionFields(RequestModel):
-    """Conditions on every image."""
+    """Conditions on every image; those that are not given let all pass."""
 
     tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
     rating: Rating = Field(default=None, examples=[None])
+    paths: list[PathPattern] = Field(
+        default=[],
+        max_length=32,
+        description="folders, files or globs, one of which must match; a leading - excludes one",
+        examples=[[]],
+    )
+    names: list[NamePart] = Field(
+        default=[],
+        max_length=32,
+        description="parts of the file name, whatever their case; a leading - excludes one",
+        examples=[[]],
+    )
+    shape: PictureShape | None = Field(
+        default=None, description="strip: one side is more than four times the other", examples=[None]
+    )
+    min_side: Side = Field(default=None, description="minimum pixels of the longer side", examples=[None])
+    max_side: Side = Field(default=None, description="maximum pixels of the longer side", examples=[None])
+    animated: bool | None = Field(
+        default=None, description="whether the file has several frames", examples=[None]
+    )
+    colour: str | None = Field(
+        default=None,
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        description="colour that takes at least 8 % of the picture, or a shade near it",
+        examples=[None],
+    )
+    board: str | None = Field(
+        default=None, min_length=1, max_length=200, description="board that it is on", examples=[None]
+    )
+    starred: bool | None = Field(default=None, description="whether it is a favourite", examples=[None])
+    after: Day = Field(default=None, description="first day of modification", examples=[None])
+    before: Day = Field(default=None, description="last day of modification", examples=[None])
 
 
 class FilterFields(ConditionFields):
@@ -122,10 +160,18 @@ class FilterFields(ConditionFields):
         default=None, ge=0, le=1, description="1: plain order; 0: as different from one another as possible"
     )
     copies: bool = Field(default=False, description="include copies of the same picture")
+    order: SearchOrder | None = Field(
+        default=None,
+        description="order of the results (default: likeness where something is asked for, else board where "
+        "that is given, else varied); "
+        "where examples are given, other orders sort the best 200 hits",
+        examples=[None],
+    )
+    seed: int = Field(default=0, ge=0, lt=2**53, description="seed of the order random")
 
 
 class SearchRequest(FilterFields):
-    """A search. Without examples and positive tags, all images in the order of the collection."""
+    """A search. Without examples and positive tags, all images that meet the conditions."""
 
     top: int = Field(default=60, ge=1, le=200)
     offset: int = Field(default=0, ge=0, le=10_000_000)
@@ -154,6 +200,9 @@ class SearchResponse(ResponseModel):
 
     hits: list[HitModel]
     more: bool = Field(description="whether there is a next page")
+    total: int | None = Field(
+        default=None, description="number of hits of all pages; null where it is not known"
+    )
     seconds: float
     query: str = Field(description="the query in words")
     looks_like_sketch: bool = Field(
@@ -183,6 +232,20 @@ class SimilarTag(TagCount):
     score: float = Field(description="cosine of their co-occurrence, in [0, 1]")
 
 
+class FolderModel(ResponseModel):
+    """A folder and its number of images, those of the folders in it included."""
+
+    path: str = Field(examples=["birds/owls"])
+    images: int
+
+
+class NameModel(FolderModel):
+    """A folder or a file."""
+
+    kind: Literal["folder", "file"]
+    id: ImageId | None = Field(description="id of a file; null for a folder")
+
+
 class ImageModel(ResponseModel):
     """Details of an image."""
 
@@ -191,9 +254,51 @@ class ImageModel(ResponseModel):
     width: int
     height: int
     bytes: int
+    modified: datetime = Field(description="of the file, as of the build")
     tags: list[TagModel] = Field(description="most probable first")
     rating: str | None
     version: Version
+
+
+class RegionQuery(BaseModel):
+    """A part of a picture as displayed, in its pixels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    x: int = Field(ge=0, lt=2**24, examples=[0])
+    y: int = Field(ge=0, lt=2**24, examples=[0])
+    width: int = Field(ge=1, lt=2**24, examples=[256])
+    height: int = Field(ge=1, lt=2**24, examples=[256])
+    v: str | None = Field(
+        default=None, max_length=64, description="version of the image; makes the response immutable"
+    )
+
+
+class FileStatement(ResponseModel):
+    """What is written into a file."""
+
+    kind: Literal["description", "artist", "copyright", "software", "camera", "lens", "date"]
+    text: str
+
+
+class TagFile(ResponseModel):
+    """A file beside an image that says something of it."""
+
+    name: str = Field(description="relative to the image folder", examples=["birds/owl.txt"])
+    tags: list[str] = Field(description="tags that it gives")
+    text: str = Field(description="all that a caption says")
+
+
+class DetailsModel(ResponseModel):
+    """What an image's file, and the files beside it, say."""
+
+    format: str = Field(examples=["PNG"])
+    frames: int = Field(description="number of frames or pages")
+    shown: int = Field(description="number of frames that can be requested")
+    times: list[int] = Field(description="milliseconds of each frame; empty without an animation")
+    statements: list[FileStatement]
+    tag_files: list[TagFile]
+    tagger: str = Field(description="what gave the tags that come from no file")
 
 
 class UploadModel(ResponseModel):
@@ -225,6 +330,37 @@ class CollectionModel(ResponseModel):
     ratings: list[str]
     has_graph: bool = Field(description="whether methods geodesic and minimax are available")
     upload_limits: UploadLimits
+    desktop: bool = Field(description="whether the server may open files of this computer for its page")
+
+
+class SelectionRequest(RequestModel):
+    """Images that are taken out together."""
+
+    ids: list[ImageId] = Field(min_length=1, max_length=5000, examples=[[1, 3]])
+
+
+class SelectionModel(ResponseModel):
+    """Images selected together; kept for a while."""
+
+    key: str = Field(description="name of the selection, from its ids", examples=["3f0c8a1d5b7e92464ad1"])
+    images: int
+    bytes: int = Field(description="total size of their files as the collection knows them")
+
+
+class DesktopRequest(RequestModel):
+    """What this computer's desktop is to do with the file of an image."""
+
+    action: Literal["show", "open"] = Field(
+        description="show: select it in the file manager; open: open it in a program"
+    )
+
+
+class PlaceModel(ResponseModel):
+    """Where the file of an image lies on this computer."""
+
+    path: str = Field(
+        description="absolute; of an image in an archive, the archive", examples=["/art/owl.png"]
+    )
 
 
 class Health(ResponseModel):
@@ -235,8 +371,8 @@ class Health(ResponseModel):
     version: str
 
 
-class MorphRequest(RequestModel):
-    """A morph from one image to another."""
+class MorphRequest(ConditionFields):
+    """A morph from one image to another; the images between them meet the conditions."""
 
     a: ImageRef = Field(examples=[{"id": 1}])
     b: ImageRef = Field(examples=[{"id": 30}])
@@ -248,8 +384,6 @@ class MorphRequest(RequestModel):
     exclude: list[ImageId] = Field(
         default=[], max_length=1000, description="images to avoid; unknown ids are ignored"
     )
-    tags: list[TagText] = Field(default=[], max_length=32, examples=[[]])
-    rating: Rating = Field(default=None, examples=[None])
 
 
 class StopModel(ResponseModel):
@@ -297,6 +431,20 @@ class MapPoint(ResponseModel):
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
     version: Version
+    ratio: float = Field(description="width over height", examples=[1.5])
+
+
+class MapRegion(ResponseModel):
+    """A region of the map, named by a tag that is common there and rare elsewhere."""
+
+    name: str
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+    images: int = Field(description="number of images of the region")
+    level: int = Field(description="0 for the largest regions; the others are for nearer looks")
+
+
+AtlasKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="key of the sprite sheets")]
 
 
 class MapModel(ResponseModel):
@@ -304,7 +452,9 @@ class MapModel(ResponseModel):
 
     method: str = Field(examples=["tsne"])
     explained: str = Field(description="how reliable the map is, in words")
-    images: list[MapPoint]
+    images: list[MapPoint] = Field(description="those near each other on the map follow one another")
+    regions: list[MapRegion] = Field(description="the largest first")
+    atlas: AtlasKey
 
 
 class MatchesModel(ResponseModel):
@@ -317,6 +467,28 @@ class Waiting(ResponseModel):
     """The result is being computed; try again."""
 
     status: Literal["computing"] = "computing"
+    stage: str = Field(description="what is done at the moment, in words; empty while it begins")
+    share: float = Field(ge=0, le=1, description="how much of the whole is done")
+    seconds_left: float | None = Field(description="estimate; null while unknown")
+
+
+class AtlasLevel(ResponseModel):
+    """Sprite sheets of one size: image number n of the map is in sheet n // across², there in cell n mod
+    across², from left to right and top to bottom, in the top left corner of its cell."""
+
+    side: int = Field(description="side of a cell in pixels", examples=[16])
+    across: int = Field(description="cells in a row", examples=[64])
+    ready: list[int] = Field(description="numbers of the sheets there are")
+
+
+class AtlasModel(ResponseModel):
+    """How far the sprite sheets of a map are."""
+
+    levels: list[AtlasLevel]
+    done: int = Field(description="number of images whose sprites are finished")
+    total: int
+    making: bool = Field(description="whether further sheets will come")
+    seconds_left: float | None = Field(description="estimate; null while unknown")
 
 
 class ErrorDetail(ResponseModel):

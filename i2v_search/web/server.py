@@ -62,13 +62,19 @@ def server_for(app: FastAPI, settings: ServerSettings, when_ready: Callable[[], 
         timeout_keep_alive=settings.idle_seconds,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
-    return _Server(config, when_ready)
+    server = _Server(config, when_ready)
+    app.state.end = server.end
+    return server
 
 
 class _Server(Server):
     def __init__(self, config: Config, when_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._when_ready = when_ready
+
+    def end(self) -> None:
+        """Stop serving: requests that are being answered are answered."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -41,9 +41,18 @@ class ServerSettings:
         picture_rate: maximum other requests per second and address.
         burst: seconds' worth of requests that can arrive at once.
         uploads_kept: number of uploaded pictures to keep.
-        thumbnail_bytes: maximum total size of the thumbnails on disk.
-        cache: folder of the thumbnails; None uses the user's cache folder.
+        cache_bytes: maximum total size of the thumbnails and maps on disk, also of several servers.
+        cache: folder of the thumbnails and maps; None uses the user's cache folder.
         device: device that encodes uploads.
+        launch_token: proof that a request comes from the page that this start of the server opened: only
+            with it may files be shown in the desktop. None: never; it needs an address of this machine alone.
+        app_token: what programs of this computer that a person connected send, such as the browser extension;
+            it stays the same from start to start. None: there are none; it needs an address of this machine
+            alone.
+        watch: keep the collection up to date with its folders; needs watchfiles.
+        known: file of the collections that were opened before; None keeps none.
+        new_collections: folder of the collections that the page makes; None: it makes none.
+        open_with: command of the program that opens pictures; empty for the system's own.
 
     Raises:
         ServerError: a host reachable from other machines without a token, a short token, or a number out of
@@ -71,9 +80,15 @@ class ServerSettings:
     picture_rate: float = 400.0
     burst: float = 4.0
     uploads_kept: int = 256
-    thumbnail_bytes: int = 512 * 2**20
+    cache_bytes: int = 512 * 2**20
     cache: Path | None = None
     device: Device = Device()
+    launch_token: str | None = None
+    app_token: str | None = None
+    watch: bool = False
+    known: Path | None = None
+    new_collections: Path | None = None
+    open_with: str = ""
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
@@ -86,13 +101,21 @@ class ServerSettings:
                 f"the token must have at least {SHORTEST_TOKEN} ASCII characters, not {len(self.token)}; "
                 'make one: python3 -c "import secrets; print(secrets.token_urlsafe())"'
             )
+        if not is_loopback(self.host):
+            if self.launch_token is not None:
+                raise ServerError(
+                    f"{self.host} is reachable from other machines, which may not open files here"
+                )
+            if self.app_token is not None:
+                raise ServerError(
+                    f"{self.host} is reachable from other machines, which may not save files here"
+                )
         for origin in self.allow_origins:
             if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
                 raise ServerError(f"an origin must be of the form https://example.org, not {origin!r}")
-        least = {"workers": 1, "max_upload_bytes": 1, "max_upload_pixels": 1, "connections": 1}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ServerError(f"{name} must be at least {bound}, not {getattr(self, name)}")
+        for name in ("workers", "cache_bytes", "max_upload_bytes", "max_upload_pixels", "connections"):
+            if getattr(self, name) < 1:
+                raise ServerError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 def is_loopback(host: str) -> bool:

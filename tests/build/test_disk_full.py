@@ -58,7 +58,7 @@ def committed(directory: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("free_blocks", [2, 8, 25, 40])
+@pytest.mark.parametrize("free_blocks", [2, 25])
 def test_a_full_disk_keeps_what_is_committed(
     images: Path, twin: Path, small_disk: Path, free_blocks: int
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_full_disk_keeps_what_is_committed(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs resource limits")
-@pytest.mark.parametrize("limit", [1000, 3000, 12_000])
+@pytest.mark.parametrize("limit", [1000, 12_000])
 def test_files_that_may_not_grow_keep_what_is_committed(
     images: Path, twin: Path, tmp_path: Path, limit: int
 ) -> None:

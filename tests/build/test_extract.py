@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
 from i2v_search import Collection, Extraction, Tag
-from i2v_search.build.extract import MAX_PATH
+from i2v_search.build.extract import MAX_PATH, _Extractor
 from i2v_search.build.upkeep.relocating import relocate_collection
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.stream import LOOK_AHEAD
 from i2v_search.errors import EncoderMismatchError, ImageError, SourceError
+from i2v_search.images import sources
 from i2v_search.images.sources import FollowedLink
 from i2v_search.progress import Progress
 from i2v_search.store.feature_store import FeatureStore
@@ -91,6 +93,22 @@ def test_new_images_are_encoded_in_order(library: Library) -> None:
         status = (library.images / record.path).stat()
         assert (record.size, record.mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert store.manifest.generation == 1
+
+
+def test_unchanged_images_are_looked_at_once_and_by_no_worker(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look is a journey on a network drive, and handing an image over takes longer than that."""
+    library.extract()
+    look = Mock(side_effect=sources._look_at)
+    monkeypatch.setattr(sources, "_look_at", look)
+    monkeypatch.setattr(_Extractor, "_read", lambda *_: pytest.fail("handed to a worker"))
+    told: list[Progress] = []
+    Collection.extract(library.directory, [library.images], encoder=library.encoder, report=told.append)
+    looked = sorted(Path(call.args[0]).name for call in look.call_args_list)
+    assert looked == sorted(Path(path).name for path in library.ids)
+    extracting = [progress for progress in told if progress.stage == "extracting"]
+    assert [(each.done, each.total) for each in extracting] == [(done, 5) for done in range(1, 6)]
 
 
 def test_unchanged_images_are_not_read(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -485,7 +503,8 @@ def test_progress_reaches_its_total(library: Library) -> None:
     Collection.extract(library.directory, [library.images], encoder=library.encoder, report=told.append)
     assert list(dict.fromkeys(item.stage for item in told)) == ["looking for images", "extracting"]
     assert (told[-1].done, told[-1].total) == (5, 5)
-    assert [item.done for item in told] == sorted(item.done for item in told)
+    for stage, first in (("looking for images", 0), ("extracting", 1)):
+        assert [item.done for item in told if item.stage == stage] == list(range(first, 6))
 
 
 def test_another_encoder_is_refused(library: Library) -> None:
@@ -535,11 +554,11 @@ def test_adding_excludes_but_removes_nothing(library: Library) -> None:
 
 
 def test_what_a_build_does_not_read_is_told_in_json_too(library: Library) -> None:
-    for name in ("1.heic", "2.heic", "3.psd"):
+    for name in ("1.cr2", "2.cr2", "3.xcf"):
         (library.images / name).write_bytes(b"something else")
     assert library.extract().to_dict()["not_read"] == [
-        {"kind": ".heic", "count": 2, "help": "convert to JPEG"},
-        {"kind": ".psd", "count": 1, "help": "export as PNG"},
+        {"kind": ".cr2", "count": 2, "help": "convert to JPEG"},
+        {"kind": ".xcf", "count": 1, "help": "export as PNG"},
     ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from collection_rows import Rows, live_rows
-from folders import SUPPORT
+from folders import SUPPORT, UNNAMED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_build import make_parts_tiny
@@ -26,12 +26,14 @@ from i2v_search.build.upkeep import merging
 from i2v_search.build.upkeep.merging import merge_collections
 from i2v_search.cli.main import app
 from i2v_search.errors import (
+    AnnotationsError,
     CollectionDamagedError,
     CollectionLockedError,
     CollectionNotFoundError,
     EncoderMismatchError,
     QueryError,
 )
+from i2v_search.store.annotations.annotations import Annotations
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.float16 import unit_float16
@@ -306,8 +308,7 @@ def test_a_killed_merge_ends_like_one_that_was_not(tmp_path: Path, kill_rounds: 
             moments.add(len(live_rows(killed)))
         merge_collections(killed, shards)
         assert live_rows(killed) == expected
-        left_over = {path.name for path in killed.iterdir()} - {"collection.json", "writer.lock"}
-        assert left_over == Manifest.load(killed).file_names()
+        assert {path.name for path in killed.iterdir()} - UNNAMED == Manifest.load(killed).file_names()
     assert len(moments) > 1, moments
 
 
@@ -448,3 +449,22 @@ def test_an_index_is_brought_up_to_date(tmp_path: Path) -> None:
     assert merged.report.merge is not None
     assert merged.report.merge.sources[0].added == 11
     assert len(merged.search(merged.ids[-1], top=50).hits) == 19
+
+
+def test_what_people_keep_comes_along_by_content_or_nothing_is_merged(tmp_path: Path) -> None:
+    target = shard(tmp_path / "all", numbered(0, 2))
+    other = shard(tmp_path / "one", [*numbered(2, 4)], root=f"{ART}/more")
+    kept = Collection.open(other).annotations
+    kept.boards.put(kept.boards.make("Mood").id, [image("003.png"), image("002.png")])
+    merge_collections(target, [other])
+    merged = Annotations(target)
+    (board,) = merged.boards.all()
+    assert [one.path for one in merged.boards.pictures(board.id)] == ["more/003.png", "more/002.png"]
+
+    before = by_place(target)
+    add(other, numbered(4, 5))
+    kept.path.write_bytes(b"PK\x03\x04 no database" * 99)
+    with pytest.raises(AnnotationsError, match="damaged"):
+        merge_collections(target, [other])
+    assert by_place(target) == before
+    assert [damage.file for damage in Collection.open(other).verify()] == [kept.path.name]

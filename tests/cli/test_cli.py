@@ -1,18 +1,17 @@
-"""The command line as a user meets it: real processes, real files, messages and exit codes."""
+"""The command line as a user meets it: real files, messages and exit codes; some of it in real processes."""
 
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from commands import run, run_json
 from PIL import Image
 
 from i2v_search.cli.search import search
@@ -41,7 +40,7 @@ COMMANDS = [
 ]
 
 
-def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_process(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from i2v_search.cli.main import main; main()", *map(str, arguments)],
         capture_output=True,
@@ -53,17 +52,13 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
     )
 
 
-def run_json(*arguments: str | Path, cwd: Path | None = None) -> Any:
-    done = run(*arguments, "--json", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collection of the sample's birds and cats in the default place of a working directory."""
     folder = tmp_path_factory.mktemp("cli")
-    done = run("build", sample_directory() / "birds", sample_directory() / "cats-and-dogs", cwd=folder)
+    done = run_process(
+        "build", sample_directory() / "birds", sample_directory() / "cats-and-dogs", cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     assert "40 images in index/default: 40 encoded" in done.stdout
     return folder
@@ -86,6 +81,7 @@ def test_help_loads_no_heavy_module() -> None:
         "import sys\nsys.argv = ['i2v-search', '--help']\nfrom i2v_search.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
         "heavy = {'torch', 'faiss', 'onnxruntime', 'onnx', 'h5py', 'numpy', 'PIL', 'scipy', 'pydantic'}\n"
+        "heavy |= {'pillow_heif', 'pillow_jxl', 'resvg_py', 'pypdfium2'}\n"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -105,7 +101,7 @@ def test_search_by_id_loads_neither_encoder_nor_torch(built: Path) -> None:
 
 
 def test_search_finds_a_file_of_the_collection_and_shows_a_table(built: Path) -> None:
-    done = run("search", sample_directory() / "birds" / "hen-01.webp", cwd=built)
+    done = run_process("search", sample_directory() / "birds" / "hen-01.webp", cwd=built)
     assert done.returncode == 0
     assert "10 hits in" in done.stdout
     assert "birds/" in done.stdout
@@ -292,7 +288,7 @@ def test_skipped_images_are_reported_and_strict_stops(tmp_path: Path) -> None:
 
 
 def test_the_demo_runs_twice_and_reuses_what_it_built(tmp_path: Path) -> None:
-    first = run("demo", cwd=tmp_path)
+    first = run_process("demo", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "encoded" in first.stdout
     assert "i2v-search build ~/Pictures/art" in first.stdout

@@ -4,57 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from commands import Done, run
 from PIL import Image
 
 from i2v_search import Collection, Morph, sample_directory
 from i2v_search.cli import show
-from i2v_search.cli.main import main
 from i2v_search.cli.morph import print_morph, quality_lines
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
 
 Walk = Callable[..., Done]
 
 
 @pytest.fixture
-def walk(
-    sample_collection: Collection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Walk:
+def walk(sample_collection: Collection) -> Walk:
     """Run ``i2v-search morph`` on the sample collection."""
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: object) -> Done:
-        words = [
-            "i2v-search",
-            "morph",
-            *map(str, arguments),
-            "--collection",
-            str(sample_collection.directory),
-        ]
-        monkeypatch.setattr(sys, "argv", words)
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        return Done(int(stopped.value.code or 0), said.out, said.err)
-
-    return run
+    return lambda *words: run("morph", *map(str, words), "--collection", sample_collection.directory)
 
 
 def stops_of(done: Done) -> list[dict[str, Any]]:
-    assert done.code == 0, done.err
-    stops: list[dict[str, Any]] = json.loads(done.out)["stops"]
+    assert done.returncode == 0, done.stderr
+    stops: list[dict[str, Any]] = json.loads(done.stdout)["stops"]
     return stops
 
 
@@ -81,13 +55,14 @@ def test_paths_are_shown_whole_where_the_screen_is_wide_enough(
 
 
 def test_no_path_is_broken_on_80_columns(
-    walk: Walk, ends: tuple[int, int], sample_collection: Collection, monkeypatch: pytest.MonkeyPatch
+    ends: tuple[int, int], sample_collection: Collection, walk: Walk
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    done = walk(*ends, "--steps", 3)
-    paths = [stop["path"] for stop in stops_of(walk(*ends, "--steps", 3, "--json"))]
+    one, other = map(str, ends)
+    directory = sample_collection.directory
+    done = run("morph", one, other, "--steps", "2", "--collection", directory, columns=80)
+    paths = [stop["path"] for stop in stops_of(walk(*ends, "--steps", 2, "--json"))]
     assert max(map(len, paths)) > 35
-    heading, *lines = done.out.splitlines()
+    heading, *lines = done.stdout.splitlines()
     assert heading.split()[-1] == "tags"
     for path, line in zip(paths, lines, strict=False):
         assert path in line
@@ -99,8 +74,8 @@ def test_the_table_has_a_line_for_each_image(
     walk: Walk, ends: tuple[int, int], sample_collection: Collection
 ) -> None:
     done = walk(*ends, "--steps", 3)
-    assert done.code == 0, done.err
-    lines = done.out.splitlines()
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
     assert lines[0].split() == ["#", "id", "image", "hop", "progress", "tags"]
     assert [line.split()[0] for line in lines[1:6]] == ["A", "1", "2", "3", "B"]
     assert sample_collection.stored_path(ends[0]) in lines[1]
@@ -137,7 +112,7 @@ def test_waypoints_are_walked_through_and_marked(
     stops = stops_of(walk(*ends, *options, "--json"))
     assert [stop["id"] for stop in stops if stop["waypoint"]] == [first, second]
     assert len(stops) == 8
-    assert re.findall(r"^ *(via \w)", walk(*ends, *options).out, re.MULTILINE) == ["via C", "via D"]
+    assert re.findall(r"^ *(via \w)", walk(*ends, *options).stdout, re.MULTILINE) == ["via C", "via D"]
 
 
 def test_an_image_that_is_not_wanted_is_walked_around(walk: Walk, ends: tuple[int, int]) -> None:
@@ -158,14 +133,14 @@ def test_pictures_are_written_and_told(walk: Walk, ends: tuple[int, int], tmp_pa
     }
     options = [word for pair in files.items() for word in pair]
     done = walk(*ends, "--steps", 2, *options)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     for file in files.values():
-        assert f"wrote {file}" in done.out
+        assert f"wrote {file}" in done.stdout
         with Image.open(file) as picture:
             assert picture.width > 400
     with Image.open(files["--animation"]) as film:
         frames = film.n_frames  # type: ignore[attr-defined]
-    assert f"{frames} frames of 480 x " in done.out
+    assert f"{frames} frames of 480 x " in done.stdout
     webp = tmp_path / "film.webp"
     assert len(stops_of(walk(*ends, "--steps", 1, "--animation", webp, "--json"))) == 3
     with Image.open(webp) as film:
@@ -196,8 +171,8 @@ def test_refusals_say_what_is_wanted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = walk(*ends, *options)
-    assert done.code == code
-    assert message in " ".join(re.sub("[│╭╮╰╯─]", " ", done.err).split())
+    assert done.returncode == code
+    assert message in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
 
 
 def with_quality(morph: Morph, **changes: Any) -> Morph:

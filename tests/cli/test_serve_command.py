@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from i2v_search.cli import serve
 from i2v_search.cli.access_log import log_requests
 from i2v_search.cli.main import app
+from i2v_search.cli.running_page import find_page
 from i2v_search.collection.collection import Collection
 from i2v_search.web.server_settings import ServerSettings
 
@@ -39,7 +40,7 @@ class Terminal:
     def until(self, words: str) -> str:
         """What is shown, once the words are."""
         while words not in self.shown:
-            self.shown += os.read(self.screen, 4096).decode()
+            self.shown += os.read(self.screen, 4096).decode(errors="replace")
         return self.shown
 
     def ended(self) -> int:
@@ -115,6 +116,68 @@ def test_a_browser_that_waits_for_the_page_gets_it(sample_collection: Collection
         assert server.ended() == 0
 
 
+ALONE = [sys.executable, "-c", "from i2v_search.cli.main import main; main()"]
+
+
+def test_without_a_command_a_terminal_gets_the_page_which_asks_for_a_folder(tmp_path: Path) -> None:
+    told, home = tmp_path / "told", {"XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    code = f"import sys\nwith open({str(told)!r}, 'w') as file:\n    file.write(sys.argv[1])\n"
+    browser = program(tmp_path / "bin", "browser", code)
+    script = f"import os\nos.chdir({str(tmp_path)!r})\n{ALONE[2]}"
+    with terminal([ALONE[0], "-c", script], BROWSER=f"{browser} %s", **home) as server:
+        assert "Choose the folder of your pictures" in server.until("Ctrl-C")
+        until(lambda: told.exists() and "#launch=" in told.read_text())
+        address, _, launch = told.read_text().partition("#launch=")
+        state = httpx.get(f"{address}api/v1/build").json()
+        assert (state["collection"], state["status"]) == (False, "idle")
+        note = tmp_path / "i2v-search" / "page"
+        assert (note.read_text(), note.stat().st_mode & 0o777) == (told.read_text(), 0o600)
+        told.unlink()
+        with terminal(ALONE, BROWSER=f"{browser} %s", **home) as second:  # which serves nothing of its own
+            assert second.ended() == 0
+        assert told.read_text() == f"{address}#launch={launch}"
+        httpx.post(f"{address}api/v1/quit", json={}, headers={"X-Launch-Token": launch}).raise_for_status()
+        assert server.ended() == 0
+    assert not (tmp_path / "index").exists()
+    assert not note.exists()
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["", "http://127.0.0.1:1/#launch=0123456789abcdef", "file:///etc/passwd", "http://a.example/#launch=x"],
+)
+def test_a_page_that_nobody_serves_any_more_is_not_opened(tmp_path: Path, note: str) -> None:
+    (tmp_path / "page").write_text(note)
+    assert find_page(tmp_path / "page") is None
+    assert find_page(tmp_path / "gone") is None
+
+
+def test_without_a_command_and_a_browser_or_a_terminal_there_is_help(tmp_path: Path) -> None:
+    quiet = {"PATH": str(tmp_path), "DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": ""}
+    with terminal(ALONE, **quiet) as shell:
+        assert "Usage" in shell.until("Commands")
+        assert shell.ended() == 2
+    piped = subprocess.run(
+        ALONE, capture_output=True, text=True, check=False, env={**os.environ, "BROWSER": "true"}
+    )
+    assert (piped.returncode, piped.stderr) == (2, "")
+    assert "Usage" in piped.stdout
+
+
+def test_a_desktop_entry_starts_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("i2v_search.cli.desktop_entry.user_data_path", lambda: tmp_path)
+    done = CliRunner().invoke(app, ["start", "--desktop-entry"])
+    entry = tmp_path / "applications" / "i2v-search.desktop"
+    assert (done.exit_code, done.stdout) == (0, f"wrote {entry}\n")
+    fields = dict(line.split("=", 1) for line in entry.read_text().splitlines()[1:])
+    assert fields["Exec"] == f'"{sys.executable}" -m i2v_search start'
+    assert fields["Terminal"] == "false"
+    assert Path(fields["Icon"]).read_bytes().startswith(b"<svg")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert CliRunner().invoke(app, ["start", "--desktop-entry"]).exit_code == 2
+
+
 def lines(log: Path) -> list[str]:
     text = log.read_text(encoding="utf-8") if log.exists() else ""
     return [json.loads(line)["request_id"] for line in text.splitlines()]
@@ -163,7 +226,7 @@ def test_limits_of_uploads_are_options(sample_collection: Collection) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         address = server.stdout.readline().split()[-1]
-        with httpx.Client(base_url=address) as client:
+        with httpx.Client(base_url=address, timeout=60) as client:
             limits = client.get("/api/v1/collection").json()["upload_limits"]
             assert limits == {"bytes": 10**6, "pixels": 1000}
             file = io.BytesIO()
@@ -178,8 +241,8 @@ def test_limits_of_uploads_are_options(sample_collection: Collection) -> None:
 
 def test_connections_are_an_option(sample_collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[ServerSettings] = []
-    monkeypatch.setattr(serve, "_run", lambda _, settings, *rest, **options: told.append(settings))
-    monkeypatch.setattr(serve, "_share_cores", lambda _: None)
+    monkeypatch.setattr(serve, "run_server", lambda _, settings, *rest, **options: told.append(settings))
+    monkeypatch.setattr(serve, "share_cores", lambda _: None)
     monkeypatch.setattr(serve, "log_requests", lambda _: contextlib.nullcontext())
     command = ["serve", "--collection", str(sample_collection.directory)]
     for options in ([], ["--connections", "7"]):

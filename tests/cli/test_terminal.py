@@ -60,6 +60,7 @@ WALK: dict[str, list[str]] = {
     "search": ["1", "--tags", "plain"],
     "morph": ["1", "5", "--steps", "2"],
     "serve": ["-c", NOBODY],
+    "start": ["--desktop-entry"],
     "info": [],
     "map": ["--out", f"{EVIL}map.html", "--method", "pca"],
     "duplicates": ["--kind", "pixels"],
@@ -70,7 +71,14 @@ WALK: dict[str, list[str]] = {
     "push": ["--milvus-uri", NOBODY],
     "sync": ["--milvus-uri", NOBODY],
     "export": [f"{EVIL}all.csv"],
+    "notes": [f"{EVIL}notes"],
     "tag": ["art"],
+    "boards list": [],
+    "boards show": [NOBODY],
+    "boards put": [f"{EVIL}board", "1"],
+    "boards take": [NOBODY, "1"],
+    "boards order": [NOBODY, "--by", "colour"],
+    "boards export": [NOBODY, "out"],
     "models available": [],
     "models get": [NOBODY],
     "models import": [NOBODY],
@@ -400,3 +408,26 @@ def test_a_quick_command_says_nothing_on_the_error_stream(run: Run) -> None:
 
 def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="threads have no priorities of their own here"
+)
+@pytest.mark.parametrize("before", [0, 15])
+def test_long_work_gives_way_with_all_its_threads(before: int) -> None:
+    code = f"""
+import os, threading
+from i2v_search.cli.bars import progress
+os.nice({before})
+gate = threading.Event()
+thread = threading.Thread(target=gate.wait)
+thread.start()
+with progress():
+    print(*(os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir("/proc/self/task")))
+gate.set()
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    stands = min(os.getpriority(os.PRIO_PROCESS, 0) + before, 19)
+    assert told.split() == [f"{max(stands, 10)}"] * 2

@@ -258,7 +258,7 @@ def test_five_thousand_digits_on_the_command_line(command: list[str], collection
     [
         (lambda art: art.search(1, tgas="smile"), "'tgas'; did you mean 'tags'"),
         (lambda art: art.search_each([1], tpo=3), "'tpo'; did you mean 'top'"),
-        (lambda art: art.search(1, zzz=3), "'zzz'; there are copies, diverse, "),
+        (lambda art: art.search(1, zzz=3), "'zzz'; there are after, animated, before, "),
         (
             lambda art: art.build(art.directory, ["art"], encodr="lite"),
             "'encodr'; did you mean 'encoder'",

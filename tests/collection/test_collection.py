@@ -13,7 +13,7 @@ from PIL import Image
 from i2v_search.choices import Device, IndexKind, MorphMethod, SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.encoders import registry
-from i2v_search.encoders.base import EncoderInfo
+from i2v_search.encoders.base import EncoderInfo, usual_similarity
 from i2v_search.errors import (
     CollectionDamagedError,
     CollectionLockedError,
@@ -689,6 +689,25 @@ def test_bytes_of_a_file_that_is_gone_are_an_error(collection: Collection, image
 # --- facts and damage
 
 
+@pytest.mark.parametrize("chosen", [None, "cosine"])
+def test_a_new_collection_is_compared_as_its_encoder_says_unless_a_person_does(
+    chosen: SimilarityName | None, images: Path, tmp_path: Path
+) -> None:
+    class Standardising(GridEncoder):
+        similarity = "standardised"
+
+    encoder = Standardising()
+    made = Collection.build(tmp_path / "art", images, encoder=encoder, similarity=chosen)
+    assert made.info().similarity == (chosen or "standardised")
+    assert made.search(0).hits
+    made.index(similarity="centred")
+    assert Collection.build(tmp_path / "art", images, encoder=encoder).info().similarity == "centred"
+
+
+def test_lite_standardises() -> None:
+    assert usual_similarity(registry.load_encoder("lite")) == "standardised"
+
+
 def test_info_tells_the_facts(collection: Collection, images: Path, loaded: list[GridEncoder]) -> None:
     collection.remove([0, 1])
     loads = len(loaded)
@@ -701,7 +720,7 @@ def test_info_tells_the_facts(collection: Collection, images: Path, loaded: list
     assert (info.index["kind"], info.index["live_rows"]) == ("exact", COUNT - 2)
     on_disk = {path.name: path.stat().st_size for path in collection.directory.iterdir()}
     assert info.bytes == {name: on_disk[name] for name in info.bytes}
-    assert set(on_disk) - set(info.bytes) <= {"collection.json", "writer.lock"}
+    assert set(on_disk) - set(info.bytes) <= {"collection.json", "sources.json", "writer.lock"}
     assert json.loads(json.dumps(info.to_dict())) == info.to_dict()
     assert len(loaded) == loads
     assert "index" not in vars(opened._state)

@@ -27,6 +27,9 @@ from i2v_search.encoders.networks.layers import onnx_model
 from i2v_search.encoders.weights.checkpoints import check_architecture, detect_format, heads, read_weights
 from i2v_search.errors import WeightsError
 
+#: Torch takes two seconds to import.
+pytestmark = pytest.mark.integration
+
 Arrays = Mapping[str, NDArray[Any]]
 TAG, FEATURE, BOTH = narrow("tag"), narrow("feature", "encode2"), narrow("tag", "feature", "encode2")
 

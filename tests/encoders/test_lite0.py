@@ -18,6 +18,9 @@ from i2v_search.encoders.networks.runtime import TorchRuntime
 from i2v_search.encoders.registry import load_encoder
 from i2v_search.errors import EncoderError
 
+#: Torch takes two seconds to import.
+pytestmark = pytest.mark.integration
+
 EGYPTIAN_CAT, COFFEE_MUG, ESPRESSO = 285, 504, 967
 
 

@@ -19,6 +19,9 @@ from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError
 from i2v_search.files import file_sha256
 
+#: Torch takes two seconds to import.
+pytestmark = pytest.mark.integration
+
 WORDS = ["dragon", "red", "fruit", "猫", "の", "絵", INNER + "s", INNER + "dra", INNER + "n", "go", "gon"]
 
 

@@ -67,17 +67,17 @@ def test_hidden_names_and_other_endings_are_passed_over_and_counted(tmp_path: Pa
 
 def test_what_is_no_picture_is_counted_by_its_ending(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
-    for name in ("1.HEIC", "2.heic", "a/3.psd", "page.clip", "x.kra", "b.jxl", "no ending", "x.tag", "a.txt"):
+    for name in ("1.CR2", "2.cr2", "a/3.xcf", "page.sai2", "x.mdp", "b.exr", "no ending", "x.tag", "a.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"something else")
     (tmp_path / "strange.\x1b[31m").write_bytes(b"")
     assert found([tmp_path]) == ["a.png"]
-    expected = {".heic": 2, ".psd": 1, ".clip": 1, ".kra": 1, ".jxl": 1, "without an extension": 1, ".tag": 1}
+    expected = {".cr2": 2, ".xcf": 1, ".sai2": 1, ".mdp": 1, ".exr": 1, "without an extension": 1, ".tag": 1}
     assert unread([tmp_path]) == {**expected, "of other kinds": 1}
 
 
 def test_an_image_is_known_by_its_first_bytes_whatever_its_ending(tmp_path: Path) -> None:
-    names = ("Dabc.jpg_large", "x", "x.orig", "y.heic", "z.psd", "name.with.dots")
+    names = ("Dabc.jpg_large", "x", "x.orig", "y.eps", "z.xcf", "name.with.dots")
     put(tmp_path, *names, "data.json", "film.mp4", "raw.nef")
     for kind in ("JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000"):
         (tmp_path / f"{kind} file").write_bytes(encode(plain(size=(4, 3)), kind))
@@ -117,16 +117,16 @@ def test_thumbnails_and_deleted_files_of_systems_are_passed_over(tmp_path: Path,
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(f"x/{folder}/a.png", PICTURE)
         archive.writestr("x/a.png", PICTURE)
-        archive.writestr("x/a.psd", PICTURE)
+        archive.writestr("x/a.xcf", PICTURE)
     assert found([tmp_path / "a.zip"]) == ["a.zip!/x/a.png"]
-    assert unread([tmp_path / "a.zip"]) == {".psd": 1}
+    assert unread([tmp_path / "a.zip"]) == {".xcf": 1}
 
 
 def test_a_folder_of_what_is_not_read_says_what_there_is(tmp_path: Path) -> None:
-    for name in ("1.heic", "2.heic", "3.psd"):
+    for name in ("1.cr2", "2.cr2", "3.xcf"):
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(
-        SourceError, match=r"not read: 2 \.heic \(convert to JPEG\), 1 \.psd \(export as PNG\)"
+        SourceError, match=r"not read: 2 \.cr2 \(convert to JPEG\), 1 \.xcf \(export as PNG\)"
     ):
         found([tmp_path])
 

@@ -421,12 +421,13 @@ def test_changed_tags_change_the_version_of_a_row_though_they_have_the_same_numb
 
 
 @needs_milvus
+@pytest.mark.parametrize("similarity", ["centred", "standardised"])
 def test_an_index_whose_mean_changed_is_sent_beside_the_one_that_answers(
-    milvus: Served, tmp_path: Path
+    similarity: SimilarityName, milvus: Served, tmp_path: Path
 ) -> None:
     assert milvus.uri is not None
     directory = tmp_path / "art"
-    make_store(directory, random_vectors(100, 12, spread=2), similarity="centred")
+    make_store(directory, random_vectors(100, 12, spread=2), similarity=similarity)
     opened = milvus.bring(directory)
     assert opened.search(3).hits
     append(directory, random_vectors(100, 12, seed=5, spread=2))

@@ -20,6 +20,7 @@ from i2v_search.index.index_files import current_index, is_current, load_index, 
 from i2v_search.index.measuring import choose_queries, tune
 from i2v_search.index.planner import IndexPlan, PlannedKind, plan_index
 from i2v_search.index.scanners import Settings
+from i2v_search.index.similarity import LEAST_DEVIATION, POWER
 from i2v_search.index.vector_index import VectorIndex
 from i2v_search.progress import Progress
 from i2v_search.store.feature_store import FeatureStore
@@ -106,6 +107,10 @@ def brute_force_live(
     mean = rows.mean(axis=0)
     if name == "centred":
         return np.asarray(unit64(queries - mean) @ unit64(rows - mean).T)
+    if name == "standardised":
+        deviations = rows.std(axis=0)
+        scale = np.maximum(deviations, LEAST_DEVIATION * np.sqrt(rows.var(axis=0).mean())) ** -POWER
+        return np.asarray(unit64((queries - mean) * scale) @ unit64((rows - mean) * scale).T)
     differing = ((queries > mean)[:, None] != (rows > mean)[None]).sum(axis=2)
     return np.asarray(1 - 2 * differing / rows.shape[1])
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from i2v_search.choices import IndexKind, SimilarityName
 from i2v_search.index.planner import (
     CANDIDATES,
+    CODED_ROWS,
     PCA_DIMENSIONS,
     UNINDEXED_ROWS,
     IndexOptions,
@@ -36,7 +37,8 @@ GB, MB = 10**9, 10**6
         (100_000, 4096, "centred", "auto", "pca", 256),
         (250_000, 128, "centred", "auto", "pca", 128),
         # then lists
-        (300_000, 4096, "centred", "auto", "ivf", 256),
+        (300_000, 4096, "centred", "auto", "pca", 256),
+        (700_000, 4096, "centred", "auto", "ivf", 256),
         (1_000_000, 4096, "l2", "auto", "ivf", 256),
         (1_000_000, 64, "centred", "auto", "pca", 64),
         (100_000_000, 4096, "centred", "auto", "ivf", 256),
@@ -62,7 +64,8 @@ def test_plans(
     plan = plan_index(rows, dimension, similarity, kind=kind)
     assert (plan.kind, plan.dimensions) == (planned, dimensions)
     assert plan.candidates == (0 if planned == "exact" else CANDIDATES)
-    assert (plan.lists > 0, plan.refined) == (planned == "ivf", planned == "ivf")
+    assert plan.lists > 0 if planned == "ivf" else plan.lists == 0
+    assert plan.refined == (planned == "ivf" or (planned == "pca" and rows >= CODED_ROWS))
 
 
 @pytest.mark.parametrize(
@@ -70,14 +73,14 @@ def test_plans(
     [
         ({}, "ivf", True, ""),
         ({"memory_bytes": 2 * GB}, "ivf", True, ""),
-        ({"memory_bytes": 640 * MB, "pca_dimensions": 64}, "pca", False, ""),
-        ({"memory_bytes": 700 * MB}, "ivf", False, ""),
+        ({"memory_bytes": 640 * MB, "pca_dimensions": 64}, "pca", True, ""),
+        ({"memory_bytes": 700 * MB}, "pca", True, ""),
         ({"memory_bytes": 700 * MB, "kind": "ivf"}, "ivf", False, ""),
         ({"memory_bytes": 600 * MB, "kind": "ivf"}, "ivf", False, "predicted build memory"),
-        ({"memory_bytes": 300 * MB}, "pca", False, "the limit of 300 MB; predicted search time"),
-        ({"latency_ms": 100}, "pca", False, ""),
+        ({"memory_bytes": 300 * MB}, "pca", True, "exceeds the limit of 300 MB"),
+        ({"latency_ms": 100}, "ivf", True, ""),
         ({"latency_ms": 2000}, "exact", False, ""),
-        ({"latency_ms": 2000, "memory_bytes": 8 * GB}, "pca", False, ""),
+        ({"latency_ms": 2000, "memory_bytes": 8 * GB}, "ivf", True, ""),
         ({"latency_ms": 0.1}, "ivf", True, "exceeds the 0.1 ms target"),
         ({"recall_target": 1.0}, "exact", False, "predicted search time 1"),
         ({"kind": "codes"}, "codes", False, "predicted search time 51"),
@@ -117,7 +120,7 @@ def test_a_plan_is_json_ready() -> None:
 
 def test_bytes_of_a_million_rows_by_hand() -> None:
     components, positions = 4 * 256 * 4096, 8 * 10**6
-    per_row = {"exact": 4 * 4096, "pca": 256, "codes": 512, "hnsw": 256 + 264}
+    per_row = {"exact": 4 * 4096, "pca": 256 + 64 + 8, "codes": 512, "hnsw": 256 + 264}
     for kind, row in per_row.items():
         plan = plan_index(10**6, 4096, "centred", kind=kind)  # type: ignore[arg-type]
         learned = components if kind in {"pca", "hnsw"} else 0

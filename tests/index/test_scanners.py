@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 from stores import clustered_vectors
 
+from i2v_search.choices import SimilarityName
 from i2v_search.errors import CollectionDamagedError
-from i2v_search.index.planner import IndexPlan
-from i2v_search.index.scanners import IvfScanner, Scanner, make_scanner, read_scanner, write_scanner
+from i2v_search.index.planner import IndexPlan, PlannedKind
+from i2v_search.index.scanners import IvfScanner, Scanner, Settings, make_scanner, read_scanner, write_scanner
 
 resource = pytest.importorskip("resource")
 
 ROWS, DIMENSIONS = 600, 16
 
 
-def plan_of(*, refined: bool) -> IndexPlan:
-    return IndexPlan("ivf", DIMENSIONS, 20, lists=16, refined=refined)
+def plan_of(*, refined: bool, kind: PlannedKind = "ivf") -> IndexPlan:
+    return IndexPlan(kind, DIMENSIONS, 20, lists=16 * (kind == "ivf"), refined=refined)
 
 
-def filled(plan: IndexPlan, rows: int = ROWS) -> Scanner:
+def filled(plan: IndexPlan, rows: int = ROWS, similarity: SimilarityName = "cosine") -> Scanner:
     vectors = clustered_vectors(rows, DIMENSIONS)
-    scanner = make_scanner(plan, "cosine")
+    scanner = make_scanner(plan, similarity)
     scanner.train(vectors)
     scanner.add(vectors)
     return scanner
@@ -37,6 +38,22 @@ def test_a_refined_plan_has_a_middle_stage_and_no_other_has() -> None:
     assert refined.index.refine_index.ntotal == ROWS
     sizes = [faiss.serialize_index(scanner.index).nbytes for scanner in (lean, refined)]
     assert ROWS * DIMENSIONS <= sizes[1] - sizes[0] < 2 * ROWS * DIMENSIONS
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.3, 0.02])
+def test_product_codes_before_components_find_what_the_components_find(share: float) -> None:
+    """Of the rows that are allowed, by whichever way a filter of this share takes."""
+    coded, plain = (filled(plan_of(refined=refined, kind="pca"), 4000, "l2") for refined in (True, False))
+    assert isinstance(coded.index, faiss.IndexRefine)
+    assert not isinstance(plain.index, faiss.IndexRefine)
+    allowed = np.random.default_rng(3).random(4000) < share if share < 1 else None
+    queries = clustered_vectors(50, DIMENSIONS, seed=5)
+    found, best = (
+        scanner.search(queries, 10, allowed, Settings(10, 0, 100))[1] for scanner in (coded, plain)
+    )
+    if allowed is not None:
+        assert allowed[found].all()
+    assert np.mean([len(set(one) & set(other)) for one, other in zip(found, best, strict=True)]) > 9.5
 
 
 @pytest.mark.parametrize("refined", [True, False])

@@ -59,6 +59,48 @@ def test_centred_is_the_cosine_after_subtracting_the_mean_of_the_unit_rows(store
     np.testing.assert_allclose(scores_of("centred", store), centred @ centred.T, atol=1e-5)
 
 
+def test_standardised_divides_each_number_by_a_power_of_its_deviation(store: FeatureStore) -> None:
+    rows = wide(store)
+    less = rows - rows.mean(axis=0)
+    deviations = rows.std(axis=0)
+    floor = similarity_module.LEAST_DEVIATION * np.sqrt(rows.var(axis=0).mean())
+    scaled = unit64(less / np.maximum(deviations, floor) ** similarity_module.POWER)
+    np.testing.assert_allclose(scores_of("standardised", store), scaled @ scaled.T, atol=1e-5)
+
+
+def test_a_number_that_never_varies_weighs_no_more_than_one_that_hardly_does(tmp_path: Path) -> None:
+    """Else a picture from outside that differs in nothing else would be like no picture."""
+    vectors = random_vectors(50, DIMENSION)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.hstack([vectors, np.full((50, 1), 0.5, np.float32)])
+    fitted = Similarity.fit("standardised", make_store(tmp_path, vectors))
+    assert fitted.scale is not None
+    usual = similarity_module.LEAST_DEVIATION**-similarity_module.POWER
+    assert fitted.scale[:-1].max() < fitted.scale[-1] < 2 * usual * fitted.scale[:-1].max()
+    outside = vectors[:1].copy()
+    outside[0, -1] += 0.05
+    assert fitted.scores(fitted.embed(outside), fitted.embed(vectors))[0].argmax() == 0
+
+
+def test_directions_keep_the_proportions_of_their_products_with_rows(store: FeatureStore) -> None:
+    fitted = Similarity.fit("standardised", store)
+    assert fitted.scale is not None
+    directions = random_vectors(3, DIMENSION, seed=9)
+    rows = wide(store)
+    less = rows - rows.mean(axis=0)
+    wide_directions = directions.astype(np.float64)
+    expected = unit64(wide_directions @ less.T / np.linalg.norm(less * fitted.scale, axis=1))
+    found = fitted.embed_directions(directions) @ fitted.embed_rows(store, store.live).T
+    np.testing.assert_allclose(unit64(found.astype(np.float64)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["standardised", "centred", "hamming"])
+def test_a_vector_less_the_mean_is_embedded_like_its_row(name: SimilarityName, store: FeatureStore) -> None:
+    fitted = Similarity.fit(name, store)
+    found = fitted.embed_differences((wide(store) - fitted.mean).astype(np.float32))
+    np.testing.assert_allclose(found, fitted.embed_rows(store, store.live), atol=1e-5)
+
+
 def test_l2_is_one_over_one_plus_the_distance_of_the_encoders_own_vectors(store: FeatureStore) -> None:
     rows = store.take(store.live).astype(np.float64) * store.norms(store.live)[:, None]
     distances = np.linalg.norm(rows[:, None] - rows[None], axis=2)
@@ -83,7 +125,7 @@ def test_embedding_a_query_vector_equals_embedding_its_row(name: SimilarityName,
         np.testing.assert_allclose(fitted.embed(vectors), of_rows, atol=5e-3, rtol=2e-3)
 
 
-@pytest.mark.parametrize("name", ["cosine", "centred", "hamming"])
+@pytest.mark.parametrize("name", ["cosine", "centred", "standardised", "hamming"])
 def test_the_length_of_a_query_vector_means_nothing(name: SimilarityName, store: FeatureStore) -> None:
     fitted = Similarity.fit(name, store)
     vectors = random_vectors(5, DIMENSION, seed=1)
@@ -93,7 +135,7 @@ def test_the_length_of_a_query_vector_means_nothing(name: SimilarityName, store:
 # --- fitting
 
 
-@pytest.mark.parametrize("name", ["centred", "hamming"])
+@pytest.mark.parametrize("name", ["centred", "standardised", "hamming"])
 def test_the_mean_is_that_of_the_live_rows_whatever_the_blocks(
     name: SimilarityName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

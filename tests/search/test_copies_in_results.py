@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from commands import run
 from drawings import drawing, save
 from grids import GridEncoder
 from PIL import Image
@@ -169,26 +168,15 @@ def test_sizes_of_a_picture_collapse_once_duplicates_has_seen_them(sizes: Collec
 
 @pytest.mark.integration
 def test_the_command_shows_one_of_each_and_all_with_copies(sizes: Collection) -> None:
-    def ran(*arguments: str) -> bytes:
-        start = [
-            sys.executable,
-            "-m",
-            "i2v_search",
-            "search",
-            "--tags",
-            "",
-            "-c",
-            str(sizes.directory),
-            "-k",
-            "20",
-        ]
-        return subprocess.run([*start, "other-2.png", *arguments], capture_output=True, check=True).stdout
+    def ran(*arguments: str) -> str:
+        found = ("search", "other-2.png", "--tags", "", "-c", sizes.directory, "-k", "20")
+        return run(*found, *arguments).stdout
 
-    assert b"(and 1 copy)" in ran()
-    assert b"copies with --copies" in ran()
+    assert "(and 1 copy)" in ran()
+    assert "copies with --copies" in ran()
     assert len(json.loads(ran("--json"))["hits"]) == 7
     assert len(json.loads(ran("--json", "--copies"))["hits"]) == 8
-    assert b"copy" not in ran("--copies")
+    assert "copy" not in ran("--copies")
 
 
 @pytest.mark.xdist_group("page")
@@ -204,6 +192,7 @@ def test_the_server_and_its_page_show_one_of_each(sizes: Collection, browser: An
         page = visit.open(f"?like={number}")
         assert len(keys(page)) == 7
         assert page.locator(".copies").all_text_contents() == ["and one copy"]
+        page.click("#filters-button")
         page.get_by_label("Show copies").check()
         until(page, "document.querySelectorAll('#grid .tile').length === 8")
         assert "copies=1" in page.url

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -12,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Done, run
+from documents import flattened
 from drawings import drawing, save
 from grids import GridEncoder, draw, touch
 from hypothesis import given, settings
@@ -159,7 +159,7 @@ def test_another_colour_or_another_mouth_makes_another_picture(tmp_path: Path) -
     (group,) = collection.duplicates(kind="variants", threshold=0.5).groups
     assert (group.kind, len(group.members), group.removable, group.freed_bytes) == ("variants", 2, (), 0)
     listed = command(collection, "--kind", "variants", "--threshold", "0.5", "-f")
-    assert (listed.returncode, listed.stdout) == (0, b"")
+    assert (listed.returncode, listed.stdout) == (0, "")
 
 
 def cut(picture: Image.Image) -> Image.Image:
@@ -462,6 +462,19 @@ def test_a_damaged_cache_is_made_again(damage: str, art: Path, monkeypatch: pyte
         assert read == []
 
 
+def test_whoever_stops_finds_what_was_looked_at_again(art: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = build(art)
+
+    def stop(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collection.duplicates(report=stop)
+    read = reads(monkeypatch)
+    assert len(collection.duplicates().groups) == 2
+    assert read == []
+
+
 def test_the_cache_holds_only_what_the_collection_holds(art: Path) -> None:
     collection = build(art)
     collection.duplicates()
@@ -525,6 +538,19 @@ def test_a_link_to_a_file_is_no_copy_of_it(tmp_path: Path) -> None:
     (group,) = collection.duplicates(kind="exact").groups
     assert len(group.members) == 2
     assert "a.png" not in {member.path for member in group.members}
+
+
+def test_a_document_that_shows_a_picture_is_told_and_never_removable(tmp_path: Path, art: Path) -> None:
+    (picture, *others) = sorted(art.iterdir())
+    for path in others:
+        path.unlink()
+    for name in ("layers.psd", "layers.kra"):
+        with Image.open(picture) as shown:
+            (art / name).write_bytes(flattened(shown.convert("RGB"), name[-4:]))
+    collection = Collection.build(tmp_path / "collection", [art], encoder=GridEncoder())
+    (group,) = collection.duplicates().groups
+    assert {member.path for member in group.members} == {picture.name, "layers.psd", "layers.kra"}
+    assert not any(copy.path.startswith("layers") for copy in group.removable)
 
 
 def test_copies_in_archives_are_told_but_cannot_be_removed_alone(tmp_path: Path, art: Path) -> None:
@@ -693,15 +719,8 @@ def test_notes_and_headings_take_room_only_where_there_are_any() -> None:
 # --- the command
 
 
-def command(collection: Collection, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    start = [sys.executable, "-c", "from i2v_search.cli.main import main; main()", "duplicates", "-c"]
-    return subprocess.run(
-        [*start, collection.directory, *arguments],
-        capture_output=True,
-        env={**os.environ, "COLUMNS": "140", "NO_COLOR": "1"},
-        timeout=120,
-        check=False,
-    )
+def command(collection: Collection, *arguments: str | Path) -> Done:
+    return run("duplicates", "-c", collection.directory, *arguments)
 
 
 def test_the_command_prints_groups_json_and_the_files_that_can_go(art: Path, tmp_path: Path) -> None:
@@ -710,7 +729,7 @@ def test_the_command_prints_groups_json_and_the_files_that_can_go(art: Path, tmp
     copies = {os.fsencode(art / copy.path) for group in found.groups for copy in group.removable}
     listed = command(collection, "--paths-only", "--sheet", tmp_path / "sheet.png")
     assert listed.returncode == 0, listed.stderr
-    assert set(listed.stdout.splitlines()) == copies
+    assert set(os.fsencode(listed.stdout).splitlines()) == copies
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == duplicates_picture(collection, found).size
     document = json.loads(command(collection, "--json", "--kind", "exact").stdout)
@@ -718,7 +737,7 @@ def test_the_command_prints_groups_json_and_the_files_that_can_go(art: Path, tmp
     (art / "2.png").unlink()
     shown = command(collection)
     assert shown.returncode == 0
-    assert shown.stdout.count(b"keep ") == 1
-    assert b"2.png: no such file" in shown.stderr
+    assert shown.stdout.count("keep ") == 1
+    assert "2.png: no such file" in shown.stderr
     none = command(collection, "--kind", "exact", "--threshold", "2")
     assert none.returncode == 2

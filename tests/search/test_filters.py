@@ -255,6 +255,10 @@ def truth(collection: Collection, query: int) -> np.ndarray:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     if name != "cosine":
         rows -= collection._state.index.similarity.mean
+    if name == "standardised":
+        scale = collection._state.index.similarity.scale
+        assert scale is not None
+        rows *= scale
     if name == "hamming":
         rows = np.sign(rows)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -310,3 +314,17 @@ def test_a_filter_is_read_from_what_people_write() -> None:
 def test_a_path_with_other_bytes_is_found_by_its_name(tmp_path: Path) -> None:
     store = make_store(tmp_path, random_vectors(2, 4), paths=["b\udcff/a", "b/a"])
     assert match_paths(store, ["b\udcff/*"]).tolist() == [True, False]
+
+
+def test_paths_with_a_hyphen_leave_out(tmp_path: Path) -> None:
+    paths = ["a/1.png", "a/b/2.png", "c/3.png", "-d/4.png"]
+    store = make_store(tmp_path, random_vectors(len(paths), 4), paths=paths)
+
+    def found(*patterns: str) -> list[str]:
+        return [store.path(position) for position in Filter(paths=patterns).rows(store).tolist()]
+
+    assert found("-a") == ["c/3.png", "-d/4.png"]
+    assert found("a", "-a/b") == ["a/1.png"]
+    assert found("-*.png", "-") == []
+    assert found("\\-d") == ["-d/4.png"]
+    assert found("--d", "-c") == ["a/1.png", "a/b/2.png"]

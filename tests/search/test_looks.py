@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from grids import GridEncoder, draw, touch
 from PIL import Image
+from stores import make_store, random_vectors
 
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError, QueryError
 from i2v_search.images.lines import without_paper
+from i2v_search.index.similarity import Similarity
 from i2v_search.pictures.contact_sheets import search_picture
 from i2v_search.search.examples import Example
 from i2v_search.search.looks import Look, RecentLooks, Seen
+from i2v_search.search.resolved import Resolved
 from i2v_search.search.text import Text
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 30)
@@ -110,6 +113,18 @@ def test_the_label_says_what_is_looked_at(art: Collection, folder: Path) -> None
     assert art.search(Example(both, kind="sketch", crop=crop), top=1).query == (
         "both.png (sketch, crop 33.3,0,50,100 %)"
     )
+
+
+def test_drawings_are_standardised_like_rows_and_words_keep_their_products(tmp_path: Path) -> None:
+    store = make_store(tmp_path, random_vectors(30, 8, spread=2))
+    similarity = Similarity.fit("standardised", store)
+    direction = random_vectors(1, 8, seed=3)[0]
+    drawing, words = Resolved("a", direction=direction), Resolved("b", direction=direction, text=Text("b"))
+    assert similarity.scale is not None
+    for found, expected in ((drawing, direction * similarity.scale), (words, direction / similarity.scale)):
+        np.testing.assert_allclose(
+            found.embed(store, similarity), expected / np.linalg.norm(expected), atol=1e-6
+        )
 
 
 def test_a_sketch_is_seen_without_its_paper_and_as_its_encoder_sees_sketches(

@@ -17,6 +17,7 @@ from i2v_search.choices import SimilarityName
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import IndexStaleError, QueryError
 from i2v_search.index.planner import IndexOptions
+from i2v_search.index.similarity import LEAST_DEVIATION, POWER
 from i2v_search.search.tag_table import TagTable
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
@@ -78,6 +79,11 @@ def similarities(collection: Collection, query: int) -> NDArray[np.float64]:
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     if name != "cosine":
         rows = rows - rows[LIVE].mean(axis=0)
+    if name == "standardised":
+        deviations = rows[LIVE].std(axis=0)
+        rows = (
+            rows * np.maximum(deviations, LEAST_DEVIATION * np.sqrt(np.square(deviations).mean())) ** -POWER
+        )
     if name == "hamming":
         rows = np.sign(rows)
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)

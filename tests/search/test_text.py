@@ -178,7 +178,11 @@ def test_filters_hold_for_texts(art: Collection) -> None:
 
 
 @pytest.mark.parametrize("query", ["owl.png", "a/b", "~", "*.webp", "C:\\art", " ", "../x"])
-def test_what_looks_like_a_path_is_no_text(query: str, art: Collection) -> None:
+def test_what_looks_like_a_path_is_no_text(
+    query: str, art: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")  # where no file has such a name
     assert looks_like_path(query)
     with pytest.raises(NoSuchImageError, match="is not an id, a path in the collection or a file"):
         art.search(query)

@@ -42,8 +42,8 @@ def test_as_an_object_and_by_its_attributes(name: str, sample_collection: Collec
         ask(sample_collection, where=Filter("bird"), tags="bird")
     with pytest.raises(QueryError, match="where must be a Filter, not 'bird'"):
         ask(sample_collection, where="bird")
-    with pytest.raises(TypeError, match="colour"):
-        ask(sample_collection, colour="red")
+    with pytest.raises(TypeError, match="flavour"):
+        ask(sample_collection, flavour="sweet")
 
 
 def test_over_http(sample_collection: Collection, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from numpy.typing import NDArray
 
 from i2v_search.errors import CollectionError, CollectionLockedError
+from i2v_search.search.varied import varied_order
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_file import Capacity, ImageRecord
 from i2v_search.store.feature_store import FeatureStore
@@ -110,7 +112,15 @@ def test_live_rows_are_known_by_their_position_and_none_is_at_minus_one(director
 def test_an_empty_store_answers(directory: Path) -> None:
     store = FeatureStore(directory)
     assert (len(store), store.rows, store.ids.tolist(), list(store.paths())) == (0, 0, [], [])
-    assert store.take(np.empty(0, np.int64)).shape == (0, DIMENSION)
+    nothing = np.empty(0, np.int64)
+    assert store.take(nothing).shape == (0, DIMENSION)
+    assert {name: store.column(name, nothing).shape for name in ("width", "mtime_ns", "sha256")} == {
+        "width": (0,),
+        "mtime_ns": (0,),
+        "sha256": (0, 32),
+    }
+    assert store.column("mtime_ns", nothing).dtype == np.int64
+    assert varied_order(store).tolist() == []
     assert store.position_of_id(0) is None
     assert (store.tag_counts(), store.verify()) == ({}, [])
 
@@ -333,6 +343,41 @@ def test_opening_goes_on_with_a_newer_manifest(directory: Path, monkeypatch: pyt
     manifests = iter([old, new])
     monkeypatch.setattr(Manifest, "load", lambda _: next(manifests))
     assert list(contents(FeatureStore(directory))) == [2]
+
+
+OPENED_TWICE = """
+import resource, sys
+from pathlib import Path
+from i2v_search.errors import CollectionError
+from i2v_search.store.feature_store import FeatureStore
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[2])))
+stores = []
+try:
+    for _ in range(2):
+        stores.append(FeatureStore(Path(sys.argv[1])))
+    print(sum(len(store.parts) for store in stores))
+except CollectionError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("hard", "answer"),
+    [(4096, "120"), (100, r"CollectionError \S+h5 cannot be opened \(Too many open files\);")],
+)
+def test_more_parts_than_a_process_may_open_at_first_are_no_damage(
+    directory: Path, tiny_parts: None, hard: int, answer: str
+) -> None:
+    """A process begins with 1,024 files, 256 on macOS; threads that open a large collection hold more."""
+    pytest.importorskip("resource")
+    writer = open_writer(directory)
+    for number in range(180):
+        add(writer, image(str(number), number))
+    writer.finish()
+    command = [sys.executable, "-c", OPENED_TWICE, str(directory), str(hard)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.match(answer, done.stdout), done.stdout
 
 
 def test_committed_rows_outlive_the_writer(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ and whatever it loads from elsewhere, fails the test.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,14 +14,18 @@ from visiting import MAX_UPLOAD, Opens, Visit
 from web_server import Running, running
 
 from i2v_search.collection.collection import Collection
+from i2v_search.errors import CollectionNotFoundError
 from i2v_search.web.server_settings import ServerSettings
 
+#: Programs to look for. The first has no window, no tabs and no menus, which cost more than the page.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="session")
 def server(sample_collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server over a hundred pictures of the sample."""
     settings = ServerSettings(max_upload_bytes=MAX_UPLOAD)
-    with running(sample_collection, tmp_path_factory.mktemp("thumbnails"), settings) as started:
+    with running(sample_collection, tmp_path_factory.mktemp("thumbnails"), settings, warm=True) as started:
         yield started
 
 
@@ -28,26 +33,29 @@ def server(sample_collection: Collection, tmp_path_factory: pytest.TempPathFacto
 def browser() -> Iterator[Any]:
     """Headless Chromium, where there is one."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        pytest.skip("no Chromium is installed, for example: apt-get install chromium")
+        pytest.skip("no Chromium is installed, for example: apt-get install chromium-headless-shell")
     # A busy machine is slow, and slowness is no fault.
     playwright.expect.set_options(timeout=30_000)
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield chromium
         chromium.close()
 
 
 @pytest.fixture(scope="module")
-def desktop(browser: Any) -> Any:
-    """What windows of a desktop's size share: thumbnails that were loaded once."""
-    return browser.new_context(viewport={"width": 1200, "height": 800})
+def desktop(browser: Any) -> Iterator[Any]:
+    """What windows of a desktop's size share: files of the page and thumbnails that were loaded once."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    yield context
+    context.close()
 
 
 @pytest.fixture
 def window(browser: Any, desktop: Any, server: Running) -> Iterator[Opens]:
-    """Opens windows; afterwards none of them may have complained."""
+    """Opens windows onto a collection of which nothing is kept; afterwards none may have complained."""
+    forget_kept(server)
     visits: list[Visit] = []
 
     def opens(**options: Any) -> Visit:
@@ -64,7 +72,14 @@ def window(browser: Any, desktop: Any, server: Running) -> Iterator[Opens]:
         visit.page.close()
         if visit.page.context is not desktop:
             visit.page.context.close()
+    forget_kept(server)
     assert complaints == []
+
+
+def forget_kept(server: Running) -> None:
+    """Leave no boards, notes and tags: other tests search the same collection."""
+    with suppress(CollectionNotFoundError):
+        server.service.current.collection().annotations.path.unlink(missing_ok=True)
 
 
 def watch(visit: Visit) -> None:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+from folders import UNNAMED
 
 from i2v_search import Collection
+from i2v_search.search.colour_codes import COLOUR_FORM
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.view_file import ViewFile
 
 Rows = dict[int, tuple[ImageRecord, bytes, bytes]]
 
@@ -31,5 +34,7 @@ def assert_equal_to_undisturbed(killed: Path, twin: Path) -> None:
     assert ours.is_current
     assert ours.verify() == ()
     assert ours.search(ours.ids[0], top=5).hits == theirs.search(theirs.ids[0], top=5).hits
-    left_over = {path.name for path in killed.iterdir()} - {"collection.json", "writer.lock"}
-    assert left_over == ours.store.manifest.file_names()
+    colours = ViewFile.find(killed, COLOUR_FORM)
+    assert colours is not None
+    assert ours.store.contents() <= colours.complete()
+    assert {path.name for path in killed.iterdir()} - UNNAMED == ours.store.manifest.file_names()

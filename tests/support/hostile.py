@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import extra_files
 import numpy as np
 import PIL.Image
 from PIL import ImageCms
@@ -222,6 +223,7 @@ def _colour(colour: Colour = RED, tolerance: int = 3, **more: Any) -> Expected:
     return Expected("colour", colour, tolerance, **more)
 
 
+_SQUARE = '<rect width="64" height="48" fill="rgb(200,40,60)"/>'
 _FILES: dict[str, tuple[Callable[[], bytes], Expected]] = {
     # good pictures of every format
     "good.jpg": (lambda: encode(plain(), "JPEG"), _colour(size=(64, 48))),
@@ -240,6 +242,10 @@ _FILES: dict[str, tuple[Callable[[], bytes], Expected]] = {
     "good.pcx": (lambda: encode(plain(), "PCX"), _colour()),
     "good.jp2": (lambda: encode(plain(), "JPEG2000"), _colour()),
     "good.avif": (lambda: encode(plain(), "AVIF"), _colour(tolerance=6)),
+    "good.heic": (lambda: extra_files.heic(plain()), _colour(size=(64, 48))),
+    "good.jxl": (lambda: extra_files.jpeg_xl(plain()), _colour(size=(64, 48))),
+    "good.svg": (lambda: extra_files.svg(_SQUARE), _colour(size=(1024, 768))),
+    "good.pdf": (lambda: extra_files.pdf(plain()), _colour(size=(2048, 1536))),
     "good.mpo": (
         lambda: encode(plain(), "MPO", save_all=True, append_images=[plain("RGB", WHITE)]),
         _colour(),
@@ -327,6 +333,11 @@ _FILES: dict[str, tuple[Callable[[], bytes], Expected]] = {
         _reported("60000 x 60000 px is over the limit of 100000000 pixels"),
     ),
     "bomb real.png": (big_png, _reported("20000 x 20000 px is over the limit")),
+    "bomb.jxl": (
+        lambda: extra_files.jpeg_xl_head(60_000, 60_000),
+        _reported("60000 x 60000 px is over the limit"),
+    ),
+    "bomb.svg": (lambda: extra_files.use_bomb(30), _reported("SVG cannot be drawn")),
     "bomb.gif": (gif_bomb, _reported("60000 x 60000 px is over the limit")),
     "bomb.ico": (icon_bomb, _reported("20000 x 20000 px is over the limit")),
     "bomb.ppm": (lambda: b"P6 99999 99999 255\n\0\0\0", _reported("over the limit")),
@@ -353,6 +364,9 @@ _FILES: dict[str, tuple[Callable[[], bytes], Expected]] = {
     "cut.bmp": (lambda: half(encode(noisy(), "BMP")), _reported("truncated")),
     "cut.tif": (lambda: half(encode(noisy(), "TIFF")), _reported()),
     "cut.avif": (lambda: half(encode(noisy(), "AVIF")), _reported()),
+    "cut.heic": (lambda: half(extra_files.heic(noisy())), _reported("end of file")),
+    "cut.jxl": (lambda: half(extra_files.jpeg_xl(noisy())), _reported("JPEG XL cannot be drawn")),
+    "locked.pdf": (extra_files.locked_pdf, _reported("password")),
     "cut to the signature.png": (lambda: encode(plain(), "PNG")[:8], _reported()),
     "cut to the signature.jpg": (lambda: b"\xff\xd8\xff", _reported()),
     "bad crc.png": (bad_crc, _reported("damaged PNG")),
@@ -366,7 +380,7 @@ _FILES: dict[str, tuple[Callable[[], bytes], Expected]] = {
     "webp inside.gif": (lambda: encode(plain(), "WEBP", lossless=True), _colour()),
     "text.png": (lambda: b"this is not a picture\n" * 100, _reported("not an image Pillow can identify")),
     "page.jpg": (lambda: b"<!DOCTYPE html><html><body>404</body></html>", _reported("looks like a web page")),
-    "photoshop.png": (lambda: b"8BPS\0\x01" + bytes(500), _reported("a Photoshop document")),
+    "photoshop.png": (lambda: b"8BPS\0\x01" + bytes(500), _reported("damaged PSD")),
     "postscript.png": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", _reported("PostScript")),
     "zeros.png": (lambda: bytes(10_000), _reported("not an image Pillow can identify")),
     "zeros.tga": (lambda: bytes(10_000), _reported()),

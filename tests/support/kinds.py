@@ -1,11 +1,15 @@
 """The kinds of tests: what `make quick` runs, and what it leaves out."""
 
+import re
+
 import pytest
 
 #: Every test has the mark of one of these kinds.
 KINDS = ("unit", "integration", "browser", "cluster")
+#: In a file whose tests are all of another kind than "unit".
+MARKED = re.compile(r"^pytestmark = pytest\.mark\.(?:integration|browser|cluster)\b", re.MULTILINE)
 #: Folders of rooms that put others together.
-WHOLE = {"benchmarks", "build", "cli", "collection", "pictures", "scripts", "training", "web"}
+WHOLE = {"benchmarks", "build", "cli", "collection", "extras", "pictures", "scripts", "training", "web"}
 #: Fixtures that take seconds.
 SLOW = {"kept", "kill_rounds", "sample_collection", "small_disk"}
 

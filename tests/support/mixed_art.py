@@ -14,10 +14,8 @@ import io
 import json
 import math
 import os
-import struct
 import subprocess
 import tempfile
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 import numpy as np
+from documents import flattened, psd, resource, zipped
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from PIL.Image import Image as Picture
 
@@ -35,6 +34,7 @@ Kind = Literal[
     "variant",  # differs from the others of its group on purpose: an expression, a language, later frames
     "copy",  # of `original`: the same bytes, re-encoded, resized or retouched
     "broken",  # named like a picture, cannot be read
+    "document",  # of a drawing program, with a flattened picture
     "unsupported",  # a picture in a format that is not decoded
     "unnamed",  # a picture whose name does not say so
     "clutter",  # what other software left behind; nobody means it
@@ -525,6 +525,7 @@ def _odd_files(writer: _Writer) -> None:
     _moving(writer)
     _photos(writer)
     _broken(writer)
+    _documents(writer)
     _unsupported(writer)
     _named(writer)
     _clutter(writer)
@@ -602,25 +603,37 @@ def _broken(writer: _Writer) -> None:
     writer.bytes("broken/zeros.png", bytes(5000), Made("broken", "zeros"))
 
 
+def _documents(writer: _Writer) -> None:
+    for draw, ending in (
+        *((portrait, ".psd"), (landscape, ".psb"), (screenshot, ".kra"), (texture, ".ora"), (comic, ".clip")),
+    ):
+        name = f"documents/{draw.__name__}{ending}"
+        writer.bytes(name, flattened(draw(writer.random(name)), ending), Made("document", draw.__name__))
+    badge = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 48"><rect width="64" height="48" '
+        'fill="#2d6a4f"/><circle cx="32" cy="24" r="18" fill="#ffd166"/></svg>'
+    )
+    writer.bytes("documents/badge.svg", badge.encode(), Made("document", "badge"))
+    page = io.BytesIO()
+    comic(writer.random("documents/page.pdf")).save(page, "PDF", title="", creationDate=None, modDate=None)
+    writer.bytes("documents/page.pdf", page.getvalue(), Made("document", "comic"))
+    writer.bytes("broken/cut.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Made("broken", "truncated"))
+    writer.bytes("broken/cut.jxl", b"\xff\x0a" + bytes(16), Made("broken", "truncated"))
+    layers = psd([[b"\xff" * 8] * 8] * 3, 3, size=(8, 8), resources=resource(1057, bytes(5)))
+    writer.bytes("broken/layers_only.psd", layers, Made("broken", "no flattened picture"))
+    writer.bytes("broken/cut.clip", b"CSFCHUNK" + bytes(16), Made("broken", "truncated"))
+    writer.bytes("broken/empty.kra", zipped("application/x-krita"), Made("broken", "no flattened picture"))
+
+
 def _unsupported(writer: _Writer) -> None:
     head = {
-        "IMG_0001.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-        "layers.psd": b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 8, 8, 8, 3),
-        "page.clip": b"CSFCHUNK" + bytes(16),
-        "photo.jxl": b"\xff\x0a" + bytes(16),
-        "photo2.jxl": b"\0\0\0\x0cJXL \r\n\x87\n",
         "drawing.xcf": b"gimp xcf v011\0" + bytes(16),
-        "vector.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>',
+        "vector.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n",
         "camera.cr2": b"II*\0\x10\0\0\0CR\2\0" + bytes(16),
-        "book.pdf": b"%PDF-1.4\n%%EOF\n",
         "clip.mp4": b"\0\0\0\x18ftypisom\0\0\2\0isomiso2",
     }
     for name, content in head.items():
         writer.bytes(f"other/{name}", content, Made("unsupported", PurePosixPath(name).suffix))
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("mimetype"), "application/x-krita")
-    writer.bytes("other/painting.kra", file.getvalue(), Made("unsupported", ".kra"))
     for name, ending in (
         ("20190304_DqWx.jpg_large", "JPEG"),
         ("saved-picture", "PNG"),

@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image, ImageDraw
+from web_server import Running
 
 #: Uploads are refused above.
 MAX_UPLOAD = 400_000
+
+
+#: The address of a module of the page, which names the version of its files.
+MODULE_OF = """
+window.moduleOf = (name) => new URL(`${name}.js`, document.querySelector('script[type=module]').src).href;
+"""
 
 
 @dataclass
@@ -28,11 +36,15 @@ class Visit:
     troubles: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        self.page.add_init_script(MODULE_OF)
+
     def open(self, query: str = "") -> Any:
         """Load the page in a state, and wait until its pictures are there."""
         self.page.goto(self.url + "/" + query)
         self.page.wait_for_selector(
-            "#pictures:not([hidden]) .picture, #message:not([hidden]), #map-view:not([hidden])"
+            "#pictures:not([hidden]) .picture, "
+            ":is(#message, #map-view, #canvas-view, #copies-view):not([hidden])"
         )
         return self.page
 
@@ -67,10 +79,52 @@ def written(folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def keys(page: Any, selector: str = "#grid [data-key]") -> list[str]:
-    """References of the pictures shown, in order."""
-    found: list[str] = page.eval_on_selector_all(selector, "items => items.map(item => item.dataset.key)")
+#: Keys of the pictures loaded into the grid; not all of them have tiles.
+LOADED = "() => import(moduleOf('grid')).then(grid => [...grid.keys()])"
+
+
+def keys(page: Any, selector: str | None = None) -> list[str]:
+    """References of the pictures of the grid, or of those that match a selector, in order."""
+    shown = "items => items.map(item => item.dataset.key)"
+    found: list[str] = page.eval_on_selector_all(selector, shown) if selector else page.evaluate(LOADED)
     return found
+
+
+def until_shown(page: Any, expected: list[str], seconds: float = 60.0) -> None:
+    """Wait until the pictures of the grid begin with those expected, in their order.
+
+    The first picture alone would not do: a search often leaves it where it was.
+    """
+    for _ in range(int(seconds * 40)):
+        if keys(page)[: len(expected)] == expected:
+            return
+        page.wait_for_timeout(25)
+    assert keys(page)[: len(expected)] == expected
+
+
+def focus(page: Any, key: str) -> None:
+    """Give the focus to a picture of the grid, which may lie out of sight and have no tile yet."""
+    page.evaluate("key => import(moduleOf('grid')).then(grid => grid.focusKey(key))", key)
+
+
+def drag(page: Any, source: Any, target: Any) -> None:
+    """Drag an element onto another, which may be there only while something is dragged."""
+    source.hover()
+    page.mouse.down()
+    page.mouse.move(20, 300, steps=4)
+    target.hover()
+    box = target.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=2)
+    page.mouse.up()
+
+
+def until_loaded(page: Any, condition: Callable[[int], bool], seconds: float = 30.0) -> None:
+    """Wait until so many pictures have been loaded into the grid."""
+    for _ in range(int(seconds * 40)):
+        if condition(len(keys(page))):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(f"{len(keys(page))} pictures are loaded")
 
 
 def transfer(page: Any, files: list[tuple[str, str, bytes]]) -> Any:
@@ -108,3 +162,24 @@ def until(page: Any, condition: str, seconds: float = 30.0) -> None:
             return
         page.wait_for_timeout(25)
     raise AssertionError(f"never true: {condition}")
+
+
+def serious_faults(page: Any, **options: Any) -> list[tuple[str, str]]:
+    """What axe finds on the page that keeps people out: rule, and the first element that breaks it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return [
+        (fault["id"], fault["nodes"][0]["html"][:160])
+        for fault in found
+        if fault["impact"] in {"serious", "critical"}
+    ]
+
+
+#: What the server answers when nothing is found.
+NOTHING = {"hits": [], "more": False, "seconds": 0, "query": ""}
+
+
+def hits(server: Running, **asked: Any) -> list[str]:
+    """Keys of what the server finds first."""
+    answer = server.client.post("/api/v1/search", json={"top": 60, **asked}).json()
+    return [str(hit["id"]) for hit in answer["hits"]]

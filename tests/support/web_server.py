@@ -36,7 +36,7 @@ class Running:
         assert isinstance(service, Service)
         return service
 
-    def raw(self, content: bytes, *, seconds: float = 10.0) -> bytes:
+    def raw(self, content: bytes, *, seconds: float = 60.0) -> bytes:
         """Send bytes as they are, and read what comes until the server closes or `seconds` pass."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             connection.sendall(content)
@@ -44,9 +44,21 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(collection: Collection, cache: Path, settings: ServerSettings | None = None) -> Iterator[Running]:
+def running(
+    collection: Collection | Path,
+    cache: Path,
+    settings: ServerSettings | None = None,
+    *,
+    warm: bool = False,
+) -> Iterator[Running]:
+    """Serve a collection, or the directory of one that does not exist yet.
+
+    A server that is not warmed up loads what it needs for a request at that request.
+    """
     settings = replace(settings or ServerSettings(), cache=cache)
     app, ready = create_app(collection, settings), threading.Event()
+    if not warm:
+        app.state.service.warm_up = lambda: None
     opened = listen(settings.host, 0)
     port = opened.getsockname()[1]
     server = server_for(app, settings, ready.set)

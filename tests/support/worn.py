@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from folders import UNNAMED
 from grids import GridEncoder, draw, draw_folder, touch
 
 from i2v_search import Collection
@@ -60,8 +61,7 @@ def answers(directory: Path, top: int = 4) -> Answers:
 def assert_clean(directory: Path) -> None:
     """Every checksum holds, and no file is there that does not belong."""
     assert Collection.open(directory).verify() == ()
-    names = {path.name for path in directory.iterdir()} - {"collection.json", "writer.lock"}
-    assert names == Manifest.load(directory).file_names()
+    assert {path.name for path in directory.iterdir()} - UNNAMED == Manifest.load(directory).file_names()
 
 
 def dead_rows(directory: Path) -> int:

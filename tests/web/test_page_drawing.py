@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageOps
-from visiting import Opens, Visit, encoded, keys, until, written
+from visiting import Opens, Visit, encoded, keys, until, until_shown, written
 from web_server import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -85,8 +85,7 @@ def test_results_follow_every_stroke(visit: Visit, server: Running) -> None:
     for points in (circle(0.5, 0.5, 0.3), circle(0.4, 0.45, 0.05)):
         digest = drawn(page, points)
         expected = hits(server, {"upload": digest, "kind": "sketch"})
-        until(page, f"document.querySelector('#grid [data-key]').dataset.key === '{expected[0]}'")
-        assert keys(page) == expected
+        until_shown(page, expected)
         expect(page.locator("#examples .example")).to_have_count(1)
     expect(page.locator("#paper-hint")).to_be_hidden()
     expect(page.locator("#paper")).to_be_focused()
@@ -346,8 +345,7 @@ def test_a_picture_is_taken_for_a_drawing_and_back(number: int, visit: Visit, se
     expect(toggle).to_have_attribute("aria-pressed", "true")
     expect(toggle).to_be_focused()
     expected = hits(server, {"id": number, "kind": "sketch"}, {"text": "boat"})
-    until(page, f"document.querySelector('#grid [data-key]').dataset.key === '{expected[0]}'")
-    assert keys(page) == expected
+    until_shown(page, expected)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"\?like={number}&like=t:boat$"))
     expect(toggle).to_have_attribute("aria-pressed", "false")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from visiting import PAINTED, TWO_FRAMES, Visit, drawing, encoded, keys, transfer, until, written
+from visiting import PAINTED, TWO_FRAMES, Visit, drag, drawing, encoded, focus, keys, transfer, until, written
 from web_server import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -37,16 +37,16 @@ def picture(page: Any) -> str:
 
 
 def test_two_pictures_make_a_film(visit: Visit, server: Running) -> None:
-    page = visit.open()
+    page = visit.open("?order=collection")
     expect(page.locator("#film-box")).to_be_hidden()
     shown = keys(page)
     first = page.locator("#grid .tile").nth(2)
     first.hover()
     first.locator("[data-act=a]").click()
     expect(page.locator("#slots-hint")).to_have_text("Now choose the other end")
-    page.locator(f"#grid [data-key='{shown[50]}'] a").focus()
+    focus(page, shown[50])
     page.keyboard.press("b")
-    expect(page).to_have_url(re.compile(rf"\?a={shown[2]}&b={shown[50]}$"))
+    expect(page).to_have_url(re.compile(rf"&a={shown[2]}&b={shown[50]}$"))
     expected = way(server, int(shown[2]), int(shown[50]))
     filmed(page, expected)
     assert len(expected) == 8
@@ -55,19 +55,21 @@ def test_two_pictures_make_a_film(visit: Visit, server: Running) -> None:
     hops = page.locator("#film .hop").all_inner_texts()
     assert hops == [f"{stop['hop'] * 57.29578:.0f}°" for stop in answer["stops"][1:]]
     expect(page.locator("#sentence")).to_contain_text("6 pictures in between. Hops of")
+    focus(page, shown[2])
     expect(page.locator(f"#grid [data-key='{shown[2]}'] .use.A")).to_be_visible()
     page.click("#end")
     expect(page.locator("#film-box")).to_be_hidden()
     page.go_back()
     filmed(page, expected)
     page.go_back()
-    expect(page).to_have_url(re.compile(rf"\?a={shown[2]}$"))
+    expect(page).to_have_url(re.compile(rf"[?&]a={shown[2]}$"))
 
 
 def test_pictures_and_files_are_dropped_on_the_ends(visit: Visit, server: Running) -> None:
     page = visit.open()
     shown = keys(page)
-    page.locator("#grid .tile").nth(5).drag_to(page.locator("#slot-a"))
+    expect(page.locator("#dock")).to_be_hidden()
+    drag(page, page.locator("#grid .tile").nth(5), page.locator("#slot-a"))
     expect(page).to_have_url(re.compile(rf"\?a={shown[5]}$"))
     held = transfer(page, [("ball.png", "image/png", encoded(drawing("gold")))])
     page.dispatch_event("#slot-b", "drop", {"dataTransfer": held})
@@ -79,14 +81,17 @@ def test_pictures_and_files_are_dropped_on_the_ends(visit: Visit, server: Runnin
 
 
 def test_an_end_can_be_chosen_and_emptied(visit: Visit, tmp_path: Path) -> None:
-    page = visit.open()
+    page = visit.open("?b=2")
     with page.expect_file_chooser() as chooser:
         page.locator("#slot-a .hold").click()
     chooser.value.set_files(written(tmp_path, "ball.png", encoded(drawing("plum"))))
-    expect(page).to_have_url(re.compile(r"\?a=u:"))
-    page.locator("#slot-a").hover()
-    page.locator("#slot-a .remove").click()
+    expect(page).to_have_url(re.compile(r"\?a=u:.*&b=2"))
+    for slot in ("a", "b"):
+        page.locator(f"#slot-{slot}").hover()
+        page.locator(f"#slot-{slot} .remove").click()
     expect(page).to_have_url(visit.url + "/")
+    expect(page.locator("#dock")).to_be_hidden()
+    expect(page.locator("#search")).to_be_focused()
 
 
 def test_the_number_of_pictures_is_a_slider(visit: Visit, server: Running) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from visiting import Opens, Visit, keys, until
+from visiting import Opens, Visit, keys, until, until_shown
 from web_server import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -81,8 +81,7 @@ def test_a_part_is_drawn_moved_and_resized_and_then_searched_for(visit: Visit, s
     expect(page.locator("#detail")).to_be_hidden()
     expect(page.locator("#examples .example")).to_have_count(1)
     expected = hits(server, {"id": 7, "crop": shares(page)})
-    until(page, f"document.querySelector('#grid [data-key]').dataset.key === '{expected[0]}'")
-    assert keys(page) == expected
+    until_shown(page, expected)
 
 
 def test_a_part_is_chosen_with_keys(visit: Visit) -> None:
@@ -128,8 +127,7 @@ def test_the_part_of_an_example_is_changed_and_given_up(visit: Visit, server: Ru
     expect(page).to_have_url(re.compile(r"\?like=7~sketch~0.11,0.1,0.5,0.5&like=t:bird$"))
     part = {"id": 7, "kind": "sketch", "crop": [0.11, 0.1, 0.5, 0.5]}
     expected = hits(server, part, {"text": "bird"})
-    until(page, f"document.querySelector('#grid [data-key]').dataset.key === '{expected[0]}'")
-    assert keys(page) == expected
+    until_shown(page, expected)
     chip.hover()
     chip.get_by_role("button", name="Search for the whole picture").click()
     expect(page).to_have_url(re.compile(r"\?like=7~sketch&like=t:bird$"))
@@ -180,14 +178,26 @@ def test_the_part_that_a_picture_was_found_by_is_framed(visit: Visit) -> None:
             "height": 300,
             "box": [0.25, 0.1, 0.5, 0.4],
         },
-        # So wide that its ends are cut off in the grid, and part of the frame with them.
-        {**hit, "rank": 2, "id": 4, "path": "b.png", "width": 4000, "height": 400, "box": [0.4, 0, 0.6, 0.5]},
-        {**hit, "rank": 3, "id": 5, "path": "c.png", "width": 300, "height": 300, "box": None},
+        {**hit, "rank": 5, "id": 5, "path": "c.png", "width": 300, "height": 300, "box": None},
+        # So wide that it does not fill its tile.
+        {
+            **hit,
+            "rank": 2,
+            "id": 4,
+            "path": "b.png",
+            "width": 4000,
+            "height": 1000,
+            "box": [0.4, 0, 0.6, 0.5],
+        },
+        # A strip: what lies beyond its beginning is cut off, and part of the frame with it.
+        {**hit, "rank": 3, "id": 6, "path": "d.png", "width": 400, "height": 8000, "box": [0, 0.05, 1, 0.5]},
+        {**hit, "rank": 4, "id": 7, "path": "e.png", "width": 400, "height": 8000, "box": [0, 0.5, 1, 0.5]},
     ]
     found = {"hits": parts, "more": False, "seconds": 0, "query": "", "looks_like_sketch": False}
     page.route("**/api/v1/search", lambda route: route.fulfill(json=found))
     visit.open("?like=3")
-    expect(page.locator("#grid .found")).to_have_count(2)
+    expect(page.locator("#grid .found")).to_have_count(4)
+    expect(page.locator("#grid [data-key='7'] .found")).to_be_hidden()
     places = page.eval_on_selector_all(
         "#grid .found",
         """frames => frames.map(frame => {
@@ -197,15 +207,37 @@ def test_the_part_that_a_picture_was_found_by_is_framed(visit: Visit) -> None:
         })""",
     )
     assert places[0] == pytest.approx([0.25, 0.1, 0.5, 0.4], abs=0.02)
-    # 3.2 of 10 are in sight, from 3.4 on.
-    assert places[1] == pytest.approx([0.6 / 3.2, 0, 2.6 / 3.2, 0.5], abs=0.02)
+    assert places[1] == pytest.approx([0.4, 0.1, 0.6, 0.4], abs=0.02)  # 0.8 of its tile is filled
+    assert places[2] == pytest.approx([0, 0.5, 1, 0.5], abs=0.02)  # a tenth of it is in sight
     described = page.locator("#grid a").first
     expect(described).to_have_accessible_description(re.compile("Found by a part of it, which is framed"))
-    expect(page.locator("#grid a").nth(2)).not_to_have_accessible_description(re.compile("Found by a part"))
+    expect(page.locator("#grid a").nth(1)).not_to_have_accessible_description(re.compile("Found by a part"))
     described.focus()
     page.keyboard.press("i")
     until(page, "document.querySelector('#large').naturalWidth > 1")
     expect(page.locator("#part-found")).to_be_visible()
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
     expect(page.locator("#part-found")).to_be_hidden()
+
+
+def test_several_parts_are_examples_of_their_own(visit: Visit, server: Running) -> None:
+    page = opened(visit, "?image=7")
+    drag(page, (0.1, 0.1), (0.4, 0.4))
+    page.keyboard.down("Shift")
+    drag(page, (0.6, 0.6), (0.9, 0.9))
+    page.keyboard.up("Shift")
+    expect(page.locator("#part-sheet .kept")).to_have_count(1)
+    expect(page.locator("#search-it")).to_have_text("Search for 2 parts")
+    page.get_by_role("button", name="Part 1. Press to change it").click()
+    assert box(page) == pytest.approx([0.1, 0.1, 0.3, 0.3], abs=0.01)
+    page.keyboard.press("n")
+    expect(page.locator("#part-sheet .kept")).to_have_count(2)
+    page.keyboard.press("Delete")
+    expect(page.locator("#part-sheet .kept")).to_have_count(1)
+    page.get_by_role("button", name="Search for 2 parts").click()
+    expect(page).to_have_url(re.compile(rf"like=7{SHARES}&like=7{SHARES}"))
+    found = [[float(each) for each in part] for part in re.findall(SHARES, page.url)]
+    assert sorted(found)[0] == pytest.approx([0.1, 0.1, 0.3, 0.3], abs=0.01)
+    assert sorted(found)[1] == pytest.approx([0.6, 0.6, 0.3, 0.3], abs=0.01)
+    expected = hits(server, *({"id": 7, "crop": part} for part in found))
+    until_shown(page, expected)

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visiting import PAINTED, Opens, Visit, keys, until
+from visiting import PAINTED, Opens, Visit, keys, serious_faults, until
 from web_server import Running
+
+from i2v_search.collection.collection import Collection
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 expect = playwright.expect
@@ -87,7 +89,7 @@ def test_what_is_done_with_a_picture_large(visit: Visit) -> None:
     page.locator("#grid a").nth(2).focus()
     page.keyboard.press("Space")
     expect(page.locator("#detail")).to_be_visible()
-    page.keyboard.press("+")
+    page.keyboard.press("l")
     expect(page).to_have_url(re.compile(rf"like=3&like={shown[2]}&a={shown[1]}$"))
     page.locator("#grid a").first.focus()
     page.keyboard.press("i")
@@ -178,7 +180,7 @@ def test_no_picture_of_the_map_hides_another(visit: Visit) -> None:
     apart = 0.02
     moved = np.array(
         page.evaluate(
-            "([points, apart]) => import('/static/js/spread.js').then(m => m.spread(points, apart))",
+            "([points, apart]) => import(moduleOf('spread')).then(m => m.spread(points, apart))",
             [places.tolist(), apart],
         )
     )
@@ -228,6 +230,7 @@ def test_everything_is_done_with_keys(visit: Visit) -> None:
     expect(page.locator("#help")).to_be_hidden()
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
+    page.keyboard.press("Escape")  # closes what was searched for before
     page.keyboard.press("Escape")
     expect(page.locator("#search")).not_to_be_focused()
 
@@ -300,21 +303,29 @@ VIEWS = {
     "detail": "?like=3&image=20&min=0.2",
     "map": "?view=map",
     "none": "?like=3&min=0.95",
+    "filters": "?like=3&min=0.2&shape=wide&maxside=9000&folder=birds",
+    "folders": "?like=3&min=0.2",
+    "saved": "?like=3&min=0.2",
+    "boards": "?board=Mood",
+    "board-pick": "?like=3&min=0.2",
+    "suggestions": "?like=3&min=0.2",
 }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(scheme: str, window: Opens) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def test_axe_finds_no_serious_fault(scheme: str, window: Opens, sample_collection: Collection) -> None:
     options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
     faults: dict[str, Any] = {}
     visit = window(color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1200, "height": 800})
 
+    kept = sample_collection.annotations
+    mood = kept.boards.make("Mood", "dusk").id
+    kept.boards.put(mood, [sample_collection[image] for image in sample_collection.ids[:3]])
+    kept.pictures.star([sample_collection[sample_collection.ids[0]]])
+
     def judge(name: str) -> None:
-        found = axe.run(visit.page, options=options).response["violations"]
-        serious = [fault for fault in found if fault["impact"] in {"serious", "critical"}]
-        if serious:
-            faults[name] = [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in serious]
+        if found := serious_faults(visit.page, **options):
+            faults[name] = found
 
     for name, query in VIEWS.items():
         page = visit.open(query)
@@ -324,6 +335,25 @@ def test_axe_finds_no_serious_fault(scheme: str, window: Opens) -> None:
             page.keyboard.press("d")
         if name == "box":
             page.click("#part")
+        if name in {"filters", "folders", "saved", "boards"}:
+            page.click(f"#{name}-button")
+        if name == "boards":
+            expect(page.locator("#board-list [aria-current]")).to_have_text("Mood3 pictures")
+            expect(page.locator("#grid .star-mark")).to_have_count(1)
+            page.click("#board-suggest")
+            expect(page.locator("#board-suggestions img").first).to_be_visible()
+        if name == "board-pick":
+            page.locator("#grid .picture").first.focus()
+            page.keyboard.press("k")
+            expect(page.locator("#pick-list button")).to_be_focused()
+        if name == "folders":
+            expect(page.locator("#folder-tree [role=treeitem]").first).to_be_focused()
+        if name == "saved":
+            page.fill("#saved-name", "mine")
+            page.keyboard.press("Enter")
+        if name == "suggestions":
+            page.fill("#search", "bir")
+            expect(page.locator("#suggestions [role=option]").nth(2)).to_be_visible()
         if name in {"detail", "box"}:
             expect(page.locator("#similar [data-key]")).to_have_count(8)
         judge(name)

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import shutil
 import time
 from collections import Counter
@@ -9,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from grids import GridEncoder
 from PIL import Image
+from stores import make_store, random_vectors
 from web_server import Running, error_of, post_image, running
 
 from i2v_search.collection.collection import Collection
@@ -21,7 +24,8 @@ from i2v_search.encoders.lite_tags import attributes
 from i2v_search.errors import MorphError, SearchServerError
 from i2v_search.images.sample import sample_directory
 from i2v_search.search.examples import Example
-from i2v_search.tags.vocabulary import TAG_THRESHOLD
+from i2v_search.search.tag_query import TagTerm
+from i2v_search.tags.vocabulary import TAG_THRESHOLD, Tag
 from i2v_search.web.guard.failures import failure_of
 from i2v_search.web.jobs import current_collection
 from i2v_search.web.jobs.current_collection import CurrentCollection
@@ -128,10 +132,8 @@ def test_an_upload_that_is_in_the_collection_is_that_image(
     assert [hit["id"] for hit in hits] == [hit.id for hit in expected.hits]
 
 
-def test_without_a_query_the_collection_comes_in_its_own_order(
-    server: Running, sample_collection: Collection
-) -> None:
-    pages = [search(server, top=60, offset=start) for start in (0, 60)]
+def test_without_a_query_the_whole_collection_comes(server: Running, sample_collection: Collection) -> None:
+    pages = [search(server, top=60, offset=start, order="collection") for start in (0, 60)]
     hits = [hit for page in pages for hit in page["hits"]]
     assert [hit["id"] for hit in hits] == sample_collection.ids[:120]
     assert all(hit["score"] is None for hit in hits)
@@ -323,6 +325,47 @@ def test_broken_json_and_wrong_methods(server: Running) -> None:
     assert wrong.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/nowhere", "./"),
+        ("/a/b/c", "../../"),
+        ("/a%2Fb", "./"),
+        ("/static/js/none.js", "../../"),
+        ("/apis", "./"),
+    ],
+)
+def test_an_unknown_address_is_a_page_with_a_way_back_for_people(
+    server: Running, path: str, back: str
+) -> None:
+    page = server.client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
+    assert f'<a href="{back}">' in page.text
+    way = page.url.join(back)
+    assert (way.path, server.client.get(way).status_code) == ("/", 200)
+    assert "style=" not in page.text
+    assert "script" not in page.text
+    assert error_of(server.client.get(path)) == "not_found"
+
+
+def test_what_an_unknown_address_is_called_never_becomes_markup(server: Running) -> None:
+    page = server.client.get("/<b>%E2%80%AE", headers={"Accept": "text/html"})
+    assert "<b>" not in page.text
+    assert "&lt;b&gt;" in page.text
+    assert "\u202e" not in page.text
+
+
+def test_the_api_answers_in_json_whoever_asks(server: Running) -> None:
+    for path in ("/api", "/api/v1/nothing", "/api/v1/images/999999"):
+        answer = server.client.get(path, headers={"Accept": "text/html"})
+        assert (answer.status_code, error_of(answer)) == (404, "not_found")
+    assert error_of(server.client.post("/nowhere", headers={"Accept": "text/html"})) in {
+        "not_found",
+        "method_not_allowed",
+    }
+
+
 def test_request_ids_come_back(server: Running) -> None:
     named = server.client.get("/api/v1/health", headers={"X-Request-ID": "abc-1"})
     assert named.headers["x-request-id"] == "abc-1"
@@ -456,3 +499,44 @@ def test_each_thread_searches_with_the_backend_that_was_asked_for(sample_collect
     opened = CurrentCollection(asked_for).collection()
     assert opened is not asked_for
     assert (opened.backend, opened.milvus_uri) == ("milvus", "art.db")
+
+
+LONG, TOO_LONG = "long " * 199 + "tail!", "x" * 1001
+
+
+def test_every_tag_that_is_suggested_can_be_asked_for(tmp_path: Path) -> None:
+    tags = [["-flag", "cat"], [LONG], [TOO_LONG], ['"quoted", -"', "cat"]]
+    make_store(tmp_path / "c", random_vectors(4, 8), tags=tags)
+    with running(Collection.open(tmp_path / "c"), tmp_path / "cache") as started:
+        offered = [tag["name"] for tag in started.client.get("/api/v1/tags").json()]
+        counted = [tag["name"] for tag in started.client.post("/api/v1/tags/counts", json={}).json()]
+        assert set(offered) == set(counted) == {"-flag", "cat", LONG, '"quoted", -"'}
+        for number, name in ((0, "-flag"), (1, LONG), (3, '"quoted", -"')):
+            written = str(TagTerm(name))
+            assert [hit["id"] for hit in search(started, tags=[written])["hits"]] == [number]
+            without = search(started, tags=[str(TagTerm(name, excluded=True))])["hits"]
+            assert {hit["id"] for hit in without} == {0, 1, 2, 3} - {number}
+            similar = started.client.get(f"/api/v1/tags/{quote(name, safe='')}/similar")
+            assert similar.status_code == 200
+        assert [hit["id"] for hit in search(started, tags=["\\-flag"])["hits"]] == [0]
+
+
+def test_a_rating_that_no_image_has_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    tags = [[Tag("safe", 0.9, "rating")], [Tag("explicit", 0.8, "rating")]]
+    make_store(tmp_path / "c", random_vectors(2, 8), tags=tags)
+    with running(Collection.open(tmp_path / "c"), tmp_path / "cache") as started:
+        for address in ("search", "tags/counts", "map/matches"):
+            refused = started.client.post(f"/api/v1/{address}", json={"rating": "bogus"})
+            assert (refused.status_code, error_of(refused)) == (422, "bad_query")
+            assert "its ratings are explicit, safe" in refused.json()["error"]["message"]
+
+
+def test_a_browser_keeps_the_files_of_the_page_until_they_change(server: Running) -> None:
+    page = server.client.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    (address,) = re.findall(r'src="(static/\w{12}/js/main\.js)"', page.text)
+    kept = server.client.get(f"/{address}")
+    assert "immutable" in kept.headers["cache-control"]
+    assert kept.content == server.client.get("/static/js/main.js").content
+    assert "immutable" not in server.client.get("/static/js/main.js").headers["cache-control"]
+    assert server.client.get(f"/{address.replace('main', 'none')}").status_code == 404

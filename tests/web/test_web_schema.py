@@ -33,7 +33,7 @@ CHECKS = [
     ignored_auth,
 ]
 #: Requests of each kind for each operation; with all of them it takes about half a minute.
-EXAMPLES = 20
+EXAMPLES = 12
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,7 @@ def server(sample_collection: Collection, tmp_path_factory: pytest.TempPathFacto
     unlimited = ServerSettings(rate=0, picture_rate=0)
     with running(sample_collection, tmp_path_factory.mktemp("thumbnails"), unlimited) as started:
         yield started
+    sample_collection.annotations.path.unlink(missing_ok=True)  # other tests search there
 
 
 def test_it_is_valid_and_describes_every_address(server: Running) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from extra_files import svg, use_bomb
 from PIL import Image
 from web_server import Running, error_of, parse_raw, post_image, read_all, running
 
@@ -60,8 +61,8 @@ def png_that_claims(width: int, height: int) -> bytes:
     [
         (b"just text, renamed .png", 415, "not_an_image"),
         (b"", 415, "not_an_image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "not_an_image"),
-        (b"%PDF-1.7", 415, "not_an_image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'>", 422, "bad_image"),
+        (b"%PDF-1.7", 422, "bad_image"),
         (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", 415, "not_an_image"),
         (png()[:60], 422, "bad_image"),
         (png_that_claims(60_000, 60_000), 422, "bad_image"),
@@ -75,6 +76,23 @@ def test_what_is_no_good_picture_is_refused(server: Running, content: bytes, sta
     answer = post_image(server.client, content)
     assert (answer.status_code, error_of(answer)) == (status, code)
     assert post_image(server.client, png()).status_code == 201
+
+
+def test_a_drawing_gets_nothing_of_this_computer(server: Running, tmp_path: Path) -> None:
+    """The decoder process has it drawn by a process of its own."""
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "secret.png")
+    named = f'<image href="{tmp_path / "secret.png"}" width="64" height="48"/>'
+    answer = post_image(server.client, svg(named + '<rect width="32" height="48" fill="blue"/>'))
+    assert (answer.status_code, answer.json()["width"], answer.json()["height"]) == (201, 1024, 768)
+    shown = server.client.get(f"/api/v1/uploads/{answer.json()['upload']}/thumbnail")
+    with Image.open(io.BytesIO(shown.content)) as picture:
+        colours = [picture.convert("RGB").getpixel((x, picture.height // 2)) for x in (9, picture.width - 9)]
+    blue, white = colours
+    assert isinstance(blue, tuple)
+    assert isinstance(white, tuple)
+    assert (min(white) > 240, blue[2] > 200, blue[0] < 40) == (True, True, True)
+    answer = post_image(server.client, use_bomb(30))
+    assert (answer.status_code, error_of(answer)) == (422, "bad_image")
 
 
 def test_a_good_bomb_is_stopped_by_its_header(server: Running) -> None:
@@ -127,7 +145,7 @@ def test_many_large_bodies_at_once_are_bounded_together(
     settings = replace(SETTINGS, buffered_bytes=3 * 2**19)
     with running(sample_collection, tmp_path, settings) as server:
         head = b"POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-        held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(3)]
+        held = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(3)]
         for connection in held:
             connection.sendall(
                 head + b"Connection: close\r\nContent-Length: 900001\r\n\r\n" + b"\0" * 900_000

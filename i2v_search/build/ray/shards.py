@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -21,6 +22,7 @@ from uuid import uuid4
 import numpy as np
 
 from i2v_search.build.changes import find_absent, find_scopes, is_unchanged
+from i2v_search.build.colours import ColourNotes
 from i2v_search.build.extract import Extraction, extract
 from i2v_search.build.options import BuildOptions
 from i2v_search.build.sharding import Shard
@@ -196,24 +198,26 @@ def _extract_into(
     with WriterLock(attempt):
         manifest = blank_manifest(target.manifest)
         manifest.save(attempt)
-        writer = StoreWriter(attempt, manifest)
-        try:
-            done = extract(
-                writer,
-                job.sources,
-                encoder,
-                sync=False,
-                strict=job.options.strict,
-                exclude=job.options.exclude,
-                wanted=shard.holds,
-                known=known,
-                removals=known.removals,
-                count=False,
-                report=_Heart(job.beat(number)),
-            )
-            writer.finish()
-        finally:
-            writer.close()
+        with closing(ColourNotes(attempt)) as notes:
+            writer = StoreWriter(attempt, manifest)
+            try:
+                done = extract(
+                    writer,
+                    job.sources,
+                    encoder,
+                    sync=False,
+                    strict=job.options.strict,
+                    exclude=job.options.exclude,
+                    wanted=shard.holds,
+                    known=known,
+                    removals=known.removals,
+                    notes=notes,
+                    count=False,
+                    report=_Heart(job.beat(number)),
+                )
+                writer.finish()
+            finally:
+                writer.close()
         update_views(
             attempt,
             job.sources,

@@ -39,6 +39,8 @@ from i2v_search.store.writer import is_own_file
 from i2v_search.tags.vocabulary import CATEGORIES
 
 SUFFIXES = (".npy", ".h5", ".csv")
+#: Of a CSV file; `csv_row` gives their values.
+CSV_COLUMNS = ("id", "path", "sha256", "width", "height", *CATEGORIES)
 
 
 @dataclass(frozen=True)
@@ -195,22 +197,11 @@ class _Rows:
     def write_csv(self, path: Path, *, raw: bool) -> None:
         """Write everything but the vectors."""
         with open_csv(path) as file:
-            columns = ["id", "path", "sha256", "width", "height", *CATEGORIES]
-            table, done = CsvTable(file, columns, raw=raw), 0
+            table, done = CsvTable(file, CSV_COLUMNS, raw=raw), 0
             for block in self.blocks():
                 self.store.check(block)
                 for position in block.tolist():
-                    record = self.store.record(position)
-                    table.row(
-                        [
-                            int(self.store.ids[position]),
-                            record.path,
-                            record.sha256,
-                            record.width,
-                            record.height,
-                            *_tags(record),
-                        ]
-                    )
+                    table.row(csv_row(self.store, position))
                 done += len(block)
                 self.report(Progress("exporting", done, len(self.positions)))
 
@@ -221,6 +212,14 @@ class _Rows:
             yield self.store.take(block)
             done += len(block)
             self.report(Progress(stage, done, len(self.positions)))
+
+
+def csv_row(store: FeatureStore, position: int) -> list[object]:
+    """What `CSV_COLUMNS` hold of the image at a position: the tags of a category as a JSON object, empty if
+    there is none."""
+    record = store.record(position)
+    facts = [int(store.ids[position]), record.path, record.sha256, record.width, record.height]
+    return [*facts, *_tags(record)]
 
 
 def _require_sensible(

@@ -43,7 +43,9 @@ def merge(
     """Take the images of collections built elsewhere into one, then index; the others are only read.
 
     An image is the same where its file is at the same place: the newer one stays, with the id it has here.
-    The same content at two places is two images. Merging again, or after a kill, ends the same.
+    The same content at two places is two images. Boards, stars, notes, own tags, saved searches and pairs
+    that are not copies come along: boards of one name are joined, and of two notes both stay. Merging again,
+    or after a kill, ends the same.
 
     Args:
         directory: directory of the collection; created if missing, like the first of the others.
@@ -58,6 +60,7 @@ def merge(
         CollectionNotFoundError: one of the others does not exist.
         EncoderMismatchError: one was made with another encoder or tagger.
         CollectionDamagedError: a file of one differs from its checksum; nothing was merged.
+        AnnotationsError: the boards and notes of one cannot be read; nothing was merged.
         CollectionLockedError: another process is writing.
         OSError: the disk is full; the next merge continues from what was committed.
 

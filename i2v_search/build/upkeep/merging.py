@@ -2,9 +2,10 @@
 
 An image is known by its *place*, the absolute path of its file: the image root of its collection and its
 stored path. Of one place the row with the newest modification time stays, and on a tie the one that was there
-first; the same content at two places is two images. So merging again, or after a kill, changes nothing that
-merging once would not have done. What was removed from the target stays out; what was removed from one of the
-others, and is in none of them, stays out from now on.
+first; the same content at two places is two images. What people keep of the pictures, such as boards and
+notes, comes along (`i2v_search.store.annotations.merging`). So merging again, or after a kill, changes
+nothing that merging once would not have done. What was removed from the target stays out; what was removed
+from one of the others, and is in none of them, stays out from now on.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.escapes import JsonReady
 from i2v_search.images.remote import is_url
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.annotations.annotations import Annotations
+from i2v_search.store.annotations.merging import merge_annotations
 from i2v_search.store.catalogue import Catalogue, path_key
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
@@ -107,6 +111,7 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
         CollectionNotFoundError: one of `others` does not exist.
         EncoderMismatchError: one was made with another encoder or tagger.
         CollectionDamagedError: a file of one does not match its checksum.
+        AnnotationsError: the boards and notes of one, or of the target, cannot be read.
         CollectionLockedError: another process is writing to the target.
         OSError: the disk is full or fails; rows committed before stay, and the next merge continues from
             there.
@@ -134,6 +139,8 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
         manifest = Manifest.find(directory)
         _require_same_makers(directory, manifest or manifests[0], others, manifests)
         checked = _check(others, report)
+        for one in (directory, *others):
+            Annotations(one).require_sound()
         if manifest is None:
             first = manifests[0]
             manifest = Manifest(
@@ -154,9 +161,18 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
             merger.keep_out(others, removals)
             writer.finish()
             merge_views(directory, others)
+            _merge_kept(directory, writer.manifest, others)
         finally:
             writer.close()
     return Merge(merged, time.perf_counter() - started)
+
+
+def _merge_kept(directory: Path, manifest: Manifest, others: Sequence[Path]) -> None:
+    """Take over what people keep of the others."""
+    kept, into = Annotations(directory), _as_root(manifest.image_root)
+    for other in others:
+        root = _as_root(Manifest.load(other).image_root)
+        merge_annotations(kept, Annotations(other), partial(_stored, root=root, into=into))
 
 
 class _Merger:

@@ -246,7 +246,7 @@ def drop_everything(server: MilvusServer) -> None:
 
 def _write_space(server: MilvusServer, edition: Edition, space: Space) -> None:
     name, types = edition.space_name(server), server.pymilvus.DataType
-    vectors = [space.similarity.mean]
+    vectors = list(space.similarity.arrays().values())
     if isinstance(space.form, Components):
         vectors += [space.form.mean, *space.form.components]
     schema = server.client.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -269,7 +269,8 @@ def read_space(server: MilvusServer, edition: Edition, dimension: int) -> Space:
         SearchServerError: it is not there, or not what the document says.
     """
     name = edition.space_name(server)
-    count = 2 + edition.components if edition.components else 1
+    fitted = 2 if edition.similarity == "standardised" else 1
+    count = fitted + (1 + edition.components if edition.components else 0)
     server.load(name)
     found: dict[int, NDArray[np.float32]] = {}
     for first in range(0, count, _FORM_ROWS):
@@ -286,12 +287,12 @@ def read_space(server: MilvusServer, edition: Edition, dimension: int) -> Space:
             f"{server.address.text} lacks the description of its encoder ({len(found)} rows of {count}); "
             "send it again: i2v-search push --replace"
         )
-    similarity = Similarity(edition.similarity, found[0])
+    similarity = Similarity(edition.similarity, found[0], found[1] if fitted > 1 else None)
     form: Form = Whole()
     if edition.components:
-        components = np.stack([found[number] for number in range(2, count)])
+        components = np.stack([found[number] for number in range(fitted + 1, count)])
         shares = np.zeros(len(components), np.float32)  # nothing here asks for them
-        form = Components(found[1], components, shares, scaled=not similarity.euclidean)
+        form = Components(found[fitted], components, shares, scaled=not similarity.euclidean)
     space = Space.of(similarity, form)
     if space.key != edition.key:
         raise SearchServerError(

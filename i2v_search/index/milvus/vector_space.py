@@ -38,7 +38,9 @@ class Space:
     @classmethod
     def of(cls, similarity: Similarity, form: Form) -> Space:
         """A space with its key."""
-        digest = hashlib.sha256(similarity.name.encode() + similarity.mean.tobytes())
+        digest = hashlib.sha256(similarity.name.encode())
+        for values in similarity.arrays().values():
+            digest.update(values.tobytes())
         for name, values in sorted(form.arrays().items()):
             if name != "explained_variance_ratio":
                 digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
@@ -68,8 +70,8 @@ def choose_space(
     record = store.manifest.index
     indexed = record is not None and record.similarity == name
     own, form, _ = load_space(store) if indexed else (None, None, None)
-    same_mean = serving is not None and (own is None or np.array_equal(own.mean, serving.similarity.mean))
-    if serving is not None and same_mean and serving.similarity.name == name and _fits(serving.form, plan):
+    same = serving is not None and (own is None or _equal(own, serving.similarity))
+    if serving is not None and same and serving.similarity.name == name and _fits(serving.form, plan):
         return serving
     similarity = own or Similarity.fit(name, store, report)
     if plan.whole:
@@ -77,6 +79,11 @@ def choose_space(
     if form is not None and _fits(form, plan):
         return Space.of(similarity, form)
     return Space.of(similarity, learn_components(store, similarity, plan.dimensions, report=report))
+
+
+def _equal(one: Similarity, other: Similarity) -> bool:
+    ours, theirs = one.arrays(), other.arrays()
+    return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 def _fits(form: Form, plan: MilvusPlan) -> bool:

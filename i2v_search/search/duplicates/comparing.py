@@ -14,12 +14,13 @@ variants  the forms: another mouth,     near vectors, then difference hash and t
 Images are gone through from the best to the worst: most pixels, largest file, oldest id. Each takes from
 those after it the ones that are the same picture, and these are gone. So groups never overlap, and every
 image of a group has been compared with its best itself: A like B and B like C does not make C a copy of A.
+Two that people say are not copies are never in one group, unless their files are the same.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
@@ -35,6 +36,7 @@ from i2v_search.progress import Progress, Report, silent
 from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
 from i2v_search.search.duplicates.looks import Look, relation
 from i2v_search.search.duplicates.stored_pictures import StoredPictures
+from i2v_search.search.kept_apart import KeptApart
 from i2v_search.search.proven_copies import write_proven
 from i2v_search.store.feature_store import FeatureStore
 
@@ -83,8 +85,10 @@ def find_duplicates(
     pictures = StoredPictures(store, root)
     search = _Search(store, pictures, kind, threshold)
     if kind != "exact":
-        search.compare(index(), report)
-        pictures.save_looks()
+        try:
+            search.compare(index(), report)
+        finally:  # whoever stops here goes on from there
+            pictures.save_looks()
         if kind != "pixels":
             write_proven(store.directory, search.proven())
     groups = sorted(search.groups(), key=lambda group: (-group.freed_bytes, group.best.id))
@@ -133,6 +137,7 @@ class _Search:
         self._passed = np.zeros(store.rows, bool)
         #: What each content has taken.
         self._taken: dict[int, list[_Taken]] = {}
+        self._apart = KeptApart(store.directory)
 
     def _by_content(self) -> NDArray[np.int64]:
         live = self._store.live
@@ -235,7 +240,7 @@ class _Search:
             if comparable and near.content not in looks:
                 return taken, OTHERS
             for other in comparable:
-                kind = relation(looks[near.content], looks[other], self._kind) if other in looks else None
+                kind = self._relation(near.content, other, looks)
                 if kind is not None:
                     self._taken.setdefault(near.content, []).append(_Taken(other, kind, near.cosines[other]))
                     self._waiting[other] = False
@@ -244,6 +249,16 @@ class _Search:
             if others >= OTHERS:
                 break
         return taken, others
+
+    def _relation(self, content: int, other: int, looks: Mapping[int, Look]) -> DuplicateKind | None:
+        """In what way another content is the same picture; None if it is not."""
+        if other not in looks:
+            return None
+        if self._apart.others:
+            group = [content, *(taken.content for taken in self._taken.get(content, ()))]
+            if not self._apart.joins(self._digest(other), map(self._digest, group)):
+                return None
+        return relation(looks[content], looks[other], self._kind)
 
     def proven(self) -> dict[bytes, bytes]:
         """The content that is kept for each that shows the same, by SHA-256; variants do not."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from i2v_search.choices import DuplicateKind
 from i2v_search.escapes import JsonReady, printable
+from i2v_search.images.documents import is_document
 from i2v_search.images.sources import Skipped
 
 
@@ -75,8 +76,12 @@ class DuplicateGroup:
 
     @property
     def removable(self) -> tuple[Duplicate, ...]:
-        """The copies that are separate files; a variant is not a copy."""
-        return tuple(copy for copy in self.copies if not copy.in_archive and copy.kind != "variants")
+        """The copies that are separate files; no variants, and no documents, which have layers."""
+        return tuple(
+            copy
+            for copy in self.copies
+            if not copy.in_archive and copy.kind != "variants" and not is_document(copy.path)
+        )
 
     @property
     def freed_bytes(self) -> int:

@@ -23,7 +23,6 @@ import contextlib
 import hashlib
 import os
 import struct
-import threading
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -54,13 +53,10 @@ class LookCache:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / CACHE_NAME
-        self._file: BinaryIO | None = None
-        self._lock = threading.Lock()
         self._entries: dict[bytes, tuple[int, int, bytes]] = {}
         self._fresh: dict[bytes, bytes] = {}
-        with contextlib.suppress(OSError, ValueError, struct.error):
-            self._file = open_regular(self._path)
-            self._entries = _read_entries(self._file)
+        with contextlib.suppress(OSError, ValueError, struct.error), open_regular(self._path) as file:
+            self._entries = _read_entries(file)
 
     def find(self, content: bytes) -> Look | None:
         """The look of a file with this SHA-256; None if it is not known, or damaged.
@@ -88,20 +84,16 @@ class LookCache:
                     kept[content] = packed
             with contextlib.suppress(OSError), replacing(self._path) as temporary:
                 _write(temporary, kept)
-        if self._file is not None:
-            self._file.close()
 
     def _packed(self, content: bytes) -> bytes | None:
-        if self._file is None or content not in self._entries:
+        if content not in self._entries:
             return None
         offset, length, check = self._entries[content]
-        try:
-            with self._lock:
-                self._file.seek(offset)
-                packed = self._file.read(length)
-        except OSError:
-            return None
-        return packed if _check(packed) == check else None
+        with contextlib.suppress(OSError), open_regular(self._path) as file:
+            file.seek(offset)
+            packed = file.read(length)
+            return packed if _check(packed) == check else None
+        return None
 
 
 def _read_entries(file: BinaryIO) -> dict[bytes, tuple[int, int, bytes]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.choices import SimilarityName
-from i2v_search.index.similarity import ALL_ALIKE, Similarity, unit
+from i2v_search.index.similarity import Similarity, unit
 from i2v_search.training.evaluation.intervals import Estimate, estimate_mean
 from i2v_search.training.evaluation.metrics import ranked_average_precision, ranked_precision
 
@@ -145,12 +145,7 @@ def fit_similarity(name: SimilarityName, vectors: NDArray[np.float32]) -> Simila
         name: name of the similarity.
         vectors: (n, d) float32 of any length.
     """
-    mean = np.zeros(vectors.shape[1])
-    if name in {"centred", "hamming"}:
-        mean = unit(vectors).mean(axis=0, dtype=np.float64)
-    if np.linalg.norm(mean) > ALL_ALIKE:
-        mean[:] = 0
-    return Similarity(name, mean.astype(np.float32))
+    return Similarity.of_rows(name, [unit(vectors)], len(vectors), vectors.shape[1])
 
 
 def score_blocks(

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from i2v_search.web.guard.failures import Failure, failure_response
 from i2v_search.web.server_settings import ServerSettings
 
-UPLOADS = "/api/v1/uploads"
+#: Requests whose body is a picture.
+_PICTURES = ("/api/v1/uploads", "/api/v1/kept")
 
 #: Times the largest request that is read to its end, though it is refused.
 _FORGOTTEN = 8
@@ -111,11 +112,11 @@ class Bodies:
 
     def _most(self, scope: Scope) -> int:
         """Maximum size of a request."""
-        upload = scope["path"] == UPLOADS
-        return self._settings.max_upload_bytes if upload else self._settings.max_body_bytes
+        picture = scope["path"] in _PICTURES
+        return self._settings.max_upload_bytes if picture else self._settings.max_body_bytes
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Call the application; cancel it if the client disconnects or it takes too long."""
+        """Call the application; cancel it if the client disconnects or there is no response in time."""
         given = asyncio.Event()
 
         async def replay() -> Message:
@@ -125,12 +126,20 @@ class Bodies:
             await asyncio.Event().wait()  # the watcher below hears of a client that leaves
             raise ClientGone
 
-        work = asyncio.ensure_future(self._app(scope, replay, send))
+        begun = asyncio.Event()
+
+        async def send_on(message: Message) -> None:
+            begun.set()
+            await send(message)
+
+        work = asyncio.ensure_future(self._app(scope, replay, send_on))
         leaving = asyncio.ensure_future(_left(receive))
+        both = {work, leaving}
         try:
-            done, _ = await asyncio.wait(
-                {work, leaving}, timeout=self._settings.request_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            seconds = self._settings.request_seconds
+            done, _ = await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not done and begun.is_set():  # a long download: its reader is watched elsewhere
+                done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if work in done:
                 work.result()
             elif leaving in done:
@@ -139,7 +148,6 @@ class Bodies:
                 raise ClientGone
             else:
                 await _cancel(work)
-                seconds = self._settings.request_seconds
                 raise Failure("busy", f"no response within {seconds:g} s", retry_after=5)
         finally:
             await _cancel(work)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, MutableMapping
+from html import escape
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from i2v_search.errors import (
+    AnnotationsError,
     CollectionError,
+    CollectionLockedError,
+    CollectionNotFoundError,
     EncoderError,
     I2VSearchError,
     ImageError,
@@ -28,18 +32,43 @@ from i2v_search.errors import (
     QueryError,
     SearchServerError,
 )
+from i2v_search.escapes import visible
+
+_LOST_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>i2v-search</title>
+<link rel="stylesheet" href="{up}static/css/base.css"><link rel="stylesheet" href="{up}static/css/grid.css">
+</head><body><main id="message"><h1>There is no such page</h1><p>Nothing is at this address:</p>
+<code dir="auto">{path}</code><p><a href="{up}">Go to the pictures</a></p></main></body></html>
+"""
 
 #: Code, status and meaning of every error.
 CODES: dict[str, tuple[int, str]] = {
     "invalid_http": (400, "the request is not valid HTTP"),
     "unauthorized": (401, "the token is missing or wrong"),
+    "no_launch_token": (403, "open the page from the address that i2v-search serve printed"),
+    "no_app_token": (403, "connect the program again: copy its address from the menu of collections"),
     "forbidden_origin": (403, "the request comes from a page of another origin"),
     "not_found": (404, "not found"),
+    "selection_gone": (404, "the selection has expired; select the images again"),
     "upload_gone": (404, "the upload has expired; upload the image again"),
     "picture_gone": (404, "the image file is missing or unreadable"),
     "method_not_allowed": (405, "the HTTP method is not allowed here"),
     "too_slow": (408, "the request took too long to arrive"),
+    "no_desktop": (409, "this computer has no program for it"),
     "no_map": (409, "the map cannot be drawn; see i2v-search map"),
+    "no_collection": (
+        409,
+        "there is no collection yet; choose a folder on the page that i2v-search start opens, or run "
+        "i2v-search build",
+    ),
+    "no_trash": (
+        409,
+        "moving files to the trash needs send2trash; run: pip install 'i2v-search[trash]'",
+    ),
+    "looking_for_copies": (409, "a search for copies is already running; wait for it, or stop it"),
+    "no_watch": (409, "watching folders needs watchfiles; install the extra watch"),
+    "building": (409, "a build is already running; wait for it, or stop it"),
+    "no_folder": (404, "the folder does not exist, or may not be looked into"),
     "index_stale": (409, "the collection has no up-to-date index; run i2v-search index"),
     "too_large": (413, "the request is too large"),
     "not_an_image": (415, "the upload is not a readable image"),
@@ -51,6 +80,8 @@ CODES: dict[str, tuple[int, str]] = {
     "no_morph": (422, "no such morph is possible"),
     "too_many_requests": (429, "too many requests from this client; see Retry-After"),
     "internal": (500, "internal server error; see the request id in the log"),
+    "annotations_unusable": (500, "the file of boards, notes and tags cannot be used; see the log"),
+    "annotations_locked": (503, "another process is writing; try again"),
     "collection_damaged": (500, "a file of the collection is damaged; run i2v-search verify"),
     "busy": (503, "the server is busy; see Retry-After"),
     "encoder_unavailable": (503, "the collection's encoder cannot be loaded"),
@@ -101,6 +132,9 @@ def failure_of(error: Exception, directory: Path) -> Failure:
         (IndexStaleError, "index_stale"),
         (EncoderError, "encoder_unavailable"),
         (SearchServerError, "search_server_unavailable"),
+        (AnnotationsError, "annotations_unusable"),
+        (CollectionLockedError, "annotations_locked"),
+        (CollectionNotFoundError, "no_collection"),
         (CollectionError, "collection_damaged"),
     )
     for kind, code in kinds:
@@ -140,8 +174,13 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Respond to requests refused by the framework: unknown addresses and methods."""
+    """Respond to requests refused by the framework: unknown addresses and methods.
+
+    A browser that was sent to an unknown address gets a page; programs get JSON.
+    """
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.NOT_FOUND and _is_reader(request):
+        return _lost_page(request.scope)
     codes = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
     messages = {
@@ -150,6 +189,22 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     }
     failure = Failure(code, messages.get(error.status_code, error.detail))
     return failure_response(failure, request.scope, error.headers or {})
+
+
+def _is_reader(request: Request) -> bool:
+    wants_page = "text/html" in request.headers.get("accept", "")
+    return request.method in {"GET", "HEAD"} and wants_page and not _in_api(request.scope["path"])
+
+
+def _in_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
+
+
+def _lost_page(scope: Scope) -> Response:
+    # Relative, as all links of the page: behind a proxy it may lie deeper. An escaped slash is no folder.
+    up = "../" * (scope["raw_path"].count(b"/") - 1) or "./"
+    content = _LOST_PAGE.format(up=up, path=escape(visible(scope["path"][:200])))
+    return HTMLResponse(content, HTTPStatus.NOT_FOUND, {"Cache-Control": "no-store"})
 
 
 async def on_library_error(request: Request, error: Exception) -> Response:

@@ -19,8 +19,16 @@ from i2v_search.web.server_settings import ServerSettings, is_loopback
 _COOKIE_DAYS = 30
 #: In a request's state: it has passed the gate.
 LET_IN = "let_in"
+#: In a request's state: it comes from a program with the app token.
+FROM_APP = "from_app"
+#: Origins of browser extensions, which send them with every request; each browser makes up its own.
+_EXTENSIONS = ("chrome-extension://", "moz-extension://")
 #: Requests with these methods and paths make the server work; all others read what is there.
-_WORK = ("/api/v1/search", "/api/v1/uploads", "/api/v1/morph", "/api/v1/tags")
+_WORK = (
+    *("/api/v1/search", "/api/v1/uploads", "/api/v1/morph", "/api/v1/tags", "/api/v1/selections"),
+    *("/api/v1/boards", "/api/v1/notes", "/api/v1/saved-searches"),
+    *("/api/v1/kept", "/api/v1/collections/search"),
+)
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -71,14 +79,16 @@ class Gate:
         """The response to a request that is refused."""
         try:
             self._check_host(headers)
-            self._check_origin(headers)
+            from_app = self._is_from_app(headers)
+            self._check_origin(headers, from_app=from_app)
             if scope["path"] == "/" and self._settings.token is not None:
                 entered = self._enter(scope, headers)
                 if entered is not None:
                     return entered
-            self._check_token(scope, headers)
+            if not from_app:
+                self._check_token(scope, headers)
             self._check_rate(scope)
-            scope.setdefault("state", {})[LET_IN] = True
+            scope.setdefault("state", {}).update({LET_IN: True, FROM_APP: from_app})
         except Failure as failure:
             return failure_response(failure, scope)
         return None
@@ -91,9 +101,11 @@ class Gate:
             return
         raise Failure("wrong_host", f"host {name[:100]!r} is not allowed; add it with --allow-host")
 
-    def _check_origin(self, headers: Headers) -> None:
+    def _check_origin(self, headers: Headers, *, from_app: bool) -> None:
         origin = headers.get("origin")
         if origin is None or origin in self._settings.allow_origins:
+            return
+        if from_app and origin.startswith(_EXTENSIONS):
             return
         try:
             own = urlsplit(origin).netloc == headers.get("host", "")
@@ -139,12 +151,15 @@ class Gate:
     def _is_let_in(self, scope: Scope, headers: Headers) -> bool:
         if self._settings.token is None:
             return True
-        scheme, _, value = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._is_token(value.strip()):
+        if self._is_token(_bearer(headers)):
             return True
         # Other programs of this host set cookies too: malformed ones, or of this name for another path.
         cookies = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
         return any(name == _cookie_name(scope) and _same(held, self._session()) for name, _, held in cookies)
+
+    def _is_from_app(self, headers: Headers) -> bool:
+        expected = self._settings.app_token
+        return expected is not None and _same(_bearer(headers), expected)
 
     def _is_token(self, given: str) -> bool:
         return self._settings.token is not None and _same(given, self._settings.token)
@@ -180,6 +195,12 @@ def host_name(header: str) -> str:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:
         return ""
+
+
+def _bearer(headers: Headers) -> str:
+    """The token of the header Authorization; empty for none."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def _cookie_name(scope: Scope) -> str:

@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import TypeAlias
 
-from i2v_search.choices import Device
+from i2v_search.choices import Backend, Device
 from i2v_search.collection.collection import Collection
 from i2v_search.collection.loaded_encoder import LoadedEncoder
 from i2v_search.errors import CollectionError
+from i2v_search.search.orders import CollectionOrders
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.manifest import FILE_NAME
 
@@ -35,14 +36,19 @@ class CurrentCollection:
     If the new state cannot be opened, e.g. during a repair, the old one stays in use.
 
     Args:
-        first: the collection, as opened.
+        first: the collection, as opened; or its directory, where it may not exist yet.
         device: where pictures are encoded, by one encoder for all threads.
     """
 
-    def __init__(self, first: Collection, device: Device = Device()) -> None:
-        self.directory: Path = first.directory
-        self._encoder = LoadedEncoder(device)
-        self._backend, self._milvus_uri = first.backend, first.milvus_uri
+    def __init__(self, first: Collection | Path, device: Device = Device()) -> None:
+        self._encoder, self._orders = LoadedEncoder(device), CollectionOrders()
+        self._backend: Backend = "faiss"
+        self._milvus_uri: str | None = None
+        if isinstance(first, Collection):
+            self.directory: Path = first.directory
+            self._backend, self._milvus_uri = first.backend, first.milvus_uri
+        else:
+            self.directory = first
         self._local = threading.local()
         self._lock = threading.Lock()
         self._looked = 0.0
@@ -57,10 +63,16 @@ class CurrentCollection:
                 self._stamp, self._looked = self._look(), now
             return self._stamp
 
+    def look_again(self) -> None:
+        """Look again at the next question, however short ago the last look was."""
+        with self._lock:
+            self._looked = float("-inf")
+
     def collection(self) -> Collection:
         """The calling thread's own open collection.
 
         Raises:
+            CollectionNotFoundError: it does not exist yet.
             CollectionError: it could not be opened, not even before.
         """
         stamp, now = self.stamp, time.monotonic()
@@ -71,6 +83,7 @@ class CurrentCollection:
                     backend=self._backend,
                     milvus_uri=self._milvus_uri,
                     encoder=self._encoder,
+                    orders=self._orders,
                 )
                 self._local.catalogue = Catalogue(opened.store)
             except (CollectionError, OSError):

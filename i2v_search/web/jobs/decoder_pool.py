@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -24,10 +25,11 @@ class Decoder:
 
     Args:
         seconds: time limit of a picture.
+        niceness: how far the process stands behind others, as of ``nice``.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, niceness: int = 0) -> None:
+        self._seconds, self._niceness = seconds, niceness
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -49,15 +51,31 @@ class Decoder:
         Raises:
             ImageError: it cannot be decoded, has too many pixels, or takes too long.
         """
-        with self._lock:
-            process = self._running()
-            order = {"name": "the picture", "shrink_to": shrink_to, "max_pixels": max_pixels}
-            head, pixels = self._ask(process, order, content)
-        if "error" in head:
-            raise ImageError("the picture", head["error"])
+        head, pixels = self.ask({"do": "decode", "shrink_to": shrink_to, "max_pixels": max_pixels}, content)
         return DecodedImage(
             Image.frombytes("RGB", tuple(head["size"]), pixels), head["width"], head["height"]
         )
+
+    def ask(self, order: dict[str, Any], content: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """Give an order of `opened_picture`, with a file's content.
+
+        Returns:
+            Head and pixels of the answer.
+
+        Raises:
+            ImageError: as the order says, or it takes too long.
+        """
+        with self._lock:
+            head, pixels = self._ask(self._running(), order, content)
+        if "error" in head:
+            raise ImageError("the picture", head["error"])
+        return head, pixels
+
+    def forget(self) -> None:
+        """Let go of the picture that is open, if the process runs."""
+        with self._lock, suppress(ImageError):
+            if self._process is not None and self._process.poll() is None:
+                self._ask(self._process, {"do": "forget"}, b"")
 
     def close(self) -> None:
         """Terminate the process, even during a picture; it is not started again."""
@@ -97,8 +115,8 @@ class Decoder:
             self._end(self._process)
         if self._closed:
             raise ImageError("the picture", "the decoder is closed")
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "i2v_search.web.jobs.decoder_process"],
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-m", "i2v_search.web.jobs.decoder_process", f"{self._niceness}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

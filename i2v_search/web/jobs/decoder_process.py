@@ -1,12 +1,14 @@
-"""The process that decodes pictures: ``python -P -m i2v_search.web.jobs.decoder_process``.
+"""The process that decodes pictures: ``python -P -m i2v_search.web.jobs.decoder_process [NICENESS]``.
 
 A decoder that hangs or crashes affects only this process. A message has two parts, each an 8-byte length and
-that many bytes: JSON and the file's content in a request, JSON and the pixels in a response.
+that many bytes: JSON and the file's content in a request, JSON and the pixels in a response. Orders: see
+`opened_picture`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 from typing import IO, Any
@@ -50,24 +52,24 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
 def main() -> None:
     """Decode pictures from standard input until it ends."""
     from i2v_search.errors import ImageError
-    from i2v_search.images.decoding import decode_image
+    from i2v_search.web.jobs.opened_picture import Opener
 
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     _limit_memory()
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     send(answers, {"ready": True})
+    opener = Opener()
     while True:
         try:
             order, content = receive(asked)
         except EOFError:
             return
         try:
-            decoded = decode_image(content, **order)
+            head, pixels = opener.answer(order, content)
         except ImageError as error:
-            send(answers, {"error": error.reason})
-            continue
-        pixels = decoded.pixels
-        head = {"width": decoded.width, "height": decoded.height, "size": pixels.size}
-        send(answers, head, pixels.tobytes())
+            head, pixels = {"error": error.reason}, b""
+        send(answers, head, pixels)
 
 
 def _limit_memory() -> None:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from i2v_search.encoders.lite_tags import attributes
 from i2v_search.encoders.lite_text import LiteText
+from i2v_search.search.tag_query import MAX_TAG
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.tags.telling import telling_order
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
@@ -52,6 +53,10 @@ class TagStatistics:
             for tag in part.vocabulary:
                 categories.setdefault(tag.name, tag.category)
         self.names, self.categories = list(categories), list(categories.values())
+        #: Whether a tag is suggested: no rating, and none that is too long to ask for.
+        self._is_offered = [
+            category != "rating" and len(name) <= MAX_TAG for name, category in categories.items()
+        ]
         numbers = {name: number for number, name in enumerate(self.names)}
         alive = np.full(store.rows, -1, np.int64)
         alive[store.live] = np.arange(len(store.live))
@@ -88,13 +93,15 @@ class TagStatistics:
             order = telling_order(
                 self._counts, self._confidence, attributes_among(self.names), self._matrix.shape[0]
             )
-            used = [n for n in order.tolist() if self._counts[n] and self.categories[n] != "rating"]
+            used = [n for n in order.tolist() if self._counts[n] and self._is_offered[n]]
             return [self._counted(n, 0.0) for n in used[:limit]]
         start = prefix.replace("-", " ")
         found = [
             (not spaced.startswith(start), -count, name, category)
-            for name, category, count in zip(self.names, self.categories, self._counts.tolist(), strict=True)
-            if count and category != "rating" and f" {start}" in f" {(spaced := name.replace('-', ' '))}"
+            for name, category, count, is_offered in zip(
+                self.names, self.categories, self._counts.tolist(), self._is_offered, strict=True
+            )
+            if count and is_offered and f" {start}" in f" {(spaced := name.replace('-', ' '))}"
         ]
         return [CountedTag(name, category, -less) for _, less, name, category in sorted(found)[:limit]]
 
@@ -107,9 +114,7 @@ class TagStatistics:
             self._meanings = words.meanings(self.names)
         alike = self._meanings @ wanted
         order = np.argsort(-alike, kind="stable").tolist()
-        chosen = [
-            n for n in order if alike[n] >= ALIKE and self._counts[n] and self.categories[n] != "rating"
-        ]
+        chosen = [n for n in order if alike[n] >= ALIKE and self._counts[n] and self._is_offered[n]]
         return [self._counted(n, float(min(alike[n], 1))) for n in chosen[:limit]]
 
     def similar(self, name: str, limit: int) -> list[CountedTag] | None:
@@ -123,7 +128,7 @@ class TagStatistics:
         scores = together / np.sqrt(np.maximum(self._counts, 1) * self._counts[number])
         scores[number] = 0
         order = [n for n in np.lexsort((np.arange(len(scores)), -scores)).tolist() if scores[n] > 0]
-        chosen = [n for n in order if self.categories[n] != "rating"][:limit]
+        chosen = [n for n in order if self._is_offered[n]][:limit]
         return [self._counted(n, float(min(scores[n], 1))) for n in chosen]
 
     def _counted(self, number: int, score: float) -> CountedTag:

@@ -121,12 +121,15 @@ def key_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def webp(picture: Image.Image, side: int) -> bytes:
+def webp(picture: Image.Image, side: int, *, lossless: bool = False) -> bytes:
     """A picture as WebP, with a longer side of at most `side` pixels."""
     scale = side / max(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     file = io.BytesIO()
-    picture.save(file, "WEBP", quality=_QUALITY, method=2)
+    if lossless:
+        picture.save(file, "WEBP", lossless=True, quality=20, method=0)
+    else:
+        picture.save(file, "WEBP", quality=_QUALITY, method=2)
     return file.getvalue()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from i2v_search.errors import CollectionNotFoundError
 from i2v_search.web.documentation import page, style_hash
 from i2v_search.web.guard.safety import SECURITY_HEADERS
 from i2v_search.web.responses import errors
@@ -21,7 +22,7 @@ router = APIRouter()
 @router.get("/api/v1/health", responses=errors(), tags=["about"])
 async def health(service: Serving) -> Health:
     """Check that the server responds."""
-    images = await service.showing.run(lambda: len(service.current.collection()))
+    images = await service.stored.run(_images, service)
     return Health(images=images, version=version("i2v-search"))
 
 
@@ -50,6 +51,13 @@ async def documentation(request: Request) -> HTMLResponse:
     return HTMLResponse(page(request.app.openapi()), headers={"Content-Security-Policy": policy})
 
 
+def _images(service: Service) -> int:
+    try:
+        return len(service.current.collection())
+    except CollectionNotFoundError:
+        return 0
+
+
 def _facts(service: Service) -> CollectionModel:
     opened = service.current.collection()
     facts, limits = opened.info(), service.settings
@@ -63,4 +71,5 @@ def _facts(service: Service) -> CollectionModel:
         ratings=service.tag_statistics(opened).ratings,
         has_graph="graph" in (opened.store.manifest.index.files if opened.store.manifest.index else {}),
         upload_limits=UploadLimits(bytes=limits.max_upload_bytes, pixels=limits.max_upload_pixels),
+        desktop=limits.launch_token is not None,
     )

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from i2v_search.encoders.lite_text import LiteText
+from i2v_search.errors import AnnotationsError
+from i2v_search.search.tag_query import MAX_TAG
 from i2v_search.tags.vocabulary import normalise_tag
 from i2v_search.web import handlers as answers
 from i2v_search.web.guard.failures import Failure
@@ -25,7 +27,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="maximum number of tags"
 
 @router.post("/search", responses=errors(404, 409))
 async def search(service: Serving, asked: SearchRequest) -> SearchResponse:
-    """Search for images similar to the examples, or with the tags; without both, all images in order."""
+    """Search for images similar to the examples, or with the tags; without both, all images."""
     return await service.searching.run(answers.search, service, asked)
 
 
@@ -42,7 +44,7 @@ async def tags(
 
 @router.get("/tags/{name}/similar", responses=errors(404))
 async def similar_tags(
-    service: Serving, name: Annotated[str, Path(max_length=200)], limit: Limit = 20
+    service: Serving, name: Annotated[str, Path(max_length=MAX_TAG)], limit: Limit = 20
 ) -> list[SimilarTag]:
     """Tags that occur together with a tag."""
     return await service.searching.run(_similar, service, normalise_tag(name), limit)
@@ -61,7 +63,25 @@ def _suggested(service: Service, prefix: str, limit: int) -> list[TagCount]:
         names = {tag.name for tag in found}
         alike = statistics.meaning(prefix, LiteText.load(), min(limit - len(found), _BY_MEANING))
         found += [tag for tag in alike if tag.name not in names]
-    return [TagCount(name=tag.name, category=tag.category, count=tag.count) for tag in found]
+    own = _own_tags(service, prefix)
+    known = {tag.name for tag in own}
+    suggested = [TagCount(name=tag.name, category=tag.category, count=tag.count) for tag in found]
+    return [*own, *(tag for tag in suggested if tag.name not in known)][:limit]
+
+
+def _own_tags(service: Service, prefix: str) -> list[TagCount]:
+    """Tags of people's own with a word that begins so; none where their file cannot be read."""
+    if not prefix:
+        return []
+    try:
+        tagged = service.current.collection().annotations.pictures.tagged()
+    except AnnotationsError:
+        return []
+    return [
+        TagCount(name=name, category="general", count=len(pictures))
+        for name, pictures in tagged.items()
+        if f" {prefix}" in f" {name}"
+    ]
 
 
 def _similar(service: Service, name: str, limit: int) -> list[SimilarTag]:

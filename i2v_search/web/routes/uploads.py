@@ -18,7 +18,8 @@ router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
 Key = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the uploaded file")]
 
-_BODY = {
+#: The body of a request that is a picture, as OpenAPI describes it.
+PICTURE_BODY = {
     "requestBody": {
         "required": True,
         "description": "the file itself, not a form",
@@ -27,18 +28,10 @@ _BODY = {
 }
 
 
-@router.post("", status_code=201, responses=errors(415), openapi_extra=_BODY)
+@router.post("", status_code=201, responses=errors(415), openapi_extra=PICTURE_BODY)
 async def upload(service: Serving, request: Request) -> UploadModel:
     """Upload an image: the body is the file, the Content-Type an image type."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if not kind.startswith("image/"):
-        raise Failure(
-            "unsupported_type", f"send the file itself with Content-Type image/..., not {kind[:100]!r}"
-        )
-    content = await request.body()
-    if not content:
-        raise Failure("not_an_image", "the body is empty")
-    return await service.reading.run(_keep, service, content)
+    return await service.reading.run(_keep, service, await picture_of(request))
 
 
 @router.get(
@@ -50,6 +43,23 @@ async def upload_thumbnail(service: Serving, key: Key) -> Response:
     """Thumbnail of an upload, as long as it is kept."""
     headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{key[:12]}"'}
     return Response(service.uploads.get(key).picture, media_type="image/webp", headers=headers)
+
+
+async def picture_of(request: Request) -> bytes:
+    """The file that a request holds.
+
+    Raises:
+        Failure: it is sent as something else, or there is none.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if not kind.startswith("image/"):
+        raise Failure(
+            "unsupported_type", f"send the file itself with Content-Type image/..., not {kind[:100]!r}"
+        )
+    content = await request.body()
+    if not content:
+        raise Failure("not_an_image", "the body is empty")
+    return content
 
 
 def _keep(service: Service, content: bytes) -> UploadModel:

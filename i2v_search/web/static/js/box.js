@@ -1,15 +1,15 @@
 // A box on the picture shown large: drawn, moved and resized with mouse, finger or keys.
 
 import { get, h } from "./dom.js";
-import { lies, put } from "./fitted.js";
+import { put } from "./fitted.js";
 import { announce } from "./notice.js";
 import { rounded } from "./reference.js";
 import { TEXT, say } from "./strings.js";
 
-const LEAST = 0.03, STEP = 0.01; // shares of the picture's sides
+const LEAST = 0.01, STEP = 0.01; // shares of the picture's sides
 const GRIPS = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 const sheet = get("part-sheet"), frame = get("part-box");
-let box = null, picture = null, held = null, changed = () => {};
+let box = null, mirrored = false, held = null, changed = () => {}, another = () => {};
 
 const within = (value, low, high) => Math.min(high, Math.max(low, value));
 
@@ -24,29 +24,23 @@ export function set(wanted) {
   changed();
 }
 
-/** Lie exactly over a picture, as it is shown: whole, in the middle of its place. */
-export function over(image) {
-  sight.disconnect();
-  picture = image;
-  sight.observe(image);
-  image.addEventListener("load", arrange);
-}
-const sight = new ResizeObserver(arrange);
-
-function arrange() {
-  const { naturalWidth, naturalHeight, offsetLeft, offsetTop, offsetWidth, offsetHeight } = picture;
-  sheet.hidden = !naturalWidth;
-  if (!naturalWidth) return;
-  const [left, top, width, height] = lies("contain", [naturalWidth, naturalHeight], [offsetWidth, offsetHeight]);
-  Object.assign(sheet.style, {
-    left: `${offsetLeft + left}px`, top: `${offsetTop + top}px`, width: `${width}px`, height: `${height}px`,
-  });
-}
+/** The picture is shown as in a mirror. */
+export const setMirrored = (on) => { mirrored = on; };
 
 /** The place of the pointer in shares of the picture. */
 function place({ clientX, clientY }) {
   const { left, top, width, height } = sheet.getBoundingClientRect();
-  return [within((clientX - left) / width, 0, 1), within((clientY - top) / height, 0, 1)];
+  const across = within((clientX - left) / width, 0, 1);
+  return [mirrored ? 1 - across : across, within((clientY - top) / height, 0, 1)];
+}
+
+/** Whether a press draws or moves a box: where there is one, or all of the picture is in sight. A finger scrolls until there is one. */
+export const draws = (event) => Boolean(box) || (event.pointerType !== "touch" && !get("viewport").classList.contains("movable"));
+
+/** Give up what is being drawn. */
+export function cancel() {
+  if (held) set(held.before);
+  held = null;
 }
 
 /** A box that was moved, or whose sides named by the grip were. */
@@ -61,11 +55,14 @@ function dragged([x, y, width, height], grip, dx, dy) {
 }
 
 function begin(event) {
-  // A finger scrolls until there is a box.
-  if (held || event.button || (event.pointerType === "touch" && !box)) return;
+  if (held || event.button || !draws(event) || event.target.closest(".kept")) return;
   event.preventDefault();
   sheet.setPointerCapture(event.pointerId);
   const grip = event.target.dataset.grip ?? (event.target === frame ? "move" : "new");
+  if (grip === "new" && box && event.shiftKey) {
+    another();
+    box = null;
+  }
   held = { grip, from: place(event), before: box, pointer: event.pointerId };
 }
 
@@ -89,12 +86,13 @@ function pressed(event) {
   if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   event.stopPropagation(); // arrows turn to the next picture, else
-  set(dragged(box, event.shiftKey ? "se" : "move", ...way));
+  set(dragged(box, event.shiftKey ? "se" : "move", mirrored && !event.shiftKey ? -way[0] : way[0], way[1]));
   announce(say(TEXT.partAt, ...box.map((share) => Math.round(share * 100))));
 }
 
-export function start(whenChanged) {
-  changed = whenChanged;
+/** Be told of changes, and `whenAnother` before a further box is drawn. */
+export function start(whenChanged, whenAnother) {
+  [changed, another] = [whenChanged, whenAnother];
   frame.append(...GRIPS.map((grip) => h("span", { class: `grip ${grip}`, "data-grip": grip })));
   frame.addEventListener("keydown", pressed);
   sheet.addEventListener("pointerdown", begin);

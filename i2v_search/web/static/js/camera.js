@@ -2,19 +2,21 @@
 
 const SLOP = 4; // pixels a press may move and still be a press
 const NARROW = 0.05; // a map is never taken for narrower
-const least = (values) => values.reduce((one, two) => Math.min(one, two), Infinity);
-const most = (values) => values.reduce((one, two) => Math.max(one, two), -Infinity);
 
-/** A camera over a map on a canvas; `seen` is called when it moved, `pressed` with a point of the screen. */
-export function camera(canvas, { seen, pressed, pointed }) {
+/**
+ * A camera over a map on a canvas; `seen` is called when it moved, `pressed` with a point of the screen. Where `draws` says
+ * so when a finger or the mouse comes down, `drawn` is called with its points in place of moving, and with null at the end;
+ * its second argument says whether a second finger, or the system, broke it off. All is shown with `least` pixels a unit.
+ */
+export function camera(canvas, { seen, pressed, pointed, draws, drawn, least = 50 }) {
   const view = { x: 0.5, y: 0.5, zoom: 1 }; // zoom: pixels a unit
   const fingers = new Map();
-  let moved = 0, spread = 0;
+  let moved = 0, spread = 0, drawing = false, closest = 0;
 
   const space = { x: 0.5, y: 0.5, width: 1, height: 1 }; // where the pictures are
   let untouched = true;
 
-  const fitZoom = () => Math.max(50, 0.88 * Math.min(canvas.clientWidth / space.width, canvas.clientHeight / space.height));
+  const fitZoom = () => Math.max(least, 0.88 * Math.min(canvas.clientWidth / space.width, canvas.clientHeight / space.height));
   const toScreen = (x, y) => [(x - view.x) * view.zoom + canvas.clientWidth / 2, (y - view.y) * view.zoom + canvas.clientHeight / 2];
   const toMap = (x, y) => [(x - canvas.clientWidth / 2) / view.zoom + view.x, (y - canvas.clientHeight / 2) / view.zoom + view.y];
   const point = (event) => {
@@ -24,14 +26,14 @@ export function camera(canvas, { seen, pressed, pointed }) {
 
   function bound() {
     untouched = false;
-    view.zoom = Math.min(fitZoom() * 60, Math.max(fitZoom() * 0.6, view.zoom));
+    view.zoom = Math.min(Math.max(closest, fitZoom() * 60), Math.max(fitZoom() * 0.6, view.zoom));
     view.x = Math.min(space.x + space.width / 2, Math.max(space.x - space.width / 2, view.x));
     view.y = Math.min(space.y + space.height / 2, Math.max(space.y - space.height / 2, view.y));
     seen();
   }
   function zoomAt(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
     const before = toMap(x, y);
-    view.zoom = Math.min(fitZoom() * 60, Math.max(fitZoom() * 0.6, view.zoom * factor));
+    view.zoom = Math.min(Math.max(closest, fitZoom() * 60), Math.max(fitZoom() * 0.6, view.zoom * factor));
     const after = toMap(x, y);
     view.x += before[0] - after[0];
     view.y += before[1] - after[1];
@@ -42,12 +44,16 @@ export function camera(canvas, { seen, pressed, pointed }) {
     untouched = true;
     seen();
   }
-  /** Say where the pictures are, and show them all. */
-  function cover(xs, ys) {
-    const [left, right, top, bottom] = [least(xs), most(xs), least(ys), most(ys)];
+  /** Say where the pictures are and how near one may come. */
+  function enclose({ left, top, right, bottom }, nearest) {
+    closest = nearest;
     Object.assign(space, {
       x: (left + right) / 2, y: (top + bottom) / 2, width: Math.max(NARROW, right - left), height: Math.max(NARROW, bottom - top),
     });
+  }
+  /** The same, and show them all. */
+  function cover(box, nearest) {
+    enclose(box, nearest);
     fit();
   }
   new ResizeObserver(() => { if (untouched) fit(); else seen(); }).observe(canvas);
@@ -62,10 +68,13 @@ export function camera(canvas, { seen, pressed, pointed }) {
 
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    zoomAt(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), ...point(event));
+    const pace = event.deltaMode ? 0.05 : event.ctrlKey ? 0.01 : 0.0016; // a pinch on a touchpad comes as Ctrl and small steps
+    zoomAt(Math.exp(-event.deltaY * pace), ...point(event));
   }, { passive: false });
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
+    if (event.button > 1) return;
+    if (drawing) drawn(null, true);
+    drawing = !fingers.size && !event.button && draws(event);
     canvas.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, point(event));
     moved = 0;
@@ -76,6 +85,7 @@ export function camera(canvas, { seen, pressed, pointed }) {
     if (!before) return pointed(here);
     fingers.set(event.pointerId, here);
     moved += Math.hypot(here[0] - before[0], here[1] - before[1]);
+    if (drawing) return drawn(here, false, event);
     if (fingers.size === 1) {
       view.x -= (here[0] - before[0]) / view.zoom;
       view.y -= (here[1] - before[1]) / view.zoom;
@@ -92,9 +102,15 @@ export function camera(canvas, { seen, pressed, pointed }) {
     const alone = fingers.size === 1;
     fingers.delete(event.pointerId);
     spread = 0;
-    if (alone && moved < SLOP) pressed(point(event));
+    if (drawing) drawn(null);
+    drawing = false;
+    if (alone && moved < SLOP && !event.button) pressed(point(event), event);
   });
-  canvas.addEventListener("pointercancel", (event) => fingers.delete(event.pointerId));
+  canvas.addEventListener("pointercancel", (event) => {
+    fingers.delete(event.pointerId);
+    if (drawing) drawn(null, true);
+    drawing = false;
+  });
   canvas.addEventListener("pointerleave", () => pointed(null));
-  return { view, toScreen, toMap, zoomAt, fit, cover, reveal };
+  return { view, point, toScreen, toMap, zoomAt, fit, enclose, cover, reveal };
 }

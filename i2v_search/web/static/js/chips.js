@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { get, h, name } from "./dom.js";
 import { icon } from "./icons.js";
-import { change, searching, state, toggleTag } from "./state.js";
+import { change, filtering, searching, state, toggleTag } from "./state.js";
 import { TEXT, say } from "./strings.js";
 import { parseTag, writeTag } from "./tagquery.js";
 
@@ -17,7 +17,7 @@ async function load(answer) {
   const now = state();
   if (!answer.tags) draw([]); // those there are of other pictures
   try {
-    const filtered = searching(now) || now.rating;
+    const filtered = searching(now) || filtering(now);
     answer.tags ??= await (filtered ? api.tagCounts(now, signal) : api.tagsLike("", MOST, signal));
     draw(answer.tags);
   } catch (failure) {

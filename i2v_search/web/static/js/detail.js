@@ -2,21 +2,28 @@
 
 import * as api from "./api.js";
 import { act, title } from "./actions.js";
-import * as box from "./box.js";
 import { get, h, name } from "./dom.js";
+import * as compare from "./compare.js";
+import * as eyedropper from "./eyedropper.js";
+import * as fileinfo from "./fileinfo.js";
+import * as frames from "./frames.js";
+import { crisp, cutMark, cutWords } from "./glimpse.js";
 import * as grid from "./grid.js";
 import { icon } from "./icons.js";
 import { watch, watchIn } from "./missing.js";
 import { announce, notify } from "./notice.js";
+import * as palette from "./palette.js";
 import * as part from "./part.js";
-import { known, large, remember, thumbnail, uploaded } from "./reference.js";
+import * as practice from "./practice.js";
+import { fileName, known, large, remember, thumbnail, uploaded } from "./reference.js";
+import * as stage from "./stage.js";
 import { address, change, changed, closeImage, closeImageThen, state, subscribe } from "./state.js";
 import { TEXT, say } from "./strings.js";
 import { writeTag } from "./tagquery.js";
+import { pathOf } from "./takeone.js";
 
 const dialog = get("detail");
-const SHARP = 2; // times a picture is enlarged at most
-const LIKELY = 0.25; // probability of the tags shown at first
+const LIKELY = 0.25, FIRST = 30; // probability and number of the tags shown at first
 const SIMILAR = 8, CATEGORIES = ["rating", "copyright", "character", "general"];
 let asking = null, opener = "";
 
@@ -31,7 +38,9 @@ async function show(key) {
   get("previous").disabled = place <= 0;
   get("next").disabled = place < 0 || place + 1 >= around.length;
   get("detail-via").hidden = !(state().a && state().b) || [state().a, state().b].includes(key);
+  for (const each of [frames, fileinfo]) each.clear();
   showPicture(key);
+  palette.show(key);
   part.show(key);
   get("detail-tags").replaceChildren();
   get("similar").replaceChildren(...Array.from({ length: SIMILAR }, () => h("li", { class: "waiting" })));
@@ -41,6 +50,8 @@ async function show(key) {
       const facts = await api.image(key, signal);
       if (state().image !== key) return;
       remember(key, facts);
+      stage.describe(key, facts);
+      learnDetails(key, facts, signal);
       describe(key, facts);
     } catch (failure) {
       if (failure.name === "AbortError") return;
@@ -56,11 +67,22 @@ async function show(key) {
   }
 }
 
+/** What the file says comes when it can be read; nothing waits for it. */
+async function learnDetails(key, facts, signal) {
+  const details = await api.details(key, signal).catch(() => null);
+  if (state().image !== key || signal.aborted) return;
+  fileinfo.show(facts, details);
+  if (!details) return;
+  frames.describe(key, details);
+  describe(key, facts);
+}
+
 function showPicture(key) {
   const { width, height } = known(key);
   const picture = h("img", { id: "large", alt: title(key) });
   get("large").replaceWith(picture);
-  box.over(picture);
+  get("part-sheet").hidden = true;
+  stage.show(width, height);
   get("detail-stage").classList.remove("missing");
   get("large-missing").hidden = true;
   const showSmall = () => { // which may have been made before, or of a kind that no browser shows
@@ -73,9 +95,12 @@ function showPicture(key) {
     get("large-missing").textContent = `${reason}. ${TEXT.missingHint}`;
     get("large-missing").hidden = false;
   });
-  if (width && height) [picture.width, picture.height] = [width, height];
-  picture.onload = () => { picture.style.maxWidth = `${picture.naturalWidth * SHARP}px`; picture.style.maxHeight = `${picture.naturalHeight * SHARP}px`; };
-  picture.style.maxWidth = picture.style.maxHeight = "";
+  picture.addEventListener("load", () => {
+    get("part-sheet").hidden = false;
+    const facts = known(key);
+    stage.glass.size(facts.width ?? picture.naturalWidth, facts.height ?? picture.naturalHeight, false);
+    practice.draw();
+  });
   picture.src = large(key);
 }
 
@@ -90,7 +115,7 @@ function describe(key, facts) {
   if (facts.bytes) size.push(facts.bytes < 1e6 ? say(TEXT.bytes, Math.ceil(facts.bytes / 1000)) : say(TEXT.megabytes, (facts.bytes / 1e6).toFixed(1)));
   get("detail-size").textContent = size.join(" · ");
   get("large").alt = title(key);
-  if (facts.tags) showTags(facts.tags, facts.tags.filter((tag) => tag.probability >= LIKELY).length);
+  if (facts.tags) showTags(facts.tags, Math.min(FIRST, facts.tags.filter((tag) => tag.probability >= LIKELY).length));
 }
 
 function showTags(tags, most) {
@@ -111,7 +136,7 @@ function bar(tag) {
   const percent = Math.round(tag.probability * 100);
   const fill = h("span", { class: "fill", "aria-hidden": "true" });
   fill.style.width = `${percent}%`;
-  const text = [h("span", { class: "word" }, tag.name), h("span", { class: "part" }, say(TEXT.percent, percent)), fill];
+  const text = [h("span", { class: "word" }, tag.name), h("bdi", { class: "origin", title: fileinfo.originOf(tag.name) || null }, fileName(fileinfo.originOf(tag.name))), h("span", { class: "part" }, say(TEXT.percent, percent)), fill];
   if (tag.category === "rating") return h("li", {}, h("span", { class: "bar" }, ...text));
   const link = h("a", { class: "bar", href: address(changed({ tags: [writeTag(tag.name)], like: [], unlike: [], image: "", view: "grid" })) }, ...text);
   link.addEventListener("click", (event) => {
@@ -126,8 +151,8 @@ function showSimilar(hits, none = TEXT.notSimilar) {
   get("similar-none").hidden = hits.length > 0;
   get("similar-none").textContent = none;
   get("similar").replaceChildren(...hits.map((hit) => {
-    const picture = h("img", { src: thumbnail(hit.key, 110), alt: title(hit.key) });
-    const link = h("a", { href: address(changed({ image: hit.key })), "data-key": hit.key }, picture);
+    const picture = crisp(h("img", { src: thumbnail(hit.key, 110), alt: [title(hit.key), cutWords(hit.key)].filter(Boolean).join(", ") }));
+    const link = h("a", { href: address(changed({ image: hit.key })), "data-key": hit.key }, picture, cutMark(hit.key));
     watchIn(picture, () => link);
     link.title = say(TEXT.score, hit.score.toFixed(2));
     link.addEventListener("click", (event) => {
@@ -136,13 +161,14 @@ function showSimilar(hits, none = TEXT.notSimilar) {
       change({ image: hit.key }, { replace: true });
       get("detail-name").focus();
     });
-    return h("li", {}, link);
+    const beside = name(h("button", { type: "button", class: "tool", "data-compare": hit.key, on: { click: () => compare.compareWith(hit.key) } }, icon("compare")), say(TEXT.compare.withThis, title(hit.key)));
+    return h("li", {}, link, beside);
   }));
 }
 
 async function copy() {
   try {
-    await navigator.clipboard.writeText(known(state().image).path);
+    await navigator.clipboard.writeText(await pathOf(state().image));
     get("copy").replaceChildren(icon("check"));
     setTimeout(() => get("copy").replaceChildren(icon("copy")), 1500);
     announce(TEXT.copied);
@@ -160,6 +186,8 @@ export function turn(step) {
 
 export function start() {
   part.start();
+  stage.start();
+  for (const each of [practice, eyedropper, palette, frames, compare]) each.start();
   get("previous").append(icon("left"));
   get("next").append(icon("right"));
   name(get("previous"), TEXT.previous).addEventListener("click", () => turn(-1));
@@ -172,9 +200,9 @@ export function start() {
     if (event.target === dialog) closeImage();
     const button = event.target.closest("[data-act]");
     if (!button) return;
-    const image = state().image, key = part.chosen(image);
+    const image = state().image, keys = part.chosen(image);
     if (button.dataset.act === "search") part.search(image);
-    else closeImageThen(() => act(button.dataset.act, key));
+    else closeImageThen(() => keys.forEach((key) => act(button.dataset.act, key)));
   });
   subscribe((now, before) => {
     if (now.image === before.image) return;
@@ -183,6 +211,9 @@ export function start() {
       asking?.abort();
       dialog.close();
       part.show("");
+      stage.show();
+      for (const each of [practice, eyedropper, frames, fileinfo]) each.clear();
+      palette.show("");
       get("large").removeAttribute("src");
       if (opener && now.view === "grid") grid.focusKey(opener);
     }

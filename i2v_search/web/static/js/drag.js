@@ -1,5 +1,7 @@
 // Pictures in the hand: what is dragged within the page, and elements that take pictures and files.
 
+import { offerOutside } from "./dragout.js";
+
 const KIND = "application/x-i2v-search-key";
 const root = document.documentElement;
 
@@ -9,6 +11,7 @@ export function giveKeys(container) {
     const source = event.target.closest?.("[data-key]");
     if (!source) return;
     event.dataTransfer.setData(KIND, source.dataset.key);
+    offerOutside(event.dataTransfer, source.dataset.key);
     event.dataTransfer.effectAllowed = "copyLink";
     const picture = source.querySelector("img");
     if (picture) event.dataTransfer.setDragImage(picture, Math.min(60, picture.width / 2), Math.min(60, picture.height / 2));
@@ -17,7 +20,9 @@ export function giveKeys(container) {
   container.addEventListener("dragend", () => root.classList.remove("dragging"));
 }
 
-const holdsKey = (event) => event.dataTransfer.types.includes(KIND);
+export const holdsKey = (event) => event.dataTransfer.types.includes(KIND);
+/** The key of the picture that was dropped, or "". */
+export const droppedKey = (event) => event.dataTransfer.getData(KIND);
 export const holdsFiles = (event) => event.dataTransfer.types.includes("Files");
 
 /** Take pictures and files that are dropped onto an element; `take` gets their keys or files, and the event. */
@@ -44,7 +49,7 @@ export function takeDrops(element, take) {
     if (!holdsKey(event) && !holdsFiles(event)) return;
     event.preventDefault();
     event.stopPropagation();
-    const key = event.dataTransfer.getData(KIND);
+    const key = droppedKey(event);
     root.classList.remove("dragging", "receiving");
     take({ key, files: [...event.dataTransfer.files], event });
   });

@@ -12,7 +12,7 @@ import { edit, edited } from "./searchbox.js";
 import { open } from "./sketchpad.js";
 import * as change from "./state.js";
 import { TEXT, say } from "./strings.js";
-import { parseTag } from "./tagquery.js";
+import { parseName, parseTag } from "./tagquery.js";
 
 function example(key, wanted) {
   const label = say(wanted ? TEXT.likeIt : TEXT.unlikeIt, title(key));
@@ -75,6 +75,22 @@ function tag(text) {
   return h("li", { class: `wanted ${without ? "unlike" : "like"}` }, h("span", {}, without ? say(TEXT.without, word) : word), remove);
 }
 
+/** A condition on where a picture lies or what its file is called. */
+function condition(sign, text, without, label, patch) {
+  const remove = name(h("button", { type: "button", class: "remove" }, icon("close")), say(label, text));
+  remove.addEventListener("click", () => leave(remove, patch()));
+  const shown = h("span", { dir: "auto", title: text }, without ? say(TEXT.without, text) : text);
+  return h("li", { class: `wanted ${sign} ${without ? "unlike" : "like"}` }, icon(sign), shown, remove);
+}
+function inFolder(text) {
+  const { without, name: path } = parseName(text);
+  return condition("folder", path, without, TEXT.removeFolder, () => change.removeFolder(text));
+}
+function named(text) {
+  const { without, name: word } = parseName(text);
+  return condition("file", word, without, TEXT.removeName, () => change.removeName(text));
+}
+
 /** Drop a chip and keep the focus near it. */
 function leave(button, patch) {
   const buttons = [...get("examples").querySelectorAll(".remove")], at = buttons.indexOf(button);
@@ -87,7 +103,11 @@ export function start() {
   giveKeys(get("examples"));
   get("clear").addEventListener("click", () => { change.change(change.clearSearch()); get("search").focus(); });
   change.subscribe((now, before) => {
-    if (now.like === before.like && now.unlike === before.unlike && now.tags === before.tags) return;
+    if (now.like === before.like && now.unlike === before.unlike && now.tags === before.tags
+      && now.folder === before.folder && now.name === before.name) {
+      get("clear").hidden = clean(now);
+      return;
+    }
     draw(now);
   });
 }
@@ -95,7 +115,9 @@ export function start() {
 /** Draw the chips; again when names of images have become known. */
 export function draw(now) {
   get("examples").replaceChildren(
-    ...now.like.map((key) => example(key, true)), ...now.unlike.map((key) => example(key, false)), ...now.tags.map(tag));
+    ...now.like.map((key) => example(key, true)), ...now.unlike.map((key) => example(key, false)),
+    ...now.tags.map(tag), ...now.folder.map(inFolder), ...now.name.map(named));
   get("examples").hidden = !get("examples").children.length;
-  get("clear").hidden = !change.searching(now);
+  get("clear").hidden = clean(now);
 }
+const clean = (now) => !change.searching(now) && !change.filtering(now);

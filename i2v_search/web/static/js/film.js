@@ -3,6 +3,7 @@
 import { act, actionOf, title } from "./actions.js";
 import { get, h, name } from "./dom.js";
 import { giveKeys, takeDrops } from "./drag.js";
+import { crisp, cutMark } from "./glimpse.js";
 import { icon } from "./icons.js";
 import { watchIn } from "./missing.js";
 import { thumbnail, toText } from "./reference.js";
@@ -48,9 +49,9 @@ function frame(stop, at, length) {
   const via = stop.text ? toText(stop.text) : stop.key; // as the state knows it
   const facts = [...new Set([title(via), title(stop.key)]), ...(stop.tags.length ? [stop.tags.join(", ")] : [])].join(": ");
   const label = say(TEXT.frame, at + 1, length, facts);
-  const picture = h("img", { src: thumbnail(stop.key, 240), alt: label, decoding: "async", draggable: "false" });
+  const picture = crisp(h("img", { src: thumbnail(stop.key, 240), alt: label, decoding: "async", draggable: "false" }));
   watchIn(picture, () => item, stop.key);
-  const hold = h("button", { type: "button", class: "picture", draggable: "true", tabindex: at ? "-1" : "0" }, picture);
+  const hold = h("button", { type: "button", class: "picture", draggable: "true", tabindex: at ? "-1" : "0" }, picture, cutMark(stop.key));
   hold.addEventListener("click", () => onChosen(at));
   const tools = h("span", { class: "tools" });
   const tool = (action, sign, text) =>

@@ -6,9 +6,8 @@ export function lies(fit, [width, height], [wide, tall]) {
   return [(wide - width * scale) / 2, (tall - height * scale) / 2, width * scale, height * scale];
 }
 
-/** A part of a picture as shares of the place that it fills, as far as it is in sight there. */
-export function inPlace([x, y, width, height], picture, place) {
-  const [left, top, wide, tall] = lies("cover", picture, place);
+/** A part of a picture that lies so in a place, as shares of the place, as far as it is in sight there. */
+export function inPlace([x, y, width, height], [left, top, wide, tall], place) {
   const along = (start, length, from, whole, side) => {
     const [one, two] = [start, start + length].map((share) => Math.min(1, Math.max(0, (from + share * whole) / side)));
     return [one, two - one];

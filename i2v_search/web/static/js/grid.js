@@ -1,169 +1,244 @@
-// The justified grid of pictures: one stop of the Tab key, arrow keys within.
+// The justified grid of pictures: one stop of the Tab key, arrow keys within. Of all pictures that were loaded only
+// those in sight and around it have tiles, which are filled again as one scrolls.
 
-import { act, title } from "./actions.js";
-import { get, h, name } from "./dom.js";
+import { act } from "./actions.js";
+import { get, h } from "./dom.js";
 import { giveKeys } from "./drag.js";
-import { inPlace, put } from "./fitted.js";
-import { icon } from "./icons.js";
-import { justify } from "./justify.js";
-import { tellMissing, watchIn } from "./missing.js";
-import { imageOf, thumbnail } from "./reference.js";
-import { address, changed, searchFrom, state } from "./state.js";
-import { TEXT, count, say } from "./strings.js";
+import { ratio } from "./glimpse.js";
+import { justified } from "./justify.js";
+import { forgetMissing } from "./missing.js";
+import { imageOf } from "./reference.js";
+import { state } from "./state.js";
+import * as tile from "./tile.js";
 
 const SKELETON = [1.4, 0.8, 1, 1.2, 0.7, 1.5, 1, 1.1, 0.9, 1.3, 0.75, 1.25, 1, 1.6, 0.85, 1.1, 0.7, 1.35, 1, 0.9, 1.2, 1.4, 0.8, 1];
-const TOOLS = [["like", "plus", TEXT.addLike], ["unlike", "minus", TEXT.addUnlike], ["a", "A", TEXT.asA], ["b", "B", TEXT.asB], ["show", "look", TEXT.show]];
-const TOOL_STRIP = h("span", { class: "tools" }, ...TOOLS.map(([action, sign, text]) => tool(action, sign, text)));
-const AT_ONCE = 24; // pictures that are loaded whether they are in sight or not
+const AROUND = 700; // pixels above and below the window that have tiles, too
+const NAME = 24; // pixels that a name takes
+const TALLEST = 15_000_000; // pixels; no browser shows an element of more than twice that
+const START = { at: 0, away: 0, scrolled: NaN }; // a picture at the top, how far below it, and how far the page is scrolled
 const list = get("grid");
-let ratios = [], width = 0;
-const framed = new Map(); // key -> a hit that was found by a part of it
+let hits = [], all = [], of = -1; // pictures loaded, their keys, and how many there are in all (-1: unknown)
+let layout = justified({ width: 0, aim: 1, gap: 0 });
+let width = 0, stop = 0, held = -1, seen = START;
+let uses = new Map(); // key -> signs of what it is used for
+const tiles = new Map(), spare = []; // place among the hits -> tile; and tiles without a picture
+const framed = new Map(); // key -> part of the picture that it was found by
+const dressers = [];
 
-const aim = () => (width < 560 ? 128 : width < 1000 ? 172 : 204);
+let scale = 1, below = 0; // of the pictures' usual height; and pixels under each for its name
+const aim = () => scale * (width < 560 ? 128 : width < 1000 ? 172 : 204);
 const gap = () => parseFloat(getComputedStyle(list).columnGap) || 8;
 
-export const isEmpty = () => !list.querySelector(".tile");
+export const isEmpty = () => !list.firstElementChild;
 export const hasFocus = () => list.contains(document.activeElement);
+/** Whether no more pictures can be shown below these. */
+export const isFull = () => layout.height > TALLEST;
+/** The keys of all pictures loaded, in order. */
+export const keys = () => all;
+/** The part of a picture that it was found by, or null. */
+export const partFound = (key) => framed.get(key) ?? null;
 
-/** Show pictures in place of those before. */
-export function show(hits) {
-  list.replaceChildren();
-  ratios = [];
-  framed.clear();
-  append(hits);
-  tellMissing();
-  const first = list.querySelector("a");
-  if (first) first.tabIndex = 0;
+/** Show pictures in place of those before, scrolled so far; `total` is how many there are in all, -1 if unknown. */
+export function show(found, { total = -1, scroll = 0 } = {}) {
+  clear();
+  load(found, total);
+  scrollTo({ top: scroll });
+  draw();
 }
 
 /** Show more pictures after those before. */
-export function append(hits) {
-  list.classList.remove("waiting");
-  width ||= list.clientWidth;
-  const first = !ratios.length, height = aim();
-  const tiles = hits.map((hit, at) => {
-    const ratio = hit.width && hit.height ? hit.width / hit.height : 1;
-    ratios.push(ratio);
-    return tile(hit, height * Math.max(1, ratio), first && at < AT_ONCE);
-  });
-  arrange([...list.children, ...tiles]); // before they are shown, so that they are laid out once
-  list.append(...tiles);
+export function append(found, total = -1) {
+  load(found, total);
+  draw();
+}
+
+function load(found, total) {
+  for (const hit of found) {
+    if (hit.box) framed.set(hit.key, hit.box);
+    hits.push(hit);
+    all.push(hit.key);
+  }
+  of = total;
+  layout.add(found.map(ratio));
+  list.style.height = `${layout.height}px`;
+  for (const [at, item] of tiles) put(at, item); // the last row is another one now
   mark(state());
 }
 
 /** Grey boxes where pictures will be. */
 export function showWaiting() {
-  ratios = [...SKELETON];
+  clear();
   list.classList.add("waiting");
-  list.replaceChildren(...SKELETON.map(() => h("li", { class: "tile", "aria-hidden": "true" })));
-  arrange();
-  tellMissing();
+  lay(SKELETON);
+  list.replaceChildren(...SKELETON.map((_, at) => {
+    const box = h("li", { class: "tile", "aria-hidden": "true" });
+    for (const [side, pixels] of Object.entries(layout.box(at))) box.style[side] = `${pixels}px`;
+    return box;
+  }));
 }
 
 export function clear() {
-  ratios = [];
+  for (const at of [...tiles.keys()]) release(at);
+  [hits, all, of, stop, held, seen] = [[], [], -1, 0, -1, START];
+  framed.clear();
+  lay([]);
   list.classList.remove("waiting");
   list.replaceChildren();
-  tellMissing();
+  forgetMissing();
 }
 
-export function focusFirst() {
-  list.querySelector("a")?.focus({ preventScroll: true });
+/** Lay out pictures of these ratios anew. */
+function lay(ratios) {
+  width = list.clientWidth || width;
+  layout = justified({ width, aim: aim(), gap: gap(), below });
+  layout.add(ratios);
+  list.style.height = `${layout.height}px`;
 }
 
-function tile(hit, side, atOnce) {
-  const { key } = hit;
-  const copies = hit.copies ? count(TEXT.copiesLeftOut, hit.copies) : "";
-  const label = `${title(key)}${copies && ` ${copies}`}${hit.tags.length ? `: ${hit.tags.join(", ")}` : ""}`;
-  const facts = h("span", { class: "facts" });
-  if (hit.score !== null && hit.score !== undefined) {
-    facts.append(h("span", { class: "score", "aria-label": say(TEXT.score, hit.score.toFixed(2)) }, hit.score.toFixed(2)));
+/** Show pictures at so many times their usual height, and their names below. */
+export function look(wanted) {
+  [scale, below] = [wanted.scale, wanted.names ? NAME : 0];
+  for (const at of [...tiles.keys()]) release(at); // other sizes of the thumbnails may be needed
+  arrange();
+}
+
+/** Lay out all again, for another width; what was in sight stays. */
+function arrange() {
+  if (list.classList.contains("waiting")) return showWaiting();
+  if (!hits.length) return;
+  lay(hits.map(ratio));
+  for (const [at, item] of tiles) put(at, item);
+  if (seen.scrolled > 0) {
+    scrollTo({ top: scrollY + list.getBoundingClientRect().top + layout.box(seen.at).top - seen.away });
+    seen.scrolled = scrollY;
   }
-  const why = hit.why.filter((reason) => TEXT.why[reason]); // "meaning" alone goes without saying
-  if (why.length) facts.append(h("span", { class: "why", "aria-hidden": "true" }, why.map((reason) => TEXT.why[reason]).join(" · ")));
-  if (copies) facts.append(h("span", { class: "copies" }, copies));
-  facts.append(h("span", { class: "shared" }, hit.tags.slice(0, 4).join(" · ") || title(key)));
-  const picture = h("img", { src: thumbnail(key, side), alt: label, loading: atOnce ? "eager" : "lazy", decoding: "async", draggable: "false" });
-  watchIn(picture, () => item, key);
-  const link = h("a", {
-    class: "picture", href: address(changed(searchFrom(key))), tabindex: "-1", draggable: "true",
-    "aria-describedby": [...why.map((reason) => `why-${reason}`), ...(hit.box ? ["why-part"] : []), "tile-help"].join(" "),
-  }, picture, facts);
-  const tools = TOOL_STRIP.cloneNode(true);
-  const item = h("li", { class: "tile", "data-key": key }, link, tools);
-  if (hit.box) {
-    framed.set(key, hit);
-    link.append(h("span", { class: "found" }));
-  }
+  draw();
+}
+
+const put = (at, item) => {
+  tile.place(item, hits[at], layout.box(at));
+  item.setAttribute("aria-setsize", of);
+};
+const placeOf = (element) => Number(element?.closest("#grid [data-key]")?.getAttribute("aria-posinset") ?? 0) - 1;
+
+function release(at) {
+  const item = tiles.get(at);
+  tiles.delete(at);
+  tile.vacate(item);
+  spare.push(item);
+}
+
+function take(at) {
+  const item = spare.pop() ?? tile.empty();
+  tile.fill(item, hits[at], aim());
+  put(at, item);
+  item.setAttribute("aria-posinset", at + 1);
+  tiles.set(at, item);
+  dress(at);
   return item;
 }
 
-function tool(action, sign, text) {
-  const button = h("button", { type: "button", tabindex: "-1", "data-act": action, class: `tool ${action}` });
-  button.append(sign.length === 1 ? sign : icon(sign));
-  return name(button, text);
+/** Give tiles to what is in sight and around it, and keep those that have the focus or are dragged. */
+function draw() {
+  if (!hits.length || !list.clientWidth) return;
+  const top = -list.getBoundingClientRect().top;
+  const [from, to] = layout.between(top - AROUND, top + innerHeight + AROUND);
+  const first = layout.first(layout.rowAt(top));
+  if (scrollY !== seen.scrolled) seen = { at: first, away: layout.box(first).top - top, scrolled: scrollY };
+  const focused = placeOf(document.activeElement);
+  if (focused < 0 && (stop < first || stop >= to)) stop = first;
+  const kept = [focused, held].filter((at) => at >= 0 && (at < from || at >= to));
+  for (const at of [...tiles.keys()]) if ((at < from || at >= to) && !kept.includes(at)) release(at);
+  const wanted = [...kept, ...Array.from({ length: to - from }, (_, at) => from + at)].sort((one, two) => one - two);
+  let next = list.firstElementChild; // tiles stay in the order of the pictures
+  for (const at of new Set(wanted)) {
+    const item = tiles.get(at) ?? take(at);
+    if (item === next) next = next.nextElementSibling;
+    else list.insertBefore(item, next);
+    tile.linkOf(item).tabIndex = at === stop ? 0 : -1;
+  }
 }
 
-function arrange(items = [...list.children]) {
-  width ||= list.clientWidth;
-  if (!width) return;
-  const boxes = justify(ratios, width, aim(), gap());
-  items.forEach((item, at) => {
-    item.style.width = `${boxes[at].width}px`;
-    item.style.height = `${boxes[at].height}px`;
-    const hit = framed.get(item.dataset.key);
-    if (hit) put(item.querySelector(".found"), inPlace(hit.box, [hit.width, hit.height], [boxes[at].width, boxes[at].height]));
-  });
+/** Let `dresser` change a tile of a key whenever it is filled, or the pictures are marked anew. */
+export const whenDrawn = (dresser) => dressers.push(dresser);
+function dress(at) {
+  const item = tiles.get(at), key = all[at];
+  tile.badge(item, uses.get(key));
+  for (const dresser of dressers) dresser(item, key);
 }
 
 /** Show on the pictures what they are used for. */
 export function mark(now) {
-  const uses = new Map();
+  uses = new Map();
   const use = (key, sign) => key && uses.set(imageOf(key), [...(uses.get(imageOf(key)) ?? []), sign]);
   now.like.forEach((key) => use(key, "+"));
   now.unlike.forEach((key) => use(key, "−"));
   use(now.a, "A");
   use(now.b, "B");
   now.via.forEach((key) => use(key, "via"));
-  for (const item of list.querySelectorAll("[data-key]")) {
-    item.querySelector(".uses")?.remove();
-    const signs = uses.get(item.dataset.key);
-    if (!signs) continue;
-    item.append(h("span", { class: "uses" }, ...signs.map((sign) =>
-      h("span", { class: `use ${sign}`, role: "img", "aria-label": TEXT.badges[sign] }, sign === "via" ? icon("pin") : sign))));
-  }
+  for (const at of tiles.keys()) dress(at);
 }
 
-function focusOn(link) {
-  if (!link) return;
-  list.querySelector('a[tabindex="0"]')?.setAttribute("tabindex", "-1");
-  link.tabIndex = 0;
-  link.focus();
+function focusOn(at) {
+  if (!(at >= 0 && at < hits.length)) return;
+  stop = held = at;
+  draw();
+  const link = tile.linkOf(tiles.get(at));
+  link.focus({ preventScroll: true });
+  held = -1;
   link.parentElement.scrollIntoView({ block: "nearest" });
+  draw();
 }
+export const focusKey = (key) => focusOn(all.indexOf(key));
+/** Give the focus to the first picture in sight. */
+export const focusFirst = () => list.querySelector('a[tabindex="0"]')?.focus({ preventScroll: true });
 
-/** The picture in the row above or below whose middle is nearest. */
-function beside(link, down) {
-  const links = [...list.querySelectorAll("a")];
-  const box = link.getBoundingClientRect(), middle = box.left + box.width / 2;
-  const rows = links.map((each) => ({ each, box: each.getBoundingClientRect() }))
-    .filter((other) => (down ? other.box.top > box.top + 1 : other.box.top < box.top - 1));
-  const top = rows.length && (down ? Math.min(...rows.map((row) => row.box.top)) : Math.max(...rows.map((row) => row.box.top)));
-  const away = (row) => Math.abs(row.box.left + row.box.width / 2 - middle);
-  return rows.filter((row) => Math.abs(row.box.top - top) < 1).sort((one, two) => away(one) - away(two))[0]?.each;
+/** The picture of a row whose middle is nearest to that of another picture. */
+function nearest(row, at) {
+  const middle = (each) => layout.box(each).left + layout.box(each).width / 2;
+  let best = layout.first(row);
+  for (let each = best + 1; each < layout.first(row + 1); each += 1) {
+    if (Math.abs(middle(each) - middle(at)) < Math.abs(middle(best) - middle(at))) best = each;
+  }
+  return best;
+}
+function rowsOn(at, rows) {
+  const row = layout.rowOf(at) + rows;
+  return row >= 0 && row < layout.rows ? nearest(row, at) : at;
+}
+/** A window's height on (1) or back (-1), but at least a row. */
+function pageOn(at, way) {
+  const row = layout.rowOf(at), far = layout.rowAt(layout.box(at).top + way * innerHeight * 0.8);
+  return nearest(Math.min(layout.rows - 1, Math.max(0, far === row ? row + way : far)), at);
 }
 
 function move(event) {
-  const link = event.target.closest("a.picture");
-  if (!link || event.ctrlKey || event.metaKey || event.altKey) return;
-  const links = [...list.querySelectorAll("a")], at = links.indexOf(link);
+  const at = event.target.matches("a.picture") ? placeOf(event.target) : -1;
+  if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
   const next = {
-    ArrowRight: () => links[at + 1], ArrowLeft: () => links[at - 1], Home: () => links[0], End: () => links.at(-1),
-    ArrowDown: () => beside(link, true), ArrowUp: () => beside(link, false),
+    ArrowRight: () => at + 1, ArrowLeft: () => at - 1, Home: () => 0, End: () => hits.length - 1,
+    ArrowDown: () => rowsOn(at, 1), ArrowUp: () => rowsOn(at, -1), PageDown: () => pageOn(at, 1), PageUp: () => pageOn(at, -1),
   }[event.key];
   if (!next) return;
   event.preventDefault();
   focusOn(next());
+}
+
+/** Where a loaded picture lies in the document, in pixels, whether it has a tile or not; null for others. */
+export function boxOf(key) {
+  const at = all.indexOf(key);
+  if (at < 0) return null;
+  const { left, top } = list.getBoundingClientRect(), box = layout.box(at);
+  return { ...box, left: box.left + left + scrollX, top: box.top + top + scrollY };
+}
+/** The keys of the loaded pictures that lie in a box of the document, as far as only in part, in order. */
+export function within({ left, top, width: wide, height: tall }) {
+  const edge = list.getBoundingClientRect(), x = left - edge.left - scrollX, y = top - edge.top - scrollY;
+  const [from, to] = layout.between(y, y + tall);
+  return all.slice(from, to).filter((_, n) => {
+    const box = layout.box(from + n);
+    return box.left < x + wide && box.left + box.width > x && box.top < y + tall && box.top + box.height > y;
+  });
 }
 
 export function start() {
@@ -182,16 +257,15 @@ export function start() {
     if (!event.target.matches("a.picture")) return;
     list.querySelector('a[tabindex="0"]')?.setAttribute("tabindex", "-1");
     event.target.tabIndex = 0;
+    stop = placeOf(event.target);
   });
+  list.addEventListener("dragstart", (event) => { held = placeOf(event.target); });
+  list.addEventListener("dragend", () => { held = -1; });
+  addEventListener("scroll", draw, { passive: true });
+  addEventListener("resize", draw);
+  let hidden = false;
   new ResizeObserver(() => {
-    if (list.clientWidth === width) return;
-    width = list.clientWidth;
-    if (ratios.length) arrange();
+    if (list.clientWidth && (hidden || list.clientWidth !== width)) arrange();
+    hidden = !list.clientWidth;
   }).observe(list);
 }
-
-/** The part of a picture that it was found by, or null. */
-export const partFound = (key) => framed.get(key)?.box ?? null;
-/** The pictures shown, in order: for the large view's next and previous. */
-export const keys = () => [...list.querySelectorAll("[data-key]")].map((item) => item.dataset.key);
-export const focusKey = (key) => focusOn(list.querySelector(`[data-key="${CSS.escape(key)}"] a`));

@@ -1,34 +1,60 @@
 // Starts the page: fills in texts and icons, then hands over to the modules.
 
 import * as api from "./api.js";
+import * as bands from "./bands.js";
+import * as boardpick from "./boardpick.js";
+import * as boards from "./boards.js";
+import * as boardsuggestions from "./boardsuggestions.js";
+import * as boardview from "./boardview.js";
+import * as building from "./building.js";
+import * as canvas from "./canvas.js";
 import * as chips from "./chips.js";
+import * as collections from "./collections.js";
+import * as conditions from "./conditions.js";
+import * as copies from "./copies.js";
+import * as copyapart from "./copyapart.js";
 import * as detail from "./detail.js";
 import { get, name } from "./dom.js";
+import * as dragout from "./dragout.js";
 import * as dropzone from "./dropzone.js";
 import * as examples from "./examples.js";
 import * as filters from "./filters.js";
+import * as folders from "./folders.js";
 import * as help from "./help.js";
 import { icon } from "./icons.js";
+import { setCollection as setPlace } from "./keptlist.js";
 import * as keyboard from "./keyboard.js";
 import * as map from "./map.js";
 import * as morph from "./morph.js";
 import { notify } from "./notice.js";
+import * as order from "./order.js";
+import * as picturenotes from "./picturenotes.js";
+import * as recent from "./recent.js";
 import { imageOf, isText, known, remember, uploaded } from "./reference.js";
 import * as results from "./results.js";
+import * as saved from "./saved.js";
 import * as searchbox from "./searchbox.js";
+import * as selecting from "./selecting.js";
+import * as selectionbar from "./selectionbar.js";
 import * as sketchoffer from "./sketchoffer.js";
 import * as sketchpad from "./sketchpad.js";
 import * as slots from "./slots.js";
+import * as stars from "./stars.js";
+import * as startrow from "./startrow.js";
 import { change, start, state, subscribe } from "./state.js";
 import { TEXT, fill, say } from "./strings.js";
+import * as takeone from "./takeone.js";
+import * as tilelook from "./tilelook.js";
+import * as timed from "./timed.js";
 import { setLimit } from "./uploads.js";
 
 const THEMES = ["auto", "light", "dark"];
 
 fill();
 for (const element of document.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
-for (const part of [dropzone, examples, filters, slots, results, detail, sketchpad, help, keyboard]) part.start();
-searchbox.start(() => examples.draw(state()));
+for (const part of [dropzone, examples, order, filters, conditions, bands, folders, saved, slots, results, tilelook, detail, sketchpad, help, keyboard, selecting, selectionbar, takeone, dragout, boards, boardpick, boardview, boardsuggestions, stars, picturenotes, timed, canvas, copyapart, copies]) part.start();
+searchbox.start(() => examples.draw(state()), () => [...recent.offers(), ...saved.offers()]);
+startrow.start(results.whenShown);
 chips.start(results.whenShown);
 sketchoffer.start(results.whenShown);
 map.start(morph.way);
@@ -38,7 +64,11 @@ morph.start(() => {
 });
 api.whenBusy((seconds) => notify(say(TEXT.errors.busy, seconds), "info", seconds));
 
-for (const view of ["grid", "map"]) get(`view-${view}`).addEventListener("click", () => change({ view }));
+for (const view of ["grid", "map", "canvas"]) get(`view-${view}`).addEventListener("click", () => change({ view }));
+subscribe((now) => {
+  get("pictures").hidden = now.view !== "grid";
+  get("view-grid").setAttribute("aria-pressed", String(now.view === "grid"));
+});
 
 /** Tell the style how tall the top and the dock are, so that nothing lies hidden beneath them. */
 for (const [part, property] of [[document.querySelector(".top"), "--top"], [get("dock"), "--dock"]]) {
@@ -75,24 +105,34 @@ function redrawNames() {
   slots.draw("a");
   slots.draw("b");
 }
-results.whenShown(() => learnNames(state()));
+results.whenShown(() => {
+  recent.note(state());
+  learnNames(state());
+});
 subscribe((now, before) => { if (now.a !== before.a || now.b !== before.b) learnNames(now); });
 start();
 
-let told = false;
-async function learnCollection() {
-  const facts = await api.collection().catch(() => null); // the results say what is wrong
-  if (!facts || told) return;
-  told = true;
-  get("collection").textContent = facts.name;
+let again = 0;
+const PATIENCE = [1, 2, 4, 8, 16, 30]; // seconds between tries to learn of the collection
+async function learnCollection(tries = 0) {
+  let facts;
+  clearTimeout(again);
+  try {
+    facts = await api.collection();
+  } catch { // the results say what is wrong
+    again = setTimeout(learnCollection, PATIENCE[Math.min(tries, PATIENCE.length - 1)] * 1000, tries + 1);
+    return;
+  }
+  collections.setName(facts.name);
   document.title = say(TEXT.titleOf, facts.name);
   setLimit(facts.upload_limits?.bytes ?? null);
+  setPlace(facts.name);
+  saved.load();
+  stars.load();
   filters.setRatings(facts.ratings ?? []);
   results.setCollection(facts);
+  takeone.setDesktop(facts.desktop ?? false);
 }
+collections.start();
 learnCollection();
-let first = true;
-results.whenShown(() => {
-  if (!first && !told) learnCollection();
-  first = false;
-});
+building.start(learnCollection);

@@ -6,6 +6,7 @@ import * as film from "./film.js";
 import { announce, notify } from "./notice.js";
 import * as player from "./player.js";
 import { isText } from "./reference.js";
+import { save } from "./saving.js";
 import { change, state, subscribe } from "./state.js";
 import { TEXT, count, say } from "./strings.js";
 import { sendAgain } from "./uploads.js";
@@ -92,11 +93,9 @@ async function download(format, label) {
   const leave = notify(say(TEXT.preparing, label), "info", 0);
   get(format).disabled = true;
   try {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await api.morphPicture(state(), format));
-    link.download = `morph.${format}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    const address = URL.createObjectURL(await api.morphPicture(state(), format));
+    save(address, `morph.${format}`);
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
     notify(say(TEXT.saved, label));
   } catch (failure) {
     notify(failure.message, "error");
@@ -145,7 +144,7 @@ export function start(found) {
   get("again").addEventListener("click", () => load(state()));
   get("png").addEventListener("click", () => download("png", TEXT.png));
   get("gif").addEventListener("click", () => download("gif", TEXT.gif));
-  get("end").addEventListener("click", () => { change({ a: "", b: "", via: [], out: [] }); get("slot-a").querySelector("button").focus(); });
+  get("end").addEventListener("click", () => { change({ a: "", b: "", via: [], out: [] }); get("search").focus(); });
   get("fold").addEventListener("click", toggleFold);
   subscribe((now, before) => {
     if (now.a !== before.a || now.b !== before.b) folded = false;

@@ -11,10 +11,11 @@ export function announce(text) {
   get("said").textContent = text;
 }
 
-/** Show a message; an error stays longer. Returns how to take it away. */
-export function notify(text, kind = "info", seconds = SECONDS[kind]) {
+/** Show a message; an error stays longer. `way` is what can be done about it: a label, and a function. Returns how to
+ *  take it away. */
+export function notify(text, kind = "info", seconds = SECONDS[kind], way = null) {
   const close = h("button", { type: "button", class: "plain round", "aria-label": TEXT.close }, icon("close"));
-  const notice = h("div", { class: `notice ${kind}` }, h("p", {}, text), close);
+  const notice = h("div", { class: `notice ${kind}` }, h("p", {}, text), way && h("button", { type: "button", class: "link way", on: { click: () => { leave(); way[1](); } } }, way[0]), close);
   const leave = () => {
     notice.remove();
     if (!get("notices").children.length && get("notices").matches(":popover-open")) get("notices").hidePopover();

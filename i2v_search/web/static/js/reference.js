@@ -74,6 +74,13 @@ export function large(key) {
   if (uploaded(key)) return known(key).local ?? thumbnail(key, 0);
   return `api/v1/images/${imageOf(key)}/large${stamp(key).replace("&", "?")}`;
 }
+/** Address of an image's original file, which the browser saves and does not show. */
+export const original = (key) => `api/v1/images/${imageOf(key)}/original`;
+/** Address of a part of the original: left, top, width and height in its pixels. */
+export const region = (key, [x, y, width, height]) =>
+  `api/v1/images/${imageOf(key)}/region?x=${x}&y=${y}&width=${width}&height=${height}${stamp(key)}`;
+/** Address of a frame of an animation, from 0. */
+export const frame = (key, number) => `api/v1/images/${imageOf(key)}/frames/${number}${stamp(key).replace("&", "?")}`;
 const stamp = (key) => (known(key).version ? `&v=${known(key).version}` : "");
 
 /** The name of a file without its folder, for people. */

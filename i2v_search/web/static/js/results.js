@@ -6,18 +6,19 @@ import { choose } from "./dropzone.js";
 import { get, h } from "./dom.js";
 import * as grid from "./grid.js";
 import { icon } from "./icons.js";
-import { announce } from "./notice.js";
+import { announce, notify } from "./notice.js";
 import { isText, uploaded } from "./reference.js";
 import { edit } from "./searchbox.js";
-import { change, clearSearch, searching, state, subscribe } from "./state.js";
+import { change, clearFilters, clearSearch, filtering, filtersSet, searching, state, subscribe } from "./state.js";
 import { TEXT, count, say } from "./strings.js";
 import { sendAgain } from "./uploads.js";
 
-const PAGE = 60;
+const PAGE = 60, LATER = 200; // pictures that are asked for at first, and then at once
 const MOST_DIVERSE = 1000; // the server picks no more of them
-const KEPT = 12; // searches that Back finds as they were left
-const AHEAD = 900; // pixels before the end at which more pictures are asked for
+const KEPT = 12, KEPT_HITS = 200_000; // searches that Back finds as they were left, and their pictures
+const AHEAD = 900, FAR = 4000; // pixels before the end at which more pictures are asked for; once one scrolls on
 const PATIENCE = 150, PATIENCE_DRAWING = 2000; // milliseconds before grey boxes replace what is shown
+const LATE = 4000; // milliseconds until it is said that the server takes long
 const answers = new Map(); // searchKey -> {hits, more, seconds, scroll, tags}
 let current = "", answer = null, asking = null, listeners = [];
 let about = null; // the collection, once it has told of itself
@@ -27,10 +28,25 @@ export function setCollection(facts) {
   if (answer && !answer.hits.length) showNone(state()); // which says how to fill it
   tellFacts();
 }
+let beginning = async () => null;
+/** What is said, and offered, in place of the pictures of a collection that has none yet: will be {heading, text, ways} or null. */
+export function setBeginning(way) {
+  beginning = way;
+}
+const BEFORE_THE_FIRST = ["no_collection", "index_stale"]; // what the server says of a collection that is not ready
+/** Whether no picture is shown. */
+export const isEmpty = () => grid.isEmpty();
 /** Be told of the answer when the pictures of a search are there. */
 export const whenShown = (listener) => listeners.push(listener);
 
-async function load(now, { back, sent = false }) {
+/** Ask again for what is shown: it was changed. What is in sight stays. */
+export async function refresh() {
+  answers.clear();
+  await load(state(), { back: false, stays: true });
+}
+
+async function load(now, { back, sent = false, stays = false }) {
+  const scroll = stays ? scrollY : 0;
   const key = api.searchKey(now);
   if (answer) answer.scroll = scrollY;
   asking?.abort();
@@ -39,7 +55,8 @@ async function load(now, { back, sent = false }) {
   answer = answers.get(key) ?? null;
   if (!answer) {
     const focused = grid.hasFocus();
-    const waiting = setTimeout(() => { hideMessage(); grid.showWaiting(); tellFacts(); }, grid.isEmpty() ? 0 : get("sketchpad").hidden ? PATIENCE : PATIENCE_DRAWING);
+    const waiting = setTimeout(() => { hideMessage(); grid.showWaiting(); tellFacts(); }, grid.isEmpty() ? 0 : get("sketchpad").hidden && !stays ? PATIENCE : PATIENCE_DRAWING);
+    const slow = setTimeout(() => { hideMessage(); grid.showWaiting(); tellFacts(TEXT.late); announce(TEXT.late); }, LATE);
     get("grid").setAttribute("aria-busy", "true");
     try {
       const first = await api.search(now, { top: pageSize(now, 0), offset: 0, signal });
@@ -52,25 +69,27 @@ async function load(now, { back, sent = false }) {
       return;
     } finally {
       clearTimeout(waiting);
+      clearTimeout(slow);
       if (current === key) get("grid").removeAttribute("aria-busy");
     }
     if (current !== key) return;
-    display(focused);
-    scrollTo({ top: 0 });
+    display(focused, scroll);
   } else {
     keep(key, answer);
-    display(grid.hasFocus());
-    scrollTo({ top: back ? answer.scroll : 0 });
+    display(grid.hasFocus(), back ? answer.scroll : 0);
   }
 }
 
-function display(focused) {
+const total = () => answer.total ?? (answer.more ? -1 : answer.hits.length);
+
+function display(focused, scroll) {
   hideMessage();
-  grid.show(answer.hits);
+  grid.show(answer.hits, { total: total(), scroll });
   if (!answer.hits.length) showNone(state());
   if (focused) grid.focusFirst();
   tellFacts();
   get("more").hidden = !answer.more;
+  watchMore();
   announce(say(TEXT.arrived, answer.hits.length));
   for (const listener of listeners) listener(answer);
 }
@@ -78,11 +97,14 @@ function display(focused) {
 function keep(key, found) {
   answers.delete(key);
   answers.set(key, found);
-  if (answers.size > KEPT) answers.delete(answers.keys().next().value);
+  const held = () => [...answers.values()].reduce((sum, each) => sum + each.hits.length, 0);
+  while (answers.size > KEPT || (answers.size > 1 && held() > KEPT_HITS)) answers.delete(answers.keys().next().value);
 }
 
-const pageSize = (now, offset) =>
-  now.different && now.like.length ? Math.min(PAGE, MOST_DIVERSE - offset) : PAGE;
+function pageSize(now, offset) {
+  const most = offset ? LATER : PAGE;
+  return now.different && now.like.length ? Math.min(most, MOST_DIVERSE - offset) : most;
+}
 
 let loadingMore = false;
 async function loadMore() {
@@ -100,8 +122,10 @@ async function loadMore() {
     if (here !== answer) return;
     here.hits.push(...page.hits);
     here.more = page.more;
-    grid.append(page.hits);
-    get("more").hidden = !page.more;
+    if (page.total !== undefined) here.total = page.total;
+    grid.append(page.hits, total());
+    if (grid.isFull()) tellFull(here);
+    get("more").hidden = !here.more;
     tellFacts();
     announce(say(TEXT.loadedMore, page.hits.length));
   } catch (failure) {
@@ -119,14 +143,23 @@ function tellMoreFailed(reason) {
   announce(get("more").textContent);
 }
 
+/** No browser shows a page that is longer still. */
+function tellFull(here) {
+  here.more = false;
+  notify(say(TEXT.longest, here.hits.length.toLocaleString()));
+}
+
+let sight = null;
 /** Look again whether the end is in sight: an observer tells changes only. */
 function watchMore() {
-  sight.unobserve(get("more"));
-  if (!get("more").classList.contains("failed")) sight.observe(get("more"));
+  sight?.disconnect();
+  if (get("more").classList.contains("failed")) return;
+  const ahead = answer?.hits.length > PAGE ? FAR : AHEAD;
+  // What it tells may be of the pictures before.
+  const inSight = () => !get("more").hidden && get("more").getBoundingClientRect().top < innerHeight + ahead;
+  sight = new IntersectionObserver(() => { if (inSight()) loadMore(); }, { rootMargin: `${ahead}px` });
+  sight.observe(get("more"));
 }
-/** Whether the end is near now: what the observer tells may be of the pictures before. */
-const inSight = () => !get("more").hidden && get("more").getBoundingClientRect().top < innerHeight + AHEAD;
-const sight = new IntersectionObserver(() => { if (inSight()) loadMore(); }, { rootMargin: `${AHEAD}px` });
 
 /** Say what went wrong; an upload that the server forgot is sent again first, once. */
 async function recover(now, failure, sent) {
@@ -135,9 +168,13 @@ async function recover(now, failure, sent) {
     if (!sent && (await sendAgain(examples))) return load(now, { back: false, sent: true });
     return showLost(now, examples);
   }
+  const first = BEFORE_THE_FIRST.includes(failure.code) ? await beginning() : null;
+  if (api.searchKey(now) !== current) return undefined;
+  if (first) return showFirst(first);
   const again = [TEXT.retry, () => load(state(), { back: false })];
-  const unknown = failure.code === "bad_query" && texts(now).length > 0; // words, most likely
-  return showMessage(unknown ? TEXT.none : TEXT.failed, failure.message, api.passing(failure) ? [again, ...startOver(now)] : waysOut(now));
+  // The collection has no such thing, or there is none, and the message says what would help.
+  const heading = { bad_query: TEXT.none, no_collection: TEXT.collections.none }[failure.code] ?? TEXT.failed;
+  return showMessage(heading, failure.message, api.passing(failure) ? [again, ...startOver(now)] : waysOut(now));
 }
 
 function showLost(now, lost) {
@@ -149,15 +186,21 @@ function showLost(now, lost) {
 }
 
 function showNone(now) {
+  if (now.board && !searching(now)) {
+    showMessage(TEXT.board.empty, TEXT.board.emptyHint, [[TEXT.board.allPictures, () => change({ ...clearSearch() })]]);
+    return;
+  }
   const ways = waysOut(now);
   if (!ways.length) {
     showMessage(TEXT.emptyCollection, TEXT.emptyHint, [], h("code", {}, say(TEXT.emptyCommand, about?.name || "index/default")));
+    const here = answer;
+    beginning().then((first) => { if (first && here === answer) showFirst(first); });
     return;
   }
   showMessage(TEXT.none, TEXT.noneHint, ways);
 }
 
-const startOver = (now) => (searching(now) || now.rating || now.min !== null ? [[TEXT.startOver, () => change(clearSearch())]] : []);
+const startOver = (now) => (searching(now) || filtering(now) || now.min !== null ? [[TEXT.startOver, () => change(clearSearch())]] : []);
 
 const texts = (now) => [...now.like, ...now.unlike].filter(isText);
 
@@ -167,11 +210,17 @@ function waysOut(now) {
   if (now.min !== null) ways.push([TEXT.noneScore, () => change({ min: null })]);
   if (now.tags.length) ways.push([TEXT.noneTags, () => change({ tags: [] })]);
   if (now.rating) ways.push([TEXT.noneRating, () => change({ rating: "" })]);
+  if (now.folder.length + now.name.length) ways.push([TEXT.nonePlaces, () => change({ folder: [], name: [] })]);
+  if (filtersSet({ ...now, rating: "", min: null })) ways.push([TEXT.clearFilters, () => change(clearFilters())]);
   const [last] = texts(now).slice(-1);
   if (last) ways.push([TEXT.noneText, () => edit(last)]);
   return [...ways, ...startOver(now)];
 }
 
+function showFirst({ heading, text, ways }) {
+  showMessage(heading, text, ways);
+  get("pictures").classList.add("beginning");
+}
 function showMessage(heading, text, ways, extra = null) {
   grid.clear();
   get("more").hidden = true;
@@ -186,17 +235,18 @@ function showMessage(heading, text, ways, extra = null) {
 }
 function hideMessage() {
   get("message").hidden = true;
-  get("pictures").classList.remove("nothing");
+  get("pictures").classList.remove("nothing", "beginning");
 }
 
 /** One line above the grid: what is shown, in which order. */
-function tellFacts() {
+function tellFacts(wait = TEXT.loading) {
   const now = state(), shown = answer?.hits.length;
   const loading = get("grid").classList.contains("waiting");
   let heading, hint = "";
   if (!searching(now)) {
-    heading = about ? count(TEXT.everything, about.images) : TEXT.results;
-    hint = about?.images === 0 ? "" : matchMedia("(hover: none)").matches ? TEXT.everythingHintTouch : TEXT.everythingHint;
+    const images = filtering(now) ? answer?.total : about?.images;
+    heading = now.board ? now.board : now.starred ? TEXT.board.starred : images === undefined || images === null ? TEXT.results : count(TEXT.everything, images);
+    hint = about?.images === 0 ? "" : now.board || now.starred ? (images === null || images === undefined ? "" : count(TEXT.everything, images)) : matchMedia("(hover: none)").matches ? TEXT.everythingHintTouch : TEXT.everythingHint;
   } else {
     const told = now.like.length > 0 && !now.unlike.length && now.like.every(isText);
     heading = now.different && now.like.length ? TEXT.varied
@@ -206,7 +256,7 @@ function tellFacts() {
     if (answer) hint = [say(TEXT.shown, shown.toLocaleString()), say(TEXT.milliseconds, Math.max(1, Math.round(answer.seconds * 1000)).toLocaleString())].join(" · ");
   }
   get("facts").textContent = heading;
-  get("facts-hint").textContent = loading ? TEXT.loading : hint;
+  get("facts-hint").textContent = loading ? wait : hint;
 }
 
 export function start() {

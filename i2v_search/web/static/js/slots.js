@@ -37,7 +37,7 @@ export function draw(slot) {
   const clear = name(h("button", { type: "button", class: "remove" }, icon("close")), say(TEXT.slotClear, letter));
   clear.addEventListener("click", () => {
     change({ [slot]: "", out: [], via: [] });
-    place.querySelector("button").focus();
+    (place.checkVisibility() ? place.querySelector("button") : get("search")).focus(); // with both ends gone, so is the dock
   });
   place.replaceChildren(button, ...(key ? [clear] : []));
 }

@@ -5,6 +5,8 @@ const FACES = new Set(["-_-", "-_o", "-o-", "-3-", "-w-", "-0-"]); // mean thems
 const QUOTED = /^\s*(-?)\s*"((?:[^"\\]|\\.)*)"\s*$/s;
 const plain = (text) => text.replace(/\\([\\,"-])/g, "$1");
 
+const LONGEST = 1000; // letters of a tag that the server takes
+
 /** What a text asks for: the tag's name, and whether it is left out. */
 export function parseTag(text) {
   const quoted = QUOTED.exec(text);
@@ -19,3 +21,11 @@ export function writeTag(name, without = false) {
   const meansMore = /^-|["\\]/.test(name) || (without && FACES.has(`-${name}`));
   return (without ? "-" : "") + (meansMore ? `"${name.replace(/[\\"]/g, "\\$&")}"` : name);
 }
+
+/** Whether a tag can be asked for, and left out. */
+export const askable = (name) => name.length <= LONGEST;
+
+/** How a word of a file's name, or a folder, is written where one asks for it, and read: a leading "-" excludes, "\\-" is a hyphen. */
+export const writeName = (word, without = false) => (without ? "-" : /^[-\\]/.test(word) ? "\\" : "") + word;
+export const parseName = (text) =>
+  (text.startsWith("-") ? { without: true, name: text.slice(1) } : { without: false, name: text.replace(/^\\/, "") });

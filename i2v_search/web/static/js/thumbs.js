@@ -2,7 +2,7 @@
 
 import { thumbnail } from "./reference.js";
 
-const AT_ONCE = 6, MOST = 3000;
+const AT_ONCE = 6, MOST = 200;
 
 /** A shelf of small pictures; `arrived` is called whenever one came. */
 export function thumbs(arrived) {
