@@ -10,6 +10,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-com
 WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
+# Tests that wait for browsers, servers and processes may fail on a machine that has no time for them. What failed is
+# run once more, alone; what fails then is a fault. Both runs are printed.
+AGAIN = echo "Once more, alone:" && $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 1
+
 .PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite tags clean
 
 demo: .venv/installed
@@ -17,7 +21,7 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	$(MAKE) --jobs=2 types contracts lint
-	$(PYTEST)
+	$(PYTEST) || { test $$? -eq 1 && $(AGAIN); }
 
 quick: .venv/installed-test
 	$(PYTEST) -p no:schemathesis -m unit

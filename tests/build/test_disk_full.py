@@ -45,7 +45,7 @@ def build(directory: Path, images: Path, *, file_limit: int | None = None) -> st
     )
     command = [sys.executable, "-c", limited, str(file_limit or 0), script]
     command += [os.fspath(directory), os.fspath(images), "grid"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert result.stderr == ""
     assert result.returncode == 0
     return result.stdout

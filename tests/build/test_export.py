@@ -301,7 +301,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, name: str) -> None:
     size = (tmp_path / "whole" / name).stat().st_size
     limits = [str(int(size * share / 23)) for share in range(1, 23)]
     command = [sys.executable, "-c", STARVED, os.fspath(store.directory), os.fspath(tmp_path / "out" / name)]
-    result = subprocess.run([*command, *limits], capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run([*command, *limits], capture_output=True, text=True, check=False, timeout=240)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == "refused\n" * len(limits)
 

@@ -73,7 +73,7 @@ def test_preparation_overlaps_the_model() -> None:
     def run(inputs: list[int]) -> list[int]:
         # What may be ahead of this batch is prepared before the model gives anything back.
         for _ in range(1 + LOOK_AHEAD):
-            assert prepared.acquire(timeout=60)
+            assert prepared.acquire(timeout=120)
         return inputs
 
     assert next(run_batches(range(100), prepare, run, 1)).output == [0]

@@ -98,18 +98,18 @@ def test_of_the_questions_that_wait_the_last_is_asked() -> None:
 
     def slow() -> str:
         begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(120)
         return "slow"
 
     def refused() -> str:
         raise ServerProblem("no")
 
     asking.ask(slow)
-    assert begun.wait(30)
+    assert begun.wait(120)
     asking.ask(lambda: "never")
     asking.ask(refused)
     may_end.set()
-    assert [answers.get(timeout=30) for _ in range(2)] == [Answer("slow"), Answer(problem="no")]
+    assert [answers.get(timeout=120) for _ in range(2)] == [Answer("slow"), Answer(problem="no")]
     asking.close()
-    asking._thread.join(30)
+    asking._thread.join(120)
     assert not asking._thread.is_alive()

@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
     if found is None:
         pytest.skip("no Chromium is installed, for example: apt-get install chromium-headless-shell")
     # A busy machine is slow, and slowness is no fault.
-    playwright.expect.set_options(timeout=30_000)
+    playwright.expect.set_options(timeout=120_000)
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield chromium
@@ -61,7 +61,7 @@ def window(browser: Any, desktop: Any, server: Running) -> Iterator[Opens]:
     def opens(**options: Any) -> Visit:
         context = browser.new_context(**options) if options else desktop
         visit = Visit(context.new_page(), server.url)
-        visit.page.set_default_timeout(30_000)
+        visit.page.set_default_timeout(120_000)
         watch(visit)
         visits.append(visit)
         return visit

@@ -69,7 +69,7 @@ def file_server() -> Iterator[FileServer]:
         finally:
             served.over.set()
             server.shutdown()
-            thread.join(60)
+            thread.join(120)
 
 
 def tag_of(content: bytes) -> str:
@@ -169,7 +169,7 @@ def hang(count: int) -> Behaviour:
     def behave(handler: Handler, content: bytes) -> None:
         handler.head(200, ETag=tag_of(content), Content_Length=len(content))
         handler.body(content[:count])
-        handler.served.over.wait(60)
+        handler.served.over.wait(120)
 
     return behave
 

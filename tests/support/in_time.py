@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def in_time(task: Callable[[], Any], seconds: float = 60) -> Any:
+def in_time(task: Callable[[], Any], seconds: float = 120) -> Any:
     """Run on a thread of its own, so that a task that hangs fails the test instead of stopping it."""
     outcome: list[Any] = []
 

@@ -90,7 +90,7 @@ def keys(page: Any, selector: str | None = None) -> list[str]:
     return found
 
 
-def until_shown(page: Any, expected: list[str], seconds: float = 60.0) -> None:
+def until_shown(page: Any, expected: list[str], seconds: float = 120.0) -> None:
     """Wait until the pictures of the grid begin with those expected, in their order.
 
     The first picture alone would not do: a search often leaves it where it was.
@@ -118,7 +118,7 @@ def drag(page: Any, source: Any, target: Any) -> None:
     page.mouse.up()
 
 
-def until_loaded(page: Any, condition: Callable[[int], bool], seconds: float = 30.0) -> None:
+def until_loaded(page: Any, condition: Callable[[int], bool], seconds: float = 120.0) -> None:
     """Wait until so many pictures have been loaded into the grid."""
     for _ in range(int(seconds * 40)):
         if condition(len(keys(page))):
@@ -151,7 +151,7 @@ PAINTED = """(() => {
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def until(page: Any, condition: str, seconds: float = 30.0) -> None:
+def until(page: Any, condition: str, seconds: float = 120.0) -> None:
     """Wait for an expression to be true. Playwright's own way runs `eval`, which the page refuses.
 
     What it speaks of may not be there yet.

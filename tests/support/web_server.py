@@ -17,6 +17,9 @@ from i2v_search.web.server import listen, server_for
 from i2v_search.web.server_settings import ServerSettings
 from i2v_search.web.service import Service
 
+#: Settings that say how long something may take.
+TIME_LIMITS = ("head_seconds", "body_seconds", "stall_seconds", "decode_seconds", "request_seconds")
+
 
 @dataclass(frozen=True)
 class Running:
@@ -36,7 +39,7 @@ class Running:
         assert isinstance(service, Service)
         return service
 
-    def raw(self, content: bytes, *, seconds: float = 60.0) -> bytes:
+    def raw(self, content: bytes, *, seconds: float = 120.0) -> bytes:
         """Send bytes as they are, and read what comes until the server closes or `seconds` pass."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             connection.sendall(content)
@@ -54,8 +57,11 @@ def running(
     """Serve a collection, or the directory of one that does not exist yet.
 
     A server that is not warmed up loads what it needs for a request at that request.
+    Time limits that no test sets are long: a busy machine is slow, and slowness is no fault.
     """
-    settings = replace(settings or ServerSettings(), cache=cache)
+    settings = settings or ServerSettings()
+    usual = [name for name in TIME_LIMITS if getattr(settings, name) == getattr(ServerSettings, name)]
+    settings = replace(settings, cache=cache, **dict.fromkeys(usual, 120))
     app, ready = create_app(collection, settings), threading.Event()
     if not warm:
         app.state.service.warm_up = lambda: None
@@ -65,12 +71,12 @@ def running(
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
     thread.start()
     try:
-        assert ready.wait(60)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        assert ready.wait(120)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=240) as client:
             yield Running(app, port, client)
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(120)
     assert not thread.is_alive()
 
 

@@ -185,7 +185,7 @@ def test_a_run_killed_at_any_moment_ends_as_if_undisturbed(trained: Path, tmp_pa
         process.kill()
     assert (out / "checkpoint").is_dir()
     with _process(folder, out, "resume") as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=240)
     assert output.endswith("done\n")
     assert weights_of(out) == weights_of(trained)
 

@@ -58,7 +58,7 @@ def watch(builder: InThisProcess) -> Iterator[FolderWatch]:
 
 
 def until(happens: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while not happens():
         assert time.monotonic() < give_up
         time.sleep(0.01)

@@ -101,7 +101,7 @@ def test_all_filters_apply(visit: Visit, server: Running) -> None:
 
 def test_filters_are_changed_on_the_map(visit: Visit, server: Running) -> None:
     page = visit.open("?view=map&different=3")
-    page.wait_for_selector("#map[data-shown]", timeout=60_000)
+    page.wait_for_selector("#map[data-shown]", timeout=120_000)
     expect(page.locator("#conditions")).to_be_hidden()
     page.click("#filters-button")
     expect(page.locator("#copies-field")).to_be_hidden()

@@ -113,7 +113,7 @@ def test_the_collection_is_a_map(visit: Visit, server: Running) -> None:
     page = visit.open("?a=2&b=60")
     page.keyboard.press("m")
     expect(page).to_have_url(re.compile("view=map"))
-    expect(page.locator("#map-message")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#map-message")).to_be_hidden(timeout=120_000)
     expect(page.locator("#map-method")).not_to_be_empty()
     until(page, COLOURFUL)
     page.locator("#map").focus()
@@ -141,7 +141,7 @@ def test_filters_leave_pictures_out_of_the_map(visit: Visit, server: Running) ->
     everything = server.client.post("/api/v1/map/matches", json={}).json()["ids"]
     page = visit.open("?view=map&tag=bird")
     shown = page.locator("#map")
-    expect(page.locator("#map-message")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#map-message")).to_be_hidden(timeout=120_000)
     expect(shown).to_have_attribute("data-shown", str(len(birds)))
     shown.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp"):

@@ -63,7 +63,7 @@ def test_a_picture_is_saved_under_a_safe_name_and_put_in(
     assert [one["path"] for one in named] == ["kept/_con.jpg", "kept/_con (2).jpg"]
     known = keep(server, (tmp_path / "art" / "0001.png").read_bytes(), name="again").json()
     assert known == {"path": "0001.png", "id": 1, "new": False}
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while not built:
         assert time.monotonic() < give_up
         time.sleep(0.01)

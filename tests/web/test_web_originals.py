@@ -181,7 +181,7 @@ def test_the_memory_of_an_original_is_given_back_after_a_moment(
     viewer = OriginalViewer(decoder, kept_seconds=0)
     try:
         viewer.region(art, art.ids[0], Region(0, 0, 1, 1))
-        assert forgotten.wait(60)
+        assert forgotten.wait(120)
         head, _ = decoder.ask({"do": "region", "key": art.store.sha256(0), "box": [0, 0, 1, 1], "reduce": 1})
         assert head == {"unknown": True}
     finally:

@@ -84,7 +84,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def calls(called: Path) -> list[str]:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while not called.exists():
         assert time.monotonic() < give_up, "no program was called"
         time.sleep(0.01)

@@ -256,7 +256,7 @@ def test_what_is_stored_does_not_wait_for_a_decoder(
 
     def hold(*_: object, **__: object) -> DecodedImage:
         held.release()
-        assert free.wait(60)
+        assert free.wait(120)
         raise ImageError("the picture", "it was held up")
 
     with running(sample_collection, tmp_path / "cache", OPEN) as server:
@@ -267,13 +267,13 @@ def test_what_is_stored_does_not_wait_for_a_decoder(
         with concurrent.futures.ThreadPoolExecutor(len(cold) + 1) as pool:
 
             def ask(path: str) -> int:
-                return httpx.get(f"{server.url}/api/v1/images/{path}", timeout=60).status_code
+                return httpx.get(f"{server.url}/api/v1/images/{path}", timeout=240).status_code
 
             waiting = [pool.submit(ask, f"{number}/thumbnail") for number in cold]
             waiting.append(pool.submit(ask, f"{cold[0]}/large"))
             try:
                 for _ in range(3):  # two thumbnails, and the large picture, which has a decoder of its own
-                    assert held.acquire(timeout=60)
+                    assert held.acquire(timeout=120)
                 assert server.client.get(f"/api/v1/images/{cold[0]}").json()["id"] == cold[0]
                 assert server.client.get("/api/v1/health").status_code == 200
                 for way in ("thumbnail", "large"):
