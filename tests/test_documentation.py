@@ -20,12 +20,29 @@ from i2v_search.choices import Device
 from i2v_search.cli.main import app
 from i2v_search.encoders.registry import load_tagger
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+def page(name: str) -> str:
+    """The text of a page of ``docs``, or of a file of the root."""
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_every_public_name_is_in_the_readme_and_has_a_docstring() -> None:
+README = page("README.md")
+COMMANDS = page("docs/commands.md")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 1300, "what is longer belongs into docs/"
+
+
+def test_the_readme_leads_to_every_page_for_users() -> None:
+    for path in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{path.name}" in README, f"README does not link to docs/{path.name}"
+
+
+def test_every_public_name_is_documented_and_has_a_docstring() -> None:
+    names = page("docs/python.md")
     for name in i2v_search.__all__:
-        assert f"`{name}`" in README, f"README does not mention {name}"
+        assert f"`{name}`" in names, f"docs/python.md does not mention {name}"
         assert getattr(i2v_search, name).__doc__, f"{name} has no docstring"
 
 
@@ -38,13 +55,9 @@ def test_every_public_name_has_an_example_that_runs() -> None:
         assert runs, f"{name}: {len(steps)} lines of an example"
 
 
-@pytest.fixture(scope="module")
-def examples() -> dict[str, str]:
-    """The Python of the README by the first name that it imports."""
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    found = {re.findall(r"^from i2v_search import (\w+)", block, re.MULTILINE)[0]: block for block in blocks}
-    assert len(found) == len(blocks)
-    return found
+def examples(name: str) -> list[str]:
+    """The Python of a page, block by block."""
+    return re.findall(r"```python\n(.*?)```", page(name), re.DOTALL)
 
 
 @pytest.fixture
@@ -63,26 +76,25 @@ def art(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "art"
 
 
-def test_the_search_example_of_the_readme_runs(
-    art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_search_examples_run(art: Path, capsys: pytest.CaptureFixture[str]) -> None:
     colours = {"sketch.png": "teal", "kitten.png": "black", "loud.png": "red", "butterfly.png": "gold"}
     colours["page.png"] = "navy"
     for name, colour in colours.items():
         Image.new("RGB", (90, 60), colour).save(name)
-    exec(compile(examples["Collection"], "README", "exec"), {})
+    (short,) = examples("README.md")
+    long, _, _ = examples("docs/python.md")
+    for example in (short, long):
+        exec(compile(example, "documentation", "exec"), {})
     with Image.open("references.png") as picture:
         assert picture.width > 300
     assert "birds/" in capsys.readouterr().out
 
 
-def test_the_training_example_of_the_readme_runs(
-    art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    held_out = examples["TrainingSettings"].replace(
+def test_the_training_example_runs(art: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held_out = examples("docs/python.md")[1].replace(
         "epochs=10", "epochs=2, copies=1, minimum=15, validation=0.4"
     )
-    exec(compile(held_out.replace("held_out=0.1", "held_out=0.4"), "README", "exec"), {})
+    exec(compile(held_out.replace("held_out=0.1", "held_out=0.4"), "documentation", "exec"), {})
     measured, differences = capsys.readouterr().out.splitlines()
     assert 0 < float(measured) <= 1
     assert "'measure': 'mAP'" in differences
@@ -92,36 +104,34 @@ def test_the_training_example_of_the_readme_runs(
     find_spec("pymilvus") is None or find_spec("milvus_lite") is None,
     reason="the extra milvus is not installed",
 )
-def test_the_milvus_example_of_the_readme_runs(
-    art: Path, examples: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_milvus_example_runs(art: Path, capsys: pytest.CaptureFixture[str]) -> None:
     i2v_search.Collection.build("index/art", ["art/fruit"])
-    exec(compile(examples["push_to_milvus"], "README", "exec"), {})
+    (example,) = examples("docs/milvus.md")
+    exec(compile(example, "documentation", "exec"), {})
     assert "Hit(rank=1" in capsys.readouterr().out
 
 
-def test_the_encoder_example_of_the_readme_runs(
-    art: Path, examples: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_encoder_example_runs(art: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("i2v_search.encoders.registry._FACTORIES", {})
-    exec(compile(examples["EncoderInfo"], "README", "exec"), {})
+    exec(compile(examples("docs/python.md")[2], "documentation", "exec"), {})
     tiny = i2v_search.Collection.build("tiny", ["art"], encoder="thumbnails")
     assert tiny.info().dimension == 192
 
 
-def test_every_command_and_option_is_in_the_readme() -> None:
+def test_every_command_and_option_is_documented() -> None:
+    documentation = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
     for name, command in commands(typer.main.get_command(app)):
         group, _, verb = name.rpartition(" ")
-        table = group and re.search(rf"^\| `i2v-search {group}` \|.*`{verb}`", README, re.MULTILINE)
-        assert table or f"i2v-search {name}" in README, f"README does not show {name}"
+        table = group and re.search(rf"^\| `i2v-search {group}` \|.*`{verb}`", COMMANDS, re.MULTILINE)
+        assert table or f"i2v-search {name}" in documentation, f"docs do not show {name}"
         for parameter in command.params:
             long = [option for option in parameter.opts if option.startswith("--")]
-            shown = any(re.search(rf"{option}(?![\w-])", README) for option in long)
-            assert shown or not long, f"README lacks {long} of {name}"
+            shown = any(re.search(rf"{option}(?![\w-])", documentation) for option in long)
+            assert shown or not long, f"docs lack {long} of {name}"
 
 
-def test_the_tags_of_the_readme_are_tags_of_the_default_encoder() -> None:
-    before_other_weights = README.partition("## Using the original weights")[0]
+def test_the_tags_of_the_first_examples_are_tags_of_the_default_encoder() -> None:
+    before_other_weights = README + page("docs/search.md") + page("docs/python.md")
     known = set(load_tagger("lite", Device("cpu", 1)).vocabulary.names)
     found = re.findall(r"""tags[= ](["'])(.+?)\1""", before_other_weights)
     assert len(found) >= 3

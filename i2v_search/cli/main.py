@@ -42,7 +42,7 @@ from i2v_search.cli.upkeep import compact, relocate, verify
 app = typer.Typer(
     name="i2v-search",
     help="Search illustrations by similarity, and morph from one to another.",
-    epilog="Start with: i2v-search alone, which opens a page, or i2v-search demo. Docs: README.md",
+    epilog="Start with: i2v-search alone, which opens a page, or i2v-search demo.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -250,8 +250,8 @@ def test_the_original_api_gives_the_original_shapes(data: Path) -> None:
 
 def test_the_example_of_the_original_readme_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(data)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    example = readme[readme.index("from i2v_search import i2v  # was") :].partition("```")[0]
+    page = (ROOT / "docs" / "original.md").read_text(encoding="utf-8")
+    example = page[page.index("from i2v_search import i2v  # was") :].partition("```")[0]
     names = [f"tag {i}" for i in range(TAGS - 5)]
     names = ["1girl", "blue eyes", *names, "safe", "questionable", "explicit"]
     Path("tag_list.json").write_text(json.dumps(names))
