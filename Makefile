@@ -90,6 +90,8 @@ tags: datasets
 .venv/installed-test: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing what the tests need, torch and Ray among it ..."
 	$(PIP) --editable '.[test]'
+	@# It allows no typer as new as ours, which only its own command line would use.
+	$(PIP) --no-deps openapi-python-client
 	@touch .venv/installed $@
 
 clean:

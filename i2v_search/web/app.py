@@ -119,6 +119,7 @@ def create_app(collection: Collection | Path, settings: ServerSettings) -> FastA
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # what generated clients call their functions
         lifespan=running,
     )
     app.state.service = service

@@ -105,9 +105,26 @@ def test_a_good_bomb_is_stopped_by_its_header(server: Running) -> None:
 
 
 def test_the_type_must_be_an_image(server: Running) -> None:
-    for kind in ("application/octet-stream", "multipart/form-data; boundary=x", "text/plain", ""):
+    for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain", "image", ""):
         answer = post_image(server.client, png(), kind)
         assert (answer.status_code, error_of(answer)) == (415, "unsupported_type")
+
+
+def test_programs_may_send_bytes_or_a_form(server: Running) -> None:
+    expected = post_image(server.client, png("teal")).json()
+    assert post_image(server.client, png("teal"), "application/octet-stream").json() == expected
+    form = server.client.post("/api/v1/uploads/form", files={"file": ("a.png", png("teal"), "image/png")})
+    assert (form.status_code, form.json()) == (201, expected)
+    refused = {
+        "no file": {"files": {"other": png()}},
+        "no form": {"content": png(), "headers": {"Content-Type": "image/png"}},
+        "no boundary": {"content": png(), "headers": {"Content-Type": "multipart/form-data"}},
+    }
+    for what, request in refused.items():
+        answer = server.client.post("/api/v1/uploads/form", **request)  # type: ignore[arg-type]
+        assert (answer.status_code, error_of(answer)) == (415, "unsupported_type"), what
+    empty = server.client.post("/api/v1/uploads/form", files={"file": b""})
+    assert (empty.status_code, error_of(empty)) == (415, "not_an_image")
 
 
 def test_an_endless_body_is_cut_off_at_the_limit(server: Running) -> None:

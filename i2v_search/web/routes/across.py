@@ -31,7 +31,7 @@ Key = Annotated[CollectionKey, Path()]
 
 
 @router.post("/search", responses=errors(404, 409))
-async def search(
+async def search_collections(
     service: Serving, asked: AcrossRequest, x_launch_token: LaunchToken = None
 ) -> AcrossResponse:
     """Search all collections that can be searched together: only for the page that this computer opened."""
@@ -44,7 +44,7 @@ async def search(
     responses={**errors(404), 200: picture("image/webp", "a WebP")},
     response_class=Response,
 )
-async def thumbnail(
+async def thumbnail_across(
     service: Serving,
     key: Key,
     number: Number,

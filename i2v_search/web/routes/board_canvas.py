@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1/boards/{number}", tags=["boards"])
 
 
 @router.get("/layout", responses=errors(404))
-async def layout(
+async def show_board_layout(
     service: Serving,
     number: Number,
     arranged: Annotated[bool, Query(description="in rows, whatever places the images have")] = False,
@@ -38,7 +38,7 @@ async def layout(
 
 
 @router.post("/layout", status_code=204, responses=errors(404))
-async def lay(service: Serving, number: Number, asked: LayoutChange) -> None:
+async def lay_board(service: Serving, number: Number, asked: LayoutChange) -> None:
     """Lay images of a board elsewhere on its canvas."""
     await service.keeping.run(_lay, service, number, asked)
 

@@ -47,7 +47,7 @@ async def boards(service: Serving) -> list[BoardModel]:
 
 
 @router.post("", status_code=201, responses=errors())
-async def make(service: Serving, asked: NewBoard) -> BoardModel:
+async def make_board(service: Serving, asked: NewBoard) -> BoardModel:
     """Make an empty board."""
     return await _changed(service, lambda kept: kept.boards.make(asked.name, asked.note))
 
@@ -59,7 +59,7 @@ async def board(service: Serving, number: Number) -> BoardPicturesModel:
 
 
 @router.patch("/{number}", responses=errors(404))
-async def change(service: Serving, number: Number, asked: BoardChange) -> BoardModel:
+async def change_board(service: Serving, number: Number, asked: BoardChange) -> BoardModel:
     """Change the name, the note or the place of a board."""
 
     def work(kept: Annotations) -> Board:
@@ -76,7 +76,7 @@ async def change(service: Serving, number: Number, asked: BoardChange) -> BoardM
 
 
 @router.delete("/{number}", status_code=204, responses=errors(404))
-async def delete(service: Serving, number: Number) -> None:
+async def delete_board(service: Serving, number: Number) -> None:
     """Delete a board; for 30 days it can be restored."""
 
     def work() -> None:
@@ -88,13 +88,13 @@ async def delete(service: Serving, number: Number) -> None:
 
 
 @router.post("/{number}/restore", responses=errors())
-async def restore(service: Serving, number: Number) -> BoardModel:
+async def restore_board(service: Serving, number: Number) -> BoardModel:
     """Bring a deleted board back."""
     return await _changed(service, lambda kept: kept.boards.restore(number))
 
 
 @router.post("/{number}/pictures", responses=errors(404))
-async def put(service: Serving, number: Number, asked: PlacedImages) -> Added:
+async def put_on_board(service: Serving, number: Number, asked: PlacedImages) -> Added:
     """Put images on a board, or move those that are on it."""
 
     def work() -> Added:
@@ -110,7 +110,7 @@ async def put(service: Serving, number: Number, asked: PlacedImages) -> Added:
 
 
 @router.post("/{number}/removals", status_code=204, responses=errors(404))
-async def take(service: Serving, number: Number, asked: SomeImages) -> None:
+async def take_off_board(service: Serving, number: Number, asked: SomeImages) -> None:
     """Take images off a board."""
 
     def work() -> None:
@@ -122,13 +122,13 @@ async def take(service: Serving, number: Number, asked: SomeImages) -> None:
 
 
 @router.post("/{number}/order", status_code=204, responses=errors(404, 409))
-async def order(service: Serving, number: Number, asked: OrderRequest) -> None:
+async def sort_board(service: Serving, number: Number, asked: OrderRequest) -> None:
     """Put the images of a board in order."""
     await service.searching.run(_order, service, number, asked)
 
 
 @router.get("/{number}/suggestions", responses=errors(404, 409))
-async def suggestions(
+async def board_suggestions(
     service: Serving,
     number: Number,
     top: Annotated[int, Query(ge=1, le=200, description="maximum number of images")] = 24,

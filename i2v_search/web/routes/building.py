@@ -46,28 +46,32 @@ FolderKey: TypeAlias = Annotated[
 
 
 @router.get("/computer/places", responses=errors())
-async def places(service: Serving, x_launch_token: LaunchToken = None) -> list[ComputerFolder]:
+async def computer_places(service: Serving, x_launch_token: LaunchToken = None) -> list[ComputerFolder]:
     """Where to begin to look for a folder: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     return [_folder(place) for place in await service.browsing.run(usual_places)]
 
 
 @router.get("/computer/folder", responses=errors(404))
-async def folder(service: Serving, key: FolderKey, x_launch_token: LaunchToken = None) -> FolderListing:
+async def computer_folder(
+    service: Serving, key: FolderKey, x_launch_token: LaunchToken = None
+) -> FolderListing:
     """The folders in a folder of this computer: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     return await service.browsing.run(_listing, key)
 
 
 @router.get("/computer/pictures", responses=errors(404))
-async def pictures(service: Serving, key: FolderKey, x_launch_token: LaunchToken = None) -> PicturesModel:
+async def computer_pictures(
+    service: Serving, key: FolderKey, x_launch_token: LaunchToken = None
+) -> PicturesModel:
     """How many pictures a folder of this computer holds: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     return await service.counting.run(_pictures, key)
 
 
 @router.get("/build", responses=errors())
-async def state(service: Serving) -> BuildModel:
+async def build_progress(service: Serving) -> BuildModel:
     """The build that runs, or the last one."""
     return await service.stored.run(_state, service)
 
@@ -86,7 +90,7 @@ async def build(request: Request, asked: BuildRequest, x_launch_token: LaunchTok
 
 
 @router.post("/build/stop", status_code=202, responses=errors())
-async def stop(service: Serving, x_launch_token: LaunchToken = None) -> BuildModel:
+async def stop_build(service: Serving, x_launch_token: LaunchToken = None) -> BuildModel:
     """Stop the build; what is in stays: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     service.builder.stop()

@@ -35,7 +35,7 @@ async def open_collection(request: Request, asked: OpenRequest, x_launch_token: 
 
 
 @router.post("/collections/forget", responses=errors(404))
-async def forget(
+async def forget_collection(
     service: Serving, asked: OpenRequest, x_launch_token: LaunchToken = None
 ) -> list[KnownModel]:
     """Take a collection off the list; its files are left alone."""
@@ -45,7 +45,7 @@ async def forget(
 
 
 @router.post("/quit", status_code=202, responses=errors())
-async def end(request: Request, service: Serving, x_launch_token: LaunchToken = None) -> None:
+async def quit_server(request: Request, service: Serving, x_launch_token: LaunchToken = None) -> None:
     """End the server; a build stops and loses nothing."""
     check_launch(service.settings, x_launch_token)
     request.app.state.end()

@@ -51,13 +51,13 @@ async def copies(
 
 
 @router.get("/search", responses=errors())
-async def state(service: Serving) -> CopySearchModel:
+async def copy_search_progress(service: Serving) -> CopySearchModel:
     """The search for copies that runs, or the last one."""
     return _state(service)
 
 
 @router.post("/search", status_code=202, responses=errors(409))
-async def search(service: Serving, x_launch_token: LaunchToken = None) -> CopySearchModel:
+async def find_copies(service: Serving, x_launch_token: LaunchToken = None) -> CopySearchModel:
     """Look for copies: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     await service.taking.run(service.copies.start)
@@ -65,7 +65,7 @@ async def search(service: Serving, x_launch_token: LaunchToken = None) -> CopySe
 
 
 @router.post("/search/stop", status_code=202, responses=errors())
-async def stop(service: Serving, x_launch_token: LaunchToken = None) -> CopySearchModel:
+async def stop_copy_search(service: Serving, x_launch_token: LaunchToken = None) -> CopySearchModel:
     """Stop looking for copies: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     service.copies.stop()
@@ -73,7 +73,9 @@ async def stop(service: Serving, x_launch_token: LaunchToken = None) -> CopySear
 
 
 @router.post("/trash", responses=errors(409))
-async def trash(service: Serving, asked: TrashRequest, x_launch_token: LaunchToken = None) -> TrashedModel:
+async def trash_copies(
+    service: Serving, asked: TrashRequest, x_launch_token: LaunchToken = None
+) -> TrashedModel:
     """Move the files of images to the trash of this computer, and take the images out of the collection: only
     for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
@@ -81,7 +83,9 @@ async def trash(service: Serving, asked: TrashRequest, x_launch_token: LaunchTok
 
 
 @router.post("/restore", responses=errors(404, 409))
-async def restore(service: Serving, asked: UndoRequest, x_launch_token: LaunchToken = None) -> RestoredModel:
+async def restore_copies(
+    service: Serving, asked: UndoRequest, x_launch_token: LaunchToken = None
+) -> RestoredModel:
     """Put files back that this server moved to the trash: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     return await service.taking.run(_restore, service, asked.key)

@@ -38,14 +38,14 @@ async def apps(service: Serving, x_launch_token: LaunchToken = None) -> AppModel
 
 
 @router.get("/kept", responses=errors(404))
-async def place(service: Serving, request: Request) -> KeptPlace:
+async def kept_place(service: Serving, request: Request) -> KeptPlace:
     """Where pictures are kept: only for programs with the app token."""
     check_app(request)
     return await service.stored.run(_place, service)
 
 
 @router.post("/kept", status_code=201, responses=errors(404, 415), openapi_extra=PICTURE_BODY)
-async def keep(service: Serving, request: Request, name: Name = "", page: Page = "") -> KeptModel:
+async def keep_picture(service: Serving, request: Request, name: Name = "", page: Page = "") -> KeptModel:
     """Save a picture in the folder of the collection and put it in: only for programs with the app token."""
     check_app(request)
     return await service.reading.run(_keep, service, await picture_of(request), name, page)

@@ -50,7 +50,7 @@ async def atlas(service: Serving, key: Key) -> AtlasModel:
     responses={**errors(404), 200: picture("image/webp", "a WebP")},
     response_class=Response,
 )
-async def sheet(
+async def atlas_sheet(
     service: Serving,
     key: Key,
     side: Annotated[int, Path(ge=1, le=4096, description="side of its cells in pixels", examples=[16])],

@@ -37,7 +37,7 @@ async def morph(service: Serving, asked: MorphRequest) -> MorphResponse:
 
 
 @router.post("/picture", responses={**errors(404, 409), **_FILES}, response_class=Response)
-async def morph_file(
+async def draw_morph(
     service: Serving,
     asked: MorphRequest,
     format: Annotated[PictureFormat, Query(description="kind of file")] = "png",  # noqa: A002 - its name

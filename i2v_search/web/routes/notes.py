@@ -75,7 +75,7 @@ async def notes(service: Serving, number: Number) -> NotesModel:
 
 
 @router.patch("/images/{number}", responses=errors(404))
-async def change(service: Serving, number: Number, asked: NotesChange) -> NotesModel:
+async def change_notes(service: Serving, number: Number, asked: NotesChange) -> NotesModel:
     """Write a note on an image, give it tags or take them away."""
 
     def work() -> NotesModel:

@@ -13,13 +13,13 @@ router = APIRouter(prefix="/api/v1/saved-searches", tags=["boards"])
 
 
 @router.get("", responses=errors())
-async def searches(service: Serving) -> list[SearchModel]:
+async def saved_searches(service: Serving) -> list[SearchModel]:
     """All saved searches, the newest first."""
     return await service.keeping.run(lambda: _all(_kept(service)))
 
 
 @router.post("", responses=errors())
-async def save(service: Serving, asked: NewSearch) -> SearchModel:
+async def save_search(service: Serving, asked: NewSearch) -> SearchModel:
     """Save a search; returns the one that has the name now."""
 
     def work() -> SearchModel:
@@ -30,7 +30,7 @@ async def save(service: Serving, asked: NewSearch) -> SearchModel:
 
 
 @router.post("/rename", responses=errors())
-async def rename(service: Serving, asked: SearchRename) -> list[SearchModel]:
+async def rename_search(service: Serving, asked: SearchRename) -> list[SearchModel]:
     """Give a saved search another name; returns all."""
 
     def work() -> list[SearchModel]:
@@ -42,7 +42,7 @@ async def rename(service: Serving, asked: SearchRename) -> list[SearchModel]:
 
 
 @router.post("/delete", responses=errors())
-async def delete(service: Serving, asked: SearchName) -> list[SearchModel]:
+async def delete_search(service: Serving, asked: SearchName) -> list[SearchModel]:
     """Delete a saved search; returns the others."""
 
     def work() -> list[SearchModel]:

@@ -52,7 +52,7 @@ async def original(service: Serving, number: Number) -> Response:
 
 
 @router.get("/images/{number}/place", responses=errors(404))
-async def place(service: Serving, number: Number, x_launch_token: LaunchToken = None) -> PlaceModel:
+async def image_place(service: Serving, number: Number, x_launch_token: LaunchToken = None) -> PlaceModel:
     """Where the file of an image lies: only for the page that this computer opened."""
     check_launch(service.settings, x_launch_token)
     path = await service.taking.run(_file_of, service, number)

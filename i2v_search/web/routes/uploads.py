@@ -1,4 +1,4 @@
-"""Uploads of pictures."""
+"""Uploads of pictures: the file itself, or a form with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from i2v_search.web import handlers as answers
+from i2v_search.web.forms import file_of_form
 from i2v_search.web.guard.failures import Failure
 from i2v_search.web.jobs.upload_memory import key_of
 from i2v_search.web.responses import errors, picture
@@ -18,20 +19,39 @@ router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
 Key = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the uploaded file")]
 
-#: The body of a request that is a picture, as OpenAPI describes it.
+_BYTES = {"type": "string", "format": "binary"}
+_FORM = {
+    "type": "object",
+    "title": "UploadForm",
+    "required": ["file"],
+    "properties": {"file": {**_BYTES, "description": "the picture; other fields are ignored"}},
+}
+
+#: The body of a request that is a picture, as OpenAPI describes it. Generated clients know the first type.
 PICTURE_BODY = {
     "requestBody": {
         "required": True,
         "description": "the file itself, not a form",
-        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"application/octet-stream": {"schema": _BYTES}, "image/*": {"schema": _BYTES}},
     }
 }
+#: One type an address: of two, generated clients make a function that cannot be imported.
+_FORM_BODY = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}}
 
 
 @router.post("", status_code=201, responses=errors(415), openapi_extra=PICTURE_BODY)
 async def upload(service: Serving, request: Request) -> UploadModel:
-    """Upload an image: the body is the file, the Content-Type an image type."""
+    """Upload an image: the body is the file, the Content-Type an image type or application/octet-stream."""
     return await service.reading.run(_keep, service, await picture_of(request))
+
+
+@router.post("/form", status_code=201, responses=errors(415), openapi_extra=_FORM_BODY)
+async def upload_form(service: Serving, request: Request) -> UploadModel:
+    """Upload an image as the field `file` of a form (multipart/form-data)."""
+    stated = request.headers.get("content-type", "")
+    _check_type(stated, "multipart/form-data")
+    content = file_of_form(await request.body(), stated)
+    return await service.reading.run(_keep, service, _not_empty(content))
 
 
 @router.get(
@@ -51,12 +71,22 @@ async def picture_of(request: Request) -> bytes:
     Raises:
         Failure: it is sent as something else, or there is none.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if not kind.startswith("image/"):
+    _check_type(request.headers.get("content-type", ""), "image/", "application/octet-stream")
+    return _not_empty(await request.body())
+
+
+def _check_type(stated: str, *allowed: str) -> None:
+    kind = stated.split(";", maxsplit=1)[0].strip().lower()
+    if not any(kind == one or (one.endswith("/") and kind.startswith(one)) for one in allowed):
         raise Failure(
-            "unsupported_type", f"send the file itself with Content-Type image/..., not {kind[:100]!r}"
+            "unsupported_type",
+            "send the file itself to /api/v1/uploads with Content-Type image/... or "
+            "application/octet-stream, or "
+            f"a form (multipart/form-data) to /api/v1/uploads/form, not {kind[:100]!r}",
         )
-    content = await request.body()
+
+
+def _not_empty(content: bytes) -> bytes:
     if not content:
         raise Failure("not_an_image", "the body is empty")
     return content
