@@ -16,8 +16,10 @@ from i2v_search.build.source_folders import note_sources
 from i2v_search.build.views import update_views, wanted_views
 from i2v_search.choices import Device, SimilarityName
 from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder, usual_similarity
+from i2v_search.encoders.given import GIVEN, GivenVectors, is_given
 from i2v_search.encoders.registry import load_encoder, load_tagger
 from i2v_search.errors import (
+    EncoderError,
     EncoderMismatchError,
     SourceError,
 )
@@ -54,6 +56,11 @@ def extract_features(
     with WriterLock(directory):
         manifest = Manifest.find(directory)
         loaded = load_makers(options, manifest)
+        if is_given(loaded):
+            raise EncoderError(
+                f"the collection {directory} was made from vectors, and no encoder for pictures is known; "
+                "add rows with add_vectors or i2v-search import, or build another with --collection"
+            )
         manifest = begin_manifest(directory, manifest, loaded, options.similarity, root)
         manifest = lift_removals(directory, manifest, images, forget=options.forget_removals)
         with closing(ColourNotes(directory)) as notes:
@@ -168,6 +175,8 @@ def resolve_encoder(encoder: str | Encoder | None, manifest: Manifest | None, de
     Raises:
         EncoderMismatchError: the collection's vectors were made by another.
     """
+    if encoder is None and manifest is not None and manifest.encoder.preprocessing == GIVEN:
+        return GivenVectors(EncoderInfo(**manifest.encoder.model_dump()))
     name = encoder or (manifest.encoder.id if manifest else "lite")
     loaded = load_encoder(name, device) if isinstance(name, str) else name
     if manifest is not None:

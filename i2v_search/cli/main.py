@@ -17,6 +17,7 @@ from i2v_search.cli.datasets import datasets_app
 from i2v_search.cli.duplicates import duplicates
 from i2v_search.cli.evaluate import evaluate
 from i2v_search.cli.get_models import available, get
+from i2v_search.cli.import_vectors import import_vectors
 from i2v_search.cli.map import draw_map
 from i2v_search.cli.models import models_app
 from i2v_search.cli.morph import morph
@@ -73,6 +74,9 @@ app.command("map", epilog="Example: i2v-search map --out map.html")(draw_map)
 app.command(epilog="Example: i2v-search duplicates --sheet duplicates.png")(duplicates)
 app.command(epilog="Example: i2v-search merge shard1 shard2 --collection index/all")(merge)
 app.command(epilog="Example: i2v-search export vectors.npy --collection index/art")(export)
+app.command("import", epilog="Example: i2v-search import clip.npy --rows posts.csv --collection index/clip")(
+    import_vectors
+)
 app.command(epilog="Example: i2v-search notes sidecars/ --form xmp")(notes)
 app.command(epilog="Example: i2v-search push --collection index/art --milvus-uri http://127.0.0.1:19530")(
     push

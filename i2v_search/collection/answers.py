@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import SupportsIndex, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from i2v_search.progress import Report, silent
 from i2v_search.search.duplicates.comparing import THRESHOLD, find_duplicates
 from i2v_search.search.duplicates.groups import Duplicates
 from i2v_search.search.duplicates.known import KnownCopies, known_group
-from i2v_search.search.examples import Query, QueryImage, several_images
+from i2v_search.search.examples import Query, QueryImage, one_image, several_images
 from i2v_search.search.filters import Filter, FilterShortcuts
 from i2v_search.search.learning import OTHERS, learned_direction
 from i2v_search.search.proven_copies import proven_when
@@ -89,8 +89,8 @@ class Answers(Contents):
         self,
         query: Query | None = None,
         *,
-        top: int = 10,
-        offset: int = 0,
+        top: SupportsIndex = 10,
+        offset: SupportsIndex = 0,
         where: Filter | None = None,
         **ranking: Unpack[RankingOptions],
     ) -> SearchResult:
@@ -99,10 +99,10 @@ class Answers(Contents):
 
         Args:
             query: an id, a path in the collection or the end of one, an image file, an image, its bytes, a
-                (d,) vector or a ``.npy`` file of one, an `EncodedImage`, a `Text` (or a string that is
-                nothing of that and looks like no path), or several of those, each perhaps an `Example` with a
-                weight (negative: unlike it), a crop, or the note that it is a drawing of lines. None ranks by
-                the tags of `where`.
+                (d,) vector (an array, a tensor, a list of floats) or a ``.npy`` file of one, an
+                `EncodedImage`, a `Text` (or a string that is nothing of that and looks like no path), or
+                several of those, each perhaps an `Example` with a weight (negative: unlike it), a crop, or
+                the note that it is a drawing of lines. None ranks by the tags of `where`.
             top: how many hits.
             offset: how many better ones to skip. Pages of the same `top` never repeat an image or skip
                 one.
@@ -145,7 +145,7 @@ class Answers(Contents):
 
     def search_each(
         self,
-        queries: Query | Sequence[Query] | NDArray[np.float32],
+        queries: Query | Sequence[Query | float] | NDArray[np.floating],
         *,
         where: Filter | None = None,
         **options: Unpack[SearchOptions],
@@ -165,11 +165,11 @@ class Answers(Contents):
 
     def morph(
         self,
-        a: QueryImage,
-        b: QueryImage,
+        a: QueryImage | Sequence[float],
+        b: QueryImage | Sequence[float],
         *,
-        via: QueryImage | Sequence[QueryImage] = (),
-        steps: int | None = 4,
+        via: QueryImage | Sequence[QueryImage | float] = (),
+        steps: SupportsIndex | None = 4,
         method: MorphMethod = "gradual",
         exclude: StoredImages = (),
         where: Filter | None = None,
@@ -208,7 +208,7 @@ class Answers(Contents):
         index, rows = state.index, state.rows
         chosen = Filter.of(where, shortcuts)
         allowed = state.allowed(chosen, exclude)
-        ends = state.resolver.resolve_all([a, *several_images(via), b])
+        ends = state.resolver.resolve_all([one_image(a), *several_images(via), one_image(b)])
         ends = state.searcher.best_of_texts(ends, chosen, index, allowed)
         return find_morph(index, rows, network, ends, steps=count, method=method, allowed=allowed)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, SupportsIndex, TypeVar, Unpack
 from warnings import warn
 
 from i2v_search.arguments import StoredImages, renamed, several
 from i2v_search.build.extract import Extraction
 from i2v_search.build.features import extract_features, remove_rows
+from i2v_search.build.given_rows import GivenReport, GivenRows, RowTags
+from i2v_search.build.given_vectors import add_to_vectors, create_from_vectors
 from i2v_search.build.indexing import build_index, has_index, plan_for, reindex
 from i2v_search.build.options import BuildOptions, BuildReport, BuildShortcuts
 from i2v_search.build.recipe import Recipe
@@ -21,12 +23,15 @@ from i2v_search.build.upkeep.merging import Merge
 from i2v_search.build.upkeep.relocating import Relocation
 from i2v_search.build.upkeep.repairing import Repair
 from i2v_search.build.upkeep.rewriting import Compaction
+from i2v_search.build.vector_files import read_vector_file
 from i2v_search.choices import (
     Device,
     DeviceName,
     SimilarityName,
 )
 from i2v_search.collection.answers import Answers
+from i2v_search.encoders.base import Encoder
+from i2v_search.errors import QueryError
 from i2v_search.images.sources import Sources, Wanted, everything
 from i2v_search.index.planner import IndexOptions, IndexPlan
 from i2v_search.progress import Report, silent
@@ -140,6 +145,99 @@ class Collection(Answers):
         collection._encoder.keep(loaded, collection.store.manifest)
         collection.report = BuildReport(extraction=done)
         return collection
+
+    @classmethod
+    def from_vectors(
+        cls,
+        directory: str | os.PathLike[str],
+        vectors: Any,
+        *,
+        ids: Iterable[SupportsIndex] | None = None,
+        paths: Iterable[str | os.PathLike[str]] | None = None,
+        tags: Iterable[RowTags] | None = None,
+        column: str | None = None,
+        encoder: str | Encoder | None = None,
+        space: str = "vectors",
+        root: str | os.PathLike[str] | None = None,
+        similarity: SimilarityName | None = None,
+        index: IndexOptions | None = None,
+        report: Report = silent,
+    ) -> Self:
+        """Make a collection from vectors that are there already, with or without pictures, and index it.
+
+        Search, morphs, the map, export, Milvus and the page work as for pictures; pictures cannot be encoded
+        unless `encoder` is given. Where it fails, nothing is left behind.
+
+        Args:
+            directory: directory of the collection; there must be none yet.
+            vectors: (n, d) of any floating or integer type: an array, a memory map, a data set of HDF5, a
+                tensor; an iterable of such blocks, or of single vectors; or a file: ``.npy``, ``.h5``,
+                ``.parquet`` (`i2v_search.build.vector_files`), whose own ids, paths and tags are taken where
+                none are given. No more than a block of it is held in memory.
+            ids: n whole numbers from 0 on; None counts from 0.
+            paths: n texts, each once; None takes the ids. Those of pictures are relative to `root`.
+            tags: for each row a list of names or `Tag`s, or a dictionary from name to probability.
+            column: name of the data set or column of the file with the vectors; None takes the only one.
+            encoder: what made them, if it is an encoder of this program: it encodes queries.
+            space: a name for what made them otherwise. Collections of different names are never merged.
+            root: folder of the pictures; those that are there are read for their size and content. None for
+                vectors without pictures.
+            similarity: None takes the encoder's, or the cosine.
+            index: options of the index.
+            report: called with the progress.
+
+        Raises:
+            CollectionError: there is a collection already.
+            QueryError: an array of another shape, values that are not finite, ids or paths that occur twice
+                or are not as many as the vectors; a file that cannot be read.
+
+        Example:
+            >>> import numpy as np, tempfile
+            >>> rows = np.random.default_rng(0).normal(size=(50, 8))
+            >>> names = [f"post {number}" for number in range(50)]
+            >>> mine = Collection.from_vectors(tempfile.mkdtemp(), rows, paths=names)
+            >>> mine.search(rows[7], top=1).hits[0].path, mine.add_vectors(rows[:1], paths=["again"]).added
+            ('post 7', 1)
+        """
+        given = _given_rows(vectors, ids=ids, paths=paths, tags=tags, column=column)
+        pictures = None if root is None else Path(root)
+        create_from_vectors(
+            Path(directory),
+            given,
+            encoder=encoder,
+            space=space,
+            similarity=similarity,
+            root=pictures,
+            report=report,
+        )
+        collection = cls(Path(directory))
+        collection.index(options=index, report=report)
+        return collection
+
+    def add_vectors(
+        self,
+        vectors: Any,
+        *,
+        ids: Iterable[SupportsIndex] | None = None,
+        paths: Iterable[str | os.PathLike[str]] | None = None,
+        tags: Iterable[RowTags] | None = None,
+        column: str | None = None,
+        read_files: bool = False,
+        report: Report = silent,
+    ) -> GivenReport:
+        """Add rows of vectors, then index; a row whose id or path is there is replaced.
+
+        Args and errors are those of `from_vectors`. New rows get the next ids. `read_files` reads the
+        pictures of the rows, where they are there, for their size and content. Where a block is refused, the
+        blocks before it stay.
+
+        Returns:
+            How many rows are new, and how many took the place of another.
+        """
+        given = _given_rows(vectors, ids=ids, paths=paths, tags=tags, column=column)
+        done = add_to_vectors(self.directory, given, read_files=read_files, report=report)
+        self.report = BuildReport(plan=self._reindex(report))
+        return done
 
     def add(
         self,
@@ -288,3 +386,14 @@ class Collection(Answers):
     def _old(name: str, now: str, value: _T) -> _T:
         warn(f"Collection.{name} is now {now}", DeprecationWarning, stacklevel=3)
         return value
+
+
+def _given_rows(vectors: Any, *, column: str | None, **columns: Iterable[Any] | None) -> GivenRows:
+    """Vectors and their columns; of a file also those that it has itself."""
+    named: dict[str, Any] = {name: values for name, values in columns.items() if values is not None}
+    if isinstance(vectors, str | os.PathLike):
+        return replace(read_vector_file(Path(vectors), column), **named)
+    if column is not None:
+        raise QueryError("column is for a file of vectors, not for an array")
+    shape = getattr(vectors, "shape", None)
+    return GivenRows(vectors, **named, total=int(shape[0]) if shape else None)

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, TypeAlias, get_args
+from typing import Any, SupportsIndex, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,20 @@ from i2v_search.errors import QueryError
 from i2v_search.images.crops import Box
 from i2v_search.search.resolved import EncodedImage
 from i2v_search.search.text import Text
+from i2v_search.store.given_arrays import Tensor, looks_like_vector, plain_array
 
 #: An id in the collection, a path in it or of a file, an image, its bytes, a (d,) vector of the encoder,
-#: what `Collection.encode` made of any of them, or a text.
+#: as an array or a tensor, what `Collection.encode` made of any of them, or a text.
 QueryImage: TypeAlias = (
-    SupportsIndex | str | os.PathLike[str] | bytes | Image.Image | EncodedImage | NDArray[np.floating] | Text
+    SupportsIndex
+    | str
+    | os.PathLike[str]
+    | bytes
+    | Image.Image
+    | EncodedImage
+    | NDArray[np.floating]
+    | Tensor
+    | Text
 )
 #: Weight of an image that results should be unlike: docs/decisions/0017-negative-examples.md.
 UNLIKE_WEIGHT = -0.5
@@ -80,15 +89,26 @@ class Example:
         return f"{name} ({notes})" if notes else name
 
 
-Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example]
+#: An image, or several; a list of floats is one vector.
+Query: TypeAlias = QueryImage | Example | Sequence[QueryImage | Example | float]
+
+
+def one_image(given: QueryImage | Sequence[float]) -> QueryImage:
+    """An image of a query; a vector that is a list of floats as an array.
+
+    >>> one_image([0.5, 1.0]).shape, one_image(17)
+    ((2,), 17)
+    """
+    return plain_array(given) if looks_like_vector(given) else cast(QueryImage, given)
 
 
 def several_images(given: Any) -> list[Any]:
     """List what was given where several images or queries belong: one is a list of one.
 
-    An array (d,) is one vector, an array (m, d) is m of them.
+    An array (d,), a tensor or a list of floats is one vector, an array (m, d) is m of them; a list of whole
+    numbers is several ids.
     """
-    return [given] if isinstance(given, np.ndarray) and given.ndim < 2 else several(given)
+    return [given] if looks_like_vector(given) and getattr(given, "ndim", 1) < 2 else several(given)
 
 
 def examples_of(query: Query) -> list[Example]:
@@ -97,7 +117,7 @@ def examples_of(query: Query) -> list[Example]:
     Raises:
         QueryError: there is none, every weight is 0, or one is not a finite number.
     """
-    items = [query] if isinstance(query, np.ndarray) else several(query)
+    items: list[Any] = [query] if looks_like_vector(query) else several(query)
     examples = [item if isinstance(item, Example) else Example(item) for item in items]
     for example in examples:
         if not math.isfinite(number("the weight of an example", example.weight)):

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ from i2v_search.search.resolved import EncodedImage, QueryVectors, Resolved
 from i2v_search.search.text import MAX_TEXT, Text, looks_like_path
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
+from i2v_search.store.given_arrays import looks_like_vector, plain_array
 from i2v_search.store.path_patterns import find_named
 
 
@@ -200,8 +201,8 @@ class Resolver:
         image = example.image
         if isinstance(image, Text):
             return Resolved(str(image), text=image)
-        if isinstance(image, np.ndarray | EncodedImage):
-            return self._vector(image, "vector") if isinstance(image, np.ndarray) else self._encoded(image)
+        if isinstance(image, EncodedImage) or looks_like_vector(image):
+            return self._given_vector(image)
         if isinstance(image, Image.Image):
             # Here, not in the threads that decode files: one image may be given twice, and loads but once.
             item = _Unknown("image", example, image)
@@ -213,11 +214,11 @@ class Resolver:
             spelled = read_whole(text) if isinstance(image, str) else None
             return self._path(text, example) if spelled is None else self._id(spelled)
         try:
-            number = whole("an id", image)
+            number = whole("an id", cast(SupportsIndex, image))
         except QueryError:
             raise QueryError(
-                f"{shown(image)} is not an image; give an id, a path, an image, its bytes, or a vector as "
-                "an array, np.asarray(vector)"
+                f"{shown(image)} is not an image; give an id, a path, an image, its bytes, or a vector of "
+                "floats"
             ) from None
         return self._id(number)
 
@@ -276,7 +277,9 @@ class Resolver:
             return self._row(same[0])
         return _Unknown(label, example, content, sha256)
 
-    def _encoded(self, image: EncodedImage) -> Resolved:
+    def _given_vector(self, image: Any) -> Resolved:
+        if not isinstance(image, EncodedImage):
+            return self._vector(plain_array(image), "vector")
         same = self._catalogue.find_content(image.sha256) if image.sha256 else ()
         if same:
             return self._row(same[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self, Unpack, get_args
+from typing import Any, Final, Self, SupportsIndex, Unpack, get_args
 
 from i2v_search.arguments import number, require_known, shown, whole
 from i2v_search.choices import SearchOrder
@@ -48,8 +48,8 @@ class RankingOptions(FilterShortcuts, total=False):
 class SearchOptions(RankingOptions, total=False):
     """Options of `Collection.search_each`: `RankingOptions`, how many hits, and how many to skip."""
 
-    top: int
-    offset: int
+    top: SupportsIndex
+    offset: SupportsIndex
 
 
 _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {

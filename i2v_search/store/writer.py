@@ -119,8 +119,9 @@ class StoreWriter:
             chosen = slice(start, start + count)
             # Not before they are written: a part that is closed on the way records the next id.
             for image_id in ids[chosen]:
-                numbers.append(self._next_id if image_id is None else image_id)
-                self._next_id += image_id is None
+                number = self._next_id if image_id is None else image_id
+                numbers.append(number)
+                self._next_id = max(self._next_id, number + 1)
             writer.append(records[chosen], numbers[chosen], unit_rows[chosen], norms[chosen])
             start += count
             self._uncommitted += count
@@ -128,6 +129,11 @@ class StoreWriter:
         if self._uncommitted >= COMMIT_ROWS:
             self.commit()
         return numbers
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next new row gets."""
+        return self._next_id
 
     def remove(self, positions: Sequence[int]) -> None:
         """Mark rows as removed; takes effect with `finish`."""

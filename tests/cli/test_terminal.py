@@ -71,6 +71,7 @@ WALK: dict[str, list[str]] = {
     "push": ["--milvus-uri", NOBODY],
     "sync": ["--milvus-uri", NOBODY],
     "export": [f"{EVIL}all.csv"],
+    "import": [NOBODY],
     "notes": [f"{EVIL}notes"],
     "tag": ["art"],
     "boards list": [],

@@ -106,9 +106,38 @@ def test_one_query_is_searched_for_as_one(query: Any, collection: Collection) ->
     assert [result.hits for result in several_at_once] == [alone.hits]
 
 
-def test_a_list_of_numbers_is_neither_ids_nor_a_vector(collection: Collection) -> None:
-    with pytest.raises(QueryError, match=r"0\.5 is not an image; .* np\.asarray"):
-        collection.search([0.5] * DIMENSION)  # type: ignore[list-item]
+def test_a_vector_may_be_a_list_of_floats_a_tensor_or_of_any_precision(collection: Collection) -> None:
+    vector = np.random.default_rng(5).normal(size=DIMENSION)
+    exact = collection.search(vector, top=np.int64(5)).hits
+    torch = pytest.importorskip("torch")
+    ways: list[Any] = [vector.tolist(), tuple(vector.tolist()), torch.tensor(vector), list(vector)]
+    for way in ways:
+        assert collection.search(way, top=5).hits == exact
+        assert collection.search_each([way, 3], top=5)[0].hits == exact
+        assert collection.search([Example(way), Example(3, 0.0)], top=5).hits == exact
+    half: list[Any] = [vector.astype(np.float16), torch.tensor(vector).bfloat16().requires_grad_()]
+    for way in half:
+        assert collection.search(way, top=1).hits[0].id == exact[0].id
+    assert collection.search_each(torch.tensor(np.stack([vector, vector])), top=5)[1].hits == exact
+    assert [stop.id for stop in collection.morph(0, 5, via=vector.tolist(), steps=1).stops] == [0, None, 5]
+    assert collection.search(np.array(3), top=1).query == collection.search(3, top=1).query
+    nonsense: list[Any] = [
+        [0.5],
+        [[0.5]],
+        [0.5] * (DIMENSION + 1),
+        torch.zeros(3),
+        [float("nan")] * DIMENSION,
+        0.5,
+    ]
+    for wrong in nonsense:
+        with pytest.raises(QueryError):
+            collection.search(wrong)
+
+
+def test_a_list_of_whole_numbers_is_ids(collection: Collection) -> None:
+    assert collection.search([1, np.int64(2)], top=3).hits == collection.search([1, 2], top=3).hits
+    with pytest.raises(QueryError, match="no image of the collection has id 100000"):
+        collection.search([100_000] * DIMENSION)
 
 
 @pytest.mark.parametrize("image", [3.0, None, True, b"x", ["1"]])

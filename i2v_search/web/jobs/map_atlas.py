@@ -75,9 +75,13 @@ def sprite_size(ratio: float, side: int) -> tuple[int, int]:
 def ratio_of(width: int, height: int) -> float:
     """Width over height of what is shown of a picture: of a strip that is its beginning.
 
-    >>> ratio_of(300, 200), ratio_of(300, 6000)
-    (1.5, 0.5)
+    A square, where the size is not known.
+
+    >>> ratio_of(300, 200), ratio_of(300, 6000), ratio_of(0, 0)
+    (1.5, 0.5, 1.0)
     """
+    if not width or not height:
+        return 1.0
     if height > STRIP * width:
         return 1 / SHOWN
     return float(SHOWN) if width > STRIP * height else round(width / height, 4)

@@ -98,7 +98,7 @@ function showPicture(key) {
   picture.addEventListener("load", () => {
     get("part-sheet").hidden = false;
     const facts = known(key);
-    stage.glass.size(facts.width ?? picture.naturalWidth, facts.height ?? picture.naturalHeight, false);
+    stage.glass.size(facts.width || picture.naturalWidth, facts.height || picture.naturalHeight, false);
     practice.draw();
   });
   picture.src = large(key);
