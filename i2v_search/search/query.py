@@ -279,7 +279,7 @@ class Resolver:
 
     def _given_vector(self, image: Any) -> Resolved:
         if not isinstance(image, EncodedImage):
-            return self._vector(plain_array(image), "vector")
+            return self._vector(image if isinstance(image, np.ndarray) else plain_array(image), "vector")
         same = self._catalogue.find_content(image.sha256) if image.sha256 else ()
         if same:
             return self._row(same[0])
