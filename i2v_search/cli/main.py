@@ -36,6 +36,7 @@ from i2v_search.cli.search import search
 from i2v_search.cli.serve import serve
 from i2v_search.cli.start import open_first, start
 from i2v_search.cli.tag import tag
+from i2v_search.cli.tool_server import serve_tools
 from i2v_search.cli.train import train
 from i2v_search.cli.transfer import export, merge, notes
 from i2v_search.cli.upkeep import compact, relocate, verify
@@ -68,6 +69,7 @@ app.command(
 )(morph)
 app.command(epilog="Example: i2v-search start")(start)
 app.command(cls=RenamedOptions, epilog="Example: i2v-search serve --collection index/art")(serve)
+app.command("mcp", epilog="Example: i2v-search mcp --collection index/art --allow ~/sketches")(serve_tools)
 app.command(epilog="Example: i2v-search tag ~/art --threshold 0.4 --json")(tag)
 app.command(epilog="Example: i2v-search evaluate ~/art --against lite0 --sheet sheet.png")(evaluate)
 app.command("map", epilog="Example: i2v-search map --out map.html")(draw_map)

@@ -60,6 +60,7 @@ WALK: dict[str, list[str]] = {
     "search": ["1", "--tags", "plain"],
     "morph": ["1", "5", "--steps", "2"],
     "serve": ["-c", NOBODY],
+    "mcp": ["-c", NOBODY],
     "start": ["--desktop-entry"],
     "info": [],
     "map": ["--out", f"{EVIL}map.html", "--method", "pca"],
