@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import TypeAlias
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeAlias
 
 from i2v_search.arguments import renamed
 from i2v_search.choices import Device, DeviceName
@@ -13,6 +13,7 @@ from i2v_search.encoders.model_folder import find_model, installed_models
 from i2v_search.errors import EncoderError
 
 ENTRY_POINT_GROUP = "i2v_search.encoders"
+TAGGER_GROUP = "i2v_search.taggers"
 
 Factory: TypeAlias = Callable[[Device], Encoder]
 
@@ -54,7 +55,8 @@ def encoder_names() -> list[str]:
 
 def tagger_names() -> list[str]:
     """Names that `load_tagger` knows, sorted."""
-    return sorted({card.name for card in installed_models() if card.tags} | {"lite"})
+    plugged = {point.name for point in entry_points(group=TAGGER_GROUP)}
+    return sorted({card.name for card in installed_models() if card.tags} | plugged | {"lite"})
 
 
 @renamed(engine="device")
@@ -86,8 +88,9 @@ def load_tagger(name: str | None = None, device: Device | DeviceName = Device())
     """Load a tagger by name.
 
     Args:
-        name: one of `tagger_names()`, or the folder of a trained model; None selects the only imported
-            tagger, or ``lite`` if there is none.
+        name: one of `tagger_names()`, or the folder of a trained model; None selects the only one besides
+            ``lite``, or ``lite`` if there is none. A package adds taggers with entry points of the group
+            ``i2v_search.taggers``.
         device: device and settings of the tagger.
 
     Raises:
@@ -105,6 +108,9 @@ def load_tagger(name: str | None = None, device: Device | DeviceName = Device())
         from i2v_search.encoders.lite import LiteEncoder
 
         return LiteEncoder(Device.of(device))
+    for point in entry_points(group=TAGGER_GROUP, name=name or ""):
+        plugged: Tagger = _loaded(point, "tagger")(Device.of(device))
+        return plugged
     card = find_model(name) if name else None
     if name is None or card is None or not card.tags:
         asked = "choose a tagger" if name is None else f"no tagger {name!r}"
@@ -127,10 +133,7 @@ def _find_factory(name: str) -> Factory:
     if name in _FACTORIES:
         return _FACTORIES[name]
     for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        try:
-            factory: Factory = point.load()
-        except (ImportError, AttributeError) as error:
-            raise EncoderError(f"encoder {name!r} cannot be loaded from {point.value}: {error}") from error
+        factory: Factory = _loaded(point, "encoder")
         return factory
     card = find_model(name)
     if card is None:
@@ -144,6 +147,13 @@ def _find_factory(name: str) -> Factory:
     from i2v_search.encoders.opening import open_encoder
 
     return lambda device: open_encoder(name, device)
+
+
+def _loaded(point: EntryPoint, kind: str) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise EncoderError(f"{kind} {point.name!r} cannot be loaded from {point.value}: {error}") from error
 
 
 def _how_to_get(name: str | None) -> str | None:
