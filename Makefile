@@ -5,9 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Modules are compiled when they are first imported: of torch and Ray most never are.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --constraint constraints.txt
-# A process for each core and one more, since tests wait for servers and browsers; each computes on one thread. They
+# A process for each core and two more, since tests wait for servers and browsers; each computes on one thread. They
 # stand behind other programs, as the commands do that they start, which would wait for the tests otherwise.
-WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 2)')
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
 # Tests that wait for browsers, servers and processes may fail on a machine that has no time for them. What failed is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from i2v_search.index.protocol import Conditions, SearchIndex
 from i2v_search.index.similarity import Similarity
+from i2v_search.index.stored_scores import StoredScores
 from i2v_search.store.feature_store import FeatureStore
 
 #: Rows that the collection's own index proposes, before they are compared as all are.
@@ -33,6 +35,11 @@ class PooledIndex:
     def store(self) -> FeatureStore:
         """The feature store."""
         return self._index.store
+
+    @cached_property
+    def stored(self) -> StoredScores:
+        """Scores with rows of the store."""
+        return StoredScores(self.similarity, self.store)
 
     @property
     def positions(self) -> NDArray[np.int64]:
@@ -69,7 +76,7 @@ class PooledIndex:
         scores = np.empty(proposed.shape, np.float32)
         for line, rows in enumerate(proposed):
             self.store.check(rows)
-            found = self.similarity.stored_scores(queries[line], self.store, rows)
+            found = self.stored.of(queries[line], rows)
             order = np.lexsort((rows, -found))
             scores[line], proposed[line] = found[order], rows[order]
         return scores[:, :k], proposed[:, :k]

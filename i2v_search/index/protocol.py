@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.index.similarity import Similarity
+from i2v_search.index.stored_scores import StoredScores
 from i2v_search.store.feature_store import FeatureStore
 
 
@@ -44,6 +45,11 @@ class SearchIndex(Protocol):
     @property
     def similarity(self) -> Similarity:
         """Similarity of the vectors."""
+        ...
+
+    @property
+    def stored(self) -> StoredScores:
+        """Scores with rows of the store."""
         ...
 
     @property

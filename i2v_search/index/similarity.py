@@ -31,8 +31,6 @@ from i2v_search.store.feature_store import FeatureStore
 
 #: Float32 rows worked on at a time: larger blocks leave the cache, and cost page faults besides.
 BLOCK_BYTES = 8 * 2**20
-#: Scattered rows compared at a time.
-_CACHED_ROWS = 64
 #: Unit rows whose mean is this long are all the same up to float16 rounding (a single one always is):
 #: centred on it, nothing would be left to compare.
 ALL_ALIKE = 1 - 1e-6
@@ -41,7 +39,7 @@ ALL_ALIKE = 1 - 1e-6
 POWER = 1.25
 LEAST_DEVIATION = 0.1
 #: Below this share of |x|^2 + |y|^2 a squared distance is computed again without cancellation.
-_CANCELLED = 0.01
+CANCELLED = 0.01
 #: Rows whose largest number is beyond 2 to this power, or below its inverse, are scaled before their length
 #: is taken.
 _FAR_EXPONENT = 30
@@ -212,41 +210,9 @@ class Similarity:
             return np.asarray(np.clip(products, -1, 1))
         lengths = (queries**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1)
         squared = lengths - 2 * products
-        for number, near in enumerate(squared < _CANCELLED * lengths):
+        for number, near in enumerate(squared < CANCELLED * lengths):
             squared[number, near] = ((rows[near] - queries[number]) ** 2).sum(axis=1)
         return self.score_distances(squared)
-
-    def stored_scores(
-        self, query: NDArray[np.float32], store: FeatureStore, positions: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Scores of one embedded query (d,) with rows of the feature store (c,): (c,) float32.
-
-        The same as `scores` with `embed_rows`, without making the embedded rows: with ``u`` a stored row of
-        length ``l``, ``<q, u / l - m> / |u / l - m|`` needs only the products of ``u`` with q, m and itself;
-        of u and m times the scale, where there is one. A few rows at a time stay in the cache.
-        """
-        scores = np.empty(len(positions), np.float32)
-        mean = self.mean if self.scale is None else self.mean * self.scale
-        of_mean, mean_squared = float(query @ mean), float(mean @ mean)
-        for start in range(0, len(positions), _CACHED_ROWS):
-            chosen = positions[start : start + _CACHED_ROWS]
-            if self.name in {"l2", "hamming"}:
-                found = self.scores(query[None], self.embed_rows(store, chosen))[0]
-            else:
-                rows = store.take(chosen)
-                lengths = np.sqrt(np.vecdot(rows, rows))
-                inverse = 1 / np.maximum(lengths, np.float32(1e-12))
-                squared = np.ones(1, np.float32)
-                if self.scale is not None:
-                    rows *= self.scale
-                    squared = np.maximum(np.vecdot(rows, rows) * inverse**2, np.float32(1e-12))
-                apart = squared + mean_squared - 2 * (rows @ mean) * inverse
-                least = _CANCELLED * squared
-                found = ((rows @ query) * inverse - of_mean) / np.sqrt(np.maximum(apart, least))
-                if (close := (apart < least) | (lengths == 0)).any():
-                    found[close] = self.scores(query[None], self.embed_rows(store, chosen[close]))[0]
-            scores[start : start + len(chosen)] = found
-        return scores if self.euclidean else np.clip(scores, -1, 1)
 
     def score_distances(self, squared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of squared Euclidean distances."""

@@ -21,6 +21,7 @@ from i2v_search.index.projection import Form, learn_form, sample_positions
 from i2v_search.index.protocol import Conditions
 from i2v_search.index.scanners import Scanner, Settings, make_scanner, usual_settings
 from i2v_search.index.similarity import BLOCK_BYTES, Similarity, position_blocks
+from i2v_search.index.stored_scores import StoredScores
 from i2v_search.index.threads import threads_for
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.feature_store import FeatureStore
@@ -138,6 +139,11 @@ class VectorIndex:
         return scores, positions
 
     @cached_property
+    def stored(self) -> StoredScores:
+        """Scores with rows of the store."""
+        return StoredScores(self.similarity, self.store)
+
+    @cached_property
     def unindexed(self) -> NDArray[np.int64]:
         """(t,) int64: positions of the live rows that the scanner does not hold, ascending."""
         return unindexed_rows(self.store, self.positions)
@@ -191,12 +197,7 @@ class VectorIndex:
     def _compare(self, queries: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of queries (m, d), each with rows of its own (m, c), in full: (m, c) float32."""
         self.store.check(np.unique(positions))
-        return np.stack(
-            [
-                self.similarity.stored_scores(query, self.store, line)
-                for query, line in zip(queries, positions, strict=True)
-            ]
-        )
+        return np.stack([self.stored.of(query, line) for query, line in zip(queries, positions, strict=True)])
 
     def _scan(
         self, queries: NDArray[np.float32], k: int, positions: NDArray[np.int64]

@@ -595,6 +595,6 @@ def _comparing(index: SearchIndex, vector: NDArray[np.float32]) -> _Compare:
 
     def scores(positions: NDArray[np.int64]) -> NDArray[np.float32]:
         index.store.check(positions)
-        return index.similarity.stored_scores(vector, index.store, positions)
+        return index.stored.of(vector, positions)
 
     return scores

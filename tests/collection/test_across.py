@@ -1,6 +1,7 @@
 """One search in several collections finds what a search in all of their images finds."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from i2v_search.images.decoding import load_image
 from i2v_search.index import pooled_index
 from i2v_search.index.similarity import Similarity
 from i2v_search.search.examples import Example
+from i2v_search.search.results import Hit
 from i2v_search.search.text import Text
 
 
@@ -33,8 +35,11 @@ def pair(tmp_path: Path, loaded: list[GridEncoder]) -> tuple[Collection, Collect
     return one, other
 
 
-def places(hits: object) -> list[tuple[str, float]]:
-    return [(Path(hit.path).name, round(hit.score, 4)) for hit in hits]  # type: ignore[attr-defined]
+def require_same(hits: Iterable[Hit], expected: Iterable[Hit]) -> None:
+    """The same pictures in the same order, with the same scores up to rounding."""
+    hits, expected = list(hits), list(expected)
+    assert [Path(hit.path).name for hit in hits] == [Path(hit.path).name for hit in expected]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected], abs=1e-5)
 
 
 def test_it_ranks_as_one_collection_of_all_images(
@@ -45,18 +50,16 @@ def test_it_ranks_as_one_collection_of_all_images(
     picture = draw(tmp_path / "query.png", 105)
     plain = [each.path for each in pair[0]][2]
     for query in (str(picture), [Example(str(picture)), Example(plain, -0.5)], load_image(picture)):
-        expected = places(merged.search(query, top=50).hits)
+        expected = merged.search(query, top=50).hits
         found = search_across(pair, query, top=50)
-        assert places(found.hits) == expected
+        require_same(found.hits, expected)
         assert [hit.rank for hit in found.hits] == list(range(1, len(expected) + 1))
     pages = [search_across(pair, str(picture), top=7, offset=start) for start in (0, 7, 35)]
-    assert places(hit for page in pages[:2] for hit in page.hits) == places(
-        merged.search(str(picture), top=14).hits
-    )
+    require_same((hit for page in pages[:2] for hit in page.hits), merged.search(str(picture), top=14).hits)
     assert [page.more for page in pages] == [True, True, False]
     assert {hit.collection for hit in pages[0].hits} <= {str(one.directory) for one in pair}
     # Of one collection it is the search that it has.
-    assert places(search_across(pair[:1], str(picture)).hits) == places(pair[0].search(str(picture)).hits)
+    require_same(search_across(pair[:1], str(picture)).hits, pair[0].search(str(picture)).hits)
 
 
 def test_a_file_that_lies_in_several_is_one_result(
@@ -86,7 +89,7 @@ def test_a_part_is_cut_from_the_picture_that_comes_with_it(
     seen = replace(pair[0].encode("0003.png"), picture=content)
     part = search_across(pair, Example(seen, crop=(0, 0, 0.5, 0.5)), exclude_query=False)
     same = search_across(pair, Example(content, crop=(0, 0, 0.5, 0.5)), exclude_query=False)
-    assert places(part.hits) == places(same.hits)
+    require_same(part.hits, same.hits)
 
 
 def test_what_one_collection_lacks_the_others_may_have(pair: tuple[Collection, Collection]) -> None:

@@ -16,6 +16,7 @@ from i2v_search.choices import SimilarityName
 from i2v_search.errors import QueryError
 from i2v_search.index import similarity as similarity_module
 from i2v_search.index.similarity import Similarity, position_blocks, unit
+from i2v_search.index.stored_scores import StoredScores
 from i2v_search.store.feature_store import FeatureStore
 
 NAMES: tuple[SimilarityName, ...] = get_args(SimilarityName)
@@ -336,8 +337,10 @@ def test_scores_of_stored_rows_are_those_of_embedded_ones(name: SimilarityName, 
     queries = similarity.embed(random_vectors(3, 24, seed=5))
     positions = np.random.default_rng(1).permutation(90)
     expected = similarity.scores(queries, similarity.embed_rows(store, positions))
+    stored = StoredScores(similarity, store)
     for query, line in zip(queries, expected, strict=True):
-        np.testing.assert_allclose(similarity.stored_scores(query, store, positions), line, atol=1e-6)
+        np.testing.assert_allclose(stored.of(query, positions[:60]), line[:60], atol=1e-6)
+        np.testing.assert_allclose(stored.of(query, positions[30:]), line[30:], atol=1e-6)
 
 
 def test_stored_rows_close_to_the_mean_keep_their_scores(tmp_path: Path) -> None:
@@ -347,4 +350,4 @@ def test_stored_rows_close_to_the_mean_keep_their_scores(tmp_path: Path) -> None
     similarity = Similarity.fit("centred", store)
     query = similarity.embed_rows(store, np.array([3]))
     expected = similarity.scores(query, similarity.embed_rows(store, store.live))[0]
-    np.testing.assert_allclose(similarity.stored_scores(query[0], store, store.live), expected, atol=1e-5)
+    np.testing.assert_allclose(StoredScores(similarity, store).of(query[0], store.live), expected, atol=1e-5)

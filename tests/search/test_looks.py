@@ -136,7 +136,7 @@ def test_a_sketch_is_seen_without_its_paper_and_as_its_encoder_sees_sketches(
     vector = encoder.encode([encoder.prepare(without_paper(drawing))]).vectors[0]
     index = art._state.index
     wanted = index.similarity.embed_directions(-vector[None])
-    expected = index.similarity.stored_scores(wanted[0], art.store, art.store.live)
+    expected = index.stored.of(wanted[0], art.store.live)
     found = art.search(Example(drawing, kind="sketch"), top=len(art))
     scores = [expected[art.store.position_of_id(hit.id)] for hit in found.hits]
     assert [hit.score for hit in found.hits] == pytest.approx(scores, abs=1e-5)

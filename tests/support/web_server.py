@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -61,7 +62,8 @@ def running(
     """
     settings = settings or ServerSettings()
     usual = [name for name in TIME_LIMITS if getattr(settings, name) == getattr(ServerSettings, name)]
-    settings = replace(settings, cache=cache, **dict.fromkeys(usual, 120))
+    limits: dict[str, Any] = dict.fromkeys(usual, 120)
+    settings = replace(settings, cache=cache, **limits)
     app, ready = create_app(collection, settings), threading.Event()
     if not warm:
         app.state.service.warm_up = lambda: None

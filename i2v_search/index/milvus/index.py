@@ -24,6 +24,7 @@ from i2v_search.index.milvus.state import Edition, read_space, read_state, requi
 from i2v_search.index.milvus.vector_space import Space
 from i2v_search.index.protocol import Conditions
 from i2v_search.index.similarity import Similarity
+from i2v_search.index.stored_scores import StoredScores
 from i2v_search.index.vector_index import EXACT_FILTER_ROWS
 from i2v_search.store.feature_store import FeatureStore
 
@@ -100,6 +101,11 @@ class MilvusIndex:
         """Similarity of the vectors."""
         return self.space.similarity
 
+    @cached_property
+    def stored(self) -> StoredScores:
+        """Scores with rows of the store."""
+        return StoredScores(self.similarity, self.store)
+
     @property
     def approximate(self) -> bool:
         """Always: the server proposes."""
@@ -169,7 +175,7 @@ class MilvusIndex:
                 near, rows = self._scan(queries[line : line + 1], k, allowed.positions)
             else:
                 self.store.check(found)
-                compared = self.similarity.stored_scores(queries[line], self.store, found)
+                compared = self.stored.of(queries[line], found)
                 near, rows = best(compared[None], found[None], k)
             scores[line], positions[line] = near[0], rows[0]
         return scores, positions
