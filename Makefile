@@ -1,5 +1,6 @@
 # make demo: set up and run the demo on the bundled sample.    make test: set up and run all checks.
 # make quick: the unit tests alone.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
+# make site: the documentation as a web site, in .site/html.
 # make lite: train the default encoder again, on the data sets of make datasets.    make tags: its tags alone.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +15,7 @@ PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/pytest --numproces
 # run once more, alone; what fails then is a fault. Both runs are printed.
 AGAIN = echo "Once more, alone:" && $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 1
 
-.PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite tags clean
+.PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite tags site clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
@@ -51,6 +52,10 @@ coverage: .venv/installed-test
 benchmarks: .venv/installed-test
 	for name in extraction search store; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
+# Warnings, and links within the site that lead nowhere, are failures.
+site: .venv/installed-site
+	$(BIN)/python -m scripts.site
+
 mutants: coverage
 	$(BIN)/python scripts/mutants.py
 
@@ -85,6 +90,10 @@ tags: datasets
 .venv/installed-lite: .venv/installed
 	@echo "Installing what data sets and training need, torch among it ..."
 	$(PIP) --editable '.[lite]'
+	@touch $@
+
+.venv/installed-site: .venv/installed
+	$(PIP) --editable '.[site]'
 	@touch $@
 
 .venv/installed-test: .venv/bin/python pyproject.toml constraints.txt

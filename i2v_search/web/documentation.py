@@ -68,13 +68,13 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         )
         parts.append(f"<table><tr><th>Parameter</th><th>in</th><th></th></tr>{rows}</table>")
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        shape = _shape(document, content.get("schema", {}), 0)
-        parts.append(f"<p>Body, {escape(kind)}:</p><pre>{escape(shape)}</pre>")
+        described = shape(document, content.get("schema", {}), 0)
+        parts.append(f"<p>Body, {escape(kind)}:</p><pre>{escape(described)}</pre>")
     rows = ""
     for status, response in operation["responses"].items():
         rows += f"<tr><td>{status}</td><td>{escape(response.get('description', ''))}</td></tr>"
         shapes = [
-            _shape(document, content.get("schema", {}), 0)
+            shape(document, content.get("schema", {}), 0)
             for kind, content in response.get("content", {}).items()
             if kind == "application/json" and status[0] == "2"
         ]
@@ -83,21 +83,21 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     return f"<section>{''.join(parts)}</section>"
 
 
-def _shape(document: dict[str, Any], schema: dict[str, Any], depth: int) -> str:
+def shape(document: dict[str, Any], schema: dict[str, Any], depth: int) -> str:
     """A schema as the JSON it describes, one field per line."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
-        return _shape(document, document["components"]["schemas"][name], depth)
+        return shape(document, document["components"]["schemas"][name], depth)
     if "anyOf" in schema:
-        return " | ".join(dict.fromkeys(_shape(document, one, depth) for one in schema["anyOf"]))
+        return " | ".join(dict.fromkeys(shape(document, one, depth) for one in schema["anyOf"]))
     if "enum" in schema or "const" in schema:
         return " | ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
-        return f"[{_shape(document, schema.get('items', {}), depth)}, ...]"
+        return f"[{shape(document, schema.get('items', {}), depth)}, ...]"
     if schema.get("type") == "object" and "properties" in schema:
         indent = "  " * (depth + 1)
         lines = [
-            f"{indent}{json.dumps(name)}: {_shape(document, field, depth + 1)}{_note(field)}"
+            f"{indent}{json.dumps(name)}: {shape(document, field, depth + 1)}{_note(field)}"
             for name, field in schema["properties"].items()
         ]
         return "{\n" + "\n".join(lines) + "\n" + "  " * depth + "}"

@@ -1,0 +1,1 @@
+"""Makes the web site of the documentation: ``python -m scripts.site``, or ``make site``."""
