@@ -1,4 +1,4 @@
-"""What our docstrings call `Example` is for Griffe the section `Examples`, of code; else it is read as text."""
+"""Our docstrings call `Example` what Griffe calls `Examples`, a section of code; else it reads text."""
 
 from __future__ import annotations
 

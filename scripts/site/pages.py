@@ -21,6 +21,7 @@ PLACES = {
     "index/README.md": "formats.md",
     "examples/plugin/README.md": "plugin-example.md",
     "docs/decisions": "decisions/index.md",
+    **{f"examples/deploy/{name}": name for name in ("compose.yaml", "kubernetes.yaml", "slurm.sh")},
 }
 #: Links and pictures of Markdown: text and target.
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
