@@ -25,7 +25,7 @@ from benchmarks.timing import interleave, run_parts, table
 from i2v_search import Collection, Example, sample_directory
 from i2v_search.images.crops import Box, cut
 from i2v_search.images.decoding import load_image
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.search.view_forms import view_method
 from i2v_search.search.views import ViewSearch
 from i2v_search.store.catalogue import Catalogue

@@ -29,7 +29,7 @@ from i2v_search.encoders.stream import run_batches
 from i2v_search.errors import ImageError
 from i2v_search.images.decoding import load_image
 from i2v_search.images.lines import looks_like_lines, without_paper
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.index.similarity import unit
 from i2v_search.training.datasets.dataset import Dataset, read_dataset
 from i2v_search.training.datasets.splitting import split

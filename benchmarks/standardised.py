@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.timing import run_parts, table
 from i2v_search.choices import SimilarityName
 from i2v_search.encoders.lite import LiteEncoder
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.index.similarity import LEAST_DEVIATION, unit
 from i2v_search.training.datasets.dataset import Dataset, read_dataset
 from i2v_search.training.datasets.splitting import split

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.timing import interleave, run_parts, table
 from i2v_search.encoders.lite import LiteEncoder
 from i2v_search.encoders.lite_text import LiteText
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.index.similarity import unit
 from i2v_search.training.datasets.dataset import Dataset, read_dataset
 from i2v_search.training.datasets.splitting import split

@@ -1,203 +1,181 @@
-"""``tags.jsonl``: tags that people gave, beside the images of a folder.
+"""What people and programs wrote of images, beside them: tags, and facts such as score, rating and date.
 
-One JSON object a line: ``path`` relative to the file's own folder, ``tags`` a list of names, optionally
-``categories`` from tag to category. A data set for training (`i2v_search.training.datasets.dataset`) may say
-more: ``unknown``, a list of tags that nobody looked for in this image, and the strings ``label``, ``group``,
-``source`` and ``licence``. Other keys (title, author) are the owner's business. A path is found too where it
-is written with backslashes, with ``./``, or with accents composed in another way than in the file's name.
+==========================  ==========================================================================
+``tags.jsonl``              a line an image (`i2v_search.images.metadata.annotations`)
+``metadata.jsonl|csv``      the table of an image folder, as Hugging Face's (`...metadata.beside`)
+``pic.json``                of one image, as gallery-dl and WebDataset have it (`...metadata.beside`)
+``*.json|jsonl|parquet``    posts of a booru site, also ``.gz`` (`...metadata.posts`); in the folder of the
+                            images, one above it, or a folder ``metadata`` beside them
+``pic.txt``                 captions (`i2v_search.images.captions`)
+==========================  ==========================================================================
+
+Members of an archive have theirs beside them in the archive.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from i2v_search.errors import SourceError, TagError
 from i2v_search.files import open_regular
+from i2v_search.images.archives import ARCHIVE_SEPARATOR, archive_extension, has_image_name
 from i2v_search.images.captions import CaptionNames, read_caption
 from i2v_search.images.exclusion import Exclusion
+from i2v_search.images.metadata.annotations import (
+    FILE_NAME,
+    annotation_lines,
+    line_facts,
+    parse_annotation,
+    path_and_tags,
+    plain_path,
+)
+from i2v_search.images.metadata.beside import MAX_BYTES, TABLES, annotate, parse_json
+from i2v_search.images.metadata.packed import index_archive, known_member
+from i2v_search.images.metadata.post_index import Known, PostIndex, picture_names
+from i2v_search.images.metadata.posts import may_hold_posts
 from i2v_search.images.remote import is_url
 from i2v_search.images.unread import Tally
-from i2v_search.tags.vocabulary import CATEGORIES, MAX_TAGS, Tag, normalise_tag
+from i2v_search.progress import Progress, Report, silent
+from i2v_search.tags.vocabulary import Tag
 
-FILE_NAME = "tags.jsonl"
-MAX_LINE = 2**20
-_TEXTS = ("label", "group", "source", "licence")
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """A line of a data set's ``tags.jsonl``.
-
-    Attributes:
-        path: relative to the file's own folder.
-        tags: what the image shows.
-        unknown: names of tags that nobody looked for; none of them is in `tags`.
-        label: what counts as relevant to it, None if the line does not say.
-        group: what it must not be separated from, None if the line does not say.
-        source: where it comes from, or "".
-        licence: as the source states it, or "".
-    """
-
-    path: str
-    tags: tuple[Tag, ...]
-    unknown: frozenset[str] = frozenset()
-    label: str | None = None
-    group: str | None = None
-    source: str = ""
-    licence: str = ""
-
-
-def read_annotations(file: BinaryIO, name: str) -> Iterator[Annotation]:
-    """Read a ``tags.jsonl`` line by line, in order.
-
-    Args:
-        file: opened for reading bytes.
-        name: what errors call it.
-
-    Raises:
-        SourceError: a line is not valid; the message names file and line.
-
-    Example:
-        >>> import io
-        >>> lines = io.BytesIO(b'{"path": "a.png", "tags": ["Hat"], "unknown": ["smile"], "label": "people"}')
-        >>> annotation = next(read_annotations(lines, "tags.jsonl"))
-        >>> annotation.tags[0].name, sorted(annotation.unknown), annotation.label
-        ('hat', ['smile'], 'people')
-    """
-    for line, place in _lines(file, name):
-        yield annotation_of(_load(line, place), place)
-
-
-def annotation_of(document: Mapping[str, Any], place: str) -> Annotation:
-    """Read what a line of a ``tags.jsonl`` says, parsed.
-
-    Args:
-        document: with ``path``.
-        place: what errors call it.
-
-    Raises:
-        SourceError: a value is of another kind.
-    """
-    path, tags = _parse(document, place)
-    unknown = _tag_names(document.get("unknown", []), place)
-    for tag in tags:
-        if tag.name in unknown:
-            raise SourceError(f"{place}: tag {tag.name!r} is in both 'tags' and 'unknown'")
-    texts = {key: document[key] for key in _TEXTS if key in document}
-    for key, text in texts.items():
-        if not isinstance(text, str) or not _is_unicode(text):
-            raise SourceError(f'{place}: "{key}" must be a string, not {str(text)[:40]!r}')
-    return Annotation(path, tags, unknown, **texts)
-
-
-def tags_of_one(file: BinaryIO, path: str, most_bytes: int) -> tuple[Tag, ...] | None:
-    """The tags that a ``tags.jsonl`` gives one image, read line by line, of which none is held.
-
-    Args:
-        file: opened for reading bytes.
-        path: of the image, below the file's folder.
-        most_bytes: that are read.
-
-    Returns:
-        None if no line is about it.
-
-    Raises:
-        SourceError: a line that may be about it is not valid.
-    """
-    wanted, name = _plain(path), path.rpartition("/")[2]
-    spelled = [name.encode()] if name.isascii() and name.isprintable() and not set(name) & set('"\\') else []
-    found: tuple[Tag, ...] | None = None
-    for line, place in _lines(file, FILE_NAME):
-        most_bytes -= len(line)
-        if most_bytes < 0:
-            break
-        if spelled and not any(form in line for form in (*spelled, b"\\u")):
-            continue  # nine of ten lines are never parsed
-        written, tags = _parse(_load(line, place), place)
-        if _plain(written) == wanted:
-            found = tags
-    return found
+#: Folders beside or among images whose files are about those images.
+_METADATA_FOLDERS = frozenset(("metadata", "meta", "json", "posts"))
 
 
 class Sidecars:
-    """Tags that people wrote beside images, looked up image by image, from any thread.
+    """What people and programs wrote beside images, looked up image by image, from any thread.
 
     Of every ``tags.jsonl`` in an image's folder and those above it, up to the folder that was named, the
-    nearest that has a line about the image counts. The tags of its captions (`i2v_search.images.captions`)
-    come on top. Tags files are held in memory: about 1 kB for an image with ten tags.
+    nearest that has a line about the image counts; so does the nearest table, and the nearest folder with a
+    post of it. What is nearer to the image comes on top: a post or a table, a JSON file of its own, its
+    captions. Lines of ``tags.jsonl`` are held in memory, posts and tables on disk
+    (`i2v_search.images.metadata.post_index`).
 
     Args:
         root: image root that stored paths are relative to.
         folders: absolute paths of the folders that were named.
         exclude: patterns of files that are left out (`i2v_search.images.exclusion`), captions too.
         tally: told of lines and captions that cannot be used.
+        strict: raise at a line that cannot be used instead of counting it.
+        report: told how many posts were read.
 
     Raises:
-        SourceError: a line of a tags file in `root` or `folders` is not valid; the message names both.
+        SourceError: with `strict`, a line of a file in `root` or `folders` is not valid; the message names
+            both.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = (folder / "tags.jsonl").write_text('{"path": "a.png", "tags": ["hat"]}')
+        >>> _ = (folder / "tags.jsonl").write_text('{"path": "a.png", "tags": ["hat"], "score": 7}')
         >>> _ = (folder / "a.txt").write_text("smile, hat")
-        >>> [tag.name for tag in Sidecars(folder, [folder]).of("a.png")]
-        ['hat', 'smile']
+        >>> known = Sidecars(folder, [folder]).known("a.png")
+        >>> [tag.name for tag in known.tags], known.facts
+        (['hat', 'smile'], {'score': 7})
     """
 
     def __init__(
-        self, root: Path, folders: Iterable[Path], exclude: Sequence[str] = (), tally: Tally | None = None
+        self,
+        root: Path,
+        folders: Iterable[Path],
+        exclude: Sequence[str] = (),
+        tally: Tally | None = None,
+        *,
+        strict: bool = False,
+        report: Report = silent,
     ) -> None:
         self._root, self._named = str(root), tuple(map(str, folders))
-        self._exclude, self._tally = tuple(exclude), tally or Tally()
+        self._exclude, self._tally, self._strict = tuple(exclude), tally or Tally(), strict
         self._files: dict[str, _TagsFile | None] = {}
-        self._lock = threading.Lock()
+        self._says: dict[str, bool] = {}
+        self._bad: Counter[str] = Counter()
+        self._first_bad: dict[str, str] = {}
+        self._lock = threading.RLock()
+        self._posts = PostIndex(self._on_bad, lambda done: report(Progress("reading metadata", done, None)))
         self._around = lru_cache(maxsize=64)(self._look_around)
         for folder in (self._root, *self._named):
             self._file_in(folder)
+        for folder in self._named:
+            self._has_posts(folder)
 
     def of(self, path: str) -> tuple[Tag, ...]:
-        """The tags of an image, by its stored path.
+        """The tags of an image, by its stored path; errors of `known`."""
+        return self.known(path).tags
+
+    def known(self, path: str) -> Known:
+        """What is said of an image, by its stored path.
 
         Raises:
-            SourceError: a line of a tags file is not valid.
+            SourceError: with `strict`, a line of a file is not valid.
         """
         if is_url(path):
-            return ()
+            return Known()
+        archive, packed, member = path.partition(ARCHIVE_SEPARATOR)
         folder, name = self._split(path)
-        files, captions = self._around(folder)
-        tags: dict[str, Tag] = {}
-        for above, file in files:
+        around = self._around(self._split(archive)[0] if packed else folder)
+        known = Known()
+        for above, file in around.files:
             inner = f"{folder}/{name}".removeprefix(above).lstrip("/")
             if (found := file.find(inner)) is not None:
-                tags = {tag.name: tag for tag in found}
+                known = found
                 break
-        for caption in captions.of(name) if captions else ():
-            for tag in self._read(Path(folder, caption)):
-                tags.setdefault(tag.name, tag)
-        return tuple(tags.values())
+        if packed:
+            known = known.with_more(self._member(os.path.join(self._root, archive), member))  # noqa: PTH118
+        for above in around.scopes:
+            inner = f"{folder}/{name}".removeprefix(above).lstrip("/")
+            found = self._posts.by_path(above, inner) or self._posts.by_name(above, name)
+            if found is not None:
+                known = known.with_more(found)
+                break
+        if packed:
+            return known
+        for document in around.documents_of(name):
+            known = known.with_more(self._document(Path(folder, document)))
+        for caption in around.captions.of(name) if around.captions else ():
+            known = known.with_more(Known(self._read(Path(folder, caption))))
+        return known
 
     def may_have(self, path: str) -> bool:
         """Whether something stands beside an image that `of` would read."""
         if is_url(path):
             return False
-        folder, name = self._split(path)
-        files, captions = self._around(folder)
-        return bool(files) or bool(captions and captions.of(name))
+        archive, packed, _ = path.partition(ARCHIVE_SEPARATOR)
+        folder, name = self._split(archive if packed else path)
+        around = self._around(folder)
+        if around.files or around.scopes:
+            return True
+        if packed:
+            return self._archive_says(os.path.join(self._root, archive))  # noqa: PTH118
+        return bool((around.captions and around.captions.of(name)) or around.documents_of(name))
+
+    def close(self) -> None:
+        """Give back the space of posts."""
+        self._posts.close()
 
     def _split(self, path: str) -> tuple[str, str]:
         return os.path.split(os.path.join(self._root, path))  # noqa: PTH118 - as it is, unresolved
 
+    def _on_bad(self, file: str, message: str) -> None:
+        """Count a line that cannot be used, or refuse it."""
+        if self._strict:
+            raise SourceError(message)
+        with self._lock:
+            self._bad[file] += 1
+            self._first_bad.setdefault(file, message)
+
     def count_unmatched(self, wanted: Callable[[str], bool]) -> None:
-        """Count the lines of tags files that are about no file: of the wanted ones, once all were met."""
+        """Count the lines that cannot be used, and those of tags files that are about no file: of the wanted
+        ones, once all were met."""
+        for path, count in self._bad.items():
+            reason = self._first_bad[path].removeprefix(path).lstrip(",: ")
+            self._tally.add(f"lines of {_below(path, self._root)}", count, f"not valid: {reason[:120]}")
         names_of = lru_cache(maxsize=64)(_composed_names)
         for folder, file in self._files.items():
             missing = (
@@ -213,16 +191,20 @@ class Sidecars:
                 place = _stored(folder, FILE_NAME, self._root)
                 self._tally.add(f"lines of {place}", len(missing), f"file {missing[0]!r} does not exist")
 
-    def _look_around(self, folder: str) -> tuple[list[tuple[str, _TagsFile]], CaptionNames]:
-        """The tags files that may be about the images of a folder, the nearest first, and its captions."""
-        files, above = [], folder
+    def _look_around(self, folder: str) -> _Around:
+        """What may be about the images of a folder, the nearest first."""
+        files, scopes, above = [], [], folder
         while True:
             if (file := self._file_in(above)) is not None:
                 files.append((above, file))
+            if self._has_posts(above):
+                scopes.append(above)
             if not any(above.startswith(_with_separator(top)) for top in (self._root, *self._named)):
                 break
             above = os.path.dirname(above)  # noqa: PTH120
-        return files, CaptionNames(self._names_in(folder))
+        names = self._names_in(folder)
+        documents = frozenset(name for name in names if name.lower().endswith(".json"))
+        return _Around(files, scopes, CaptionNames(names), documents)
 
     def _names_in(self, folder: str) -> list[str]:
         try:
@@ -240,8 +222,64 @@ class Sidecars:
     def _file_in(self, folder: str) -> _TagsFile | None:
         with self._lock:
             if folder not in self._files:
-                self._files[folder] = _TagsFile.read(Path(folder, FILE_NAME))
+                self._files[folder] = _TagsFile.read(Path(folder, FILE_NAME), self._on_bad)
             return self._files[folder]
+
+    def _has_posts(self, folder: str) -> bool:
+        """Whether metadata files of a folder say something of the images in it; they are read once."""
+        with self._lock:
+            if folder not in self._says:
+                self._says[folder] = False
+                names = _metadata_in(folder, self._names_in(folder))
+                for below in sorted(_METADATA_FOLDERS & {name.lower() for name in names.folders}):
+                    inner = next(name for name in names.folders if name.lower() == below)
+                    held = _metadata_in(f"{folder}/{inner}", self._names_in(f"{folder}/{inner}"))
+                    names.files.extend(f"{inner}/{name}" for name in held.files if not held.has_images)
+                if names.files:
+                    wanted = _names_below(folder)
+                    said = [self._add_file(folder, name, wanted) for name in names.files]
+                    self._says[folder] = any(said)
+            return self._says[folder]
+
+    def _add_file(self, folder: str, name: str, wanted: frozenset[str] | None) -> bool:
+        path = f"{folder}/{name}"
+        try:
+            with open_regular(path) as file:
+                if name in TABLES and self._posts.add_table(folder, "", file, path):
+                    return True
+                file.seek(0)
+                return not name.lower().endswith(".csv") and self._posts.add_posts(folder, file, path, wanted)
+        except (OSError, ValueError):  # a pipe, or gone
+            return False
+        except SourceError as error:
+            self._on_bad(path, str(error))
+            return False
+
+    def _archive_says(self, archive: str) -> bool:
+        with self._lock:
+            if archive not in self._says:
+                self._says[archive] = archive_extension(archive) is not None and index_archive(
+                    self._posts, archive, self._on_bad
+                )
+            return self._says[archive]
+
+    def _member(self, archive: str, member: str) -> Known:
+        return known_member(self._posts, archive, member) if self._archive_says(archive) else Known()
+
+    def _document(self, file: Path) -> Known:
+        """What a JSON file of one image says."""
+        try:
+            with open_regular(file) as opened:
+                document = parse_json(opened.read(MAX_BYTES), str(file))
+            if not isinstance(document, dict):
+                return Known()
+            read = annotate(file.name, document, str(file))
+        except OSError:
+            return Known()
+        except (SourceError, TagError) as error:
+            self._on_bad(str(file.with_name("*.json")), str(error))
+            return Known()
+        return Known(read.tags, read.facts)
 
     def _read(self, caption: Path) -> tuple[Tag, ...]:
         try:
@@ -254,53 +292,111 @@ class Sidecars:
         return tags
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What may be about the images of a folder.
+
+    Attributes:
+        files: tags files and their folders.
+        scopes: folders with posts or a table.
+        captions: of the images.
+        documents: names of JSON files.
+    """
+
+    files: list[tuple[str, _TagsFile]]
+    scopes: list[str]
+    captions: CaptionNames
+    documents: frozenset[str]
+
+    def documents_of(self, name: str) -> list[str]:
+        """The JSON files of one image: ``pic.json``, ``pic.png.json``."""
+        if not self.documents:
+            return []
+        stem = os.path.splitext(name)[0]  # noqa: PTH122 - a name
+        return [one for one in (f"{name}.json", f"{stem}.json") if one in self.documents]
+
+
 @dataclass
 class _TagsFile:
     """Content of a ``tags.jsonl``, by path as written there.
 
     Attributes:
-        tags: of every path.
-        forms: paths by `_plain`, where that differs or another spelling is possible.
+        known: of every path.
+        forms: paths by `plain_path`, where that differs or another spelling is possible.
         unmet: paths that no image was called so far.
     """
 
-    tags: dict[str, tuple[Tag, ...]]
+    known: dict[str, Known]
     forms: dict[str, str]
     unmet: set[str]
 
     @classmethod
-    def read(cls, file: Path) -> _TagsFile | None:
+    def read(cls, file: Path, on_bad: Callable[[str, str], None]) -> _TagsFile | None:
         """Read a file, None if there is none."""
         if not file.is_file():
             return None
-        tags: dict[str, tuple[Tag, ...]] = {}
+        known: dict[str, Known] = {}
         try:
             with open_regular(file) as opened:
-                for line, place in _lines(opened, str(file)):
-                    path, given = _parse(_load(line, place), place)
-                    tags[path] = given
+                for line, place in annotation_lines(opened, str(file)):
+                    try:
+                        document = parse_annotation(line, place)
+                        path, given = path_and_tags(document, place)
+                    except SourceError as error:
+                        on_bad(str(file), str(error))
+                        continue
+                    known[path] = Known(given, line_facts(document, given))
         except OSError as error:
             raise SourceError(f"{file} cannot be read ({error.strerror})") from error
-        forms = {_plain(path): path for path in tags if not path.isascii() or _plain(path) != path}
-        return cls(tags, forms, set(tags))
+        forms = {plain_path(path): path for path in known if not path.isascii() or plain_path(path) != path}
+        return cls(known, forms, set(known))
 
-    def find(self, path: str) -> tuple[Tag, ...] | None:
-        """The tags of an image by its path below the file's folder; None if no line is about it."""
-        written = path if path in self.tags else self.forms.get(_plain(path)) if self.forms else None
+    def find(self, path: str) -> Known | None:
+        """What is said of an image by its path below the file's folder; None if no line is about it."""
+        written = path if path in self.known else self.forms.get(plain_path(path)) if self.forms else None
         if written is None:
             return None
         self.unmet.discard(written)
-        return self.tags[written]
+        return self.known[written]
 
 
-def _plain(path: str) -> str:
-    r"""One spelling of a path: ``/`` between its parts, no ``./``, letters composed as Unicode's NFC does.
+@dataclass(frozen=True)
+class _MetadataNames:
+    """Files of a folder that may be metadata, and its folders whose files may be."""
 
-    >>> _plain(".\\sub\\a.png"), len(_plain("e\u0301.png"))
-    ('sub/a.png', 5)
-    """
-    parts = path.replace("\\", "/").split("/")
-    return unicodedata.normalize("NFC", "/".join(part for part in parts if part not in {"", "."}))
+    files: list[str]
+    folders: list[str]
+    has_images: bool
+
+
+def _metadata_in(folder: str, names: Sequence[str]) -> _MetadataNames:
+    images = {name for name in names if has_image_name(name)}
+    taken = {os.path.splitext(name)[0] for name in images} | images  # noqa: PTH122 - names
+    files = [
+        name
+        for name in sorted(names)
+        if (may_hold_posts(name) or name in TABLES) and os.path.splitext(name)[0] not in taken  # noqa: PTH122
+    ]
+    folders = [name for name in names if name.lower() in _METADATA_FOLDERS]
+    return _MetadataNames(files, folders, bool(images))
+
+
+def _names_below(folder: str) -> frozenset[str] | None:
+    """What posts may call the images below a folder; None where some are in archives, or there are links."""
+    found: set[str] = set()
+    for place, folders, names in os.walk(folder):
+        if any(os.path.islink(f"{place}/{name}") for name in folders):  # noqa: PTH114
+            return None
+        for name in names:
+            if archive_extension(name) is not None:
+                return None
+            if has_image_name(name):
+                found.update(picture_names(name))
+    return frozenset(found)
+
+
+def _below(path: str, root: str) -> str:
+    return path.removeprefix(_with_separator(root))
 
 
 def _stored(folder: str, path: str, root: str) -> str:
@@ -318,7 +414,7 @@ def _exists(folder: str, path: str, names_of: Callable[[str], Mapping[str, str]]
     with suppress(ValueError, OSError):
         if os.path.lexists(os.path.join(folder, path.partition("!/")[0])):  # noqa: PTH118
             return True
-        for part in _plain(path).partition("!/")[0].split("/"):
+        for part in plain_path(path).partition("!/")[0].split("/"):
             name = part if part == ".." else names_of(folder).get(part)
             if name is None:
                 return False
@@ -333,56 +429,3 @@ def _composed_names(folder: str) -> Mapping[str, str]:
 
 def _with_separator(folder: str) -> str:
     return folder if folder.endswith(os.sep) else folder + os.sep
-
-
-def _lines(file: BinaryIO, name: str) -> Iterator[tuple[bytes, str]]:
-    """Lines that are not empty, each with what errors call it."""
-    number = 0
-    while line := file.readline(MAX_LINE):
-        number += 1
-        if line.strip():
-            yield line, f"{name}, line {number}"
-
-
-def _load(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        document: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f'{place}: expected a JSON object with "path" and "tags" ({error!r})') from error
-    if not isinstance(document, dict) or "path" not in document:
-        raise SourceError(f'{place}: expected a JSON object with "path" and "tags"')
-    return document
-
-
-def _tag_names(names: Any, place: str) -> frozenset[str]:
-    if not isinstance(names, list) or not all(isinstance(name, str) and _is_unicode(name) for name in names):
-        raise SourceError(f'{place}: "unknown" must be a list of tags')
-    if len(names) > MAX_TAGS:
-        raise SourceError(f"{place}: {len(names)} unknown tags for one image, the limit is {MAX_TAGS}")
-    return frozenset(map(normalise_tag, names)) - {""}
-
-
-def _parse(document: Mapping[str, Any], place: str) -> tuple[str, tuple[Tag, ...]]:
-    path, names, categories = document["path"], document.get("tags", []), document.get("categories", {})
-    if not isinstance(path, str) or not isinstance(names, list) or not isinstance(categories, dict):
-        raise SourceError(f'{place}: "path" must be a string, "tags" a list, "categories" an object')
-    if len(names) > MAX_TAGS:
-        raise SourceError(f"{place}: {len(names)} tags for one image, the limit is {MAX_TAGS}")
-    tags: dict[str, Tag] = {}
-    for name in names:
-        category = categories.get(name, "general") if isinstance(name, str) else None
-        if isinstance(name, str) and not _is_unicode(name):
-            raise SourceError(f"{place}: tag {name!r} is not valid Unicode")
-        if category not in CATEGORIES:
-            raise SourceError(
-                f"{place}: tag {name!r} has category {category!r}; one of {', '.join(CATEGORIES)}"
-            )
-        spelled = normalise_tag(name)
-        if spelled:
-            tags[spelled] = Tag(spelled, 1.0, category)
-    return path, tuple(tags.values())
-
-
-def _is_unicode(name: str) -> bool:
-    """JSON can spell half a surrogate pair, which no text holds."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)

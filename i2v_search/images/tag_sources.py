@@ -12,8 +12,8 @@ from i2v_search.errors import SourceError, TagError
 from i2v_search.files import open_regular
 from i2v_search.images.archives import ARCHIVE_SEPARATOR
 from i2v_search.images.captions import CaptionNames, parse_caption, read_caption_text
+from i2v_search.images.metadata.annotations import FILE_NAME, tags_of_one
 from i2v_search.images.remote import is_url
-from i2v_search.images.sidecar import FILE_NAME, tags_of_one
 
 #: Bytes of a tags file that are searched for the line of an image.
 MOST_BYTES: Final = 64 * 2**20

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from i2v_search.errors import RecipeError
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.tags.words import split_words
 from scripts.lite.recipes.emoji import plain_code
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.tags.words import split_words
 from i2v_search.training.datasets.dataset import Dataset, Picture, targets

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2v_search.errors import SourceError
-from i2v_search.images import sidecar
+from i2v_search.images.metadata.annotations import MAX_LINE
 from i2v_search.images.sidecar import Sidecars
 from i2v_search.images.unread import NotRead, Tally
 from i2v_search.tags.vocabulary import MAX_TAGS, Tag
@@ -191,15 +191,22 @@ def test_the_last_line_about_an_image_counts(tmp_path: Path) -> None:
         {"path": "a", "tags": ["\ud800"]},
         {"path": "a", "tags": ["x"] * (MAX_TAGS + 1)},
         "[" * 100_000,
-        '{"path": "' + "a" * sidecar.MAX_LINE + '"}',
+        '{"path": "' + "a" * MAX_LINE + '"}',
     ],
     ids=range(17),
 )
 def test_a_line_that_is_not_valid_is_named(tmp_path: Path, line: Any) -> None:
     write(tmp_path, {"path": "a", "tags": ["x"]}, line)
     with pytest.raises(SourceError, match=r"tags\.jsonl, line 2: ") as caught:
-        Sidecars(tmp_path, [tmp_path])
+        Sidecars(tmp_path, [tmp_path], strict=True)
     assert len(str(caught.value)) < 500
+    tally = Tally()
+    lenient = Sidecars(tmp_path, [tmp_path], tally=tally)
+    assert lenient.of("a") == (Tag("x"),)
+    lenient.count_unmatched(lambda path: False)
+    (found,) = tally.counted()
+    assert found.kind == "lines of tags.jsonl"
+    assert found.help.startswith("not valid: line 2: ")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")

@@ -101,7 +101,7 @@ def test_posts_beside_their_pictures_have_the_tags_of_posts(tmp_path: Path) -> N
     (folder / "a.json").write_text(json.dumps({"tag_string_general": "1girl long_hair", "rating": "g"}))
     (folder / "b.json").write_text(json.dumps({"tags": {"species": ["wolf"]}, "rating": "e"}))
     assert tags_of(read_dataset(folder)) == {
-        "a.png": ["1girl", "long hair", "safe"],
+        "a.png": ["1girl", "long hair", "general"],
         "b.png": ["wolf", "explicit"],
     }
 
@@ -130,7 +130,7 @@ def test_pictures_can_be_left_out(tmp_path: Path, kind: str) -> None:
     ("name", "content", "message"),
     [
         ("metadata.jsonl", "{", r"metadata\.jsonl, line 1: not valid JSON"),
-        ("metadata.jsonl", "[]", r"line 1: expected a JSON object"),
+        ("metadata.jsonl", "5", r"line 1: expected a JSON object"),
         ("metadata.jsonl", "{}", r'line 1: expected the path of a picture in "file_name"'),
         ("metadata.jsonl", '{"file_name": "../a.png"}', "points outside the data set"),
         ("metadata.jsonl", '{"file_name": "a.png", "tags": 5}', '"tags" a list'),

@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw
 
 from i2v_search.errors import ImageError, SourceError, TagError
 from i2v_search.images.fingerprints import duplicates, fingerprint
+from i2v_search.images.metadata import posts as danbooru
 from i2v_search.tags.vocabulary import Tag, Vocabulary
-from i2v_search.training.datasets import danbooru, packed
+from i2v_search.training.datasets import packed
 from i2v_search.training.datasets.dataset import Dataset, Picture, choose_vocabulary, read_dataset, targets
 from i2v_search.training.datasets.facts import dataset_facts
 from i2v_search.training.datasets.splitting import Split, joined, split
@@ -91,6 +92,7 @@ def check(dataset: Dataset, prefix: str = "") -> None:
         "owls",
         "a book",
         "CC0-1.0",
+        {"source": "a book", "licence": "CC0-1.0"},
     )
     assert (cat.label, cat.group, cat.unknown, cat.source, cat.licence) == (
         "cats/tabby",
@@ -297,7 +299,7 @@ def test_danbooru_metadata_is_read(tmp_path: Path, form: str) -> None:
         ("vocaloid", "copyright"),
         ("someone", "artist"),
         ("highres", "meta"),
-        ("safe", "rating"),
+        ("general", "rating"),
     ]
     assert (new.path, new.label, new.group, new.source) == (
         f"{prefix}d41d.jpg",
@@ -335,11 +337,12 @@ def test_a_post_finds_its_picture(tmp_path: Path, said: dict[str, Any], name: st
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        *(("g", "safe"), ("s", "safe"), ("sensitive", "safe"), ("safe", "safe"), ("General", "safe")),
+        *(("g", "general"), ("s", "safe"), ("sensitive", "sensitive"), ("safe", "safe")),
+        ("General", "general"),
         *(("q", "questionable"), ("questionable", "questionable"), ("e", "explicit")),
     ],
 )
-def test_ratings_are_the_three_of_illustration2vec(given: str, meant: str) -> None:
+def test_ratings_are_those_that_the_post_has(given: str, meant: str) -> None:
     line = json.dumps({"id": 1, "tag_string_general": None, "rating": given}).encode()
     post = next(danbooru.read_posts(io.BytesIO(line), "posts"))
     assert post.tags == (Tag(meant, 1.0, "rating"),)
@@ -349,7 +352,7 @@ def test_ratings_are_the_three_of_illustration2vec(given: str, meant: str) -> No
     ("line", "error", "said"),
     [
         ({"id": 1, "tag_string_general": "x", "rating": "z"}, TagError, "rating 'z' is unknown"),
-        ({"id": 1, "tag_string_general": ["x"]}, TagError, '"tag_string_general" must be a string'),
+        ({"id": 1, "tag_string_general": [5]}, TagError, '"tag_string_general" must be a string'),
         ({"id": 1, "tags": [{"name": "x", "category": "2"}]}, TagError, "category '2'; one of"),
         ({"id": 1, "tags": [{"category": "0"}]}, TagError, "a tag must be"),
         ({"id": 1, "tags": ["x"]}, TagError, "a tag must be"),

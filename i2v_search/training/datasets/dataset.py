@@ -1,8 +1,8 @@
 """Data sets: pictures with tags, labels and groups, what to learn from them and how to divide them.
 
 A data set is a folder or an archive with a ``tags.jsonl`` (`i2v_search.images.sidecar`), with Danbooru's
-metadata (`i2v_search.training.datasets.danbooru`), or with captions and other files beside the pictures
-(`i2v_search.training.datasets.beside`). Tags that nobody looked for are *unknown*: neither present nor
+metadata (`i2v_search.images.metadata.posts`), or with captions and other files beside the pictures
+(`i2v_search.images.metadata.beside`). Tags that nobody looked for are *unknown*: neither present nor
 absent, so that a loss or a measure leaves them out.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -23,10 +24,14 @@ from i2v_search.files import open_regular
 from i2v_search.images.archives import ARCHIVE_SEPARATOR, archive_extension, has_image_name
 from i2v_search.images.captions import CaptionNames, parse_caption
 from i2v_search.images.exclusion import Exclusion
-from i2v_search.images.sidecar import FILE_NAME, Annotation, Sidecars, read_annotations
+from i2v_search.images.metadata import beside
+from i2v_search.images.metadata import posts as booru
+from i2v_search.images.metadata.annotations import FILE_NAME, Annotation, read_annotations
+from i2v_search.images.metadata.documents import iter_documents
+from i2v_search.images.metadata.facts import Fact
+from i2v_search.images.sidecar import Sidecars
 from i2v_search.images.sources import Skipped, SourceImage, iter_images
 from i2v_search.tags.vocabulary import CATEGORIES, Category, Tag, Vocabulary
-from i2v_search.training.datasets import beside, danbooru
 from i2v_search.training.datasets.packed import Packed, open_packed, read_packed
 
 __all__ = [
@@ -54,6 +59,7 @@ class Picture:
         group: pictures of one group are never split between training and validation; by default its path.
         source: where it comes from, "" if not said.
         licence: as the source states it, "" if not said.
+        facts: rating, score, date and more, by the names of a collection's columns.
     """
 
     path: str
@@ -63,6 +69,7 @@ class Picture:
     group: str
     source: str
     licence: str
+    facts: Mapping[str, Fact] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -155,13 +162,13 @@ def _read(path: Path) -> Dataset:
         raise SourceError(f"{str(path)!r} does not exist")
     if archive_extension(path.name) is not None:
         return _read_archive(path.resolve())
-    if path.suffix.lower() in danbooru.ENDINGS:
+    if path.suffix.lower() in booru.ENDINGS:
         folder = path.resolve().parent
         with _opened(path) as file:
-            return _from_posts(danbooru.read_posts(file, str(path)), folder, folder.name, (folder,))
+            return _from_posts(booru.read_posts(file, str(path)), folder, folder.name, (folder,))
     raise SourceError(
         f"{str(path)!r} is not a data set; give a folder or archive with {FILE_NAME}, or a metadata file "
-        f"({' or '.join(danbooru.ENDINGS)})"
+        f"({' or '.join(booru.ENDINGS)})"
     )
 
 
@@ -252,15 +259,29 @@ def _read_folder(folder: Path) -> Dataset:
             place = _Place(folder, folder.name, str(table), "")
             rows = beside.read_table(file, str(table))
             return _from_annotations(rows, place, lambda path: (folder / path).is_file())
-    found = _metadata([name for name in names if danbooru.may_hold_posts(name)], names)
-    if len(found) == 1:
-        with _opened(folder / found[0]) as file:
-            posts = danbooru.read_posts(file, str(folder / found[0]))
-            return _from_posts(posts, folder, folder.name, (folder,))
+    found = _metadata([name for name in names if booru.may_hold_posts(name)], names)
+    below = folder / "metadata"
+    if not found and below.is_dir():
+        inner = sorted(file.name for file in below.iterdir())
+        found = [f"metadata/{name}" for name in inner if booru.may_hold_posts(name)]
+    if held := found if len(found) == 1 else [name for name in found if _holds_posts(folder / name)]:
+        posts = (post for name in held for post in _posts_in(folder / name))
+        return _from_posts(posts, folder, folder.name, (folder,))
     annotated = list(_beside_files(folder))
     if not annotated:
         raise SourceError(_no_annotations(str(folder), found))
     return _from_annotations(annotated, _Place(folder, folder.name, str(folder), ""), lambda path: True)
+
+
+def _posts_in(path: Path) -> Iterator[booru.Post]:
+    with _opened(path) as file:
+        yield from booru.read_posts(file, str(path))
+
+
+def _holds_posts(path: Path) -> bool:
+    """Whether one of the first documents of a file is a post: it is no other JSON that lies there."""
+    with _opened(path) as file:
+        return any(booru.is_post(one) for one, _ in islice(iter_documents(file, str(path)), 20))
 
 
 def _beside_files(folder: Path) -> Iterator[Annotation]:
@@ -328,7 +349,7 @@ def _read_archive(archive: Path) -> Dataset:
     found = _metadata(packed.metadata(), packed.members)
     if len(found) == 1:
         with packed.text(found[0]) as file:
-            posts = danbooru.read_posts(file, f"{archive}{ARCHIVE_SEPARATOR}{found[0]}")
+            posts = booru.read_posts(file, f"{archive}{ARCHIVE_SEPARATOR}{found[0]}")
             return _from_posts(posts, archive.parent, name, (archive,))
     annotations = list(_beside_members(packed, archive))
     if not annotations:
@@ -347,8 +368,8 @@ def _no_annotations(place: str, found: Sequence[str]) -> str:
     metadata = "none" if not found else ", ".join(found[:4])
     return (
         f"{place} has no {FILE_NAME} or {' or '.join(beside.TABLES)}, no picture has a caption or JSON "
-        "file beside it, and metadata must be exactly one file ending in "
-        f"{' or '.join(danbooru.ENDINGS)}: found {metadata}"
+        "file beside it, and metadata must be files of posts ending in "
+        f"{' or '.join(booru.ENDINGS)}: found {metadata}"
     )
 
 
@@ -384,26 +405,34 @@ def _from_annotations(
             group=annotation.group if annotation.group is not None else path,
             source=annotation.source,
             licence=annotation.licence,
+            facts=annotation.facts,
         )
     return _dataset(place, pictures.values(), skipped)
 
 
-def _from_posts(posts: Iterable[danbooru.Post], root: Path, name: str, sources: Sequence[Path]) -> Dataset:
+def _from_posts(posts: Iterable[booru.Post], root: Path, name: str, sources: Sequence[Path]) -> Dataset:
     by_name: dict[str, str] = {}
     for image in iter_images(sources, root):
         if not isinstance(image, Skipped):
             file = PurePosixPath(image.path.rpartition(ARCHIVE_SEPARATOR)[2])
             by_name.setdefault(file.name.lower(), image.path)
             by_name.setdefault(file.stem.lower(), image.path)
-    pictures: dict[str, Picture] = {}
-    skipped = []
+    found: dict[str, booru.Post] = {}
+    skipped, is_new = [], False
     for post in posts:
+        is_new |= post.is_new
         path = next((by_name[file] for file in post.files if file in by_name), None)
         if path is None:
             skipped.append(Skipped(post.name, f"no picture {post.files[0]}"))
             continue
-        pictures[path] = Picture(path, post.tags, frozenset(), post.label, post.group, post.source, "")
+        found[path] = post
+    pictures = {path: _picture_of(path, post.settled(is_new=is_new)) for path, post in found.items()}
     return _dataset(_Place(root, name, str(sources[0]), ""), pictures.values(), skipped)
+
+
+def _picture_of(path: str, post: booru.Post) -> Picture:
+    facts = {**post.facts, **({"rating": post.rating} if post.rating else {})}
+    return Picture(path, post.tags, frozenset(), post.label, post.group, post.source, "", facts)
 
 
 def _dataset(place: _Place, pictures: Iterable[Picture], skipped: Sequence[Skipped]) -> Dataset:

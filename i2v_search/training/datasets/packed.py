@@ -23,10 +23,10 @@ from i2v_search.images.archives import (
     walk_archive,
 )
 from i2v_search.images.captions import ENDINGS
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
+from i2v_search.images.metadata.beside import TABLES
+from i2v_search.images.metadata.posts import may_hold_posts
 from i2v_search.images.sources import open_stored
-from i2v_search.training.datasets.beside import TABLES
-from i2v_search.training.datasets.danbooru import may_hold_posts
 
 MAX_TAR_BYTES: Final = 2**30
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 from i2v_search.errors import RecipeError
 from i2v_search.files import naming, sync_directory
 from i2v_search.images.fingerprints import duplicates, fingerprint
-from i2v_search.images.sidecar import FILE_NAME
+from i2v_search.images.metadata.annotations import FILE_NAME
 from i2v_search.progress import Progress, Report
 from i2v_search.tags.vocabulary import Category
 from i2v_search.training.datasets.splitting import joined

@@ -1,0 +1,1 @@
+"""What booru sites, downloaders and data sets say of pictures, in their own files."""
