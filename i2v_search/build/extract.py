@@ -52,6 +52,8 @@ from i2v_search.tags.vocabulary import Tag
 
 #: Bytes of a stored path; only a member of a hostile archive has more.
 MAX_PATH = 16 * 2**10
+#: The most that a predicted tag has, as the store keeps it.
+LESS_THAN_CERTAIN = float(np.nextafter(np.float16(1), np.float16(0)))
 
 Known: TypeAlias = Callable[[SourceImage | Skipped, Sequence[Tag]], bool]
 """Tells whether an image, with the tags beside it, is up to date in another collection."""
@@ -120,6 +122,7 @@ def extract(
     known: Known = unknown,
     removals: Removals | None = None,
     notes: ColourNotes | None = None,
+    sidecars: Sidecars | None = None,
     count: bool = True,
     report: Report = silent,
 ) -> Extraction:
@@ -136,6 +139,7 @@ def extract(
         known: asked about every image that is not in the store; what it knows is not encoded.
         removals: what stays out; None for nothing.
         notes: keeps the colours of the pictures that are decoded; None forgets them.
+        sidecars: what is said of the images beside them; None reads it.
         count: count the images first, so that progress has a total; a tar is read once more for that.
         report: called with the progress.
 
@@ -152,6 +156,7 @@ def extract(
     extractor.exclude = exclude
     extractor.removals = removals or Removals()
     extractor.notes = notes
+    extractor.given = sidecars
     return extractor.run(sources, sync, report)
 
 
@@ -202,15 +207,19 @@ class _Extractor:
         self.known: Known = unknown
         self.removals = Removals()
         self.notes: ColourNotes | None = None
+        self.given: Sidecars | None = None
         self.count = True
 
     def run(self, sources: Sequence[Source], sync: bool, report: Report) -> Extraction:
         started = time.perf_counter()
         report(Progress("looking for images", 0, None))
+        if self.given is not None:
+            self.tally = self.given.tally
         total = self._total(sources, report) if self.count else None
         scopes = find_scopes(sources, self.root)
-        folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
-        self.sidecars = Sidecars(self.root, dict.fromkeys(folders), self.exclude, self.tally)
+        self.sidecars = self.given or open_sidecars(
+            self.root, sources, self.exclude, tally=self.tally, strict=self.strict, report=report
+        )
         progress = _Pace(report, total, self.skipped)
         for batch in self._batches(sources, progress):
             entries: list[_Entry] = []
@@ -356,7 +365,8 @@ class _Extractor:
         if encoding is not None:
             rows[fresh], norms[fresh] = unit_float16(encoding.vectors)
             for number, head in zip(fresh, tags_of(self.encoder, encoding), strict=True):
-                records[number] = replace(records[number], tags=_merged(head, records[number].tags))
+                merged = _merged(map(_predicted, head), records[number].tags)
+                records[number] = replace(records[number], tags=merged)
         copies = [number for number, entry in enumerate(entries) if not entry.is_new]
         if copies:
             positions = np.array([entries[number].copy_of for number in copies], np.int64)
@@ -381,6 +391,25 @@ class _Extractor:
         self.writer.remove(absent.gone)
 
 
-def _merged(first: Sequence[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:
+def open_sidecars(
+    root: Path,
+    sources: Sequence[Source],
+    exclude: Sequence[str],
+    *,
+    tally: Tally,
+    strict: bool,
+    report: Report,
+) -> Sidecars:
+    """What is said beside the images of some sources."""
+    folders = (Path(source).resolve() for source in sources if Path(source).is_dir())
+    return Sidecars(root, dict.fromkeys(folders), exclude, tally, strict=strict, report=report)
+
+
+def _predicted(tag: Tag) -> Tag:
+    """A tag of the encoder: less than certain, as only tags that people gave are."""
+    return tag if tag.probability < LESS_THAN_CERTAIN else replace(tag, probability=LESS_THAN_CERTAIN)
+
+
+def _merged(first: Iterable[Tag], second: Sequence[Tag]) -> tuple[Tag, ...]:
     """Tags of both; the second's win."""
     return tuple({(tag.name, tag.category): tag for tag in (*first, *second)}.values())

@@ -7,9 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 from i2v_search.arguments import StoredImages, several
-from i2v_search.build.changes import root_is_away
+from i2v_search.build.changes import find_scopes, root_is_away
 from i2v_search.build.colours import ColourNotes
-from i2v_search.build.extract import Extraction, extract
+from i2v_search.build.columns import fill_columns
+from i2v_search.build.extract import Extraction, extract, open_sidecars
 from i2v_search.build.indexing import _removals_of, lift_removals, note_mounts, require_similarity
 from i2v_search.build.options import BuildOptions
 from i2v_search.build.source_folders import note_sources
@@ -25,6 +26,7 @@ from i2v_search.errors import (
 )
 from i2v_search.images.sample import find_moved_sample
 from i2v_search.images.sources import Sources, Wanted, everything, image_root
+from i2v_search.images.unread import Tally
 from i2v_search.progress import Report
 from i2v_search.store.catalogue import Catalogue, find_image
 from i2v_search.store.feature_store import FeatureStore
@@ -63,7 +65,11 @@ def extract_features(
             )
         manifest = begin_manifest(directory, manifest, loaded, options.similarity, root)
         manifest = lift_removals(directory, manifest, images, forget=options.forget_removals)
-        with closing(ColourNotes(directory)) as notes:
+        place = Path(manifest.image_root)
+        sidecars = open_sidecars(
+            place, images, options.exclude, tally=Tally(), strict=options.strict, report=report
+        )
+        with closing(sidecars), closing(ColourNotes(directory)) as notes:
             writer = StoreWriter(directory, manifest)
             try:
                 changes = extract(
@@ -76,12 +82,14 @@ def extract_features(
                     wanted=wanted,
                     removals=read_removals(directory, manifest.removals),
                     notes=notes,
+                    sidecars=sidecars,
                     report=report,
                 )
                 writer.finish()
             finally:
                 writer.close()
             notes.fill(images, exclude=options.exclude, wanted=wanted, report=report)
+            fill_columns(directory, sidecars, find_scopes(images, place), wanted=wanted, report=report)
         note_mounts(directory)
         note_sources(directory, images)
         update_views(

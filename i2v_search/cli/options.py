@@ -141,6 +141,13 @@ _CONDITIONS: dict[str, Any] = {
     "colour": Annotated[
         str | None, typer.Option("--colour", help="Colour of at least 8 % of every result: '#3366cc'.")
     ],
+    "condition": Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            help="Condition on columns: 'score > 50 and rating = general and date >= 2023'.",
+        ),
+    ],
     "after": Annotated[str | None, typer.Option("--after", help="First day of modification, YYYY-MM-DD.")],
     "before": Annotated[str | None, typer.Option("--before", help="Last day of modification, YYYY-MM-DD.")],
 }

@@ -67,6 +67,9 @@ class Sidecars:
         strict: raise at a line that cannot be used instead of counting it.
         report: told how many posts were read.
 
+    Attributes:
+        tally: as given.
+
     Raises:
         SourceError: with `strict`, a line of a file in `root` or `folders` is not valid; the message names
             both.
@@ -92,7 +95,7 @@ class Sidecars:
         report: Report = silent,
     ) -> None:
         self._root, self._named = str(root), tuple(map(str, folders))
-        self._exclude, self._tally, self._strict = tuple(exclude), tally or Tally(), strict
+        self._exclude, self.tally, self._strict = tuple(exclude), tally or Tally(), strict
         self._files: dict[str, _TagsFile | None] = {}
         self._says: dict[str, bool] = {}
         self._bad: Counter[str] = Counter()
@@ -175,7 +178,7 @@ class Sidecars:
         ones, once all were met."""
         for path, count in self._bad.items():
             reason = self._first_bad[path].removeprefix(path).lstrip(",: ")
-            self._tally.add(f"lines of {_below(path, self._root)}", count, f"not valid: {reason[:120]}")
+            self.tally.add(f"lines of {_below(path, self._root)}", count, f"not valid: {reason[:120]}")
         names_of = lru_cache(maxsize=64)(_composed_names)
         for folder, file in self._files.items():
             missing = (
@@ -189,7 +192,7 @@ class Sidecars:
             )
             if missing:
                 place = _stored(folder, FILE_NAME, self._root)
-                self._tally.add(f"lines of {place}", len(missing), f"file {missing[0]!r} does not exist")
+                self.tally.add(f"lines of {place}", len(missing), f"file {missing[0]!r} does not exist")
 
     def _look_around(self, folder: str) -> _Around:
         """What may be about the images of a folder, the nearest first."""
@@ -285,10 +288,10 @@ class Sidecars:
         try:
             tags = read_caption(caption)
         except TagError:
-            self._tally.add("captions", help="not UTF-8 text, or too long for a caption")
+            self.tally.add("captions", help="not UTF-8 text, or too long for a caption")
             return ()
         if not tags and caption.stat().st_size:
-            self._tally.add("captions", help="sentences, not tags")
+            self.tally.add("captions", help="sentences, not tags")
         return tags
 
 

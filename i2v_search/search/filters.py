@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, reduce
-from typing import Self, TypedDict, get_args
+from typing import Any, Final, Self, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from i2v_search.choices import PictureShape
 from i2v_search.errors import QueryError
 from i2v_search.index.protocol import Conditions
 from i2v_search.search.colours import LEAST_SHARE, PictureColours, read_colour
+from i2v_search.search.column_conditions import Rows, column_mask, read_condition
 from i2v_search.search.file_conditions import day_start, has_shape, match_names, read_day
 from i2v_search.search.tag_query import TagTerm, parse_tags
 from i2v_search.search.tag_table import TagTable
+from i2v_search.store.columns import Columns
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.path_patterns import match_paths
 from i2v_search.tags.vocabulary import TAG_THRESHOLD
@@ -43,6 +45,13 @@ class FilterShortcuts(TypedDict, total=False):
     colour: str | None
     board: str | None
     starred: bool | None
+    condition: str | None
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **dict.fromkeys(("min_side", "max_side"), whole),
+    **dict.fromkeys(("after", "before"), read_day),
+}
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,11 @@ class Filter:
             (`i2v_search.search.colours`).
         board: name of a board that it is on. Of files with one content one stands for all.
         starred: whether it is a favourite.
+        condition: on the columns of the collection: ``"score > 50 and rating = general and date >= 2023"``
+            (`i2v_search.search.column_conditions`).
 
     Raises:
-        QueryError: a number is out of range.
+        QueryError: a number is out of range, or the condition cannot be read.
 
     Example:
         >>> Filter("Long_Hair, -glasses", "birds/*", rating="safe").tags
@@ -97,6 +108,7 @@ class Filter:
     colour: str | None = None
     board: str | None = None
     starred: bool | None = None
+    condition: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(map(str, parse_tags(self.tags))))
@@ -104,14 +116,12 @@ class Filter:
         object.__setattr__(self, "paths", paths)
         names = tuple(name for name in several(self.names) if name.removeprefix("-").removeprefix("\\"))
         object.__setattr__(self, "names", names)
-        for name in ("min_side", "max_side"):
+        for name, check in _CHECKS.items():
             if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, whole(name, value))
-        for name in ("after", "before"):
+                object.__setattr__(self, name, check(name, value))
+        for name, read in (("colour", read_colour), ("condition", read_condition)):
             if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, read_day(name, value))
-        if self.colour is not None:
-            object.__setattr__(self, "colour", read_colour(self.colour))
+                object.__setattr__(self, name, read(value))
         for name in ("animated", "starred"):
             if (value := getattr(self, name)) is not None and not isinstance(value, bool):
                 raise QueryError(f"{name} must be True, False or None, not {shown(value)}")
@@ -195,6 +205,8 @@ class Filter:
             allowed &= condition
         if self.board is not None:
             allowed &= _mask(store, table.own.board(self.board))
+        if self.condition is not None:
+            allowed &= column_mask(self.condition, Rows(store, Columns.of(store), table))
         if self.starred is not None:
             allowed &= _mask(store, table.own.starred()) == self.starred
         return allowed

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from i2v_search.search.annotated_rows import AnnotatedRows
 from i2v_search.store.catalogue import Catalogue
 from i2v_search.store.feature_store import FeatureStore
-from i2v_search.tags.vocabulary import TAG_THRESHOLD, tag_spellings
+from i2v_search.tags.vocabulary import TAG_THRESHOLD, Category, tag_spellings
 
 #: Probabilities of as many tags are remembered, 4 bytes a row each: for the next page, or the next query.
 RECENT_TAGS = 8
@@ -34,6 +34,7 @@ class TagTable:
     def __init__(self, store: FeatureStore, catalogue: Catalogue | None = None) -> None:
         self._store, self.own = store, AnnotatedRows(store, catalogue)
         self._recent: dict[str, NDArray[np.float32]] = {}
+        self._given: dict[tuple[str, Category | None], NDArray[np.bool_]] = {}
 
     @cached_property
     def names(self) -> list[str]:
@@ -56,6 +57,20 @@ class TagTable:
             return stored
         values = stored.copy()
         values[rows] = 1
+        return values
+
+    def given(self, name: str, category: Category | None = None) -> NDArray[np.bool_]:
+        """(rows,) bool: where people gave a tag, and no encoder; of a category, or of any."""
+        key = name, category
+        if key not in self._given:
+            while len(self._given) >= RECENT_TAGS:
+                del self._given[next(iter(self._given))]
+            self._given[key] = self._read_given(name, category)
+        stored, rows = self._given[key], self.own.tags.get(name)
+        if rows is None or category not in (None, "general"):
+            return stored
+        values = stored.copy()
+        values[rows] = True
         return values
 
     def numbers_of(self, names: Sequence[str]) -> NDArray[np.int64]:
@@ -108,6 +123,15 @@ class TagTable:
                     rows, probabilities = part.rows_with(number)
                     # A row may carry the name in two categories.
                     values[first + rows] = np.maximum(values[first + rows], probabilities)
+        return values
+
+    def _read_given(self, name: str, category: Category | None) -> NDArray[np.bool_]:
+        values, spellings = np.zeros(self._store.rows, bool), tag_spellings(name)
+        for first, part in zip(self._store.first_positions, self._store.parts, strict=True):
+            for number, tag in enumerate(part.vocabulary):
+                if tag.name in spellings and category in (None, tag.category):
+                    rows, probabilities = part.rows_with(number)
+                    values[first + rows[probabilities == 1]] = True
         return values
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from i2v_search.choices import ExampleKind, MorphMethod, PictureShape, SearchOrder
+from i2v_search.search.column_conditions import MOST_LETTERS
 from i2v_search.search.results import Reason
 from i2v_search.search.tag_query import MAX_TAG
 
@@ -144,6 +145,12 @@ class ConditionFields(RequestModel):
         default=None, min_length=1, max_length=200, description="board that it is on", examples=[None]
     )
     starred: bool | None = Field(default=None, description="whether it is a favourite", examples=[None])
+    condition: str | None = Field(
+        default=None,
+        max_length=MOST_LETTERS,
+        description="condition on the columns: score > 50 and rating = general and date >= 2023",
+        examples=[None],
+    )
     after: Day = Field(default=None, description="first day of modification", examples=[None])
     before: Day = Field(default=None, description="last day of modification", examples=[None])
 

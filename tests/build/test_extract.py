@@ -16,7 +16,7 @@ from grids import DIMENSION, GridEncoder, draw, draw_folder, touch
 from PIL import Image
 
 from i2v_search import Collection, Extraction, Tag
-from i2v_search.build.extract import MAX_PATH, _Extractor
+from i2v_search.build.extract import LESS_THAN_CERTAIN, MAX_PATH, _Extractor
 from i2v_search.build.upkeep.relocating import relocate_collection
 from i2v_search.encoders.base import EncoderInfo
 from i2v_search.encoders.stream import LOOK_AHEAD
@@ -446,8 +446,10 @@ def test_new_tags_refresh_without_encoding(library: Library) -> None:
 def test_a_wrong_tag_file_stops_before_anything_is_encoded(library: Library) -> None:
     write_tags(library.images, "not JSON")
     with pytest.raises(SourceError, match=r"tags\.jsonl, line 1"):
-        library.extract()
+        library.extract(strict=True)
     assert library.encoder.encoded == 0
+    (line,) = (item for item in library.extract().not_read if item.kind == "lines of tags.jsonl")
+    assert (line.count, line.help[:18]) == (1, "not valid: line 1:")
 
 
 def test_tags_of_the_head_are_kept_from_the_floor_on(library: Library) -> None:
@@ -455,11 +457,12 @@ def test_tags_of_the_head_are_kept_from_the_floor_on(library: Library) -> None:
     Image.new("RGB", (8, 8), (255, 20, 0)).save(library.images / "0001.png")
     write_tags(library.images, '{"path": "0001.png", "tags": ["mine"]}')
     library.extract()
-    assert library.tags("0001.png") == {Tag("r"), Tag("b", 0.0, "rating"), Tag("mine")}
+    certain_of_itself = Tag("r", LESS_THAN_CERTAIN)
+    assert library.tags("0001.png") == {certain_of_itself, Tag("b", 0.0, "rating"), Tag("mine")}
     # A copy has the tags of the head; what a person said of one image stays with it.
     shutil.copy(library.images / "0001.png", library.images / "copy.png")
     library.extract()
-    assert library.tags("copy.png") == {Tag("r"), Tag("b", 0.0, "rating")}
+    assert library.tags("copy.png") == {certain_of_itself, Tag("b", 0.0, "rating")}
     (library.images / "0001.png").rename(library.images / "renamed.png")
     library.extract()
     assert library.tags("renamed.png") == {Tag("r"), Tag("b", 0.0, "rating"), Tag("mine")}

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.build.columns import merge_columns
 from i2v_search.build.views import merge_views
 from i2v_search.errors import EncoderMismatchError, QueryError
 from i2v_search.escapes import JsonReady
@@ -161,6 +162,8 @@ def merge_collections(directory: Path, others: Sequence[Path], *, report: Report
             merger.keep_out(others, removals)
             writer.finish()
             merge_views(directory, others)
+            for other, source in zip(others, merged, strict=True):
+                merge_columns(directory, other, source.old_ids, source.new_ids)
             _merge_kept(directory, writer.manifest, others)
         finally:
             writer.close()

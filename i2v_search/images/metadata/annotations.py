@@ -5,8 +5,8 @@ One JSON object a line: ``path`` relative to the file's own folder, ``tags`` a l
 more: ``unknown``, a list of tags that nobody looked for in this image, and the strings ``label``, ``group``,
 ``source`` and ``licence``. ``rating``, ``score``, ``favourites``, ``date``, ``post_id``, ``parent_id``,
 ``source`` and ``licence`` become columns of a collection. Other keys (title, author) are the owner's
-business. A path is found too where it is written with backslashes, with ``./``, or with accents composed in another way
-than in the file's name.
+business. A path is found too where it is written with backslashes, with ``./``, or with accents composed in
+another way than in the file's name.
 """
 
 from __future__ import annotations

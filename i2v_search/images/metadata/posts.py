@@ -16,7 +16,7 @@ import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
 from i2v_search.errors import SourceError, TagError
 from i2v_search.images.metadata.annotations import given_tag
@@ -274,7 +274,7 @@ def _pair(entry: Any, place: str) -> tuple[str, Category]:
     if category is None:
         known = ", ".join((*BOORU_CATEGORIES, *CATEGORIES))
         raise TagError(f"{place}: tag {name[:40]!r} has category {given[:20]!r}; one of {known}")
-    return _unicode(name, place), cast(Category, category)
+    return _unicode(name, place), category
 
 
 def _unicode(name: str, place: str) -> str:
