@@ -35,6 +35,7 @@ SearchOrder: TypeAlias = Literal[
     "colour",
     "random",
     "board",
+    "column",
 ]
 #: How the pictures of a board are put in order: `i2v_search.collection.board_order`.
 BoardOrder: TypeAlias = Literal["colour", "gradual"]

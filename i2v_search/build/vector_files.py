@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from i2v_search.build.given_rows import GivenRows
 from i2v_search.errors import QueryError
-from i2v_search.images.sidecar import read_annotations
+from i2v_search.images.metadata.annotations import read_annotations
 from i2v_search.store.given_arrays import BLOCK_ROWS
 from i2v_search.tags.vocabulary import Tag
 

@@ -1,4 +1,4 @@
-"""``i2v-search dataset``: details of a data set."""
+"""``i2v-search dataset``: details of a data set, and its annotations in one form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 datasets_app = typer.Typer(
     name="dataset",
-    help="Inspect data sets for training.",
+    help="Inspect and convert data sets for training.",
     no_args_is_help=True,
 )
 
@@ -37,6 +37,25 @@ def info(
         show.as_json(facts.to_dict())
     else:
         _show_facts(facts)
+
+
+@datasets_app.command(
+    "convert", epilog="Example: i2v-search dataset convert danbooru/ --out danbooru/tags.jsonl"
+)
+def convert(
+    dataset: Annotated[Path, typer.Argument(help="Folder, archive or metadata file of a data set.")],
+    out: Annotated[Path, typer.Option("--out", help="New tags.jsonl, in the folder of the pictures.")],
+    json: JsonOption = False,
+) -> None:
+    """Write the annotations of a data set of any form as tags.jsonl."""
+    from i2v_search.cli import show
+    from i2v_search.training.datasets.converting import convert_dataset
+
+    found = convert_dataset(dataset, out)
+    if json:
+        show.as_json({"pictures": len(found), "missing": len(found.skipped), "file": str(out)})
+    else:
+        show.out.print(f"{len(found):,} pictures, {len(found.skipped):,} missing: {out}", markup=False)
 
 
 def _show_facts(facts: DatasetFacts) -> None:

@@ -168,6 +168,12 @@ def search(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Seed of --order random.", rich_help_panel=_ORDER)
     ] = 0,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by", help="Column of --order column; '-score': largest first.", rich_help_panel=_ORDER
+        ),
+    ] = "",
     copies: Annotated[
         bool,
         typer.Option("--copies", help="Include copies of the same picture.", rich_help_panel=_ORDER),
@@ -220,19 +226,20 @@ def search(
         "exclude_query": not include_query,
         "diverse": diverse,
         "copies": copies,
-        "order": order or "likeness",
+        "order": order or ("column" if by else "likeness"),
         "seed": seed,
+        "by": by,
     }
     asked: list[Any] = [*(query or []), *map(Text, texts or [])]
     asked += [Example(sketch, kind="sketch") for sketch in sketches or []]
     if crop is not None:
         asked = _cropped(opened, asked, crop)
     if others:
-        if each or sheet is not None or order or diverse is not None:
+        if each or sheet is not None or order or by or diverse is not None:
             raise typer.BadParameter(
                 "a search in several collections takes no --each, --sheet, --order and --diverse"
             )
-        del options["order"], options["seed"], options["diverse"]
+        del options["order"], options["seed"], options["by"], options["diverse"]
     if each:
         _refuse_for_each(asked, weights)
         labels, images = _separate(asked)

@@ -276,6 +276,7 @@ def info(facts: CollectionInfo) -> None:
         "similarity": facts.similarity,
         "index": _index_line(facts),
         "tags": f"{facts.tags:,}" if facts.tags else "none; add tags.jsonl, or build with --tagger",
+        **({"columns": ", ".join(facts.columns)} if facts.columns else {}),
         "disk": f"{sum(facts.bytes.values()) / 1e6:,.1f} MB in {len(facts.bytes)} files",
     }
     for kind, option in (("lines", "--sketch"), ("details", "--crop")):

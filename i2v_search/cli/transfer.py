@@ -53,7 +53,7 @@ def merge(
 
 
 def export(
-    file: Annotated[Path, typer.Argument(help="Output file (.npy, .h5 or .csv).")],
+    file: Annotated[Path, typer.Argument(help="Output file (.npy, .h5, .csv or .parquet).")],
     collection: CollectionOption = DEFAULT,
     pca: Annotated[
         int | None, typer.Option("--pca", min=1, help="Reduce the vectors to this many principal components.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from i2v_search.escapes import JsonReady
 from i2v_search.index.index_files import unindexed
 from i2v_search.search.views import count_viewed
+from i2v_search.store.columns import FILE_NAME as COLUMNS_FILE
+from i2v_search.store.columns import ColumnKind, Columns, Value
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.view_file import KEPT_KINDS, ViewKind, view_path
 from i2v_search.tags.vocabulary import Tag
@@ -29,6 +32,7 @@ class CollectionInfo(JsonReady):
         unindexed: number of unindexed rows, which are scanned separately.
         bytes: size on disk, by file.
         tags: number of distinct tags.
+        columns: kind of each column (`i2v_search.store.columns`), by name.
         views: number of different images with second vectors, by kind: ``lines`` for drawings, ``details``
             for parts; 0 where another version made them, and the next build makes them again.
 
@@ -50,6 +54,7 @@ class CollectionInfo(JsonReady):
     unindexed: int
     bytes: dict[str, int]
     tags: int
+    columns: dict[str, ColumnKind]
     views: dict[ViewKind, int]
 
     @classmethod
@@ -57,7 +62,7 @@ class CollectionInfo(JsonReady):
         """Facts about a collection, of its feature store."""
         manifest, directory = store.manifest, store.directory
         record, views = manifest.index, {view_path(directory, kind).name for kind in KEPT_KINDS}
-        files = sorted(manifest.file_names() | views)
+        files = sorted(manifest.file_names() | views | {COLUMNS_FILE})
         return cls(
             directory=str(directory),
             image_root=manifest.image_root,
@@ -70,6 +75,7 @@ class CollectionInfo(JsonReady):
             unindexed=unindexed(store),
             bytes={name: (directory / name).stat().st_size for name in files if (directory / name).exists()},
             tags=len(store.tag_counts()),
+            columns=Columns.of(store).kinds,
             views=count_viewed(store),
         )
 
@@ -86,7 +92,8 @@ class ImageInfo:
         size: width and height in pixels, as displayed.
         bytes: bytes of its file.
         sha256: SHA-256 of its file's content, lower-case hex.
-        tags: with their probabilities, most probable first.
+        tags: with their probabilities, most probable first; those that people gave have 1, others less.
+        columns: its values of the collection's columns, by name.
 
     Example:
         >>> from i2v_search import Collection
@@ -102,6 +109,7 @@ class ImageInfo:
     bytes: int
     sha256: str
     tags: tuple[Tag, ...] = ()
+    columns: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, store: FeatureStore, position: int) -> Self:
@@ -109,7 +117,8 @@ class ImageInfo:
         known = store.record(position)
         tags = tuple(sorted(known.tags, key=lambda tag: (-tag.probability, tag.name)))
         size = known.width, known.height
-        return cls(int(store.ids[position]), known.path, size, known.size, known.sha256, tags)
+        columns = Columns.of(store).at(position)
+        return cls(int(store.ids[position]), known.path, size, known.size, known.sha256, tags, columns)
 
     @property
     def rating(self) -> str | None:

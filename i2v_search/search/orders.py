@@ -15,6 +15,8 @@ order           pictures come
                 red over yellow, green and blue, then greys from dark to light
 ``random``      shuffled by a seed; a picture that comes or goes leaves the others in their order
 ``board``       as they are on the board that the filter asks for, `i2v_search.search.annotated_rows`
+``column``      by the values of a column, ascending, or with ``-`` before its name descending; what has
+                none comes last
 ==============  =============================================================================
 
 Pictures that are equal come as they were added.
@@ -33,6 +35,7 @@ from numpy.typing import NDArray
 from i2v_search.choices import SearchOrder
 from i2v_search.search.colours import PictureColours, colours_stamp
 from i2v_search.search.varied import scrambled, varied_order
+from i2v_search.store.columns import Column, Columns
 from i2v_search.store.feature_store import FeatureStore
 
 #: Digits in a name that are read as one number: a longer row of them is compared as text.
@@ -62,6 +65,7 @@ class CollectionOrders:
         *,
         seed: int = 0,
         colour: str | None = None,
+        by: str = "",
     ) -> NDArray[np.int64]:
         """Put rows in an order.
 
@@ -71,15 +75,20 @@ class CollectionOrders:
             order: any but ``"likeness"`` and ``"board"``.
             seed: of ``"random"``.
             colour: of ``"colour"``.
+            by: of ``"column"``.
 
         Returns:
             The same positions.
 
         Raises:
-            QueryError: the colours of the collection's pictures are not known.
+            QueryError: the colours of the collection's pictures are not known, or there is no such column.
         """
         if order == "collection":
             return rows
+        if order == "column":
+            return rows[
+                _by_column(Columns.of(store)[by.removeprefix("-")], rows, descending=by.startswith("-"))
+            ]
         if order == "random":
             return rows[np.argsort(scrambled(store.ids[rows], seed), kind="stable")]
         if order == "colour":
@@ -120,6 +129,14 @@ def natural_key(text: str) -> tuple[str | int, ...]:
     """
     parts = _DIGITS.split(text.casefold())
     return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
+
+
+def _by_column(column: Column, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
+    """Places of rows by their values; equal ones as they are, those without a value last."""
+    values, known = column.values[rows], column.known[rows]
+    # Whole numbers are inverted, since the smallest has no negative.
+    keys = values if not descending else -values if column.kind == "number" else ~values
+    return np.asarray(np.lexsort([keys, ~known]))
 
 
 def _by_name(store: FeatureStore) -> NDArray[np.int64]:

@@ -34,6 +34,7 @@ class RankingOptions(FilterShortcuts, total=False):
             that meet the filter then come in it. With examples or texts it sorts their best 200 hits, and
             those are all; with tags alone it sorts all that have them.
         seed: of the order ``"random"``, a whole number from 0 on.
+        by: of the order ``"column"``: the name of a column, with ``-`` before it from the largest on.
     """
 
     min_score: float
@@ -43,6 +44,7 @@ class RankingOptions(FilterShortcuts, total=False):
     copies: bool
     order: SearchOrder
     seed: int
+    by: str
 
 
 class SearchOptions(RankingOptions, total=False):
@@ -76,6 +78,7 @@ class Request:
     copies: bool = False
     order: SearchOrder = "likeness"
     seed: int = 0
+    by: str = ""
 
     def __post_init__(self) -> None:
         for name, read in _READ.items():
@@ -108,6 +111,8 @@ class Request:
             raise QueryError(f"unknown order {shown(self.order)}; available: {known}")
         if self.order == "board" and self.filter.board is None:
             raise QueryError("order 'board' needs the board that the pictures are on")
+        if (self.order == "column") != bool(self.by):
+            raise QueryError("order 'column' and by belong together: by='score', or by='-score'")
         if not 0 <= self.seed < 2**64:
             raise QueryError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
         if self.diverse is not None and self.order != "likeness":

@@ -294,7 +294,9 @@ class Searcher:
             placed = self._table.own.board(str(request.filter.board))
             return placed[np.isin(placed, rows)]
         colour = request.filter.colour
-        return self._orders.arrange(self._store, rows, request.order, seed=request.seed, colour=colour)
+        return self._orders.arrange(
+            self._store, rows, request.order, seed=request.seed, colour=colour, by=request.by
+        )
 
     def _wording(self, query: _Asked) -> _Wording | None:
         """What names and tags say of the texts that are wanted; None if they say nothing.

@@ -70,6 +70,7 @@ class _Page(TypedDict, total=False):
     offset: int
     order: SearchOrder
     seed: int
+    by: str
 
 
 def search(service: Service, asked: SearchRequest) -> SearchResponse:
@@ -82,9 +83,8 @@ def search(service: Service, asked: SearchRequest) -> SearchResponse:
     collection = service.current.collection()
     ranked = _is_ranked(asked)
     order = asked.order or ("likeness" if ranked or asked.board else "varied")
-    result = _result(
-        service, collection, asked, top=asked.top, offset=asked.offset, order=order, seed=asked.seed
-    )
+    page = _Page(top=asked.top, offset=asked.offset, order=order, seed=asked.seed, by=asked.by)
+    result = _result(service, collection, asked, **page)
     hits = [hit_model(collection, hit, ranked=ranked) for hit in result.hits]
     return SearchResponse(
         hits=hits,
@@ -145,6 +145,7 @@ def image(collection: Collection, number: int) -> ImageModel:
         modified=datetime.fromtimestamp(record.mtime_ns // 10**9, UTC),
         tags=tag_models(record.tags),
         rating=max(ratings, key=lambda tag: tag.probability).name if ratings else None,
+        columns=dict(collection[number].columns),
         version=version_of(record.sha256),
     )
 

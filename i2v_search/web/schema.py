@@ -175,6 +175,11 @@ class FilterFields(ConditionFields):
         examples=[None],
     )
     seed: int = Field(default=0, ge=0, lt=2**53, description="seed of the order random")
+    by: str = Field(
+        default="",
+        max_length=65,
+        description="column that the order column sorts by; with a leading - from the largest on",
+    )
 
 
 class SearchRequest(FilterFields):
@@ -264,6 +269,9 @@ class ImageModel(ResponseModel):
     modified: datetime = Field(description="of the file, as of the build")
     tags: list[TagModel] = Field(description="most probable first")
     rating: str | None
+    columns: dict[str, int | float | str] = Field(
+        description="values of the collection's columns that it has", examples=[{"score": 57}]
+    )
     version: Version
 
 

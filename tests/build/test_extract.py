@@ -465,7 +465,7 @@ def test_tags_of_the_head_are_kept_from_the_floor_on(library: Library) -> None:
     assert library.tags("copy.png") == {certain_of_itself, Tag("b", 0.0, "rating")}
     (library.images / "0001.png").rename(library.images / "renamed.png")
     library.extract()
-    assert library.tags("renamed.png") == {Tag("r"), Tag("b", 0.0, "rating"), Tag("mine")}
+    assert library.tags("renamed.png") == {certain_of_itself, Tag("b", 0.0, "rating"), Tag("mine")}
 
 
 def test_vectors_do_not_depend_on_batch_size(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from web_server import running
 from i2v_search import Collection, Filter, maintenance, sample_directory
 from i2v_search.cli.main import app
 from i2v_search.errors import CollectionDamagedError, QueryError
+from i2v_search.images.sidecar import Sidecars
 from i2v_search.search.column_conditions import parse_condition
 from i2v_search.store.columns import FILE_NAME, Column, Columns, ColumnsBuilder, read_columns, update_columns
 
@@ -256,3 +258,76 @@ def test_numbers_compare_as_python_does(given: list[Any], how: str, number: int)
     comparison: Any = parse_condition(f"a {how} {number}")
     met = comparison._compared(column, str(number))
     assert met.tolist() == [value is not None and COMPARE[how](value, number) for value in given]
+
+
+def test_a_column_sorts(art: Collection) -> None:
+    for by, expected in (
+        ("score", [5, 3, 1, 2, 4, 6]),
+        ("-score", [1, 2, 3, 5, 4, 6]),
+        ("-date", [3, 5, 1, 2, 4, 6]),
+    ):
+        hits = art.search(order="column", by=by).hits
+        assert [int(hit.path.partition(".")[0]) - 10 for hit in hits] == expected, by
+    ratings = [art[hit.id].rating for hit in art.search(order="column", by="rating", top=4).hits]
+    assert ratings == ["explicit", "general", "questionable", "sensitive"]
+    with pytest.raises(QueryError, match="belong together"):
+        art.search(order="column")
+    with pytest.raises(QueryError, match="no column 'size'"):
+        art.search(order="column", by="size")
+
+
+def test_columns_are_shown_and_exported(art: Collection, tmp_path: Path) -> None:
+    assert art.info().columns == {
+        **{"post_id": "whole", "score": "whole", "date": "time", "source": "text", "rating": "text"}
+    }
+    assert art[0].columns == {
+        **{"post_id": 11, "score": 60, "date": "2023-02-01T00:00:00Z", "source": "https://pixiv.net/1"},
+        "rating": "general",
+    }
+    printed = CliRunner().invoke(app, ["info", "--collection", str(art.directory)])
+    assert "post_id, score, date, source, rating" in printed.stdout
+    art.export(tmp_path / "art.csv")
+    with (tmp_path / "art.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["score"] for row in rows] == ["60", "60", "5", "", "-3", ""]
+    assert rows[0]["rating_given"] == "general"
+    parquet = pytest.importorskip("pyarrow.parquet")
+    art.export(tmp_path / "art.parquet")
+    table = parquet.read_table(tmp_path / "art.parquet").to_pylist()
+    assert [row["score"] for row in table] == [60, 60, 5, None, -3, None]
+    assert [row["date"].year if row["date"] else None for row in table] == [
+        2023,
+        2022,
+        2024,
+        None,
+        2023,
+        None,
+    ]
+    assert set(table[1]["tags_given"]) == {"-_-", "smile", "sensitive"}
+    assert {tag["name"] for tag in table[1]["tags"]} > set(table[1]["tags_given"])
+
+
+def test_a_data_set_is_converted(art: Collection, tmp_path: Path) -> None:
+    folder = Path(art.store.manifest.image_root)
+    done = CliRunner().invoke(
+        app, ["dataset", "convert", str(folder / "posts.jsonl"), "--out", str(tmp_path / "t.jsonl")]
+    )
+    assert (done.exit_code, done.stdout.split(",")[0]) == (0, "5 pictures")
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert lines[1] == {
+        "path": "12.png",
+        "tags": ["-_-", "smile", "sensitive"],
+        "categories": {"sensitive": "rating"},
+        "group": "post 12",
+        "post_id": 12,
+        "score": 60,
+        "date": "2022-12-31T23:59:59Z",
+        "rating": "sensitive",
+    }
+    again = CliRunner().invoke(app, ["dataset", "convert", str(folder), "--out", str(tmp_path / "t.jsonl")])
+    assert isinstance(again.exception, QueryError)
+    for picture in folder.glob("*.png"):
+        (tmp_path / picture.name).write_bytes(picture.read_bytes())
+    (tmp_path / "t.jsonl").rename(tmp_path / "tags.jsonl")
+    known = Sidecars(tmp_path, [tmp_path], strict=True).known("11.png")
+    assert known == Sidecars(folder, [folder], strict=True).known("11.png")

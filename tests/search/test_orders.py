@@ -30,7 +30,7 @@ from i2v_search.tags.vocabulary import Tag
 
 N, D = 600, 24
 #: Those of any collection; colours are of pictures, not of vectors alone.
-ORDERS: list[SearchOrder] = [one for one in get_args(SearchOrder) if one not in {"colour", "board"}]
+ORDERS: list[SearchOrder] = [one for one in get_args(SearchOrder) if one not in {"colour", "board", "column"}]
 
 
 def records(count: int) -> list[ImageRecord]:

@@ -4,7 +4,8 @@
 ``.npy``   (n, d) float32, and beside it ``NAME.ids.csv`` with the id and path of every row
 ``.h5``    everything in one file: `i2v_search.build.upkeep.hdf5_export`
 ``.csv``   id, path, sha256, width, height, and the tags: for each category a JSON object from name to
-           probability
+           probability; then the collection's columns
+``.parquet``  `i2v_search.build.upkeep.parquet_export`
 =========  ================================================================================================
 
 CSV files are UTF-8. Paths and tags in them are safe to open in a spreadsheet
@@ -26,20 +27,22 @@ from numpy.typing import NDArray
 
 from i2v_search.build.upkeep.csv_tables import CsvTable, open_csv
 from i2v_search.build.upkeep.hdf5_export import write_hdf5
+from i2v_search.build.upkeep.parquet_export import exported_name, write_parquet
 from i2v_search.errors import QueryError
 from i2v_search.escapes import JsonReady
 from i2v_search.files import replacing
 from i2v_search.index.pca import PrincipalComponents, fit_pca
 from i2v_search.index.similarity import position_blocks
 from i2v_search.progress import Progress, Report, silent
+from i2v_search.store.columns import Columns
 from i2v_search.store.feature_file import ImageRecord
 from i2v_search.store.feature_store import FeatureStore
 from i2v_search.store.manifest import FILE_NAME
 from i2v_search.store.writer import is_own_file
 from i2v_search.tags.vocabulary import CATEGORIES
 
-SUFFIXES = (".npy", ".h5", ".csv")
-#: Of a CSV file; `csv_row` gives their values.
+SUFFIXES = (".npy", ".h5", ".csv", ".parquet")
+#: Of every CSV file; `csv_columns` has those of a collection too.
 CSV_COLUMNS = ("id", "path", "sha256", "width", "height", *CATEGORIES)
 
 
@@ -139,6 +142,8 @@ def export_store(
             )
         elif suffix == ".csv":
             rows.write_csv(temporary, raw=raw)
+        elif suffix == ".parquet":
+            write_parquet(temporary, store, rows.reported("exporting"))
         else:
             rows.write_npy(temporary, components, unit=unit)
             if name_rows:
@@ -147,7 +152,7 @@ def export_store(
     return Export(
         tuple(os.fspath(file) for file in files),
         len(rows.positions),
-        {".csv": 0, ".npy": pca or store.dimension}.get(suffix, store.dimension),
+        {".csv": 0, ".parquet": 0, ".npy": pca or store.dimension}.get(suffix, store.dimension),
         None if components is None else float(components.explained_variance_ratio.sum()),
         sum(file.stat().st_size for file in files),
         time.perf_counter() - started,
@@ -197,13 +202,19 @@ class _Rows:
     def write_csv(self, path: Path, *, raw: bool) -> None:
         """Write everything but the vectors."""
         with open_csv(path) as file:
-            table, done = CsvTable(file, CSV_COLUMNS, raw=raw), 0
-            for block in self.blocks():
+            table = CsvTable(file, csv_columns(self.store), raw=raw)
+            for block in self.reported("exporting"):
                 self.store.check(block)
                 for position in block.tolist():
                     table.row(csv_row(self.store, position))
-                done += len(block)
-                self.report(Progress("exporting", done, len(self.positions)))
+
+    def reported(self, stage: str) -> Iterator[NDArray[np.int64]]:
+        """The blocks, each reported once it is done with."""
+        done = 0
+        for block in self.blocks():
+            yield block
+            done += len(block)
+            self.report(Progress(stage, done, len(self.positions)))
 
     def _unit_rows(self, stage: str) -> Iterator[NDArray[np.float32]]:
         done = 0
@@ -214,12 +225,19 @@ class _Rows:
             self.report(Progress(stage, done, len(self.positions)))
 
 
+def csv_columns(store: FeatureStore) -> list[str]:
+    """The columns of a CSV file: those of every collection, then its own."""
+    return [*CSV_COLUMNS, *(exported_name(name, CSV_COLUMNS) for name in Columns.of(store).kinds)]
+
+
 def csv_row(store: FeatureStore, position: int) -> list[object]:
-    """What `CSV_COLUMNS` hold of the image at a position: the tags of a category as a JSON object, empty if
+    """What `csv_columns` hold of the image at a position: the tags of a category as a JSON object, empty if
     there is none."""
     record = store.record(position)
     facts = [int(store.ids[position]), record.path, record.sha256, record.width, record.height]
-    return [*facts, *_tags(record)]
+    columns = Columns.of(store)
+    own = columns.at(position) if columns.kinds else {}
+    return [*facts, *_tags(record), *(own.get(name, "") for name in columns.kinds)]
 
 
 def _require_sensible(

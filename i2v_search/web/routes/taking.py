@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from PIL import Image
 
 from i2v_search.build.upkeep.csv_tables import CsvTable
-from i2v_search.build.upkeep.exporting import CSV_COLUMNS, csv_row
+from i2v_search.build.upkeep.exporting import csv_columns, csv_row
 from i2v_search.collection.bundles import safe_name, zip_pieces
 from i2v_search.collection.collection import Collection
 from i2v_search.errors import ImageError
@@ -161,7 +161,7 @@ def _zip(service: Service, key: str) -> Iterator[bytes]:
 def _csv(service: Service, key: str) -> bytes:
     collection = service.current.collection()
     file = io.StringIO(newline="")
-    table = CsvTable(file, CSV_COLUMNS)
+    table = CsvTable(file, csv_columns(collection.store))
     for number in _still_there(service, collection, key):
         position = collection.store.position_of_id(number)
         assert position is not None  # noqa: S101 - still there

@@ -133,10 +133,10 @@ function showTags(tags, most) {
 }
 
 function bar(tag) {
-  const percent = Math.round(tag.probability * 100);
+  const percent = tag.probability === 1 ? 100 : Math.min(99, Math.round(tag.probability * 100));
   const fill = h("span", { class: "fill", "aria-hidden": "true" });
   fill.style.width = `${percent}%`;
-  const text = [h("span", { class: "word" }, tag.name), h("bdi", { class: "origin", title: fileinfo.originOf(tag.name) || null }, fileName(fileinfo.originOf(tag.name))), h("span", { class: "part" }, say(TEXT.percent, percent)), fill];
+  const text = [h("span", { class: "word" }, tag.name), h("bdi", { class: "origin", title: fileinfo.originOf(tag.name) || null }, fileName(fileinfo.originOf(tag.name)) || (tag.probability === 1 ? TEXT.given : "")), h("span", { class: "part" }, say(TEXT.percent, percent)), fill];
   if (tag.category === "rating") return h("li", {}, h("span", { class: "bar" }, ...text));
   const link = h("a", { class: "bar", href: address(changed({ tags: [writeTag(tag.name)], like: [], unlike: [], image: "", view: "grid" })) }, ...text);
   link.addEventListener("click", (event) => {

@@ -18,12 +18,16 @@ export function clear() {
 
 const line = (label, text) => h("div", {}, h("dt", {}, label), h("dd", {}, h("bdi", {}, text)));
 
+/** A value of a column; a moment as people write it. */
+const said = (value) => (/^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(value) ? day.format(new Date(value)) : String(value));
+
 /** Say what the collection knows, and `details` of the file, null where it cannot be read. */
 export function show(facts, details) {
   const lines = [];
   if (details?.format) lines.push(line(TEXT.look.format, details.frames > 1 ? `${details.format} · ${count(details.times.length ? TEXT.look.frameCount : TEXT.look.pageCount, details.frames)}` : details.format));
   if (facts.modified) lines.push(line(TEXT.look.modified, day.format(new Date(facts.modified))));
   for (const { kind, text } of details?.statements ?? []) lines.push(line(TEXT.look.statements[kind], text));
+  for (const [name, value] of Object.entries(facts.columns ?? {})) lines.push(line(name, said(value)));
   get("file-facts").replaceChildren(...lines);
   origins = new Map((details?.tag_files ?? []).toReversed().flatMap(({ name, tags }) => tags.map((tag) => [tag, name])));
   const captions = (details?.tag_files ?? []).filter(({ text }) => text);

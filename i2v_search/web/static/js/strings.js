@@ -549,6 +549,7 @@ export const TEXT = {
   allTags: "All {0} tags",
   categories: { rating: "Rating", copyright: "Copyright", character: "Character", general: "General" },
   percent: "{0} %",
+  given: "given",
   similar: "Similar",
   notSimilar: "No similar pictures found.",
 
