@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from i2v_search.pictures.laid_boards import board_picture
     from i2v_search.pictures.map_drawing import map_picture
     from i2v_search.pictures.map_page import map_page
+    from i2v_search.pictures.map_table import write_map_table
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
     from i2v_search.progress import Progress
     from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
@@ -143,6 +144,7 @@ _HOMES = {
     "searches_picture": "pictures.contact_sheets",
     "tag_images": "encoders.tagging",
     "train": "training.run",
+    "write_map_table": "pictures.map_table",
 }
 
 # Public modules that live in a room.
@@ -233,6 +235,7 @@ __all__ = [
     "searches_picture",
     "tag_images",
     "train",
+    "write_map_table",
 ]
 
 

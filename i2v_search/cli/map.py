@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 def draw_map(
     collection: CollectionOption = DEFAULT,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Output file: image (.png) or web page (.html).")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Output file: image (.png), web page (.html) or table (.parquet).",
+        ),
     ] = None,
     method: Annotated[
         MapMethod,
@@ -62,8 +67,8 @@ def draw_map(
 
     if out is None and not json:
         raise typer.BadParameter("give --out map.png or --out map.html, or --json")
-    if out is not None and out.suffix.lower() not in {".png", ".html", ".htm"}:
-        raise typer.BadParameter(f"--out must end in .png or .html, not {out.suffix or out.name!r}")
+    if out is not None and out.suffix.lower() not in {".png", ".html", ".htm", ".parquet"}:
+        raise typer.BadParameter(f"--out must end in .png, .html or .parquet, not {out.suffix or out.name!r}")
     opened, cache = open_collection(collection), MapCache(user_cache_path("i2v-search") / "maps")
     missing: list[Skipped] = []
     with show.progress() as report:
@@ -92,7 +97,13 @@ def _write(collection: Collection, drawn: CollectionMap, out: Path, options: dic
     from i2v_search.pictures.map_drawing import map_picture
     from i2v_search.pictures.map_page import map_page
 
-    if out.suffix.lower() == ".png":
+    if out.suffix.lower() == ".parquet":
+        from i2v_search.pictures.map_table import write_map_table
+
+        options.pop("cache")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_map_table(collection, drawn, out, **options)
+    elif out.suffix.lower() == ".png":
         show.save(map_picture(collection, drawn, **options), out, quiet=True)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
