@@ -158,13 +158,14 @@ class FeatureStore:
         """
         unknown = positions[~self._checked[positions]]
         numbers = np.searchsorted(self._starts, unknown, "right") - 1
-        rows = list(zip(numbers.tolist(), (unknown - self._starts[numbers]).tolist(), strict=True))
-        for number, row in rows:
+        rows = unknown - self._starts[numbers]
+        for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
             self.parts[number].expect(row)
-        for number, row in rows:
-            if not self.parts[number].is_intact(row):
+        for number in np.unique(numbers).tolist():
+            part = self.parts[number]
+            if damaged := part.damaged_among(rows[numbers == number]):
                 raise CollectionDamagedError(
-                    f"row {row} of {self.parts[number].path} differs from its checksum; "
+                    f"row {damaged[0]} of {part.path} differs from its checksum; "
                     f"{repair_advice(self.directory)}"
                 )
         self._checked[unknown] = True
