@@ -113,6 +113,12 @@ def test_the_encoder_example_runs(art: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert tiny.info().dimension == 192
 
 
+def test_the_encoder_example_is_code_whose_types_are_checked() -> None:
+    checked = (ROOT / "tests" / "support" / "user_code.py").read_text(encoding="utf-8")
+    plug_in = examples("docs/python.md")[2].partition("class ")[2].partition("  # then")[0]
+    assert plug_in in checked
+
+
 def test_every_command_and_option_is_documented() -> None:
     documentation = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
     for name, command in commands(typer.main.get_command(app)):

@@ -26,15 +26,18 @@ NameArgument = Annotated[str, typer.Argument(help="Name of an imported model.")]
 
 @models_app.command("list", epilog="Example: i2v-search models list")
 def list_(json: JsonOption = False) -> None:
-    """List the imported models."""
+    """List the imported models, and the encoders that other packages bring."""
     from i2v_search.cli import show
     from i2v_search.encoders.model_folder import broken_models, installed_models
+    from i2v_search.encoders.registry import plugged_encoders
 
-    cards = installed_models()
+    cards, plugged = installed_models(), plugged_encoders()
     if json:
-        show.as_json([card.model_dump(mode="json") for card in cards])
+        described = [card.model_dump(mode="json") for card in cards]
+        others = [{"name": name, "kind": "plug-in", "source": source} for name, source in plugged.items()]
+        show.as_json([*described, *others])
     else:
-        show.models(cards)
+        show.models(cards, plugged)
     for fault in broken_models():
         show.err.print(fault, markup=False)
 

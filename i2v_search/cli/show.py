@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,9 +251,9 @@ def model(card: ModelCard) -> None:
     out.print(table)
 
 
-def models(cards: list[ModelCard]) -> None:
-    """Print the imported models as a table."""
-    if not cards:
+def models(cards: list[ModelCard], plugged: Mapping[str, str] = {}) -> None:  # noqa: B006 - never changed
+    """Print the imported models as a table, and the encoders of other packages by name and origin."""
+    if not cards and not plugged:
         out.print("No imported models. See i2v-search models available, or: i2v-search models import FILE")
         return
     table = Table("model", "kind", "vectors", "words", "tags", "from", box=None, header_style="bold")
@@ -261,6 +261,8 @@ def models(cards: list[ModelCard]) -> None:
         dimension, tags = (str(number) if number else "" for number in (card.dimension, card.tags))
         words = "yes" if card.text else ""
         table.add_row(card.name, card.kind, dimension, words, tags, escape(card.source))
+    for name, source in plugged.items():
+        table.add_row(escape(name), "plug-in", "", "", "", escape(source))
     out.print(table)
 
 

@@ -22,6 +22,7 @@ from i2v_search.collection.info import CollectionInfo, ImageInfo
 from i2v_search.collection.loaded_encoder import LoadedEncoder
 from i2v_search.collection.notebook import SHOWN, contact_sheet
 from i2v_search.collection.open_state import OpenState
+from i2v_search.collection.table import CollectionTable
 from i2v_search.encoders.base import Encoder
 from i2v_search.errors import CollectionClosedError, QueryError
 from i2v_search.images.sources import open_stored
@@ -135,11 +136,27 @@ class Contents:
     def vectors(self, images: StoredImages | None = None) -> NDArray[np.float32]:
         """Feature vectors as the encoder gave them, up to float16 rounding, (n, d) float32.
 
+        Row for row they belong to the rows of `table`.
+
         Args:
             images: ids or stored paths; None takes all in the order of `ids`.
         """
         positions = self._state.positions(images)
         return self.store.take(positions) * self.store.norms(positions)[:, None]
+
+    def table(self, images: StoredImages | None = None) -> CollectionTable:
+        """What is known of the images, a column each: ``table["path"]``, ``table.to_pandas()``.
+
+        Args:
+            images: ids or stored paths; None takes all in the order of `ids`.
+
+        Returns:
+            (n,) arrays by name, in the order of `vectors` of the same images.
+
+        Raises:
+            NoSuchImageError: the collection holds no such image.
+        """
+        return CollectionTable.of(self.store, self._state.positions(images))
 
     @property
     def ids(self) -> list[int]:

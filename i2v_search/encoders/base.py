@@ -79,11 +79,20 @@ class Encoder(Protocol):
         True
     """
 
-    info: EncoderInfo
-    #: The decoder can shrink an image to this shorter side; None disables shrinking.
-    shrink_to: int | None
-    #: The fastest batch size.
-    batch_size: int
+    @property
+    def info(self) -> EncoderInfo:
+        """The encoder's identity."""
+        ...
+
+    @property
+    def shrink_to(self) -> int | None:
+        """The decoder can shrink an image to this shorter side; None disables shrinking."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """The fastest batch size."""
+        ...
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -110,10 +119,25 @@ class Tagger(Protocol):
         (True, True)
     """
 
-    info: EncoderInfo
-    shrink_to: int | None
-    batch_size: int
-    vocabulary: Vocabulary
+    @property
+    def info(self) -> EncoderInfo:
+        """The tagger's identity."""
+        ...
+
+    @property
+    def shrink_to(self) -> int | None:
+        """See `Encoder.shrink_to`."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """The fastest batch size."""
+        ...
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tags, in the order of `tag`."""
+        ...
 
     def prepare(self, image: Image.Image) -> Any:
         """Turn an RGB image into one input of `tag`; thread-safe."""

@@ -15,6 +15,7 @@ from i2v_search.errors import EncoderError
 ENTRY_POINT_GROUP = "i2v_search.encoders"
 TAGGER_GROUP = "i2v_search.taggers"
 
+#: Makes an encoder for a device.
 Factory: TypeAlias = Callable[[Device], Encoder]
 
 _FACTORIES: dict[str, Factory] = {}
@@ -51,6 +52,13 @@ def encoder_names() -> list[str]:
     plugged = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
     imported = {card.name for card in installed_models() if card.dimension}
     return sorted(plugged | imported | set(_FACTORIES) | {"lite", "lite0"})
+
+
+def plugged_encoders() -> dict[str, str]:
+    """Encoders of other packages and of this process, sorted by name, and where each comes from."""
+    plugged = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+    registered = dict.fromkeys(_FACTORIES, "registered in this process")
+    return dict(sorted((plugged | registered).items()))
 
 
 def tagger_names() -> list[str]:

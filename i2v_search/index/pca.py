@@ -116,6 +116,28 @@ def _decompose_sum(blocks: Iterable[NDArray[np.float32]], k: int, *, centre: boo
     return mean + shift, variances, vectors.T, whole
 
 
+def neighbours_kept(rows: NDArray[np.float32], pca: PrincipalComponents, *, queries: int = 100) -> float:
+    """Share of the ten nearest rows that are the same by the components as by the rows, less their mean.
+
+    Both are compared by the cosine: the similarity ``"centred"``.
+
+    Args:
+        rows: (n, d) float32, n > 1, a sample of those that were fitted.
+        pca: their components.
+        queries: rows that are asked for, spread over all.
+    """
+    asked = np.unique(np.linspace(0, len(rows) - 1, min(queries, len(rows))).astype(np.int64))
+    top = min(10, len(rows) - 1)
+    found = []
+    for compared in (rows - pca.mean, pca.transform(rows)):
+        units = compared / np.maximum(np.linalg.norm(compared, axis=1, keepdims=True), 1e-30)
+        scores = units[asked] @ units.T
+        scores[np.arange(len(asked)), asked] = -np.inf  # not the row itself
+        found.append(np.argpartition(-scores, top - 1, axis=1)[:, :top])
+    shared = [len(np.intersect1d(a, b)) for a, b in zip(*found, strict=True)]
+    return float(np.mean(shared) / top)
+
+
 def leading_eigenvectors(
     matrix: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -171,11 +171,14 @@ def plan_index(
     elif kind == "auto":
         plan, reason = _choose(size, memory_bytes, recall_target, latency_ms)
     else:
-        if (kind == "codes" and similarity == "l2") or (kind == "ivf" and rows < _MIN_LISTED_ROWS):
-            kind = "pca"  # signs say nothing of lengths, and lists nothing of a few rows
-        plan, reason = {"ivf": size.ivf}.get(kind, size.of(kind))(), "asked for"
+        reason = "asked for"
+        if kind == "codes" and similarity == "l2":
+            kind, reason = "pca", "in place of codes: signs say nothing of lengths, which l2 compares"
+        elif kind == "ivf" and rows < _MIN_LISTED_ROWS:
+            kind, reason = "pca", f"in place of ivf: lists need at least {_MIN_LISTED_ROWS:,} rows"
+        plan = size.of(kind)()
         if kind == "ivf" and not _fits(plan, memory_bytes):
-            plan = size.lean_ivf()
+            plan, reason = size.lean_ivf(), "asked for; without components, to save memory"
     return _finished(plan, reason, memory_bytes, latency_ms)
 
 

@@ -169,6 +169,31 @@ def test_reduced_vectors_come_with_what_undoes_them(
     np.testing.assert_allclose((reduced**2).sum(), variances[:3].sum(), rtol=1e-4)
     export_store(store, tmp_path / "reduced.npy", pca=3)
     np.testing.assert_array_equal(np.load(tmp_path / "reduced.npy"), reduced)
+    with np.load(tmp_path / "reduced.pca.npz") as kept:
+        np.testing.assert_array_equal(kept["components"], components)
+        np.testing.assert_array_equal(
+            (rows.astype(np.float32) - kept["mean"]) @ kept["components"].T, reduced
+        )
+
+
+def test_an_export_says_how_many_neighbours_its_components_keep(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", random_vectors(80, 24))
+    rows = store.take(store.live).astype(np.float64)
+
+    def nearest(compared: Any) -> list[set[int]]:
+        units = compared / np.linalg.norm(compared, axis=1, keepdims=True)
+        scores = units @ units.T
+        np.fill_diagonal(scores, -np.inf)
+        return [set(row[:10].tolist()) for row in np.argsort(-scores, axis=1)]
+
+    exact = nearest(rows - rows.mean(axis=0))
+    for count in (2, 24):
+        export = export_store(store, tmp_path / "reduced.npy", pca=count)
+        kept = nearest(np.load(tmp_path / "reduced.npy"))
+        shared = np.mean([len(a & b) / 10 for a, b in zip(exact, kept, strict=True)])
+        assert export.neighbours_kept == pytest.approx(shared, abs=0.005)
+    assert export.neighbours_kept == pytest.approx(1, abs=0.01)
+    assert export_store(store, tmp_path / "all.npy").neighbours_kept is None
 
 
 def test_csv_is_safe_to_open_in_a_spreadsheet_unless_it_is_raw(store: FeatureStore, tmp_path: Path) -> None:
@@ -354,5 +379,6 @@ def test_the_command_exports(store: FeatureStore, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*command, "--pca", "2"])
     assert result.exit_code == 0, result.output
     assert "17 images of 6 dimensions, 2 components keep" in result.output
+    assert "approximates similarity centred" in result.output
     result = CliRunner().invoke(app, [*command, "--virtual", "--json"])
     assert json.loads(result.stdout)["files"] == [str(path)]

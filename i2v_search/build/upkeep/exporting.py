@@ -1,7 +1,9 @@
 """Exporting: the vectors of a collection, and what is known of its images, in files of other programs.
 
 =========  ================================================================================================
-``.npy``   (n, d) float32, and beside it ``NAME.ids.csv`` with the id and path of every row
+``.npy``   (n, d) float32, and beside it ``NAME.ids.csv`` with the id and path of every row; of principal
+           components also ``NAME.pca.npz`` with ``mean`` (d,), ``components`` (k, d) and
+           ``explained_variance_ratio`` (k,): a query is ``(unit(vector) - mean) @ components.T``
 ``.h5``    everything in one file: `i2v_search.build.upkeep.hdf5_export`
 ``.csv``   id, path, sha256, width, height, and the tags: for each category a JSON object from name to
            probability; then the collection's columns
@@ -31,7 +33,7 @@ from i2v_search.build.upkeep.parquet_export import exported_name, write_parquet
 from i2v_search.errors import QueryError
 from i2v_search.escapes import JsonReady
 from i2v_search.files import replacing
-from i2v_search.index.pca import PrincipalComponents, fit_pca
+from i2v_search.index.pca import PrincipalComponents, fit_pca, neighbours_kept
 from i2v_search.index.similarity import position_blocks
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.store.columns import Columns
@@ -42,6 +44,8 @@ from i2v_search.store.writer import is_own_file
 from i2v_search.tags.vocabulary import CATEGORIES
 
 SUFFIXES = (".npy", ".h5", ".csv", ".parquet")
+#: Rows among which neighbours are compared, to say what components keep of them.
+_SAMPLE_ROWS = 4096
 #: Of every CSV file; `csv_columns` has those of a collection too.
 CSV_COLUMNS = ("id", "path", "sha256", "width", "height", *CATEGORIES)
 
@@ -51,10 +55,13 @@ class Export(JsonReady):
     """Result of an export.
 
     Attributes:
-        files: the written file, and with ``.npy`` the file with its ids.
+        files: the written file, and with ``.npy`` those of its components and its ids.
         images: number of rows.
         dimension: dimension of the written vectors; 0 for ``.csv``.
         explained_variance: share of the variance kept by the reduced vectors; None without reduction.
+        neighbours_kept: share of the ten nearest images by similarity ``"centred"`` (the cosine after
+            subtracting the mean) that are the ten nearest by the cosine of the reduced vectors, of a sample;
+            None without reduction.
         bytes: total size of the files.
         seconds: wall time.
 
@@ -62,7 +69,7 @@ class Export(JsonReady):
         >>> from i2v_search import Collection
         >>> done = Collection.open("index/art").export("art.npy", pca=4)
         >>> done.files, done.images, done.dimension
-        (('art.npy', 'art.ids.csv'), 15, 4)
+        (('art.npy', 'art.pca.npz', 'art.ids.csv'), 15, 4)
     """
 
     files: tuple[str, ...]
@@ -71,6 +78,7 @@ class Export(JsonReady):
     explained_variance: float | None
     bytes: int
     seconds: float
+    neighbours_kept: float | None = None
 
 
 def export_store(
@@ -146,6 +154,10 @@ def export_store(
             write_parquet(temporary, store, rows.reported("exporting"))
         else:
             rows.write_npy(temporary, components, unit=unit)
+            if components is not None:
+                files.append(path.with_suffix(".pca.npz"))
+                with written.enter_context(replacing(files[-1])).open("wb") as beside:
+                    np.savez(beside, **vars(components))
             if name_rows:
                 files.append(path.with_suffix(".ids.csv"))
                 rows.write_names(written.enter_context(replacing(files[-1])), raw=raw)
@@ -156,6 +168,7 @@ def export_store(
         None if components is None else float(components.explained_variance_ratio.sum()),
         sum(file.stat().st_size for file in files),
         time.perf_counter() - started,
+        None if components is None else rows.kept(components),
     )
 
 
@@ -177,6 +190,13 @@ class _Rows:
                 f"{dimensions}"
             )
         return fit_pca(self._unit_rows("fitting"), dimensions)
+
+    def kept(self, pca: PrincipalComponents) -> float | None:
+        """See `Export.neighbours_kept`."""
+        if len(self.positions) < 2:
+            return None
+        chosen = np.linspace(0, len(self.positions) - 1, min(_SAMPLE_ROWS, len(self.positions)))
+        return neighbours_kept(self.store.take(self.positions[chosen.astype(np.int64)]), pca)
 
     def write_npy(self, path: Path, pca: PrincipalComponents | None, *, unit: bool) -> None:
         """Write vectors, or what they are reduced to."""
