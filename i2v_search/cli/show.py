@@ -251,7 +251,7 @@ def model(card: ModelCard) -> None:
     out.print(table)
 
 
-def models(cards: list[ModelCard], plugged: Mapping[str, str] = {}) -> None:  # noqa: B006 - never changed
+def models(cards: list[ModelCard], plugged: Mapping[str, str] = {}) -> None:
     """Print the imported models as a table, and the encoders of other packages by name and origin."""
     if not cards and not plugged:
         out.print("No imported models. See i2v-search models available, or: i2v-search models import FILE")

@@ -98,8 +98,8 @@ def export(
     show.out.print(f"{done.images:,} images{of}{kept}, {done.bytes / 1e6:,.1f} MB, {done.seconds:.1f} s")
     if done.neighbours_kept is not None:
         show.out.print(
-            f"their cosine approximates similarity centred: {done.neighbours_kept:.0%} of the ten nearest are "
-            "the same; a query is (unit(vector) - mean) @ components.T"
+            f"their cosine approximates similarity centred: {done.neighbours_kept:.0%} of the ten nearest "
+            "are the same; a query is (unit(vector) - mean) @ components.T"
         )
 
 

@@ -32,7 +32,7 @@ class CollectionTable(Mapping[str, NDArray[Any]]):
         >>> art = Collection.open("index/art")
         >>> table = art.table()
         >>> list(table)[:4], table["path"][0], table["tags"][0][:2]
-        (['id', 'path', 'width', 'height'], 'birds/duck.webp', ['bird', 'animal'])
+        (['id', 'path', 'width', 'height'], 'birds/duck.webp', ['birds', 'duck'])
         >>> bool((art.vectors(table["id"][:3]) == art.vectors()[:3]).all())
         True
     """

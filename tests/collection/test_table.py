@@ -1,4 +1,4 @@
-"""The columns of a collection say row for row what each image says, and the same build gives the same bytes."""
+"""Columns say row for row what each image says, and two builds of one folder give the same bytes."""
 
 from __future__ import annotations
 

@@ -103,6 +103,7 @@ def test_wishes_for_a_million_rows(
         (200, "centred", "auto", "200 rows: no other index is faster"),
         (500, "centred", "exact", "asked for"),
         (500, "centred", "pca", "asked for"),
+        (500, "l2", "codes", "in place of codes: signs say nothing of lengths"),
         (100_000, "centred", "auto", "exact comparison would take 1,562 MiB per query"),
         (500, "hamming", "auto", "4096-bit codes are scanned in full"),
     ],
