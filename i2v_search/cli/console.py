@@ -80,6 +80,8 @@ class Console(RichConsole):
         if soft_wrap is None:
             soft_wrap = all(isinstance(told, str) for told in objects)
         super().print(*objects, soft_wrap=soft_wrap, **options)
+        if not self.interactive:
+            self.file.flush()  # who follows a log sees each line when it is said
 
     def section(self, text: str) -> None:
         """A line that parts what follows from what was before, ruled if there is a screen to rule."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,9 @@ def evaluate(
         str | None, typer.Option("--against", help="Second encoder for a paired comparison.")
     ] = None,
     retrieval: Annotated[bool, typer.Option("--retrieval", help="Measure retrieval by label.")] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Measure retrieval by shared tags (nDCG@10).")
+    ] = False,
     tags: Annotated[bool, typer.Option("--tags", help="Measure tags by category.")] = False,
     copies: Annotated[bool, typer.Option("--copies", help="Measure recall of edited copies.")] = False,
     recall: Annotated[bool, typer.Option("--recall", help="Measure recall@10 of every index.")] = False,
@@ -47,6 +50,9 @@ def evaluate(
         int | None, typer.Option("--threads", min=1, help="Number of CPU threads of the encoders.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write all results as JSON.")] = None,
+    per_tag: Annotated[
+        Path | None, typer.Option("--per-tag", help="Write the average precision of every tag as CSV.")
+    ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -58,7 +64,7 @@ def evaluate(
     ] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Evaluate an encoder: retrieval by label, tags, edited copies, recall of indexes.
+    """Evaluate an encoder: retrieval by label and shared tags, tags, edited copies, recall of indexes.
 
     By default every part that applies to the data set and the encoder. Every number has a 95 % interval;
     --against adds the paired difference.
@@ -69,7 +75,7 @@ def evaluate(
     from i2v_search.training.evaluation.evaluation import PARTS
     from i2v_search.training.evaluation.evaluation import evaluate as measure
 
-    asked = {"retrieval": retrieval, "tags": tags, "copies": copies, "recall": recall}
+    asked = {"retrieval": retrieval, "shared": shared, "tags": tags, "copies": copies, "recall": recall}
     parts: list[EvaluationPart] = [part for part in PARTS if asked[part]] or list(PARTS)
     with show.progress() as report:
         found = measure(
@@ -87,9 +93,26 @@ def evaluate(
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, f"{json_module.dumps(document, indent=2)}\n".encode())
+    if per_tag is not None:
+        _write_tags(document, per_tag)
     if sheet is not None:
         show.save(found.sheet(queries=queries), sheet, quiet=json)
     if json:
         show.as_json(document)
     else:
         scores.evaluation(found)
+
+
+def _write_tags(document: dict[str, Any], path: Path) -> None:
+    """A row for each tag of each set and encoder."""
+    from i2v_search.build.upkeep.csv_tables import CsvTable, open_csv
+    from i2v_search.files import replacing
+
+    columns = ["category", "name", "average_precision", "positives", "known"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, open_csv(temporary) as file:
+        table = CsvTable(file, ["set", "encoder", *columns])
+        for one in document["sets"]:
+            for measures in one["measures"]:
+                for tag in (measures["tags"] or {"tags": ()})["tags"]:
+                    table.row([one["name"], measures["encoder"], *(tag[column] for column in columns)])

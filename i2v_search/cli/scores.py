@@ -51,6 +51,8 @@ def _estimates(measures: Measures) -> Iterator[tuple[str, Estimate]]:
         yield "P@1", measures.retrieval.precision_at_1
         yield "P@10", measures.retrieval.precision_at_10
         yield "mAP", measures.retrieval.mean_average_precision
+    if measures.shared is not None:
+        yield "nDCG@10", measures.shared.ndcg_at_10
     if measures.copies is not None:
         for edit, estimate in measures.copies.edits.items():
             yield f"copies: {edit}", estimate

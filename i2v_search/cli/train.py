@@ -45,10 +45,35 @@ def train(
     warmup: Annotated[
         float, typer.Option(help="Fraction of the updates with a rising learning rate.")
     ] = 0.05,
+    warmup_updates: Annotated[
+        int, typer.Option(help="Minimum number of updates with a rising learning rate.")
+    ] = 0,
     clip: Annotated[float, typer.Option(help="Maximum norm of the gradient; 0: no limit.")] = 1.0,
     positive_weight: Annotated[float, typer.Option(help="Extra weight of rare tags, 0 to 1.")] = 0.0,
+    negative_focus: Annotated[
+        float, typer.Option(help="Asymmetric loss: exponent for absent tags, usually 4; 0: cross-entropy.")
+    ] = 0.0,
+    negative_margin: Annotated[
+        float, typer.Option(help="Asymmetric loss: probability up to which absent tags do not count.")
+    ] = 0.0,
+    average: Annotated[
+        float, typer.Option(help="Decay of averaged weights (EMA), e.g. 0.9997; 0: no averaging.")
+    ] = 0.0,
     validation: Annotated[float, typer.Option(help="Fraction of the images for validation.")] = 0.1,
     minimum: Annotated[int, typer.Option(help="Minimum number of images of a tag.")] = 20,
+    max_tags: Annotated[int, typer.Option(help="Maximum number of tags, the frequent ones; 0: all.")] = 0,
+    aliases: Annotated[
+        Path | None, typer.Option("--aliases", help="CSV or JSON lines: other name of a tag, its name.")
+    ] = None,
+    implications: Annotated[
+        Path | None, typer.Option("--implications", help="CSV or JSON lines: a tag, a tag that it implies.")
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare/--no-compare", help="Keep near copies on one side of the split; opens every image."
+        ),
+    ] = True,
     criterion: Annotated[TrainingCriterion, typer.Option(help="Criterion for the best epoch.")] = "map",
     patience: Annotated[
         int, typer.Option(help="Stop after this many epochs without improvement; 0: never.")
@@ -70,11 +95,13 @@ def train(
 ) -> None:
     """Train a network on tagged pictures, for use with --encoder OUT and --tagger OUT.
 
-    It can be stopped at any time with Ctrl-C; the same command with --resume continues exactly.
+    It can be stopped at any time with Ctrl-C; the same command with --resume continues exactly, also with
+    another batch size.
     """
     from i2v_search.cli import show
     from i2v_search.training.augment import NO_AUGMENTATION, Augmentation
     from i2v_search.training.datasets.dataset import read_dataset
+    from i2v_search.training.datasets.tag_relations import read_pairs, relate_tags
     from i2v_search.training.initial import read_start
     from i2v_search.training.run import train as run
     from i2v_search.training.settings import TrainingSettings
@@ -91,10 +118,16 @@ def train(
         pretrained_rate=pretrained_rate,
         weight_decay=weight_decay,
         warmup=warmup,
+        warmup_updates=warmup_updates,
         clip=clip,
         positive_weight=positive_weight,
+        negative_focus=negative_focus,
+        negative_margin=negative_margin,
+        average=average,
         validation=validation,
         minimum=minimum,
+        max_tags=max_tags,
+        compare=compare,
         criterion=criterion,
         patience=patience,
         seed=seed,
@@ -103,7 +136,11 @@ def train(
     try:
         with show.progress() as report:
             made = run(
-                [read_dataset(source, exclude=exclude or ()) for source in sets],
+                relate_tags(
+                    [read_dataset(source, exclude=exclude or ()) for source in sets],
+                    aliases=read_pairs(aliases) if aliases else (),
+                    implications=read_pairs(implications) if implications else (),
+                ),
                 out,
                 settings,
                 start=read_start(start) if start else None,
@@ -146,6 +183,11 @@ def _show(made: RunReport) -> None:
         f"i2v-search models import {escape(made.directory)}"
     )
     show.skipped(made.skipped)
+    if made.left_out:
+        left_out = ", ".join(f"{count:,} {what}" for what, count in made.left_out.items())
+        show.out.print(f"not used: {left_out}")
+    for warning in made.warnings:
+        show.err.print(f"warning: {warning}", markup=False)
 
 
 _CHECKED = ("validation_loss", "validation_map")

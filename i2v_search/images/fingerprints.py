@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from i2v_search.images.close_pairs import close_pairs
 from i2v_search.images.frames import WholePicture, decode_whole
 
 THUMB = 32
 SIDE = 4096
-BLOCK = 2048
 NEAR: Final = ((0.985, 0.15), (0.998, 0.35))
 """Pairs of the least correlation of two thumbnails and, of the bits set in either hash, the share that may
 differ. Resizing lowers the first, strong compression the second, for it stirs the bits of even areas."""
@@ -101,8 +101,8 @@ def _near(
 def duplicates(fingerprints: Sequence[Fingerprint | None]) -> Iterator[tuple[int, int]]:
     """Pairs of rows that show the same picture, enough of them to join all that belong together.
 
-    Memory is 6 kB a picture and one block of `BLOCK` squared; time grows with the square, about 5 s for
-    10,000 on one core.
+    Memory is 6 kB a picture and some blocks; each is compared only with those that may be near it
+    (`i2v_search.images.close_pairs`), so that time grows much slower than with the square.
 
     Args:
         fingerprints: None for what could not be read; it equals nothing.
@@ -122,11 +122,6 @@ def duplicates(fingerprints: Sequence[Fingerprint | None]) -> Iterator[tuple[int
     held = [one for one in fingerprints if one is not None and one.thumb.any()]
     thumbs = np.stack([one.thumb for one in held])
     bits = np.stack([one.bits for one in held])
-    for low in range(0, rows.size, BLOCK):
-        for high in range(low, rows.size, BLOCK):
-            alike = thumbs[low : low + BLOCK] @ thumbs[high : high + BLOCK].T
-            left, right = np.nonzero(alike >= NEAR[0][0])
-            correlation = alike[left, right]
-            left, right = left + low, right + high
-            near = (left < right) & _near(correlation, bits[left], bits[right])
-            yield from zip(rows[left[near]].tolist(), rows[right[near]].tolist(), strict=True)
+    for left, right, correlation in close_pairs(thumbs, NEAR[0][0]):
+        near = _near(correlation, bits[left], bits[right])
+        yield from zip(rows[left[near]].tolist(), rows[right[near]].tolist(), strict=True)

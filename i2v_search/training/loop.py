@@ -7,6 +7,7 @@ ends, on a CPU, with the very bits of one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -27,10 +28,11 @@ from i2v_search.errors import TrainingError
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.checkpoint import SECONDS, Saved, best_file, load_checkpoint, save_checkpoint
 from i2v_search.training.datasets.dataset import Targets
+from i2v_search.training.datasets.sparse_targets import SparseTargets
 from i2v_search.training.datasets.splitting import Split
 from i2v_search.training.evaluation.metrics import tag_precision
 from i2v_search.training.interrupts import Interrupts
-from i2v_search.training.losses import cross_entropy_sum, positive_weights
+from i2v_search.training.losses import cross_entropy_sum, weights_of_counts
 from i2v_search.training.networks import TrainingNetwork
 from i2v_search.training.optimizers import (
     make_optimizer,
@@ -40,8 +42,12 @@ from i2v_search.training.optimizers import (
     seed_of,
 )
 from i2v_search.training.position import Epoch, Position
+from i2v_search.training.report import DIVERGED
 from i2v_search.training.samples import Samples, input_batches, read_ahead
 from i2v_search.training.settings import TrainingSettings
+
+#: Ends the name of a parameter's average in a checkpoint.
+_AVERAGE = "/average"
 
 
 class Loop:
@@ -69,7 +75,7 @@ class Loop:
         self,
         network: TrainingNetwork,
         samples: Samples,
-        targets: Targets,
+        targets: Targets | SparseTargets,
         split: Split,
         settings: TrainingSettings,
         *,
@@ -94,10 +100,11 @@ class Loop:
         self._optimizer = make_optimizer(network, settings, fresh)
         self._scaler = torch.amp.GradScaler(self._device, enabled=self._dtype == torch.float16)
         self._positive_weight = self._tensor(
-            positive_weights(
-                targets.positive[split.training], targets.known[split.training], settings.positive_weight
-            )
+            weights_of_counts(*targets.counts(split.training), settings.positive_weight)
+            if settings.positive_weight
+            else None
         )
+        self._average = self._copy() if settings.average else {}
         self._restore()
         compiled: Any = torch.compile(network) if device.compile else network
         self._forward: Callable[[torch.Tensor], torch.Tensor] = compiled
@@ -148,7 +155,7 @@ class Loop:
         """Output of the network for rows: the readable rows, and (n, t) float32."""
         found = [(kept, logits) for kept, logits in self._logits(rows)]
         if not found:
-            return np.empty(0, np.int64), np.empty((0, self.targets.positive.shape[1]), np.float32)
+            return np.empty(0, np.int64), np.empty((0, self.targets.tags), np.float32)
         kept, logits = zip(*found, strict=True)
         return np.concatenate(kept), torch.sigmoid(torch.cat(logits)).numpy()
 
@@ -160,6 +167,7 @@ class Loop:
         # JSON has no infinity.
         state["best"] = None if math.isinf(self.position.best) else self.position.best
         tensors = optimizer_tensors(self._optimizer, self._names)
+        tensors |= {f"{name}{_AVERAGE}": value.cpu().numpy() for name, value in self._average.items()}
         save_checkpoint(self.folder, self.position.update, Saved(state, self.network.weights(), tensors))
 
     def _run(self, interrupts: Interrupts, last: float) -> None:
@@ -203,7 +211,7 @@ class Loop:
     def _update(self, items: Sequence[tuple[int, NDArray[Any]]]) -> None:
         position, size = self.position, self.settings.batch_size
         rows = np.array([row for row, _ in items], np.int64)
-        known = int(self.targets.known[rows].sum()) if len(rows) else 0
+        known = int(self.targets.of(rows).known.sum()) if len(rows) else 0
         rate = self._set_learning_rate()
         if known:
             torch.manual_seed(seed_of(self.settings.seed, position.update))
@@ -226,6 +234,7 @@ class Loop:
             self._scaler.update()
             position.loss += total
             position.known += known
+            self._follow_average()
         position.images += len(rows)
         position.update += 1
         self._report_update()
@@ -235,13 +244,18 @@ class Loop:
         loss = position.loss / max(position.known, 1)
         done = position.epoch * images + min((position.step + 1) * self._rows_an_update, images)
         checked = "" if not position.epochs else _describe(position.epochs[-1])
-        note = f"epoch {position.epoch + 1}/{self.settings.epochs}, loss {loss:.4f}{checked}"
+        diverging = " (diverging: lower the learning rate)" if loss > DIVERGED else ""
+        note = f"epoch {position.epoch + 1}/{self.settings.epochs}, loss {loss:.4f}{diverging}{checked}"
         self._report(Progress("training", done, self.settings.epochs * images, note))
 
     def _end_epoch(self, interrupts: Interrupts) -> bool:
         """Validate, remember the best weights, and decide whether to continue; False if interrupted
         before."""
         position, settings = self.position, self.settings
+        with self._averaged():
+            return self._judge_epoch(interrupts, position, settings)
+
+    def _judge_epoch(self, interrupts: Interrupts, position: Position, settings: TrainingSettings) -> bool:
         checked = self._validate(interrupts)
         if checked is None:
             return False
@@ -253,8 +267,7 @@ class Loop:
             validation_map=mean_precision,
             seconds=position.seconds,
             images=position.images,
-            learning_rate=settings.learning_rate
-            * schedule(position.update - 1, self.updates, settings.warmup),
+            learning_rate=settings.learning_rate * self._share_of(position.update - 1),
         )
         position.epochs.append(epoch.to_dict())
         value = _value(epoch, settings)
@@ -284,7 +297,8 @@ class Loop:
         if not kept:
             return None, None
         numbers, logits = np.concatenate(kept), torch.cat(found)
-        positive, known = self.targets.positive[numbers], self.targets.known[numbers]
+        wanted = self.targets.of(numbers)
+        positive, known = wanted.positive, wanted.known
         if not known.any():
             return None, None
         total = cross_entropy_sum(logits, torch.from_numpy(positive), torch.from_numpy(known))
@@ -302,11 +316,18 @@ class Loop:
     def _loss_sum(self, rows: NDArray[np.int64], inputs: NDArray[np.float32]) -> torch.Tensor:
         with self._autocast():
             logits = self._forward(self._image(inputs))
+        wanted = self.targets.of(rows)
         positive, known = (
-            torch.from_numpy(part[rows]).to(self._device)
-            for part in (self.targets.positive, self.targets.known)
+            torch.from_numpy(part).to(self._device) for part in (wanted.positive, wanted.known)
         )
-        return cross_entropy_sum(logits, positive, known, self._positive_weight)
+        return cross_entropy_sum(
+            logits,
+            positive,
+            known,
+            self._positive_weight,
+            focus=self.settings.negative_focus,
+            margin=self.settings.negative_margin,
+        )
 
     def _image(self, inputs: NDArray[np.float32]) -> torch.Tensor:
         layout = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
@@ -319,10 +340,40 @@ class Loop:
         return None if values is None else torch.from_numpy(values).to(self._device)
 
     def _set_learning_rate(self) -> float:
-        share = schedule(self.position.update, self.updates, self.settings.warmup)
+        share = self._share_of(self.position.update)
         for group in self._optimizer.param_groups:
             group["lr"] = group["highest"] * share
         return self.settings.learning_rate * share
+
+    def _share_of(self, update: int) -> float:
+        return schedule(update, self.updates, self.settings.warmup, self.settings.warmup_updates)
+
+    def _copy(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.named_parameters()}
+
+    def _follow_average(self) -> None:
+        """Move the averaged weights towards the present ones; at the beginning faster."""
+        if self._average:
+            update = self.position.update
+            decay = min(self.settings.average, (1 + update) / (10 + update))
+            with torch.no_grad():
+                for name, value in self.network.named_parameters():
+                    self._average[name].lerp_(value, 1 - decay)
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the network the averaged weights for a while, if there are any."""
+        held = self._copy() if self._average else {}
+        self._take_over(self._average)
+        try:
+            yield
+        finally:
+            self._take_over(held)
+
+    def _take_over(self, weights: dict[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, value in weights.items():
+                self.network.get_parameter(name).copy_(value)
 
     def _restore(self) -> None:
         saved = load_checkpoint(self.folder)
@@ -340,7 +391,11 @@ class Loop:
         self.position = Position(**state)
         self.samples.skipped |= {int(row): reason for row, reason in self.position.skipped.items()}
         self.network.load_weights(saved.weights)
-        restore_optimizer(self._optimizer, self._names, saved.optimizer)
+        averages = {key: value for key, value in saved.optimizer.items() if key.endswith(_AVERAGE)}
+        others = {key: value for key, value in saved.optimizer.items() if key not in averages}
+        restore_optimizer(self._optimizer, self._names, others)
+        for name in self._average:
+            self._average[name].copy_(torch.from_numpy(np.array(averages[f"{name}{_AVERAGE}"])))
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(self.position.scaler)
 

@@ -12,9 +12,19 @@ MAX_POSITIVE_WEIGHT = 100.0
 
 
 def cross_entropy_sum(
-    logits: Tensor, positive: Tensor, known: Tensor, positive_weight: Tensor | None = None
+    logits: Tensor,
+    positive: Tensor,
+    known: Tensor,
+    positive_weight: Tensor | None = None,
+    *,
+    focus: float = 0.0,
+    margin: float = 0.0,
 ) -> Tensor:
-    """Sum over the known entries of -w y log p - (1 - y) log(1 - p), with p = sigmoid(logit).
+    """Sum over the known entries of -w y log p - (1 - y) q**focus log(1 - q), with p = sigmoid(logit).
+
+    q = max(p - margin, 0): with a focus or a margin this is the asymmetric loss (Ridnik et al. 2021,
+    "Asymmetric Loss For Multi-Label Classification", its gamma for positives 0), without them q = p and it is
+    the cross-entropy.
 
     It is computed from the logits and so neither overflows nor loses small probabilities. An unknown entry
     contributes nothing and has no gradient, whatever its logit. Divide by the number of known entries of the
@@ -25,6 +35,8 @@ def cross_entropy_sum(
         positive: (n, t) bool, y.
         known: (n, t) bool.
         positive_weight: (t,) float32, w; None for 1.
+        focus: how little sure negatives count.
+        margin: probability up to which negatives do not count.
 
     Returns:
         A float32 scalar.
@@ -39,6 +51,11 @@ def cross_entropy_sum(
     losses = F.binary_cross_entropy_with_logits(
         certain, positive.float(), pos_weight=positive_weight, reduction="none"
     )
+    if focus or margin:
+        shifted = (torch.sigmoid(certain) - margin).clamp(min=0)
+        # The plain loss of a negative is exact where the probability is nearly 1.
+        absent = -torch.log1p(-shifted) if margin else losses
+        losses = torch.where(positive, losses, absent * shifted**focus if focus else absent)
     return torch.where(known, losses, 0.0).sum()
 
 
@@ -59,8 +76,18 @@ def positive_weights(
         >>> positive_weights(np.array([[True], [False], [False]]), np.ones((3, 1), bool), 1)
         array([2.], dtype=float32)
     """
+    return weights_of_counts((positive & known).sum(axis=0), known.sum(axis=0), exponent)
+
+
+def weights_of_counts(
+    positives: NDArray[np.int64], known: NDArray[np.int64], exponent: float
+) -> NDArray[np.float32] | None:
+    """`positive_weights` of (t,) numbers of pictures that have each tag, and of which it is known.
+
+    >>> weights_of_counts(np.array([1]), np.array([3]), 1)
+    array([2.], dtype=float32)
+    """
     if not exponent:
         return None
-    positives = (positive & known).sum(axis=0)
-    ratio = (known.sum(axis=0) - positives) / np.maximum(positives, 1)
+    ratio = (known - positives) / np.maximum(positives, 1)
     return np.asarray(np.clip(ratio, 1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT) ** exponent, np.float32)

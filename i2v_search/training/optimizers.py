@@ -34,19 +34,20 @@ def make_optimizer(
     return torch.optim.SGD(described, momentum=MOMENTUM, nesterov=True)
 
 
-def schedule(update: int, updates: int, warmup: float) -> float:
+def schedule(update: int, updates: int, warmup: float, at_least: int = 0) -> float:
     """The learning rate of an update as a share of the highest: it rises evenly, then falls with the cosine.
 
     Args:
         update: from 0.
         updates: updates of the whole run.
         warmup: share of them in which it rises.
+        at_least: updates in which it rises where that is more, but never more than half of all.
 
     Example:
         >>> [round(schedule(update, 10, 0.2), 3) for update in (0, 1, 2, 6, 9)]
         [0.5, 1.0, 1.0, 0.5, 0.038]
     """
-    rising = round(updates * warmup)
+    rising = max(round(updates * warmup), min(at_least, updates // 2))
     if update < rising:
         return (update + 1) / rising
     return (1 + math.cos(math.pi * (update - rising) / max(updates - rising, 1))) / 2

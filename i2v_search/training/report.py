@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from i2v_search.errors import TrainingError
 from i2v_search.escapes import JsonReady
+from i2v_search.files import read_regular
 from i2v_search.images.sources import Skipped
 from i2v_search.tags.vocabulary import CATEGORIES, Vocabulary
 from i2v_search.training.datasets.dataset import Dataset
 from i2v_search.training.datasets.splitting import Split
 
+#: Mean loss of a tag beyond any that a network has that learns: of a coin's toss it is 0.69.
+DIVERGED = 2.0
 REPORT, CURVES = "report.json", "curves.png"
 _PACKAGES = ("i2v-search", "torch", "onnxruntime", "numpy", "pillow")
 
@@ -60,6 +65,9 @@ class RunReport(JsonReady):
         settings: JSON-ready `i2v_search.training.settings.TrainingSettings`.
         device: device of the training.
         versions: versions of Python and packages.
+        left_out: numbers of what was not used: ``"missing pictures"``, which are annotated but not there, and
+            ``"rare tags"``, which too few pictures have or which are not among the most frequent.
+        warnings: what to look at: no validation pictures, a loss that grew.
 
     Example:
         >>> report = RunReport(
@@ -88,6 +96,29 @@ class RunReport(JsonReady):
     settings: dict[str, Any]
     device: str
     versions: dict[str, str]
+    left_out: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The report of a finished run, from its ``report.json``.
+
+        Raises:
+            TrainingError: it is not such a file.
+        """
+        try:
+            document = json.loads(read_regular(path))
+            document |= {
+                "datasets": tuple(DatasetReport(**one) for one in document["datasets"]),
+                "epochs": tuple(document["epochs"]),
+                "skipped": tuple(Skipped(**one) for one in document["skipped"]),
+                "warnings": tuple(document.get("warnings", ())),
+            }
+            return cls(**document)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{path} is not the report of a run ({error}); choose another --out"
+            ) from error
 
     @property
     def best(self) -> dict[str, Any]:
@@ -109,6 +140,45 @@ def describe_datasets(datasets: Sequence[Dataset], split: Split) -> tuple[Datase
         )
         start = end
     return tuple(described)
+
+
+def count_left_out(datasets: Sequence[Dataset], vocabulary: Vocabulary) -> dict[str, int]:
+    """Annotated pictures that are not there, and tags that are not learned."""
+    known = set(zip(vocabulary.categories, vocabulary.names, strict=True))
+    named = {
+        (tag.category, tag.name)
+        for dataset in datasets
+        for picture in dataset.pictures
+        for tag in picture.tags
+    }
+    counts = {
+        "missing pictures": sum(len(dataset.skipped) for dataset in datasets),
+        "rare tags": len(named - known),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def warnings_of(epochs: Sequence[Mapping[str, Any]], validation: int) -> list[str]:
+    """What is worth a look in the epochs of a run.
+
+    Args:
+        epochs: JSON-ready `i2v_search.training.position.Epoch`.
+        validation: number of validation pictures.
+
+    Example:
+        >>> warnings_of([{"number": 1, "training_loss": 2018.0}], 5)[0].partition(";")[0]
+        'the loss of epoch 1 is 2,018: training diverged'
+    """
+    told = []
+    if not validation:
+        told.append("no picture is left for validation: no thresholds, and the last epoch is kept")
+    worst = max(epochs, key=lambda epoch: epoch["training_loss"], default=None)
+    if worst is not None and worst["training_loss"] > DIVERGED:
+        told.append(
+            f"the loss of epoch {worst['number']} is {worst['training_loss']:,.0f}: training diverged; lower "
+            "--learning-rate to a tenth, or warm up longer with --warmup-updates 500"
+        )
+    return told
 
 
 def count_categories(vocabulary: Vocabulary) -> dict[str, int]:

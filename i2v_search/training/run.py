@@ -32,7 +32,8 @@ from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.training.augment import NO_AUGMENTATION
 from i2v_search.training.checkpoint import SECONDS, STATE
 from i2v_search.training.curves import draw_curves
-from i2v_search.training.datasets.dataset import Dataset, Targets, choose_vocabulary, targets
+from i2v_search.training.datasets.dataset import Dataset, choose_vocabulary
+from i2v_search.training.datasets.sparse_targets import SparseTargets
 from i2v_search.training.datasets.splitting import Split, split
 from i2v_search.training.initial import (
     ORIGINAL_WIDTHS,
@@ -48,11 +49,13 @@ from i2v_search.training.report import (
     REPORT,
     RunReport,
     count_categories,
+    count_left_out,
     describe_datasets,
     describe_versions,
     model_name,
+    warnings_of,
 )
-from i2v_search.training.samples import FeatureSamples, FrozenTrunk, PictureSamples, Samples
+from i2v_search.training.samples import PROGRESS, FeatureSamples, FrozenTrunk, PictureSamples, Samples
 from i2v_search.training.settings import TrainingSettings
 from i2v_search.training.thresholds import best_thresholds
 
@@ -77,9 +80,10 @@ class _Plan:
     settings: TrainingSettings
     start: Start
     vocabulary: Vocabulary
-    targets: Targets
+    targets: SparseTargets
     split: Split
     initial: Initial
+    left_out: dict[str, int]
 
 
 @renamed(engine="device")
@@ -110,15 +114,16 @@ def train(
             others.
         widths: widths of new layers.
         name: name of the model; None derives it from the directory.
-        resume: continue an unfinished run in `directory`, if any.
+        resume: continue an unfinished run in `directory`, if any; a finished one is left as it is, and its
+            report returned. The batch size may be another one: each update still sees as many images.
         device: device of the training. Its batch size is that of a frozen trunk.
         checkpoint_seconds: minimum time between two checkpoints; each epoch ends with one.
         report: called with the progress.
 
     Raises:
         TagError: no tag is frequent enough.
-        TrainingError: there is too little to train on, the directory is in use, or holds a finished run, an
-            unfinished one that `resume` does not name, or one with other settings.
+        TrainingError: there is too little to train on, the directory is in use, or holds a run and `resume`
+            is not given, or one with other settings; or the memory is full.
         EncoderError: the device is not there, or torch is not installed.
         KeyboardInterrupt: after a checkpoint was written.
 
@@ -134,8 +139,13 @@ def train(
     """
     import_torch("training", extra="train")
     folder, chosen, datasets = Path(directory), settings or TrainingSettings(), several(datasets)
-    with _claimed(folder, chosen, resume):
-        vocabulary = choose_vocabulary(datasets, minimum=chosen.minimum)
+    if resume and (folder / CARD).exists() and not (folder / CHECKPOINT).exists():
+        return RunReport.load(folder / REPORT)
+    if resume and (folder / CHECKPOINT / RUN).exists():
+        chosen = chosen.continuing(_read_run(folder / CHECKPOINT / RUN))
+    with _claimed(folder, chosen, resume), _told_of_memory(chosen):
+        most = chosen.max_tags or None
+        vocabulary = choose_vocabulary(datasets, minimum=chosen.minimum, most=most)
         divided = _split(datasets, chosen, folder / CHECKPOINT / SPLIT, report)
         if start is None:
             start = pretrained_lite() if chosen.model == "lite" else Start({})
@@ -146,9 +156,10 @@ def train(
             settings=chosen,
             start=start,
             vocabulary=vocabulary,
-            targets=targets(datasets, vocabulary),
+            targets=SparseTargets.read(datasets, vocabulary),
             split=divided,
             initial=initial_weights(chosen.model, vocabulary, start, seed=chosen.seed, widths=widths),
+            left_out=count_left_out(datasets, vocabulary),
         )
         _require_enough(plan)
         loop, rest = _loop(plan, checkpoint_seconds, report)
@@ -184,15 +195,32 @@ def _claimed(folder: Path, settings: TrainingSettings, resume: bool) -> Iterator
         try:
             with naming(folder):
                 yield
-        except I2VSearchError:
+        except Exception as error:
             # Nothing was trained: leave nothing behind that would look like an unfinished run.
-            if not (checkpoint / STATE).exists():
+            kept = (checkpoint / PROGRESS).exists() and not isinstance(error, I2VSearchError)
+            if not kept and not (checkpoint / STATE).exists():
                 shutil.rmtree(checkpoint)
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             raise
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _told_of_memory(settings: TrainingSettings) -> Iterator[None]:
+    """Say what to do where the memory of a device, or of the machine, is full."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        full = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+        if not full and "can't allocate memory" not in str(error):
+            raise
+        size = max(1, settings.batch_size // 2)
+        raise TrainingError(
+            f"out of memory with {settings.batch_size} images in a batch; run again with --resume "
+            f"--batch-size {size}, which gives the same result"
+        ) from error
 
 
 def _read_run(path: Path) -> dict[str, Any]:
@@ -208,7 +236,7 @@ def _require_enough(plan: _Plan) -> None:
         raise TrainingError(
             f"{len(plan.split.training)} images are left for training; give more, or a smaller --validation"
         )
-    if not plan.targets.positive[plan.split.training].any():
+    if not plan.targets.counts(plan.split.training)[0].any():
         raise TrainingError("no image for training has any of the tags; lower --validation or --minimum")
 
 
@@ -222,7 +250,13 @@ def _split(datasets: Sequence[Dataset], settings: TrainingSettings, path: Path, 
     ):
         if str(kept["key"]) == key:
             return Split(kept["training"].astype(np.int64), kept["validation"].astype(np.int64))
-    found = split(datasets, validation=settings.validation, seed=settings.seed, report=report)
+    found = split(
+        datasets,
+        validation=settings.validation,
+        seed=settings.seed,
+        compare=settings.compare,
+        report=report,
+    )
     with path.open("wb") as made:
         np.savez(made, training=found.training, validation=found.validation, key=np.array(key))
     return found
@@ -272,9 +306,8 @@ def _loop(plan: _Plan, checkpoint_seconds: float, report: Report) -> tuple[Loop,
 
 def _frequencies(plan: _Plan) -> NDArray[np.float64]:
     """Frequency of each tag among the training images with a known value."""
-    rows = plan.split.training
-    positives = (plan.targets.positive[rows] & plan.targets.known[rows]).sum(axis=0)
-    return np.asarray((positives + 1) / (plan.targets.known[rows].sum(axis=0) + 2), np.float64)
+    positives, known = plan.targets.counts(plan.split.training)
+    return np.asarray((positives + 1) / (known + 2), np.float64)
 
 
 def _finish(plan: _Plan, loop: Loop, rest: Mapping[str, NDArray[Any]], name: str) -> RunReport:
@@ -285,8 +318,9 @@ def _finish(plan: _Plan, loop: Loop, rest: Mapping[str, NDArray[Any]], name: str
     rows, probabilities = loop.probabilities(plan.split.validation)
     vocabulary = plan.vocabulary
     if len(rows):
-        positive, known = plan.targets.positive[rows], plan.targets.known[rows]
-        vocabulary = vocabulary.with_thresholds(best_thresholds(positive, probabilities, known))
+        wanted = plan.targets.of(rows)
+        thresholds = best_thresholds(wanted.positive, probabilities, wanted.known)
+        vocabulary = vocabulary.with_thresholds(thresholds)
     dimension = len(weights["encode1.weight"]) if "encode1.weight" in weights else None
     write_graph(folder, network, {key: weights[key] for key in network.parameter_names()})
     write_vocabulary(folder, vocabulary)
@@ -313,6 +347,8 @@ def _finish(plan: _Plan, loop: Loop, rest: Mapping[str, NDArray[Any]], name: str
         settings=settings.to_dict(),
         device=resolve_device(plan.device.name),
         versions=describe_versions(),
+        left_out=plan.left_out,
+        warnings=tuple(warnings_of(position.epochs, len(plan.split.validation))),
     )
     draw_curves(made.epochs, made.best_epoch).save(folder / CURVES)
     write_atomically(folder / REPORT, json.dumps(made.to_dict(), indent=1, ensure_ascii=False).encode())
@@ -334,7 +370,8 @@ def _identity(plan: _Plan) -> str:
     """A hash of what a checkpoint only fits to: the pictures, what is known of them, the split, the start."""
     digest = hashlib.sha256(_hash_pictures(plan.datasets).encode())
     digest.update(repr((plan.vocabulary, sorted(plan.initial.fresh))).encode())
-    for part in (plan.targets.positive, plan.targets.known, plan.split.training, plan.split.validation):
+    digest.update(plan.targets.digest())
+    for part in (plan.split.training, plan.split.validation):
         digest.update(np.ascontiguousarray(part).tobytes())
     for key in plan.initial.weights:
         weight = plan.initial.weights[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -86,6 +87,9 @@ def test_every_part_is_measured_and_what_does_not_apply_says_why(compared: Evalu
     assert theirs.left_out == {"tags": "the encoder has no tag head"}
     assert ours.retrieval is not None
     assert ours.retrieval.precision_at_1.value == 1
+    assert ours.shared is not None
+    assert ours.shared.ndcg_at_10.value == 1
+    assert "nDCG@10" in [difference.measure for difference in compared.sets[0].differences]
     assert ours.tags is not None
     assert [score.category for score in ours.tags.categories] == ["general", "character", "all"]
     assert ours.tags.all.over_images.value == 1
@@ -162,7 +166,7 @@ def test_a_set_without_labels_or_with_few_pictures_is_measured_where_possible(tm
 
 
 def test_what_cannot_be_evaluated_is_refused(colours: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="parts: retrieval, tags, copies, recall"):
+    with pytest.raises(QueryError, match="parts: retrieval, shared, tags, copies, recall"):
         evaluate([colours], GridEncoder(), parts=["speed"])  # type: ignore[list-item]
     with pytest.raises(QueryError, match="without a data set"):
         evaluate([], GridEncoder())
@@ -201,9 +205,12 @@ def test_the_command_prints_tables_and_writes_report_and_sheet(
 ) -> None:
     monkeypatch.setattr(show.out, "_width", 140)
     report, sheet = tmp_path / "new" / "report.json", tmp_path / "new" / "sheet.png"
+    table = tmp_path / "new" / "tags.csv"
     arguments = ["evaluate", str(folder), "--encoder", "grid", "--against", "grey"]
     with show.out.capture() as printed:
-        done = CliRunner().invoke(app, [*arguments, "--out", str(report), "--sheet", str(sheet)])
+        done = CliRunner().invoke(
+            app, [*arguments, "--out", str(report), "--sheet", str(sheet), "--per-tag", str(table)]
+        )
     assert done.exit_code == 0, done.output
     text = printed.get()
     assert "colours: 35 pictures, centred similarity" in text
@@ -215,6 +222,11 @@ def test_the_command_prints_tables_and_writes_report_and_sheet(
     assert document["sets"][0]["measures"][0]["retrieval"]["queries"] == 35
     with Image.open(sheet) as picture:
         assert picture.width > 1500
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["encoder"], row["name"], row["average_precision"]) for row in rows} == {
+        ("grid", name, "1.0") for name in ("red", "green", "blue")
+    }
 
 
 @pytest.mark.usefixtures("encoders")
@@ -224,7 +236,7 @@ def test_the_command_measures_only_what_is_asked_for(folder: Path) -> None:
     measures = json.loads(done.stdout)["sets"][0]["measures"][0]
     assert measures["tags"]["categories"][0]["tags"] == 2
     assert (measures["retrieval"], measures["copies"], measures["recall"]) == (None, None, [])
-    assert set(PARTS) == {"retrieval", "tags", "copies", "recall"}
+    assert set(PARTS) == {"retrieval", "shared", "tags", "copies", "recall"}
 
 
 def test_the_command_evaluates_the_default_encoder_on_the_bundled_sample(tmp_path: Path) -> None:

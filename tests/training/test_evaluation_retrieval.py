@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, ndcg_score
 from stores import clustered_vectors, make_store, random_vectors
 
 from i2v_search.choices import SimilarityName
 from i2v_search.index.similarity import Similarity
 from i2v_search.training.evaluation import retrieval as module
 from i2v_search.training.evaluation.retrieval import fit_similarity, nearest, retrieval
+from i2v_search.training.evaluation.shared_tags import shared_tags
 
 
 def scored(vectors: NDArray[np.float32], similarity: str) -> Any:
@@ -30,6 +31,32 @@ def scored(vectors: NDArray[np.float32], similarity: str) -> Any:
         return -((centred[:, None] > 0) != (centred[None] > 0)).sum(axis=2).astype(float)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     return centred @ centred.T
+
+
+@pytest.mark.parametrize("similarity", ["centred", "cosine"])
+def test_shared_tags_are_measured_as_scikit_learn_does(similarity: SimilarityName) -> None:
+    vectors = clustered_vectors(40, 24, clusters=6, seed=2)
+    chance = np.random.default_rng(1)
+    tags = [[f"tag {n}" for n in chance.choice(9, chance.integers(0, 4), replace=False)] for _ in range(40)]
+    tags[7] = ["nobody else's"]
+    found = shared_tags(vectors, tags, similarity=similarity)
+    assert found is not None
+    scores, values = scored(vectors, similarity), {}
+    for query in range(40):
+        others = np.delete(np.arange(40), query)
+        both = [set(tags[query]) & set(tags[other]) for other in others]
+        every = [set(tags[query]) | set(tags[other]) for other in others]
+        gains = np.array([len(a) / max(len(b), 1) for a, b in zip(both, every, strict=True)])
+        if gains.any():
+            values[query] = ndcg_score([gains], [scores[query, others]], k=10)
+    assert found.queries.tolist() == list(values)
+    assert 7 not in values
+    assert found.per_query == pytest.approx(list(values.values()), abs=1e-6)
+    assert found.ndcg_at_10.value == pytest.approx(np.mean(list(values.values())))
+    assert shared_tags(vectors[:2], [["a"], ["b"]]) is None
+    copies = shared_tags(vectors[:3], [["a"], ["a"], ["a"]], contents=["x", "x", "y"])
+    assert copies is not None
+    assert copies.queries.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("similarity", ["centred", "cosine", "l2", "hamming"])

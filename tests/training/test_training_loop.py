@@ -146,6 +146,20 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     assert again == losses
 
 
+def test_averaged_weights_are_kept_and_resumed(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, average=0.9, negative_focus=2.0, patience=0, criterion="loss")
+    whole = loop(tmp_path / "whole", settings)
+    whole.run()
+    broken = loop(tmp_path / "broken", settings)
+    broken.run(updates=7)
+    resumed = loop(tmp_path / "broken", settings)
+    resumed.run()
+    assert (bits(resumed), resumed.position.best) == (bits(whole), whole.position.best)
+    plain = loop(tmp_path / "plain", replace(settings, average=0.0))
+    plain.run()
+    assert bits(plain) != bits(whole)
+
+
 def test_a_checkpoint_holds_the_optimizer_and_no_pickle(tmp_path: Path) -> None:
     trained = loop(tmp_path)
     trained.run(3)

@@ -31,6 +31,24 @@ def test_it_is_torchs_loss_on_the_known_entries(seed: int) -> None:
     torch.testing.assert_close(ours, expected)
 
 
+@pytest.mark.parametrize(("focus", "margin"), [(4.0, 0.05), (2.0, 0.0), (0.0, 0.2)])
+def test_the_asymmetric_loss_is_its_formula_in_numpy(focus: float, margin: float) -> None:
+    logits, positive, known = batch(3)
+    ours = cross_entropy_sum(logits, positive, known, focus=focus, margin=margin)
+    p = torch.sigmoid(logits.double()).numpy()
+    shifted = np.maximum(p - margin, 0)
+    losses = np.where(positive.numpy(), -np.log(p), -(shifted**focus) * np.log1p(-shifted))
+    assert float(ours) == pytest.approx(losses[known.numpy()].sum(), rel=1e-4)
+    far = torch.tensor([[60.0, -60.0]], requires_grad=True)
+    one = cross_entropy_sum(
+        far, torch.zeros(1, 2, dtype=torch.bool), torch.ones(1, 2, dtype=torch.bool), focus=focus
+    )
+    one.backward()  # type: ignore[no-untyped-call]
+    assert float(one.detach()) == pytest.approx(60)
+    assert far.grad is not None
+    assert torch.isfinite(far.grad).all()
+
+
 def test_it_is_scikit_learns_log_loss_on_the_known_entries() -> None:
     logits, positive, known = batch(0)
     mean = float(cross_entropy_sum(logits, positive, known)) / int(known.sum())

@@ -295,7 +295,35 @@ def test_an_unfinished_run_is_neither_overwritten_nor_mixed(drawings: Dataset, t
 
 def test_a_finished_run_is_not_overwritten(trained: Path, drawings: Dataset) -> None:
     with pytest.raises(TrainingError, match="holds a trained model; choose another --out"):
-        train_small(drawings, trained, resume=True)
+        train_small(drawings, trained)
+    before = weights_of(trained)
+    again = train_small(drawings, trained, resume=True)
+    assert (weights_of(trained), again.to_dict()) == (
+        before,
+        json.loads((trained / "report.json").read_text()),
+    )
+
+
+def test_a_full_memory_leaves_nothing_stuck(
+    drawings: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i2v_search.training.loop import Loop
+
+    ran = Loop.run
+
+    def fill(loop: Loop, updates: int | None = None) -> None:
+        if when:
+            ran(loop, when)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for when in (0, 2):
+        monkeypatch.setattr(Loop, "run", fill)
+        with pytest.raises(TrainingError, match="--resume --batch-size 2"):
+            train_small(drawings, tmp_path / "run")
+        assert (tmp_path / "run").exists() == bool(when)
+    monkeypatch.setattr(Loop, "run", ran)
+    made = train_small(drawings, tmp_path / "run", replace(SETTINGS, batch_size=2, accumulate=1), resume=True)
+    assert (made.finished, made.settings["accumulate"]) == ("epochs", 4)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,19 @@ class Targets:
     positive: NDArray[np.bool_]
     known: NDArray[np.bool_]
 
+    def of(self, rows: NDArray[np.int64]) -> Targets:
+        """Of some rows."""
+        return Targets(self.positive[rows], self.known[rows])
+
+    def counts(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(t,) pictures among rows that have each tag, and (t,) of which it is known."""
+        return (self.positive[rows] & self.known[rows]).sum(axis=0), self.known[rows].sum(axis=0)
+
+    @property
+    def tags(self) -> int:
+        """Number of tags."""
+        return int(self.positive.shape[1])
+
 
 def read_dataset(source: str | os.PathLike[str], *, exclude: Sequence[str] = ()) -> Dataset:
     """Read the annotations of a data set; no picture is opened.
@@ -172,12 +185,15 @@ def _read(path: Path) -> Dataset:
     )
 
 
-def choose_vocabulary(datasets: Sequence[Dataset], *, minimum: int = MINIMUM) -> Vocabulary:
+def choose_vocabulary(
+    datasets: Sequence[Dataset], *, minimum: int = MINIMUM, most: int | None = None
+) -> Vocabulary:
     """The tags worth learning: enough pictures have them, and at least one is known not to.
 
     Args:
         datasets: at least one.
         minimum: pictures that must have a tag, over all sets.
+        most: the most tags, the frequent ones of all categories; None for no limit.
 
     Returns:
         Tags by category, in each the frequent ones first.
@@ -205,6 +221,8 @@ def choose_vocabulary(datasets: Sequence[Dataset], *, minimum: int = MINIMUM) ->
             f"no tag can be learned: {minimum} pictures must have it and some must not; the most frequent "
             f"of {len(positives)} tags is on {most} pictures"
         )
+    if most is not None and len(chosen) > most:
+        chosen = sorted(chosen, key=lambda key: (-positives[key], key))[:most]
     chosen.sort(key=lambda key: (CATEGORIES.index(key[0]), -positives[key], key[1]))
     return Vocabulary(tuple(name for _, name in chosen), tuple(category for category, _ in chosen))
 

@@ -35,7 +35,12 @@ class Split:
 
 
 def split(
-    datasets: Sequence[Dataset], *, validation: float = 0.1, seed: int = 0, report: Report = silent
+    datasets: Sequence[Dataset],
+    *,
+    validation: float = 0.1,
+    seed: int = 0,
+    compare: bool = True,
+    report: Report = silent,
 ) -> Split:
     """Divide the pictures of data sets; every set gives its share to validation.
 
@@ -49,6 +54,7 @@ def split(
         validation: share of every set, in [0, 1]; a group is never cut, so a set of few groups comes only
             near it. A set of two or more groups always gives at least one if the share is above 0.
         seed: another seed divides differently.
+        compare: look for pictures that are the same or nearly; without it none is opened.
         report: called once for every picture.
 
     Raises:
@@ -65,7 +71,7 @@ def split(
         raise ValueError(f"validation must be between 0 and 1, not {validation}")
     homes = [number for number, dataset in enumerate(datasets) for _ in dataset.pictures]
     keys = [(homes[row], picture.group) for row, (_, picture) in enumerate(_pictures(datasets))]
-    parts = joined(keys, duplicates(fingerprints(datasets, report=report)))
+    parts = joined(keys, duplicates(fingerprints(datasets, report=report)) if compare else ())
     chosen = np.zeros(len(keys), bool)
     by_home: dict[int, list[list[int]]] = {}
     for rows in parts:

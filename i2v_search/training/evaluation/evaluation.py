@@ -26,10 +26,11 @@ from i2v_search.training.evaluation.measures import Difference, Measures, differ
 from i2v_search.training.evaluation.recall import IndexRecall, index_recall
 from i2v_search.training.evaluation.retrieval import Retrieval, nearest, retrieval
 from i2v_search.training.evaluation.retrieval_sheet import TILE, comparison_sheet
+from i2v_search.training.evaluation.shared_tags import SharedTags, shared_tags
 from i2v_search.training.evaluation.tags import Tagging, tagging
 
 #: What can be measured.
-EvaluationPart: TypeAlias = Literal["retrieval", "tags", "copies", "recall"]
+EvaluationPart: TypeAlias = Literal["retrieval", "shared", "tags", "copies", "recall"]
 PARTS: tuple[EvaluationPart, ...] = get_args(EvaluationPart)
 #: Pictures of a set whose edited copies are looked for.
 COPIES = 500
@@ -130,8 +131,9 @@ def evaluate(
     device: Device | DeviceName = Device(),
     report: Report = silent,
 ) -> Evaluation:
-    """Measure an encoder on data sets, each apart: retrieval by label, tags, edited copies, index recall.
+    """Measure an encoder on data sets, each apart.
 
+    What can be measured: retrieval by label and by shared tags, tags, edited copies, index recall.
     A part that does not apply (tags without a tag head, labels that are all the same) is left out, and the
     result says why.
 
@@ -246,6 +248,21 @@ class _Job:
             contents=encoded.contents,
             seed=self.seed,
         )
+
+    def _shared(self, _: Encoder, encoded: Encoded) -> SharedTags:
+        found = shared_tags(
+            encoded.vectors,
+            [
+                [tag.name for tag in self.dataset.pictures[row].tags if tag.category != "rating"]
+                for row in encoded.rows.tolist()
+            ],
+            similarity=self.similarity,
+            contents=encoded.contents,
+            seed=self.seed,
+        )
+        if found is None:
+            raise _NothingToMeasureError("no two of its pictures share a tag")
+        return found
 
     def _tags(self, encoder: Encoder, encoded: Encoded) -> Tagging:
         if encoder.vocabulary is None or encoded.tags is None:

@@ -15,6 +15,7 @@ from i2v_search.training.evaluation.encoding import Encoded
 from i2v_search.training.evaluation.intervals import Estimate, paired_difference, recentred, relative_gain
 from i2v_search.training.evaluation.recall import IndexRecall
 from i2v_search.training.evaluation.retrieval import Retrieval
+from i2v_search.training.evaluation.shared_tags import SharedTags
 from i2v_search.training.evaluation.tags import Tagging
 
 
@@ -30,6 +31,7 @@ class Measures:
         recall: recall@10 of every kind of index.
         left_out: why a part that was asked does not apply, by part.
         encoded: the vectors themselves, to continue from; not in `to_dict`.
+        shared: retrieval by shared tags.
     """
 
     encoder: str
@@ -39,6 +41,7 @@ class Measures:
     recall: tuple[IndexRecall, ...]
     left_out: Mapping[str, str]
     encoded: Encoded
+    shared: SharedTags | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -46,6 +49,7 @@ class Measures:
             "encoder": self.encoder,
             "dimension": self.encoded.vectors.shape[1],
             "retrieval": self.retrieval.to_dict() if self.retrieval else None,
+            "shared": self.shared.to_dict() if self.shared else None,
             "tags": self.tags.to_dict() if self.tags else None,
             "copies": self.copies.to_dict() if self.copies else None,
             "recall": [index.to_dict() for index in self.recall],
@@ -83,6 +87,8 @@ def differences(measures: Sequence[Measures], *, seed: int = 0) -> tuple[Differe
     if first.retrieval and second.retrieval:
         for place, name in enumerate(("P@1", "P@10", "mAP")):
             pairs.append((name, first.retrieval.per_query[:, place], second.retrieval.per_query[:, place]))
+    if first.shared and second.shared:
+        pairs.append(("nDCG@10", first.shared.per_query, second.shared.per_query))
     if first.copies and second.copies:
         for name in first.copies.found:
             pairs.append((f"copies: {name}", first.copies.found[name], second.copies.found[name]))
