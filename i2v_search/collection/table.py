@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.build.upkeep.parquet_export import exported_name
 from i2v_search.errors import QueryError
+from i2v_search.store.columns import Column, Columns
 from i2v_search.store.feature_store import FeatureStore
 
 
@@ -25,7 +27,11 @@ class CollectionTable(Mapping[str, NDArray[Any]]):
     ``tags``              (n,) lists of names, most probable first
     ``probabilities``     (n,) lists of float, of ``tags``
     ``categories``        (n,) lists of str, of ``tags``
+    the collection's own  numbers as float64, moments as datetime64[s], texts as str; whole numbers as
+                          int64, or with None where one is missing
     ====================  =======================================================================
+
+    A column of the collection that has one of these names is called ``NAME_given``.
 
     Example:
         >>> from i2v_search import Collection
@@ -57,7 +63,11 @@ class CollectionTable(Mapping[str, NDArray[Any]]):
         }
         for place, name in enumerate(("tags", "probabilities", "categories")):
             columns[name] = _objects([[tag[place] for tag in row] for row in tags])
-        return cls(columns)
+        own = Columns.of(store)
+        fixed = tuple(columns)
+        return cls(
+            columns | {exported_name(name, fixed): _values_of(own[name], positions) for name in own.kinds}
+        )
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """A column."""
@@ -102,7 +112,7 @@ class CollectionTable(Mapping[str, NDArray[Any]]):
             {
                 name: pyarrow.array(
                     values.tolist() if values.dtype == object else values,
-                    type=lists.get(name) or (pyarrow.string() if values.dtype == object else None),
+                    type=lists.get(name),
                 )
                 for name, values in self._columns.items()
             }
@@ -118,6 +128,17 @@ def _tags_of(store: FeatureStore, position: int) -> list[tuple[str, float, str]]
         for number, probability in zip(numbers.tolist(), probabilities.tolist(), strict=True)
     ]
     return sorted(tags, key=lambda tag: (-tag[1], tag[0]))
+
+
+def _values_of(column: Column, positions: NDArray[np.int64]) -> NDArray[Any]:
+    values, known = column.values[positions], column.known[positions]
+    if column.kind == "number":
+        return values
+    if column.kind == "time":
+        return np.where(known, values.astype("datetime64[s]"), np.datetime64("NaT", "s"))
+    if column.kind == "whole" and known.all():
+        return values
+    return _objects(list(column.listed(values)))
 
 
 def _objects(values: list[Any]) -> NDArray[Any]:

@@ -14,6 +14,8 @@ from i2v_search import Collection, register_encoder
 from i2v_search.choices import Device
 from i2v_search.encoders import registry
 from i2v_search.errors import NoSuchImageError
+from i2v_search.store.columns import Column, Value, update_columns
+from i2v_search.store.writer import WriterLock
 from i2v_search.tags.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(("red", "green"), ("general", "character"))
@@ -54,6 +56,30 @@ def test_the_table_becomes_one_of_pandas_and_of_arrow(art: Collection) -> None:
     pytest.importorskip("pyarrow")
     assert table.to_arrow().column("tags").to_pylist() == table["tags"].tolist()
     assert table.to_arrow().column("modified").to_numpy().tolist() == table["modified"].tolist()
+
+
+def test_own_columns_are_in_the_table(tmp_path: Path) -> None:
+    made = Collection.from_vectors(tmp_path / "made", np.eye(4), paths=["a", "b", "c", "d"])
+    given: list[dict[str, Value]] = [
+        {"score": 5, "rank": 1, "share": 0.5, "rating": "general", "date": "2023-01-02", "path": "x"},
+        {"rank": 2},
+        {"score": 7, "rank": 3, "rating": "explicit", "path": "y"},
+        {"rank": 4},
+    ]
+    names = {name for row in given for name in row}
+    columns = {name: Column.of(row.get(name) for row in given) for name in sorted(names)}
+    with WriterLock(made.directory):
+        update_columns(made.directory, np.arange(4), columns)
+    table = Collection.open(made.directory).table([2, 0])
+    assert table["score"].tolist() == [7, 5]
+    assert Collection.open(made.directory).table()["score"].tolist() == [5, None, 7, None]
+    assert (table["rank"].dtype.name, table["rank"].tolist()) == ("int64", [3, 1])
+    assert (table["rating"].tolist(), table["path"].tolist()) == (["explicit", "general"], ["c", "a"])
+    assert table["path_given"].tolist() == ["y", "x"]
+    assert (np.isnan(table["share"][0]), table["share"][1]) == (True, 0.5)
+    assert (np.isnat(table["date"][0]), table["date"][1]) == (True, np.datetime64("2023-01-02", "s"))
+    pytest.importorskip("pyarrow")
+    assert table.to_arrow().column("rating").to_pylist() == ["explicit", "general"]
 
 
 def test_two_builds_of_one_folder_give_the_same_bytes(art: Collection, tmp_path: Path) -> None:
