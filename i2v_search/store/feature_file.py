@@ -225,17 +225,11 @@ class FeatureFile:
 
     def damaged_rows(self) -> list[int]:
         """Rows whose checksum does not hold."""
-        blocks = (np.arange(start, min(start + 1024, self.rows)) for start in range(0, self.rows, 1024))
-        return [row for block in blocks for row in self.damaged_among(block)]
-
-    def damaged_among(self, rows: NDArray[np.int64]) -> list[int]:
-        """Those of some rows whose checksum does not hold."""
-        wanted = self._maps["crc32"][rows]
-        return rows[self._checksums(rows) != wanted].tolist()  # type: ignore[no-any-return]
+        return [row for row in range(self.rows) if not self.is_intact(row)]
 
     def is_intact(self, row: int) -> bool:
         """Whether the checksum of a row holds."""
-        return not self.damaged_among(np.array([row]))
+        return self._row_crc32(row) == int(self._maps["crc32"][row])
 
     def _slice(self, heap: str, ends: str, row: int) -> NDArray[Any]:
         places = self._maps[ends]
@@ -243,23 +237,13 @@ class FeatureFile:
         return self._maps[heap][start : places.item(row)]
 
     def _row_crc32(self, row: int) -> int:
-        return int(self._checksums(np.array([row]))[0])
-
-    def _checksums(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
-        """`row_crc32` of some rows as they are, without a copy of what is long."""
-        vectors, *short = (self._maps[name] for name in ROW_FIELDS)
-        fields = np.hstack([values[rows].reshape(len(rows), -1).view(np.uint8) for values in short])
-        heaps = [
-            (self._maps[heap], np.where(rows > 0, ends[rows - 1], 0).tolist(), ends[rows].tolist())
-            for heap, ends in ((heap, self._maps[ends]) for heap, ends in _HEAPS)
-        ]
-        checksums = np.empty(len(rows), np.uint32)
-        for line, row in enumerate(rows.tolist()):
-            checksum = zlib.crc32(fields[line].data, zlib.crc32(vectors[row].data))
-            for heap, starts, stops in heaps:
-                checksum = zlib.crc32(heap[starts[line] : stops[line]].data, checksum)
-            checksums[line] = checksum
-        return checksums
+        """`row_crc32` of a row as it is, without copies."""
+        checksum = 0
+        for name in ROW_FIELDS:
+            checksum = zlib.crc32(self._maps[name][row : row + 1].data, checksum)
+        for heap, ends in _HEAPS:
+            checksum = zlib.crc32(self._slice(heap, ends, row).data, checksum)
+        return checksum
 
     def _check_counts(self) -> None:
         if not (

@@ -158,14 +158,13 @@ class FeatureStore:
         """
         unknown = positions[~self._checked[positions]]
         numbers = np.searchsorted(self._starts, unknown, "right") - 1
-        rows = unknown - self._starts[numbers]
-        for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
+        rows = list(zip(numbers.tolist(), (unknown - self._starts[numbers]).tolist(), strict=True))
+        for number, row in rows:
             self.parts[number].expect(row)
-        for number in np.unique(numbers).tolist():
-            part = self.parts[number]
-            if damaged := part.damaged_among(rows[numbers == number]):
+        for number, row in rows:
+            if not self.parts[number].is_intact(row):
                 raise CollectionDamagedError(
-                    f"row {damaged[0]} of {part.path} differs from its checksum; "
+                    f"row {row} of {self.parts[number].path} differs from its checksum; "
                     f"{repair_advice(self.directory)}"
                 )
         self._checked[unknown] = True
