@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from i2v_search.choices import Device
     from i2v_search.collection.across import ResultAcross, search_across
     from i2v_search.collection.collection import Collection
+    from i2v_search.collection.image_folder import ImageFolder, write_image_folder
     from i2v_search.collection.info import CollectionInfo, ImageInfo
     from i2v_search.encoders import i2v
     from i2v_search.encoders.base import Encoder, EncoderInfo, Encoding, Tagger, TextEncoder
@@ -92,6 +93,7 @@ _HOMES = {
     "Hit": "search.results",
     "HitAcross": "search.results",
     "I2VSearchError": "errors",
+    "ImageFolder": "collection.image_folder",
     "ImageInfo": "collection.info",
     "ImageTags": "tags.vocabulary",
     "IndexPlan": "index.planner",
@@ -144,6 +146,7 @@ _HOMES = {
     "searches_picture": "pictures.contact_sheets",
     "tag_images": "encoders.tagging",
     "train": "training.run",
+    "write_image_folder": "collection.image_folder",
     "write_map_table": "pictures.map_table",
 }
 
@@ -180,6 +183,7 @@ __all__ = [
     "Hit",
     "HitAcross",
     "I2VSearchError",
+    "ImageFolder",
     "ImageInfo",
     "ImageTags",
     "IndexOptions",
@@ -235,6 +239,7 @@ __all__ = [
     "searches_picture",
     "tag_images",
     "train",
+    "write_image_folder",
     "write_map_table",
 ]
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.cli.options import JsonOption
+from i2v_search.cli.options import (
+    DEFAULT,
+    CollectionOption,
+    JsonOption,
+    PathsOption,
+    TagsOption,
+    filter_of,
+    open_collection,
+)
 
 if TYPE_CHECKING:
     from i2v_search.training.datasets.facts import DatasetFacts
@@ -56,6 +64,30 @@ def convert(
         show.as_json({"pictures": len(found), "missing": len(found.skipped), "file": str(out)})
     else:
         show.out.print(f"{len(found):,} pictures, {len(found.skipped):,} missing: {out}", markup=False)
+
+
+@datasets_app.command("write", epilog="Example: i2v-search dataset write shared/ --tags 'bird' -c index/art")
+def write(
+    folder: Annotated[Path, typer.Argument(help="New folder.")],
+    collection: CollectionOption = DEFAULT,
+    tags: TagsOption = "",
+    path: PathsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Copy pictures of a collection, with their tags, into an image folder of Hugging Face's datasets."""
+    from i2v_search.cli import show
+    from i2v_search.collection.image_folder import write_image_folder
+
+    opened = open_collection(collection)
+    with show.progress() as report:
+        done = write_image_folder(opened, folder, filter_of(tags, path, None, None), report=report)
+    if json:
+        show.as_json(done.to_dict())
+        return
+    show.out.print(f"{done.images:,} pictures, {done.bytes / 1e6:,.1f} MB: {done.folder}", markup=False)
+    if done.skipped:
+        show.skipped(done.skipped, show.err, "not copied")
+        raise typer.Exit(1)
 
 
 def _show_facts(facts: DatasetFacts) -> None:

@@ -92,6 +92,8 @@ WALK: dict[str, list[str]] = {
     "train": [NOBODY, "--out", "trained"],
     "evaluate": ["art", "--encoder", "grid", "--tags"],
     "dataset info": ["art"],
+    "dataset convert": ["art", "--out", "converted.jsonl"],
+    "dataset write": ["shared"],
 }
 PROGRAM = f"{sys.executable} -m i2v_search"
 FAILING = {name for name, arguments in WALK.items() if any(NOBODY in argument for argument in arguments)}
