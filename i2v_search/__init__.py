@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from i2v_search.index.mapping import CollectionMap
     from i2v_search.index.milvus.push import Push, push_to_milvus
     from i2v_search.index.planner import IndexOptions, IndexPlan
+    from i2v_search.morph.ordering import GradualOrder
     from i2v_search.morph.plane import MorphMap
     from i2v_search.morph.quality import MorphQuality
+    from i2v_search.morph.sequence import SequenceQuality
     from i2v_search.morph.stops import Morph, Stop
     from i2v_search.pictures.animation import MorphAnimation, morph_animation
     from i2v_search.pictures.colours import colour_order
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from i2v_search.pictures.map_page import map_page
     from i2v_search.pictures.map_table import write_map_table
     from i2v_search.pictures.morph_strips import morph_map_picture, morph_picture
+    from i2v_search.pictures.ordered_sheets import order_picture
     from i2v_search.progress import Progress
     from i2v_search.search.duplicates.groups import Duplicate, DuplicateGroup, Duplicates
     from i2v_search.search.duplicates.known import KnownCopies
@@ -90,6 +93,7 @@ _HOMES = {
     "Export": "build.upkeep.exporting",
     "Extraction": "build.extract",
     "Filter": "search.filters",
+    "GradualOrder": "morph.ordering",
     "Hit": "search.results",
     "HitAcross": "search.results",
     "I2VSearchError": "errors",
@@ -116,6 +120,7 @@ _HOMES = {
     "ResultAcross": "collection.across",
     "RunReport": "training.report",
     "SampleImage": "images.sample",
+    "SequenceQuality": "morph.sequence",
     "SearchResult": "search.results",
     "Skipped": "images.sources",
     "Stop": "morph.stops",
@@ -136,6 +141,7 @@ _HOMES = {
     "morph_animation": "pictures.animation",
     "morph_map_picture": "pictures.morph_strips",
     "morph_picture": "pictures.morph_strips",
+    "order_picture": "pictures.ordered_sheets",
     "push_to_milvus": "index.milvus.push",
     "read_dataset": "training.datasets.dataset",
     "register_encoder": "encoders.registry",
@@ -180,6 +186,7 @@ __all__ = [
     "Export",
     "Extraction",
     "Filter",
+    "GradualOrder",
     "Hit",
     "HitAcross",
     "I2VSearchError",
@@ -207,6 +214,7 @@ __all__ = [
     "RunReport",
     "SampleImage",
     "SearchResult",
+    "SequenceQuality",
     "Skipped",
     "Stop",
     "Tag",
@@ -229,6 +237,7 @@ __all__ = [
     "morph_animation",
     "morph_map_picture",
     "morph_picture",
+    "order_picture",
     "push_to_milvus",
     "read_dataset",
     "register_encoder",

@@ -10,25 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v_search.arguments import StoredImage, StoredImages, number, whole
-from i2v_search.choices import (
-    DuplicateKind,
-    MapMethod,
-    MorphMethod,
-)
-from i2v_search.collection.contents import Contents
+from i2v_search.choices import DuplicateKind, MapMethod
+from i2v_search.collection.paths import Paths
 from i2v_search.errors import QueryError
 from i2v_search.index.map_cache import MapCache
 from i2v_search.index.mapping import MAP_IMAGES, CollectionMap, map_rows
 from i2v_search.index.similarity import unit
-from i2v_search.morph.find import find_morph, needs_graph, require_method
-from i2v_search.morph.plane import MORPH_NEIGHBOURS, MorphMap, map_morph
-from i2v_search.morph.sequence import MOST_IN_SEQUENCE, gradual_sequence, hop_angles
-from i2v_search.morph.stops import Morph
+from i2v_search.morph.sequence import MOST_IN_SEQUENCE
 from i2v_search.progress import Report, silent
 from i2v_search.search.duplicates.comparing import THRESHOLD, find_duplicates
 from i2v_search.search.duplicates.groups import Duplicates
 from i2v_search.search.duplicates.known import KnownCopies, known_group
-from i2v_search.search.examples import Query, QueryImage, one_image, several_images
+from i2v_search.search.examples import Query, QueryImage, several_images
 from i2v_search.search.filters import Filter, FilterShortcuts
 from i2v_search.search.learning import OTHERS, learned_direction
 from i2v_search.search.proven_copies import proven_when
@@ -43,7 +36,7 @@ _PROPOSED = 400
 _PROPOSED_EACH = 8
 
 
-class Answers(Contents):
+class Answers(Paths):
     """The part of `Collection` that answers questions and changes nothing; see there."""
 
     def encode(self, image: QueryImage) -> EncodedImage:
@@ -163,89 +156,6 @@ class Answers(Contents):
         asked, request, index = several_images(queries), Request.of(where, **options), self._state.index
         return self._state.searcher.by_examples(asked, request, index)
 
-    def morph(
-        self,
-        a: QueryImage | Sequence[float],
-        b: QueryImage | Sequence[float],
-        *,
-        via: QueryImage | Sequence[QueryImage | float] = (),
-        steps: SupportsIndex | None = 4,
-        method: MorphMethod = "gradual",
-        exclude: StoredImages = (),
-        where: Filter | None = None,
-        **shortcuts: Unpack[FilterShortcuts],
-    ) -> Morph:
-        """Find a morph: a path of real images that gradually connects A and B.
-
-        Args:
-            a: one end, in the collection or not. For a text the best result that is not an end already
-                stands in; `Stop.text` says so.
-            b: the other.
-            via: waypoints, in order; the path goes through each of them.
-            steps: number of images between A and B, the waypoints among them; None lets the method choose.
-            method: ``"gradual"`` makes the largest hop as small as it can be with so many images, always
-                nearer to B; ``"geodesic"`` walks the shortest way over the graph of neighbours;
-                ``"minimax"`` the way over the graph with the smallest largest hop; ``"line"`` takes what is
-                nearest to the straight way.
-            exclude: ids or stored paths of images to go around.
-            where: what every intermediate meets.
-            **shortcuts: its attributes: ``tags="smile"``.
-
-        Returns:
-            The path with its quality. From B to A it is the reverse.
-
-        Raises:
-            MorphError: two ends that follow one another are the same image, or the collection has too few
-                images.
-            QueryError: an end, tag or option does not exist.
-            IndexStaleError: the index is missing or older than the feature store.
-        """
-        require_method(method)
-        count = None if steps is None else whole("steps", steps)
-        state = self._state
-        # First of all: to load the graph or the index may open the store again.
-        network = state.network if needs_graph(method) or state.has_graph else None
-        index, rows = state.index, state.rows
-        chosen = Filter.of(where, shortcuts)
-        allowed = state.allowed(chosen, exclude)
-        ends = state.resolver.resolve_all([one_image(a), *several_images(via), one_image(b)])
-        ends = state.searcher.best_of_texts(ends, chosen, index, allowed)
-        return find_morph(index, rows, network, ends, steps=count, method=method, allowed=allowed)
-
-    def morph_map(
-        self,
-        morph: Morph,
-        *,
-        neighbours: int = MORPH_NEIGHBOURS,
-        exclude: StoredImages = (),
-        where: Filter | None = None,
-        **shortcuts: Unpack[FilterShortcuts],
-    ) -> MorphMap:
-        """Lay a morph out in two dimensions among the images most like those on it.
-
-        Args:
-            morph: from `morph`.
-            neighbours: images to find for each of its stops.
-            exclude: ids or stored paths of images not to show.
-            where: what every neighbour meets.
-            **shortcuts: its attributes: ``tags="smile"``.
-
-        Returns:
-            The stops and their neighbours with coordinates; `i2v_search.morph_map_picture` draws them.
-
-        Raises:
-            QueryError: an image of the morph is gone, or a tag or option does not exist.
-            IndexStaleError: the index is missing or older than the feature store.
-        """
-        state, index = self._state, self._state.index
-        # A path, and not a string: the label of an image that was no file would be taken for words.
-        ends = state.resolver.resolve_all(
-            [Path(stop.path) if stop.id is None else stop.id for stop in morph.stops]
-        )
-        allowed = state.allowed(Filter.of(where, shortcuts), exclude)
-        count = whole("neighbours", neighbours)
-        return map_morph(state.store, index, morph.stops, ends, neighbours=count, allowed=allowed)
-
     def map(
         self,
         *,
@@ -288,35 +198,6 @@ class Answers(Contents):
             cache=cache,
             report=report,
         )
-
-    def gradual_order(self, images: StoredImages) -> list[int]:
-        """Put images in an order in which each is as like the one before it as can be.
-
-        Args:
-            images: ids or stored paths, at most 5,000.
-
-        Returns:
-            Their ids, each once: a short open path through their vectors, by the angles that morphs go by
-            (`i2v_search.morph.sequence`).
-
-        Raises:
-            QueryError: there is no such image, or there are too many.
-            IndexStaleError: the index is missing or older than the feature store.
-
-        Example:
-            >>> from i2v_search import Collection
-            >>> art = Collection.open("index/art")
-            >>> order = art.gradual_order(["fruit/lemon.webp", "fruit/apple.webp"])
-            >>> [art[image].path for image in order]
-            ['fruit/lemon.webp', 'fruit/apple.webp']
-        """
-        rows = self._state.rows
-        positions = np.unique(self._state.positions(images), return_index=True)
-        chosen = positions[0][np.argsort(positions[1])]
-        if len(chosen) > MOST_IN_SEQUENCE:
-            raise QueryError(f"{len(chosen):,} images; at most {MOST_IN_SEQUENCE:,} can be put in order")
-        order = gradual_sequence(hop_angles(rows.take(rows.numbers_of(chosen))))
-        return [int(image) for image in self.store.ids[chosen[order]]]
 
     def suggest(self, images: StoredImages, *, top: int = 24) -> tuple[Hit, ...]:
         """Find more images like several together, such as those of a board: a linear classifier learns what

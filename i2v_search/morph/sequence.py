@@ -1,32 +1,68 @@
-"""The most gradual sequence of a few pictures: a short open path through all of them.
+"""The most gradual sequence of pictures: an open path through all of them, without long hops where it can be.
 
 Up to `EXACT` pictures the shortest path is found (Held & Karp, J. SIAM 10(1), 1962). More begin with the
-nearest-neighbour path from several starts, which is improved by reversing parts (2-opt) and moving single
-pictures until neither shortens it.
+nearest-neighbour path, which local search improves (`i2v_search.morph.tour_search`). What part of a
+hop is longer than the largest hop has to be costs more than its length, so that a long hop is taken only if
+it saves several shorter ones.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.morph.sequence_bounds import least_largest, least_length
+from i2v_search.morph.tour_search import improved_tour
+
 #: Distances of so many pictures are kept at once, 4 bytes each.
 MOST_IN_SEQUENCE: Final = 5000
 #: So many pictures are put in the best order of all.
 EXACT: Final = 9
-#: Starts of the nearest-neighbour path that are tried, and the number of pictures from which one has to do.
-_STARTS: Final = 6
-_MANY: Final = 600
-#: Times all places are gone through; each time shortens the path.
-_SWEEPS: Final = 30
-_LEAST: Final = 1e-7
+#: What a hop costs more for each radian above what the largest hop has to be.
+_LONG: Final = 4.0
+#: Kicks for each picture, and their most times the pictures: a larger tour is turned more slowly.
+_KICKS_EACH, _KICKED = 4, 1_500_000
+#: Rows whose angles are computed at a time.
+_BLOCK: Final = 512
+
+
+@dataclass(frozen=True)
+class SequenceQuality:
+    """How gradual a sequence is, and how gradual any order of these pictures could be at most.
+
+    Attributes:
+        length: sum of the hops in radians.
+        largest_hop: in radians; 0 with fewer than two pictures.
+        least_length: no order is shorter.
+        least_largest_hop: no order has a smaller largest hop.
+
+    Example:
+        >>> places = np.array([4.0, 1.0, 3.0, 2.0], np.float32)
+        >>> quality = sequence_quality(np.abs(places[:, None] - places), [0, 2, 3, 1])
+        >>> quality.length, quality.least_length, quality.largest_hop, quality.least_largest_hop
+        (3.0, 3.0, 1.0, 1.0)
+    """
+
+    length: float
+    largest_hop: float
+    least_length: float
+    least_largest_hop: float
 
 
 def hop_angles(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, d) unit rows -> (n, n) float32: the angles between them in radians, as the hops of a morph."""
-    return np.asarray(np.arccos(np.clip(rows @ rows.T, -1, 1)), np.float32)
+    count = len(rows)
+    angles = np.zeros((count, count), np.float32)
+    for start in range(0, count, _BLOCK):
+        stop = min(start + _BLOCK, count)
+        cosines = rows[start:stop] @ rows[start:].T
+        np.arccos(np.clip(cosines, -1, 1, out=cosines), out=cosines)
+        angles[start:stop, start:] = cosines
+        angles[start:, start:stop] = cosines.T
+    return angles
 
 
 def gradual_sequence(distances: NDArray[np.float32]) -> list[int]:
@@ -47,18 +83,44 @@ def gradual_sequence(distances: NDArray[np.float32]) -> list[int]:
     count = len(distances)
     if count < 3:
         return list(range(count))
-    if count <= EXACT:
-        order = _shortest(distances.astype(np.float64))
-    else:
-        starts = np.linspace(0, count - 1, _STARTS if count < _MANY else 1).astype(np.int64)
-        paths = [_improved(distances, _nearest_path(distances, start)) for start in starts.tolist()]
-        order = min(paths, key=lambda path: path_length(distances, path))
+    order = _shortest(distances.astype(np.float64)) if count <= EXACT else _searched(distances)
     return order if order.index(0) <= count - 1 - order.index(0) else order[::-1]
 
 
 def path_length(distances: NDArray[np.float32], order: list[int]) -> float:
     """The sum of the distances from each item to the next."""
     return float(distances[order[:-1], order[1:]].sum())
+
+
+def sequence_quality(distances: NDArray[np.float32], order: list[int]) -> SequenceQuality:
+    """How gradual an order is, beside bounds that no order passes.
+
+    Args:
+        distances: (n, n) float32, symmetric.
+        order: each of the n numbers once.
+    """
+    hops = distances[order[:-1], order[1:]]
+    return SequenceQuality(
+        length=float(hops.sum(dtype=np.float64)),
+        largest_hop=float(hops.max(initial=0)),
+        least_length=least_length(distances),
+        least_largest_hop=least_largest(distances),
+    )
+
+
+def _searched(distances: NDArray[np.float32]) -> list[int]:
+    """A path found by local search: a tour through one more item that is near to all."""
+    count = len(distances)
+    above = distances - np.float32(least_largest(distances))
+    costs = np.zeros((count + 1, count + 1), np.float32)
+    costs[:count, :count] = np.maximum(above, 0, out=above)
+    costs *= np.float32(_LONG)
+    costs[:count, :count] += distances
+    np.fill_diagonal(costs, 0)
+    start = [count, *_nearest_path(distances, 0)]
+    tour = improved_tour(costs, start, kicks=min(_KICKS_EACH * count, _KICKED // count))
+    begin = tour.index(count)
+    return [*tour[begin + 1 :], *tour[:begin]]
 
 
 def _shortest(distances: NDArray[np.float64]) -> list[int]:
@@ -84,55 +146,9 @@ def _shortest(distances: NDArray[np.float64]) -> list[int]:
 
 
 def _nearest_path(distances: NDArray[np.float32], start: int) -> list[int]:
-    left = np.ones(len(distances), bool)
+    taken = np.zeros(len(distances), np.float32)
     order = [start]
-    left[start] = False
-    while left.any():
-        near = np.where(left, distances[order[-1]], np.inf)
-        order.append(int(np.argmin(near)))
-        left[order[-1]] = False
+    for _ in range(len(distances) - 1):
+        taken[order[-1]] = np.inf
+        order.append(int(np.argmin(distances[order[-1]] + taken)))
     return order
-
-
-def _improved(distances: NDArray[np.float32], order: list[int]) -> list[int]:
-    """A path that neither a reversed part nor a moved item shortens."""
-    count = len(order)
-    # Both ends of the path meet an item that is near to all: so every part has something on both sides.
-    padded = np.zeros((count + 1, count + 1), np.float64)
-    padded[:count, :count] = distances
-    path = np.array([count, *order, count], np.int64)
-    for _ in range(_SWEEPS):
-        shorter = [step(padded, path, place) for place in range(1, count + 1) for step in (_reverse, _move)]
-        if not any(shorter):
-            break
-    return [int(item) for item in path[1:-1]]
-
-
-def _reverse(distances: NDArray[np.float64], path: NDArray[np.int64], place: int) -> bool:
-    """Reverse the part from a place that shortens the path most; False if none does."""
-    here, ends, after = path[place], path[place + 1 : -1], path[place + 2 :]
-    before = path[place - 1]
-    if not len(ends):
-        return False
-    gained = (
-        distances[before, here] + distances[ends, after] - distances[before, ends] - distances[here, after]
-    )
-    best = int(np.argmax(gained))
-    if gained[best] <= _LEAST:
-        return False
-    end = place + 2 + best
-    path[place:end] = path[place:end][::-1].copy()
-    return True
-
-
-def _move(distances: NDArray[np.float64], path: NDArray[np.int64], place: int) -> bool:
-    """Move the item of a place to where it shortens the path most; False if nowhere."""
-    before, here, after = path[place - 1 : place + 2]
-    saved = distances[before, here] + distances[here, after] - distances[before, after]
-    rest = np.delete(path, place)
-    added = distances[rest[:-1], here] + distances[here, rest[1:]] - distances[rest[:-1], rest[1:]]
-    best = int(np.argmin(added))
-    if saved - added[best] <= _LEAST:
-        return False
-    path[:] = np.insert(rest, best + 1, here)
-    return True

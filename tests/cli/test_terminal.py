@@ -59,6 +59,7 @@ WALK: dict[str, list[str]] = {
     "remove": ["0"],
     "search": ["1", "--tags", "plain"],
     "morph": ["1", "5", "--steps", "2"],
+    "order": ["--like", "1", "--grid"],
     "serve": ["-c", NOBODY],
     "mcp": ["-c", NOBODY],
     "start": ["--desktop-entry"],
