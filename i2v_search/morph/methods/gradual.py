@@ -24,6 +24,9 @@ from i2v_search.morph.methods.space import (
 
 #: Hops of the guiding walk cost d^4: high powers shun long hops, 2 takes a few of them to save many.
 _GUIDE = HopCost(power=4)
+#: A guiding walk of more rows than so many for each point of the path takes many short hops where few longer
+#: ones lead there too: a walk that does not shun those brings candidates as well.
+_WINDING, _SHORT_CUT = 2.5, HopCost(power=1.5)
 #: The first walk found that costs at most so many times as much as the cheapest will do.
 _DEARER = 1.5
 #: Neighbours of a row of the guiding walk that become candidates, the nearest.
@@ -57,7 +60,8 @@ def gradual(
     """Find the path that does not turn back and has the smallest largest hop, and the smoothest of such.
 
     1. Where to look: a walk from A to B over the k-NN graph, a hop costing the fourth power of its length, at
-       most 1.5 times as dear as the cheapest, and the 20 nearest neighbours of each of its rows; where these
+       most 1.5 times as dear as the cheapest, and the 20 nearest neighbours of each of its rows; where that
+       walk has many more rows than the path, the same of a walk that takes longer hops; where these
        are too few, also the rows nearest to even points of the great circle from A to B. Near duplicates of
        the ends or of one another are left out.
     2. The order to take them in: by their progress <x, B - A>, or along the walk if that makes the largest
@@ -94,9 +98,9 @@ def gradual(
     check_steps(steps)
     if steps == 0:
         return task.answer(())
-    guide, bridges = _guide(space, task)
+    guide, short_cut, bridges = _guide(space, task, steps)
     points = len(guide) if steps is None else steps
-    pool = _pool(space, task, guide, max(1, points))
+    pool = _pool(space, task, guide, short_cut, max(1, points))
     order, layered, least = _best_order(pool, steps)
     count = int(np.argmax(least <= least.min() * _NO_SMALLER**2)) if steps is None else steps
     limit = float(least[count]) * _SLACK**2
@@ -124,21 +128,34 @@ class _Pool:
     stations: NDArray[np.int64]
 
 
-def _guide(space: MorphSpace, task: Task) -> tuple[NDArray[np.int64], tuple[Bridge, ...]]:
-    """Rows of the walk on the graph, without both ends; none where nothing joins them."""
+def _guide(
+    space: MorphSpace, task: Task, steps: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[Bridge, ...]]:
+    """Rows of the walk on the graph, without both ends; of a shorter one; and the bridges of the first.
+
+    None where nothing joins the ends; none of a shorter one where the first is not much longer than the path.
+    """
+    none = np.empty(0, np.int64)
     if space.network is None:
-        return np.empty(0, np.int64), ()
+        return none, none, ()
     walks = GraphWalks(space, space.network, task)
     walk = walks.cheapest(_GUIDE, dearer=_DEARER)
-    return (np.empty(0, np.int64), ()) if walk is None else (walk, walks.crossed(walk))
+    if walk is None:
+        return none, none, ()
+    is_winding = steps is not None and len(walk) > _WINDING * steps
+    short_cut = walks.cheapest(_SHORT_CUT, dearer=_DEARER) if is_winding else None
+    return walk, none if short_cut is None else short_cut, walks.crossed(walk)
 
 
-def _pool(space: MorphSpace, task: Task, guide: NDArray[np.int64], points: int) -> _Pool:
+def _pool(
+    space: MorphSpace, task: Task, guide: NDArray[np.int64], short_cut: NDArray[np.int64], points: int
+) -> _Pool:
     """Candidates for a path of so many points: enough of them, if the collection has enough."""
-    around = [guide]
+    around = [guide, short_cut]
     if space.network is not None:
         ends = [end.row for end in (task.a, task.b) if end.row is not None]
-        around += [_nearest_neighbours(space.network, row) for row in [*ends, *guide.tolist()]]
+        walked = dict.fromkeys([*ends, *guide.tolist(), *short_cut.tolist()])
+        around += [_nearest_neighbours(space.network, row) for row in walked]
     numbers = np.unique(np.concatenate(around))
     numbers = numbers[task.usable[numbers]]
     per_point, most = 0, int(task.usable.sum())
