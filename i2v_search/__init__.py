@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from i2v_search.morph.quality import MorphQuality
     from i2v_search.morph.sequence import SequenceQuality
     from i2v_search.morph.stops import Morph, Stop
+    from i2v_search.morph.verdict import Opinion, Verdict
     from i2v_search.pictures.animation import MorphAnimation, morph_animation
     from i2v_search.pictures.colours import colour_order
+    from i2v_search.pictures.committee import judge_morph
     from i2v_search.pictures.contact_sheets import duplicates_picture, search_picture, searches_picture
     from i2v_search.pictures.laid_boards import board_picture
     from i2v_search.pictures.map_drawing import map_picture
@@ -110,6 +112,7 @@ _HOMES = {
     "MorphAnimation": "pictures.animation",
     "MorphMap": "morph.plane",
     "MorphQuality": "morph.quality",
+    "Opinion": "morph.verdict",
     "PictureNotes": "store.annotations.pictures",
     "Place": "store.annotations.layouts",
     "Progress": "progress",
@@ -129,10 +132,12 @@ _HOMES = {
     "Tagger": "encoders.base",
     "TextEncoder": "encoders.base",
     "TrainingSettings": "training.settings",
+    "Verdict": "morph.verdict",
     "board_picture": "pictures.laid_boards",
     "colour_order": "pictures.colours",
     "duplicates_picture": "pictures.contact_sheets",
     "evaluate": "training.evaluation.evaluation",
+    "judge_morph": "pictures.committee",
     "load_encoder": "encoders.registry",
     "load_image": "images.decoding",
     "load_tagger": "encoders.registry",
@@ -203,6 +208,7 @@ __all__ = [
     "MorphAnimation",
     "MorphMap",
     "MorphQuality",
+    "Opinion",
     "PictureNotes",
     "Place",
     "Progress",
@@ -223,11 +229,13 @@ __all__ = [
     "Text",
     "TextEncoder",
     "TrainingSettings",
+    "Verdict",
     "board_picture",
     "colour_order",
     "duplicates_picture",
     "evaluate",
     "i2v",
+    "judge_morph",
     "load_encoder",
     "load_image",
     "load_tagger",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import degrees
+from math import degrees, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from i2v_search.collection.collection import Collection
     from i2v_search.images.sources import Skipped
     from i2v_search.morph.stops import Morph
+    from i2v_search.morph.verdict import Verdict
 
 #: A largest hop up to this many times the best possible is as good, to the eye.
 _AS_GOOD = 1.005
+#: An end is alone if its nearest image is so many degrees away, told in steps, and so much of the hop.
+_FAR, _ROUGHLY, _MADE_BY_IT = 50, 5, 0.9
 
 
 @takes_conditions()
@@ -68,6 +71,14 @@ def morph(
     drawing: Annotated[
         Path | None, typer.Option("--map", help="Write a map of the morph and its neighbours (PNG).")
     ] = None,
+    judges: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--judge",
+            help="Say how gradual the morph is to what found no path: colour, structure, tags, an encoder, "
+            "or all; repeatable.",
+        ),
+    ] = None,
     backend: BackendOption = "faiss",
     milvus_uri: MilvusOption = None,
     json: JsonOption = False,
@@ -89,10 +100,13 @@ def morph(
     }
     found = opened.morph(a, b, via=via or (), steps=count, method=method, **filters)
     missing = _write(opened, found, (strip, animation, drawing), filters, quiet=json)
+    verdict = None if judges is None else _verdict(opened, found, judges, missing)
     if json:
-        show.as_json(found.to_dict())
+        show.as_json(found.to_dict() | ({} if verdict is None else {"verdict": verdict.to_dict()}))
     else:
         print_morph(found)
+        if verdict is not None:
+            print_verdict(verdict)
     show.undrawn(missing, opened)
 
 
@@ -133,6 +147,41 @@ def print_morph(found: Morph) -> None:
         show.out.print(f"[yellow]The morph crosses {gaps} that no image of the collection fills.[/yellow]")
 
 
+def print_verdict(verdict: Verdict) -> None:
+    """Print what a committee says of a morph, a line for each judge."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from i2v_search.cli import show
+
+    table = Table(box=None, header_style="bold")
+    for heading in ("judge", "largest step", "mean step", "order", "its own order"):
+        table.add_column(heading, justify="left" if heading == "judge" else "right")
+    for name, opinion in verdict.opinions.items():
+        order = "" if opinion.order is None else f"{opinion.order:+.2f}"
+        own = "the same" if opinion.is_restored else " ".join(map(str, opinion.restored))
+        table.add_row(escape(name), f"{opinion.largest_step:.2f}", f"{opinion.mean_step:.2f}", order, own)
+    show.out.print(table)
+    if verdict.agreement is not None:
+        show.out.print(
+            f"[dim]order: Kendall's tau with the way from A to B; the judges' own orders agree by "
+            f"{verdict.agreement:+.2f}.[/dim]"
+        )
+
+
+def _verdict(collection: Collection, found: Morph, judges: list[str], missing: list[Skipped]) -> Verdict:
+    from i2v_search.pictures.committee import committee_of, judge_morph
+
+    names = [one for name in judges for one in (committee_of(collection) if name == "all" else (name,))]
+    seen = {one.path for one in missing}
+    return judge_morph(
+        collection,
+        found,
+        list(dict.fromkeys(names)),
+        on_missing=lambda one: None if one.path in seen else missing.append(one),
+    )
+
+
 def quality_lines(found: Morph) -> list[str]:
     """Quality of a morph, in words."""
     quality = found.quality
@@ -159,7 +208,17 @@ def quality_lines(found: Morph) -> list[str]:
         remarks.append(f"{same} pairs of near copies" if same > 1 else "1 pair of near copies")
     if hubs:
         remarks.append(f"{hubs} images occur on many morphs" if hubs > 1 else "1 image occurs on many morphs")
-    return [f"{hop}.", f"{'; '.join(remarks)}."]
+    return [f"{hop}.", f"{'; '.join(remarks)}.", *_lonely(found)]
+
+
+def _lonely(found: Morph) -> list[str]:
+    """A line for each end that makes the jump to it: nothing in the collection is like it."""
+    hops, alone = found.quality.hops, found.quality.alone
+    return [
+        f"{end} has nothing like it within {floor(degrees(near) / _ROUGHLY) * _ROUGHLY}°."
+        for end, near, hop in zip("AB", alone or (), (hops[0], hops[-1]), strict=False)
+        if degrees(near) >= _FAR and hop >= max(hops) / _AS_GOOD and near >= hop * _MADE_BY_IT
+    ]
 
 
 def _places(found: Morph) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,10 @@ def describe(
     """
     facts = facts or GraphFacts()
     tags = [_tags_of(store, place) for place in places]
-    quality = measure(points, legs=legs, hubs=facts.hubs, bottleneck=facts.bottleneck, tags=tag_matrix(tags))
+    quality = replace(
+        measure(points, legs=legs, hubs=facts.hubs, bottleneck=facts.bottleneck, tags=tag_matrix(tags)),
+        alone=facts.alone,
+    )
     named = telling_tags(tags)
     stops = tuple(
         Stop(

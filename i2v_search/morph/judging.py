@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from i2v_search.morph.graph.neighbours import LINKS, nearest
 from i2v_search.morph.graph.network import Network
+from i2v_search.morph.graph.rows import DUPLICATE
 from i2v_search.morph.methods.space import End, MorphSpace, TaskEnd, task_end
 
 
@@ -19,10 +20,12 @@ class GraphFacts:
     Attributes:
         hubs: (m - 1,) bool, which of the images between the ends are hubs.
         bottleneck: smallest possible largest hop in radians.
+        alone: angle in radians from A and from B to the nearest other picture.
     """
 
     hubs: NDArray[np.bool_] | None = None
     bottleneck: float | None = None
+    alone: tuple[float, float] | None = None
 
 
 def graph_facts(
@@ -41,7 +44,9 @@ def graph_facts(
     occurrences = space.network.occurrences
     limit = space.network.hub_limit
     hubs = np.array([row is not None and occurrences[row] > limit for row in between], bool)
-    return GraphFacts(hubs, None if masked else least_largest_hop(space, space.network, ends))
+    stops = [task_end(space.rows, end) for end in (ends[0], ends[-1])]
+    alone = (_to_nearest(space, space.network, stops[0]), _to_nearest(space, space.network, stops[1]))
+    return GraphFacts(hubs, None if masked else least_largest_hop(space, space.network, ends), alone)
 
 
 def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) -> float:
@@ -73,6 +78,16 @@ def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) 
         straight = float(((first.vector.astype(np.float64) - last.vector) ** 2).sum())
         squared = max(squared, network.tree.joining(joined[number], joined[number + 1], straight))
     return float(2 * np.arcsin(min(np.sqrt(squared) / 2, 1.0)))
+
+
+def _to_nearest(space: MorphSpace, network: Network, end: TaskEnd) -> float:
+    """Angle from an end to the nearest picture that is not the same; half a turn if there is none."""
+    if end.row is None:
+        squared = nearest(space.rows, end.vector[None], LINKS, search=space.search)[0][0]
+    else:
+        squared = network.edges.data[slice(*network.edges.indptr[end.row : end.row + 2])]
+    others = squared[squared >= DUPLICATE]
+    return float(2 * np.arcsin(min(np.sqrt(float(others.min(initial=4.0))) / 2, 1.0)))
 
 
 def _joined(space: MorphSpace, end: TaskEnd) -> dict[int, float]:

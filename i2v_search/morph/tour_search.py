@@ -74,7 +74,7 @@ class _Search:
         self._place = [0] * len(tour)
         for place, item in enumerate(tour):
             self._place[item] = place
-        self._cost = memoryview(np.ascontiguousarray(costs, np.float32))
+        self._cost = np.ascontiguousarray(costs, np.float32).data
         self._near = _nearest_items(costs)
         self._done: list[tuple[int, int]] = []
         self._gained = 0.0

@@ -45,7 +45,8 @@ _LEAST_CHANGES = (0.6, 0.5, 1 / 3)
 _WORTH_TURNING = 1.1
 #: What a hub multiplies its hops by: it looks like a little of everything.
 _HUB_WEIGHT = 1.25
-#: Without a wish, a path has as many images as still make its largest hop smaller by this; at most so many.
+#: Without a wish, a path has as many images as still make its largest hop smaller by this, at least one if
+#: that makes it no longer; at most so many.
 _NO_SMALLER, _MOST = 1.02, 24
 
 
@@ -75,7 +76,8 @@ def gradual(
     Args:
         space: rows, and a network and a search if there are.
         a, b: a row number or a (d,) float32 unit vector each.
-        steps: number of intermediates; None = as many, up to 24, as make the largest hop smaller.
+        steps: number of intermediates; None = as many, up to 24, as make the largest hop smaller, and at
+            least one where it becomes no longer by that.
         allowed: (n,) bool; only these rows may be intermediates.
 
     Raises:
@@ -102,7 +104,7 @@ def gradual(
     points = len(guide) if steps is None else steps
     pool = _pool(space, task, guide, short_cut, max(1, points))
     order, layered, least = _best_order(pool, steps)
-    count = int(np.argmax(least <= least.min() * _NO_SMALLER**2)) if steps is None else steps
+    count = _enough(least) if steps is None else steps
     limit = float(least[count]) * _SLACK**2
     for share in _LEAST_CHANGES:
         changing = Layered.of(pool.squared, order, shortest=float(least[count]) * share**2)
@@ -212,6 +214,15 @@ def _best_order(pool: _Pool, steps: int | None) -> tuple[NDArray[np.int64], Laye
         tried.append((order, layered, layered.least_largest(_MOST if steps is None else steps)))
     straight, along = (float(least.min() if steps is None else least[steps]) for _, _, least in tried)
     return tried[int(along * _WORTH_TURNING**2 < straight)]
+
+
+def _enough(least: NDArray[np.float64]) -> int:
+    """How many images a path needs, by the smallest largest hops with 0, 1, ... of them, squared."""
+    slack = _NO_SMALLER**2
+    between = least[1:]
+    if not len(between) or between.min() > least[0] * slack:
+        return 0
+    return 1 + int(np.argmax(between <= between.min() * slack))
 
 
 def _straight(pool: _Pool, steps: int) -> NDArray[np.int64]:
