@@ -161,7 +161,7 @@ class Paths(Contents):
             >>> from i2v_search import Collection
             >>> order = Collection.open("index/art").order(paths="fruit")
             >>> len(order.ids), order.quality.largest_hop >= order.quality.least_largest_hop > 0
-            (6, True)
+            (7, True)
         """
         state = self._state
         rows = state.rows

@@ -29,7 +29,7 @@ class GradualOrder(JsonReady):
         >>> from i2v_search import Collection
         >>> order = Collection.open("index/art").order(paths="fruit", columns=3)
         >>> len(order.ids), len(order.hops), order.columns
-        (6, 7, 3)
+        (7, 8, 3)
     """
 
     ids: tuple[int, ...]
