@@ -73,4 +73,5 @@ def _edges(grey: NDArray[np.float64]) -> NDArray[np.float64]:
     direction = (np.arctan2(down, across) % np.pi * _DIRECTIONS / np.pi).astype(np.int64) % _DIRECTIONS
     part = np.arange(_SIDE) // _WINDOW
     place = (part[:, None] * (_SIDE // _WINDOW) + part) * _DIRECTIONS + direction
-    return np.bincount(place.ravel(), strength.ravel(), (_SIDE // _WINDOW) ** 2 * _DIRECTIONS)
+    counts = np.bincount(place.ravel(), strength.ravel(), (_SIDE // _WINDOW) ** 2 * _DIRECTIONS)
+    return np.asarray(counts, np.float64)
