@@ -31,6 +31,12 @@ class Opinion:
             are shuffled: the shortest way from A to B through all. Empty with fewer than two or more than
             `MOST_RESTORED`.
         restored_order: Kendall's tau of that order with that of the morph; None where there is none.
+
+    Example:
+        >>> at = np.array([0.0, 2.0, 1.0, 3.0])
+        >>> opinion = Verdict.of({"one": np.abs(at[:, None] - at)}).opinions["one"]
+        >>> opinion.largest_step, opinion.restored, opinion.restored_order
+        (2.0, (2, 1), -1.0)
     """
 
     steps: tuple[float, ...]

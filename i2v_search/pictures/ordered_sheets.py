@@ -27,7 +27,7 @@ def columns_for(count: int) -> int:
         >>> columns_for(40), columns_for(1)
         (8, 1)
     """
-    return max(1, math.ceil(math.sqrt(count * _SHAPE)))
+    return max(1, min(count, math.ceil(math.sqrt(count * _SHAPE))))
 
 
 def order_picture(

@@ -14,6 +14,7 @@ from i2v_search.morph.graph.bridging import connect
 from i2v_search.morph.graph.knn import build_graph
 from i2v_search.morph.graph.network import Network
 from i2v_search.morph.graph.rows import ArrayRows, squared_chords
+from i2v_search.morph.judging import graph_facts
 from i2v_search.morph.methods.gradual import gradual
 from i2v_search.morph.methods.layered import Layered
 from i2v_search.morph.methods.space import MorphSpace
@@ -204,3 +205,23 @@ def test_no_steps_is_no_intermediate() -> None:
     for steps in (-1, 1001):
         with pytest.raises(MorphError, match=f"cannot have {steps} intermediates; use 0 to 1,000"):
             gradual(space_of(arc(0.0, 0.5, 1.0)), 0, 2, steps)
+
+
+def test_an_end_that_is_alone_is_told() -> None:
+    angles = np.array([0.0, 0.1, 0.2, 0.3, 1.5])
+    rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
+    space = MorphSpace(rows, connect(rows, Network.of(build_graph(rows, k=2))))
+    alone = graph_facts(space, [0, 4], [2]).alone
+    assert alone == pytest.approx((0.1, 1.2), abs=1e-3)
+    outside = np.array([np.cos(0.34), np.sin(0.34)], np.float32)
+    alone = graph_facts(space, [outside, 4], [2]).alone
+    assert alone == pytest.approx((0.04, 1.2), abs=1e-3)
+
+
+def test_auto_takes_an_image_between_that_makes_no_hop_longer() -> None:
+    angles = np.array([0.0, 1.0, 0.5])
+    rows = ArrayRows(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
+    assert gradual(MorphSpace(rows), 0, 1, None).rows == (2,)
+    turns = np.eye(3, dtype=np.float32)
+    equal = ArrayRows(np.concatenate([turns, -turns[2:]]))
+    assert len(gradual(MorphSpace(equal), 0, 1, None).rows) == 1

@@ -93,6 +93,7 @@ def test_every_number_survives_json() -> None:
         "hub_share": 1.0,
         "bottleneck": 0.5,
         "tag_order": None,
+        "alone": None,
         "largest_hop": quality.largest_hop,
         "mean_hop": quality.mean_hop,
         "regret": quality.regret,
