@@ -10,6 +10,7 @@ The tree::
     ├── EncoderError             an encoder is unknown or its weights cannot be used
     │   ├── DownloadError        a file of a model cannot be downloaded, or is not what it should be
     │   ├── EncoderMismatchError the collection was made by another encoder
+    │   ├── NoEncoderError       the collection was made from vectors, and encodes no images
     │   ├── MissingLayerError    the weights lack the layer that is needed; a KeyError too
     │   ├── TagListError         a tag list is missing or too short or long; a TagError and AssertionError too
     │   └── WeightsError         a weights file is damaged, refused or of a foreign network
@@ -83,6 +84,10 @@ class DownloadError(EncoderError):
 
 class EncoderMismatchError(EncoderError):
     """A collection was made by an encoder other than the one at hand."""
+
+
+class NoEncoderError(EncoderError):
+    """A collection was made from vectors: nothing encodes images for it."""
 
 
 class TagError(I2VSearchError):

@@ -20,8 +20,8 @@ from i2v_search.encoders.base import Encoder, EncoderInfo, TaggedEncoder, usual_
 from i2v_search.encoders.given import GIVEN, GivenVectors, is_given
 from i2v_search.encoders.registry import load_encoder, load_tagger
 from i2v_search.errors import (
-    EncoderError,
     EncoderMismatchError,
+    NoEncoderError,
     SourceError,
 )
 from i2v_search.images.sample import find_moved_sample
@@ -59,7 +59,7 @@ def extract_features(
         manifest = Manifest.find(directory)
         loaded = load_makers(options, manifest)
         if is_given(loaded):
-            raise EncoderError(
+            raise NoEncoderError(
                 f"the collection {directory} was made from vectors, and no encoder for pictures is known; "
                 "add rows with add_vectors or i2v-search import, or build another with --collection"
             )

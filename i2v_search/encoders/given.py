@@ -10,7 +10,7 @@ from PIL import Image
 
 from i2v_search.choices import SimilarityName
 from i2v_search.encoders.base import Encoder, EncoderInfo, Encoding, TaggedEncoder
-from i2v_search.errors import EncoderError
+from i2v_search.errors import NoEncoderError
 from i2v_search.tags.vocabulary import Vocabulary
 
 #: What the manifest of such a collection says in place of a preprocessing.
@@ -46,12 +46,12 @@ class GivenVectors:
         """Refuse.
 
         Raises:
-            EncoderError: always.
+            NoEncoderError: always.
         """
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise EncoderError(
+        raise NoEncoderError(
             f"this collection was made from vectors ({self.info.id!r}, {self.info.dimension} dimensions), "
             "and no encoder is known for it: search with an id, a stored path or a vector, and add rows with "
             "add_vectors or i2v-search import"

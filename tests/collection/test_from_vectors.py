@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
+import httpx
 import numpy as np
 import pytest
 from commands import run
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from stores import random_vectors
+from web_server import running
 
 from i2v_search import Collection, I2VSearchError, Tag
 from i2v_search.errors import CollectionError, EncoderError, QueryError
@@ -262,3 +265,21 @@ def test_import_makes_a_collection_and_adds_to_it(tmp_path: Path) -> None:
     ]
     for command in wrong:
         assert run(*command).returncode == 2
+
+
+def test_the_server_says_that_there_is_no_picture_and_no_encoder(posts: Collection, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(content, "PNG")
+    with (
+        running(posts, tmp_path / "cache") as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/api/v1", timeout=120) as client,
+    ):
+        facts = client.get("/images/7").json()
+        assert (facts["path"], facts["width"], facts["tags"][0]["name"]) == ("posts/7", 0, "long hair")
+        for size in ("thumbnail", "large"):
+            answer = client.get(f"/images/7/{size}")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_picture")
+        answer = client.post("/uploads", content=content.getvalue(), headers={"Content-Type": "image/png"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "no_encoder")
+        answer = client.post("/search", json={"examples": [{"id": 7}], "top": 3})
+        assert [hit["id"] for hit in answer.json()["hits"]] == cosine_order(VECTORS[7])[1:4]

@@ -29,6 +29,7 @@ from i2v_search.errors import (
     ImageError,
     IndexStaleError,
     MorphError,
+    NoEncoderError,
     QueryError,
     SearchServerError,
 )
@@ -51,6 +52,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_found": (404, "not found"),
     "selection_gone": (404, "the selection has expired; select the images again"),
     "upload_gone": (404, "the upload has expired; upload the image again"),
+    "no_picture": (404, "this row was made from a vector and has no picture"),
     "picture_gone": (404, "the image file is missing or unreadable"),
     "method_not_allowed": (405, "the HTTP method is not allowed here"),
     "too_slow": (408, "the request took too long to arrive"),
@@ -78,6 +80,11 @@ CODES: dict[str, tuple[int, str]] = {
     "bad_query": (422, "the collection has no such tag, rating or option"),
     "bad_image": (422, "the picture is damaged, or has too many pixels"),
     "no_morph": (422, "no such morph is possible"),
+    "no_encoder": (
+        422,
+        "this collection was made from vectors and encodes no images; search with a row of it, or with words "
+        "of its tags and paths",
+    ),
     "too_many_requests": (429, "too many requests from this client; see Retry-After"),
     "internal": (500, "internal server error; see the request id in the log"),
     "annotations_unusable": (500, "the file of boards, notes and tags cannot be used; see the log"),
@@ -130,6 +137,7 @@ def failure_of(error: Exception, directory: Path) -> Failure:
         (QueryError, "bad_query"),
         (MorphError, "no_morph"),
         (IndexStaleError, "index_stale"),
+        (NoEncoderError, "no_encoder"),
         (EncoderError, "encoder_unavailable"),
         (SearchServerError, "search_server_unavailable"),
         (AnnotationsError, "annotations_unusable"),

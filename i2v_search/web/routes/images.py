@@ -125,7 +125,7 @@ def _looked(service: Service, asked: _Asked, look: Callable[[Collection, int], T
     try:
         found = look(collection, asked.number)
     except ImageError as error:
-        raise Failure("picture_gone", f"the image's file cannot be shown: {error.reason}") from error
+        raise _not_shown(collection, asked.number, error) from error
     return _answer(found, headers)
 
 
@@ -149,8 +149,16 @@ def thumbnail_of(service: Service, collection: Collection, number: int, side: in
     try:
         found = service.thumbnails.get(collection, number, side)
     except ImageError as error:
-        raise Failure("picture_gone", f"the image's file cannot be shown: {error.reason}") from error
+        raise _not_shown(collection, number, error) from error
     return _answer(found, headers)
+
+
+def _not_shown(collection: Collection, number: int, error: ImageError) -> Failure:
+    """Why a picture does not come: its file is gone, or there never was one."""
+    image = collection[number]
+    if image.size == (0, 0) and not image.bytes:
+        return Failure("no_picture")
+    return Failure("picture_gone", f"the image's file cannot be shown: {error.reason}")
 
 
 def _answer(found: Thumbnail, headers: dict[str, str]) -> Response:

@@ -26,7 +26,7 @@ export function watch(picture, tell) {
       picture.src = address;
     } catch (failure) {
       const told = failure instanceof api.ApiError;
-      tell(told ? failure.message : TEXT.missing, told && api.passing(failure));
+      tell(told ? failure.message : TEXT.missing, told && api.passing(failure), told ? failure.code : "");
     }
   }, { once: true });
 }
@@ -36,13 +36,13 @@ export function watchIn(picture, holder, key = "", tries = TRIES) {
   const mark = (missing) => { if (holder().contains(picture)) holder().classList.toggle("missing", missing); };
   picture.addEventListener("error", () => mark(true));
   picture.addEventListener("load", () => mark(false));
-  watch(picture, (reason, passes) => {
+  watch(picture, (reason, passes, code) => {
     if (!holder().contains(picture)) return; // another picture is shown there
     holder().title = key ? `${nameOf(key)}: ${reason}` : reason;
     const words = key ? h("span", { class: "gone" }, h("b", {}, nameOf(key)), " ", reason) : null;
     if (words) picture.after(words);
     if (passes && tries) whenBack(() => tryAgain(picture, holder, key, words, tries - 1));
-    else if (key && get("grid").contains(picture)) tellMissing(key);
+    else if (key && code !== "no_picture" && get("grid").contains(picture)) tellMissing(key);
   });
 }
 
