@@ -21,6 +21,7 @@ PLACES = {
     "index/README.md": "formats.md",
     "examples/plugin/README.md": "plugin-example.md",
     "docs/decisions": "decisions/index.md",
+    "examples/notebook.ipynb": "notebook.ipynb",
     **{f"examples/deploy/{name}": name for name in ("compose.yaml", "kubernetes.yaml", "slurm.sh")},
 }
 #: Links and pictures of Markdown: text and target.
@@ -43,7 +44,7 @@ def write_pages(root: Path, target: Path) -> None:
     places = {
         path.relative_to(root).as_posix(): path.relative_to(root / "docs").as_posix()
         for path in sorted((root / "docs").rglob("*"))
-        if path.suffix in {".md", ".png", ".ipynb"}
+        if path.suffix in {".md", ".png"}
     }
     places.update(PLACES)
     for source, place in places.items():
