@@ -274,7 +274,7 @@ def test_what_is_nearer_to_the_picture_adds_to_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_bad_line_is_skipped_and_reported(tmp_path: Path) -> None:
-    put(tmp_path, "1.png", "3.png")
+    put(tmp_path, "1.png", "3.png", "4.png")
     lines = ['{"id": 1, "tag_string": "a"}', '{"id": 2, "tag', '{"id": 3, "tag_string": "c"}', '{"id": 4}']
     path = write(tmp_path / "posts.jsonl", "\n".join(lines))
     tally = Tally()

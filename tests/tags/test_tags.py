@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from i2v_search.errors import TagError
+from i2v_search.search.column_conditions import parse_condition
+from i2v_search.search.tag_query import TagTerm, parse_tags
 from i2v_search.tags.vocabulary import (
     CATEGORIES,
     ImageTags,
@@ -255,3 +257,17 @@ def test_the_underscores_of_a_face_are_part_of_it(face: str) -> None:
     assert normalise_tag(face) == face
     assert normalise_tag(f" {face.upper()} ") == face
     assert normalise_tag(normalise_tag(face)) == face
+
+
+#: Faces in the tag lists of WD taggers, which keep their underscores there.
+WD_FACES = "0_0 (o)_(o) +_+ +_- ._. <o>_<o> <|>_<|> =_= >_< 3_3 6_9 >_o @_@ ^_^ o_o u_u x_x |_| ||_|| -_- ;_;"
+
+
+@pytest.mark.parametrize("name", [*WD_FACES.split(), "don't, ok", "a, b", '"x"', "\\m/"])
+def test_a_tag_of_signs_is_stored_and_asked_for_as_it_is_spelled(name: str) -> None:
+    assert normalise_tag(name) == name
+    for term in (TagTerm(name), TagTerm(name, excluded=True)):
+        assert parse_tags(str(term)) == (term,)
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    condition = parse_condition(f'tag = "{quoted}" or score > 5')
+    assert getattr(condition, "parts")[0].values == (name,)  # noqa: B009 - of one of two classes

@@ -116,7 +116,7 @@ def as_date(value: Any) -> str | None:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 
 def _moment(value: Any) -> datetime | None:  # noqa: PLR0911 - a return for each form

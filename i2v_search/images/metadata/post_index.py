@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO, Final
@@ -21,10 +21,11 @@ from i2v_search.images.metadata.annotations import given_tag
 from i2v_search.images.metadata.beside import annotate_row, table_rows
 from i2v_search.images.metadata.documents import Entry, iter_documents
 from i2v_search.images.metadata.facts import Fact
-from i2v_search.images.metadata.posts import is_post, post_of
-from i2v_search.images.metadata.ratings import UNDECIDED, settled
+from i2v_search.images.metadata.posts import is_post, picture_files, post_of
+from i2v_search.images.metadata.ratings import NEW_RATINGS, UNDECIDED, read_rating, settled
 from i2v_search.tags.vocabulary import CATEGORIES, Tag
 
+_PLACES: Final = {category: str(place) for place, category in enumerate(CATEGORIES)}
 #: A file is metadata if one of its first documents is a post.
 _SNIFFED: Final = 20
 _TOGETHER: Final = 2000
@@ -79,7 +80,7 @@ class PostIndex:
         self._new: set[str] = set()
         self._read = 0
 
-    def add_posts(self, scope: str, file: BinaryIO, name: str, wanted: Collection[str] | None) -> bool:
+    def add_posts(self, scope: str, file: BinaryIO, name: str, wanted: frozenset[str] | None) -> bool:
         """Read a metadata file, if it is one.
 
         Args:
@@ -140,10 +141,17 @@ class PostIndex:
                 self._database = None
 
     def _posts(
-        self, scope: str, documents: Iterable[Entry], name: str, wanted: Collection[str] | None
+        self, scope: str, documents: Iterable[Entry], name: str, wanted: frozenset[str] | None
     ) -> Iterator[tuple[list[str], str]]:
         for document, place in documents:
             self._count()
+            if wanted is not None and isinstance(document, dict):
+                if read_rating(document) in NEW_RATINGS:
+                    self._new.add(scope)
+                # Of a whole site's posts nearly none has its picture here.
+                files = picture_files(document)
+                if files and wanted.isdisjoint(_names(files)):
+                    continue
             try:
                 post = post_of(document, place)
             except (SourceError, TagError) as error:
@@ -151,7 +159,7 @@ class PostIndex:
                 continue
             if post.is_new:
                 self._new.add(scope)
-            called = dict.fromkeys(stem for file in post.files for stem in picture_names(file)[:1])
+            called = _names(post.files)
             keys = [_key(scope, "name", one) for one in called if wanted is None or one in wanted]
             if keys:
                 undecided = UNDECIDED if post.rating == UNDECIDED else ""
@@ -224,6 +232,11 @@ def picture_names(name: str) -> tuple[str, ...]:
     return (stem,) if md5 is None or md5[0] == stem else (stem, md5[0])
 
 
+def _names(files: Iterable[str]) -> dict[str, None]:
+    """What the picture of a post may be called, without endings."""
+    return dict.fromkeys(picture_names(file)[0] for file in files)
+
+
 def _key(scope: str, kind: str, name: str) -> str:
     return f"{scope}\0{kind}\0{name}".encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -234,7 +247,7 @@ def _chained(first: list[Entry], rest: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _packed(known: Known, undecided: str) -> str:
-    tags = [f"{CATEGORIES.index(tag.category)}{tag.name}" for tag in known.tags]
+    tags = [_PLACES[tag.category] + tag.name for tag in known.tags]
     return json.dumps([tags, dict(known.facts), undecided], ensure_ascii=False)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
@@ -133,7 +134,7 @@ def post_of(document: Any, place: str) -> Post:
     if not isinstance(document, dict):
         raise SourceError(f"{place}: expected a post, a JSON object, not {str(document)[:40]!r}")
     tags = posted_tags(document, place)
-    files = _files(document)
+    files = picture_files(document)
     if not files:
         raise SourceError(
             f'{place}: its picture has no name: none of "file_name", "file_url", "md5" and "id"'
@@ -202,8 +203,14 @@ def posted_tags(document: Mapping[str, Any], place: str) -> tuple[Tag, ...]:
     elif document.get("rating") and "category" not in document:  # gallery-dl has sites of all kinds
         known = ", ".join((*(rating[0] for rating in RATINGS[:4]), *RATINGS))
         raise TagError(f"{place}: rating {str(document['rating'])[:20]!r} is unknown; available: {known}")
-    spelled = dict.fromkeys((normalise_tag(name), category) for name, category in pairs)
-    return tuple(given_tag(name, category) for name, category in spelled if name)
+    tags = (_tag_of(name, category) for name, category in pairs)
+    return tuple({(tag.name, tag.category): tag for tag in tags if tag.name}.values())
+
+
+@lru_cache(maxsize=2**17)
+def _tag_of(name: str, category: Category) -> Tag:
+    """The tag of a name as a site spells it; a set has thirty a post, and few that are new."""
+    return given_tag(normalise_tag(name), category)
 
 
 def _pairs(document: Mapping[str, Any], place: str) -> list[tuple[str, Category]]:
@@ -235,10 +242,12 @@ def _is_of_site(document: Mapping[str, Any]) -> bool:
     return "id" in document and not document.keys().isdisjoint(_FILE_KEYS)
 
 
-def _files(document: Mapping[str, Any]) -> tuple[str, ...]:
+def picture_files(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names that the picture of a post may have, lower case, the likeliest first."""
     files = []
     for key in ("file_name", "file_url", "image", "filename"):
-        if name := PurePosixPath(_text(document, key).replace("\\", "/").partition("?")[0]).name:
+        text = _text(document, key)
+        if text and (name := PurePosixPath(text.replace("\\", "/").partition("?")[0]).name):
             files += [name, PurePosixPath(name).stem]
     extension = _text(document, "file_ext").lstrip(".")
     if isinstance(stored := document.get("file"), dict):  # as e621 nests it
