@@ -1,6 +1,6 @@
 """Quality of a morph by the k-NN graph: the best possible largest hop, and hubs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ class GraphFacts:
     Attributes:
         hubs: (m - 1,) bool, which of the images between the ends are hubs.
         bottleneck: smallest possible largest hop in radians.
-        alone: angle in radians from A and from B to the nearest other picture.
+        alone: angle in radians from A and from B to the nearest other picture; None with a mask.
     """
 
     hubs: NDArray[np.bool_] | None = None
@@ -44,9 +44,15 @@ def graph_facts(
     occurrences = space.network.occurrences
     limit = space.network.hub_limit
     hubs = np.array([row is not None and occurrences[row] > limit for row in between], bool)
-    stops = [task_end(space.rows, end) for end in (ends[0], ends[-1])]
-    alone = (_to_nearest(space, space.network, stops[0]), _to_nearest(space, space.network, stops[1]))
-    return GraphFacts(hubs, None if masked else least_largest_hop(space, space.network, ends), alone)
+    if masked:
+        return GraphFacts(hubs)
+    stops = [task_end(space.rows, end) for end in ends]
+    joined = [_joined(space, stop) for stop in stops]
+    alone = (
+        _to_nearest(space.network, stops[0], joined[0]),
+        _to_nearest(space.network, stops[-1], joined[-1]),
+    )
+    return GraphFacts(hubs, _least_largest(space.network, stops, joined), alone)
 
 
 def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) -> float:
@@ -72,7 +78,12 @@ def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) 
         0.7
     """
     stops = [task_end(space.rows, end) for end in ends]
-    joined = [_joined(space, stop) for stop in stops]
+    return _least_largest(network, stops, [_joined(space, stop) for stop in stops])
+
+
+def _least_largest(
+    network: Network, stops: Sequence[TaskEnd], joined: Sequence[Mapping[int, float]]
+) -> float:
     squared = 0.0
     for number, (first, last) in enumerate(pairwise(stops)):
         straight = float(((first.vector.astype(np.float64) - last.vector) ** 2).sum())
@@ -80,11 +91,10 @@ def least_largest_hop(space: MorphSpace, network: Network, ends: Sequence[End]) 
     return float(2 * np.arcsin(min(np.sqrt(squared) / 2, 1.0)))
 
 
-def _to_nearest(space: MorphSpace, network: Network, end: TaskEnd) -> float:
+def _to_nearest(network: Network, end: TaskEnd, joined: Mapping[int, float]) -> float:
     """Angle from an end to the nearest picture that is not the same; half a turn if there is none."""
-    if end.row is None:
-        squared = nearest(space.rows, end.vector[None], LINKS, search=space.search)[0][0]
-    else:
+    squared = np.array([*joined.values()], np.float32)
+    if end.row is not None:
         squared = network.edges.data[slice(*network.edges.indptr[end.row : end.row + 2])]
     others = squared[squared >= DUPLICATE]
     return float(2 * np.arcsin(min(np.sqrt(float(others.min(initial=4.0))) / 2, 1.0)))

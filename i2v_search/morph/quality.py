@@ -43,8 +43,8 @@ class MorphQuality:
             every path. None without a graph or without intermediates.
         bottleneck: the smallest largest hop that any number of images could have, on the k-NN graph or
             straight from end to end, whatever filters say; None without a graph.
-        alone: angle from A and from B to the nearest other picture of the collection, whatever filters say:
-            a first or last hop that is no longer cannot be made shorter; None without a graph.
+        alone: angle from A and from B to the nearest other picture of the collection: a first or last hop
+            that is no longer cannot be made shorter; None without a graph, or with filters.
         tag_order: Kendall's tau between the order of the intermediates and
             cosine(tags, tags of B) - cosine(tags, tags of A), something no method looks at: 1 = the tags,
             too, change steadily from A to B. None with fewer than three intermediates, without tags of both
