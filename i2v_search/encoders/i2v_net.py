@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from i2v_search.choices import Device
 from i2v_search.encoders.networks.illustration2vec import TRUNK, Head, i2v_network
@@ -85,7 +85,7 @@ class Net:
             MissingLayerError: the weights have no such layer.
         """
         (output,) = self._runtime(layername).run(np.ascontiguousarray(batch, np.float32))
-        return expit(output) if layername == "encode1neuron" else output
+        return scipy.special.expit(output) if layername == "encode1neuron" else output
 
     def batch_size(self, layername: str) -> int:
         """The fastest batch size for a layer; errors are those of `run`."""

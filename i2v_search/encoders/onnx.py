@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.special import expit, softmax
 
 from i2v_search.choices import Device
 from i2v_search.encoders.base import EncoderInfo, Encoding
@@ -144,9 +144,9 @@ class OnnxModel:
             case "none":
                 return values
             case "sigmoid":
-                return np.asarray(expit(values), np.float32)
+                return np.asarray(scipy.special.expit(values), np.float32)
             case "softmax":
-                return np.asarray(softmax(values, axis=1), np.float32)
+                return np.asarray(scipy.special.softmax(values, axis=1), np.float32)
 
 
 def as_rows(

@@ -13,7 +13,7 @@ from itertools import product
 from typing import TypeAlias
 
 import numpy as np
-import scipy.linalg
+import scipy
 from numpy.typing import NDArray
 
 #: Up to so many rows all pairs are compared: learning the directions would take longer.

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
-import scipy.linalg
+import scipy
 from numpy.typing import NDArray
 
 #: Rows multiplied at a time.

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from i2v_search.errors import CollectionDamagedError, MorphError
 from i2v_search.morph.collection_rows import UnitRows
@@ -184,7 +184,7 @@ def _network_of(arrays: Arrays) -> tuple[Network, NDArray[np.int64]]:
     _require(lengths.dtype == np.float32 and _lengths(lengths), "its bridges have no lengths")
     bridges = tuple(Bridge(a, b, s) for (a, b), s in zip(ends.tolist(), lengths.tolist(), strict=True))
     tree = SpanningTree(arrays["tree/parent"], arrays["tree/squared"], arrays["tree/depth"])
-    edges = csr_array((squared, indices, indptr), shape=(n, n))
+    edges = scipy.sparse.csr_array((squared, indices, indptr), shape=(n, n))
     edges.has_canonical_format = True
     return Network(edges, bridges, occurrences, tree), unindexed
 

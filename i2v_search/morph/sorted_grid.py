@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
-from scipy.optimize import linear_sum_assignment
 
 #: Components that the rows are compared by.
 _COMPONENTS: Final = 48
@@ -58,7 +57,7 @@ def sorted_grid(rows: NDArray[np.float32], order: list[int], columns: int) -> li
             shuffled = draw.permutation(count)
             for some in np.array_split(shuffled, -(-count // _SHARED)):
                 here = cells[some]
-                _, chosen = linear_sum_assignment(-(wanted[some] @ points[here].T))
+                _, chosen = scipy.optimize.linear_sum_assignment(-(wanted[some] @ points[here].T))
                 cells[some] = here[chosen]
     return [int(item) for item in cells]
 
@@ -94,6 +93,6 @@ def _around(points: NDArray[np.float32], height: int, columns: int, reach: int) 
     grid = np.zeros((height * columns, width + 1), np.float32)
     grid[:count, :width], grid[:count, width] = points, 1
     side = 2 * reach + 1
-    sums = uniform_filter(grid.reshape(height, columns, -1), (side, side, 1), mode="constant")
+    sums = scipy.ndimage.uniform_filter(grid.reshape(height, columns, -1), (side, side, 1), mode="constant")
     sums = sums.reshape(height * columns, -1)[:count]
     return np.asarray(sums[:, :width] / sums[:, width:])

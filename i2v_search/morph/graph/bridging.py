@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from i2v_search.morph.graph import neighbours as near
 from i2v_search.morph.graph.knn import canonical
@@ -58,15 +57,15 @@ def connect(
     if members is not None and not len(members):
         return network
     inner = network.edges if members is None else network.edges[members][:, members]
-    parts, labels = connected_components(inner, directed=False)
+    parts, labels = scipy.sparse.csgraph.connected_components(inner, directed=False)
     found: list[Bridge] = []
     while parts > 1:
         pairs = closest_pairs(rows, members, labels, search)
         found += [Bridge(*pair) for pair in pairs]
         ends = np.array([pair[:2] for pair in pairs])
         joined = labels[ends if members is None else np.searchsorted(members, ends)]
-        between = coo_array((np.ones(len(pairs), np.int8), joined.T), shape=(parts, parts))
-        parts, groups = connected_components(between, directed=False)
+        between = scipy.sparse.coo_array((np.ones(len(pairs), np.int8), joined.T), shape=(parts, parts))
+        parts, groups = scipy.sparse.csgraph.connected_components(between, directed=False)
         labels = groups[labels]
     if not found:
         return network
@@ -75,7 +74,7 @@ def connect(
     data = np.maximum(lengths, np.float32(SMALLEST))
     both = (ends.T.ravel(), ends[:, ::-1].T.ravel())
     n = len(rows)
-    bridged = coo_array((np.concatenate([data, data]), both), shape=(n, n)).tocsr()
+    bridged = scipy.sparse.coo_array((np.concatenate([data, data]), both), shape=(n, n)).tocsr()
     return Network(
         canonical(network.edges.maximum(bridged)), network.bridges + tuple(found), network.occurrences
     )

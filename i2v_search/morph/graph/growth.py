@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 
 from i2v_search.morph.graph import neighbours as near
 from i2v_search.morph.graph.bridging import connect
@@ -73,17 +73,19 @@ def follow(
     return Network(bridged.edges, bridged.bridges, occurrences_of(bridged.edges, k))
 
 
-def _moved(edges: csr_array, living: NDArray[np.int64], n: int) -> csr_array:
+def _moved(edges: scipy.sparse.csr_array, living: NDArray[np.int64], n: int) -> scipy.sparse.csr_array:
     """The edges between rows that stay, under their new numbers, (n, n)."""
     entries = edges.tocoo()
     first, second = (living[ends] for ends in entries.coords)
     kept = (first >= 0) & (second >= 0)
-    return canonical(coo_array((entries.data[kept], (first[kept], second[kept])), shape=(n, n)).tocsr())
+    return canonical(
+        scipy.sparse.coo_array((entries.data[kept], (first[kept], second[kept])), shape=(n, n)).tocsr()
+    )
 
 
 def _joining(
     rows: Rows, new: NDArray[np.int64], alive: NDArray[np.bool_], k: int, search: Search | None
-) -> csr_array:
+) -> scipy.sparse.csr_array:
     """(n, n) symmetric edges between new rows and their k nearest."""
     neighbours = np.full((len(new), k), -1, np.int32)
     squared = np.full((len(new), k), np.inf, np.float32)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from i2v_search.errors import MorphError
 from i2v_search.morph.graph import neighbours as near
@@ -100,7 +100,7 @@ def build_graph(
     return KnnGraph(neighbours, squared)
 
 
-def symmetric_csr(graph: KnnGraph) -> csr_array:
+def symmetric_csr(graph: KnnGraph) -> scipy.sparse.csr_array:
     """Join two rows if either is among the k nearest of the other: the union graph.
 
     Returns:
@@ -119,18 +119,18 @@ def symmetric_csr(graph: KnnGraph) -> csr_array:
 
 def union_of(
     rows: NDArray[np.int64], neighbours: NDArray[np.int32], squared: NDArray[np.float32], n: int
-) -> csr_array:
+) -> scipy.sparse.csr_array:
     """Symmetric edges, (n, n), between `rows` (m,), ascending, and their `neighbours` (m, k), -1 for none."""
     present = neighbours >= 0
     degrees = np.zeros(n, np.int64)
     degrees[rows] = present.sum(axis=1)
     indptr = np.concatenate([[0], np.cumsum(degrees)])
     data = np.maximum(squared[present], np.float32(SMALLEST))
-    directed = csr_array((data, neighbours[present], indptr), shape=(n, n))
+    directed = scipy.sparse.csr_array((data, neighbours[present], indptr), shape=(n, n))
     return canonical(directed.maximum(directed.T.tocsr()))
 
 
-def canonical(edges: csr_array) -> csr_array:
+def canonical(edges: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """The same edges with rising indices, of 32 bits where those are enough."""
     edges.sort_indices()
     if edges.nnz < 2**31:
@@ -140,7 +140,7 @@ def canonical(edges: csr_array) -> csr_array:
     return edges
 
 
-def occurrences_of(edges: csr_array, k: int) -> NDArray[np.int32]:
+def occurrences_of(edges: scipy.sparse.csr_array, k: int) -> NDArray[np.int32]:
     """In how many other rows' k nearest each row is, (n,) int32, counted on the edges of the union graph.
 
     The k shortest edges of a row lead to its k nearest rows, ties by row number: other rows that chose it are
@@ -148,7 +148,7 @@ def occurrences_of(edges: csr_array, k: int) -> NDArray[np.int32]:
 
     Example:
         >>> import numpy as np
-        >>> chain = csr_array(np.array([[0, 1, 0], [1, 0, 2], [0, 2, 0]], np.float32))
+        >>> chain = scipy.sparse.csr_array(np.array([[0, 1, 0], [1, 0, 2], [0, 2, 0]], np.float32))
         >>> occurrences_of(chain, 1).tolist()
         [1, 2, 0]
     """

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from i2v_search.errors import MorphError
 from i2v_search.morph.graph.knn import KnnGraph, occurrences_of, symmetric_csr
@@ -44,7 +44,7 @@ class Network:
         MorphError: `occurrences` or the tree is not of n rows.
     """
 
-    edges: csr_array
+    edges: scipy.sparse.csr_array
     bridges: tuple[Bridge, ...] = ()
     occurrences: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     stored_tree: SpanningTree | None = None

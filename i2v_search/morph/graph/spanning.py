@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, triu
-from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from i2v_search.errors import MorphError
 
@@ -49,7 +48,7 @@ class SpanningTree:
             raise MorphError("a spanning tree has rows without a path to a root; rebuild it")
 
     @classmethod
-    def of(cls, edges: csr_array) -> SpanningTree:
+    def of(cls, edges: scipy.sparse.csr_array) -> SpanningTree:
         """Find the minimum spanning forest of a graph (Kruskal's algorithm, by SciPy).
 
         Args:
@@ -58,19 +57,19 @@ class SpanningTree:
         Example:
             >>> import numpy as np
             >>> ring = np.array([[0, 1, 4, 0], [1, 0, 2, 0], [4, 2, 0, 0], [0, 0, 0, 0]], np.float32)
-            >>> tree = SpanningTree.of(csr_array(ring))
+            >>> tree = SpanningTree.of(scipy.sparse.csr_array(ring))
             >>> tree.bottleneck(0, 2), tree.bottleneck(0, 3)
             (2.0, inf)
         """
         n = edges.shape[0]
-        forest = minimum_spanning_tree(triu(edges, format="csr")).tocoo()
-        parts, labels = connected_components(forest, directed=False)
+        forest = scipy.sparse.csgraph.minimum_spanning_tree(scipy.sparse.triu(edges, format="csr")).tocoo()
+        parts, labels = scipy.sparse.csgraph.connected_components(forest, directed=False)
         _, roots = np.unique(labels, return_index=True)
         # One more node above the roots, so that one walk reaches every part.
         top = np.full(parts, n)
         ends = (np.concatenate([forest.coords[0], top]), np.concatenate([forest.coords[1], roots]))
-        whole = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(n + 1, n + 1)).tocsr()
-        order, before = breadth_first_order(whole, n, directed=False)
+        whole = scipy.sparse.coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(n + 1, n + 1)).tocsr()
+        order, before = scipy.sparse.csgraph.breadth_first_order(whole, n, directed=False)
         parent = before[:n].astype(np.int32)
         squared = np.zeros(n, np.float32)
         first, second = forest.coords
@@ -85,7 +84,7 @@ class SpanningTree:
         Example:
             >>> import numpy as np
             >>> chain = np.array([[0, 1, 0], [1, 0, 3], [0, 3, 0]], np.float32)
-            >>> SpanningTree.of(csr_array(chain)).bottleneck(0, 2)
+            >>> SpanningTree.of(scipy.sparse.csr_array(chain)).bottleneck(0, 2)
             3.0
         """
         parent, squared, depth = self.parent.data, self.squared.data, self.depth.data
@@ -110,7 +109,7 @@ class SpanningTree:
         Example:
             >>> import numpy as np
             >>> chain = np.array([[0, 1, 0], [1, 0, 3], [0, 3, 0]], np.float32)
-            >>> SpanningTree.of(csr_array(chain)).joining({1: 2.0}, {0: 0.0, 2: 5.0}, np.inf)
+            >>> SpanningTree.of(scipy.sparse.csr_array(chain)).joining({1: 2.0}, {0: 0.0, 2: 5.0}, np.inf)
             2.0
         """
         least = straight

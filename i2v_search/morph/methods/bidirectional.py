@@ -5,13 +5,15 @@ expanded together by array operations, and again if a later one makes them cheap
 (Pohl 1971) reads some thousand rows of a large graph where one from A alone would read them all.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 _Cost = TypeVar("_Cost", float, NDArray[np.float64])
 
@@ -97,7 +99,7 @@ class _Side:
 
 
 def cheapest_walk(
-    edges: csr_array,
+    edges: scipy.sparse.csr_array,
     links: tuple[Mapping[int, float], Mapping[int, float]],
     hops: HopCost,
     *,
@@ -119,7 +121,7 @@ def cheapest_walk(
         The rows between A and B in order, or None if none connect them.
 
     Example:
-        >>> ring = csr_array(np.array([[0, 1, 9], [1, 0, 1], [9, 1, 0]], np.float32))
+        >>> ring = scipy.sparse.csr_array(np.array([[0, 1, 9], [1, 0, 1], [9, 1, 0]], np.float32))
         >>> cheapest_walk(ring, ({0: 0.1}, {2: 0.1}), HopCost(), usable=np.ones(3, bool))
         [0, 1, 2]
     """
@@ -148,7 +150,7 @@ def cheapest_walk(
 
 
 def _expand(
-    edges: csr_array,
+    edges: scipy.sparse.csr_array,
     side: _Side,
     hops: HopCost,
     limits: tuple[NDArray[np.bool_], float, float, float],
@@ -170,7 +172,7 @@ def _expand(
     return side.reach(reached[useful], costs[useful], leaving[owner[useful]])
 
 
-def _bucket(edges: csr_array, hops: HopCost) -> float:
+def _bucket(edges: scipy.sparse.csr_array, hops: HopCost) -> float:
     """Width of a bucket that keeps both rounds and repeated work few: a typical hop."""
     if not edges.nnz:
         return 0.0
