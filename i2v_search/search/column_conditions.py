@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from i2v_search.arguments import shown
 from i2v_search.errors import QueryError
+from i2v_search.images.metadata.ratings import RATINGS
 from i2v_search.search.tag_table import TagTable
 from i2v_search.store.columns import Column, Columns, seconds_of
 from i2v_search.store.feature_store import FeatureStore
@@ -117,7 +118,8 @@ class Comparison:
         place = bisect_left(column.texts, value)
         is_there = place < len(column.texts) and column.texts[place] == value
         if how in ("=", "!="):
-            if not is_there and len(column.texts) <= _NAMEABLE:
+            exists = is_there or (self.name == "rating" and value in RATINGS)
+            if not exists and len(column.texts) <= _NAMEABLE:
                 near = get_close_matches(value, list(column.texts), 3)
                 known = near or list(column.texts)[:5]
                 raise QueryError(

@@ -71,6 +71,7 @@ def found(art: Collection, condition: str) -> list[int]:
         ("score < 5.5", [3, 5]),
         ("rating in (general, 'sensitive')", [1, 2]),
         ("rating != general", [2, 3, 4]),
+        ("rating != safe", [1, 2, 3, 4]),
         ("date = 2023", [1, 5]),
         ("date = 2023-02", [1]),
         ("date < 2023", [2]),
