@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 # Ten times as many examples as usual, where a test has no number of its own: `--hypothesis-profile thorough`.
 settings.register_profile("thorough", max_examples=1000, deadline=None)
+
+
+def pytest_configure() -> None:
+    """Let tests of Ctrl-C work behind a shell (``make test &``), which has all that it starts ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
