@@ -116,7 +116,9 @@ class CollectionTools:
     """
 
     def __init__(self, directory: Path, allowed: Sequence[Path]) -> None:
-        self._directory, self._lock = directory, Lock()
+        self._directory = directory
+        #: Tools are called in threads, and a collection answers one at a time.
+        self.lock = Lock()
         self._allowed = [folder.resolve() for folder in allowed]
         self._collection, self._changed = Collection.open(directory), self._time()
 
@@ -177,11 +179,10 @@ class CollectionTools:
         return (self._directory / "collection.json").stat().st_mtime_ns
 
     def _current(self) -> Collection:
-        with self._lock:
-            now = self._time()
-            if now != self._changed:
-                self._collection, self._changed = Collection.open(self._directory), now
-            return self._collection
+        now = self._time()
+        if now != self._changed:
+            self._collection, self._changed = Collection.open(self._directory), now
+        return self._collection
 
     def _image(self, art: Collection, reference: str) -> int | Path:
         """The id or the file that a reference means, if a program may use it."""
@@ -227,17 +228,18 @@ def tool_server(tools: CollectionTools) -> MCPServer:
     )
     for tool in TOOLS:
         bound = getattr(tools, tool.__name__)
-        server.add_tool(_telling(bound), name=tool.__name__, annotations=_READING)
+        server.add_tool(_telling(bound, tools.lock), name=tool.__name__, annotations=_READING)
     return server
 
 
-def _telling(tool: Callable[P, R]) -> Callable[P, R]:
-    """A tool whose errors of the library are told to the program; all others are logged here alone."""
+def _telling(tool: Callable[P, R], lock: Lock) -> Callable[P, R]:
+    """A tool that waits for the others. Errors of the library are told to the program, all others logged."""
 
     @functools.wraps(tool)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return tool(*args, **kwargs)
+            with lock:
+                return tool(*args, **kwargs)
         except I2VSearchError as error:
             raise ToolError(printable(str(error))) from error
 
