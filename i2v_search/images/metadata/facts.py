@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from math import inf, isfinite
 from typing import Any, Final, TypeAlias
 
 #: A value of a column; a date is text, ``2023-05-01T12:00:00Z``.
@@ -80,20 +81,25 @@ def own_facts(document: Mapping[str, Any], known: Iterable[str]) -> dict[str, Fa
 
 
 def as_fact(value: Any) -> Fact | None:  # noqa: PLR0911 - a return for each kind
-    """A value as a column holds it; text that is a number becomes one, other kinds None."""
+    """A value as a column holds it; text that is a number becomes one, other kinds None.
+
+    >>> as_fact("-0.5"), as_fact("1e999"), as_fact([])
+    (-0.5, '1e999', None)
+    """
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int):
         return value if abs(value) <= _LARGEST else str(value)
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - not a NaN
+        return value if isfinite(value) else None
     if isinstance(value, datetime | date):
         return as_date(value)
     if not isinstance(value, str):
         return None
     if _WHOLE.fullmatch(value):
         return int(value)
-    return float(value) if _NUMBER.fullmatch(value) else as_text(value)
+    number = float(value) if _NUMBER.fullmatch(value) else inf
+    return number if isfinite(number) else as_text(value)
 
 
 def as_text(value: str) -> str:
