@@ -4,6 +4,7 @@
 ``tags.jsonl``              a line an image (`i2v_search.images.metadata.annotations`)
 ``metadata.jsonl|csv``      the table of an image folder, as Hugging Face's (`...metadata.beside`)
 ``pic.json``                of one image, as gallery-dl and WebDataset have it (`...metadata.beside`)
+``metadata.json``           of the picture of an item of Eagle (`...metadata.eagle`)
 ``*.json|jsonl|parquet``    posts of a booru site, also ``.gz`` (`...metadata.posts`); in the folder of the
                             images, one above it, or a folder ``metadata`` beside them
 ``pic.txt``                 captions (`i2v_search.images.captions`)
@@ -38,6 +39,8 @@ from i2v_search.images.metadata.annotations import (
     plain_path,
 )
 from i2v_search.images.metadata.beside import MAX_BYTES, TABLES, annotate, parse_json
+from i2v_search.images.metadata.eagle import FILE_NAME as ITEM_FILE
+from i2v_search.images.metadata.eagle import annotate_item, is_item_folder
 from i2v_search.images.metadata.packed import index_archive, known_member
 from i2v_search.images.metadata.post_index import Known, PostIndex, picture_names
 from i2v_search.images.metadata.posts import may_hold_posts
@@ -207,7 +210,7 @@ class Sidecars:
             above = os.path.dirname(above)  # noqa: PTH120
         names = self._names_in(folder)
         documents = frozenset(name for name in names if name.lower().endswith(".json"))
-        return _Around(files, scopes, CaptionNames(names), documents)
+        return _Around(files, scopes, CaptionNames(names), documents, is_item_folder(folder))
 
     def _names_in(self, folder: str) -> list[str]:
         try:
@@ -276,7 +279,8 @@ class Sidecars:
                 document = parse_json(opened.read(MAX_BYTES), str(file))
             if not isinstance(document, dict):
                 return Known()
-            read = annotate(file.name, document, str(file))
+            of_eagle = file.name == ITEM_FILE and is_item_folder(str(file.parent))
+            read = (annotate_item if of_eagle else annotate)(file.name, document, str(file))
         except OSError:
             return Known()
         except (SourceError, TagError) as error:
@@ -304,19 +308,22 @@ class _Around:
         scopes: folders with posts or a table.
         captions: of the images.
         documents: names of JSON files.
+        is_item: whether the folder is that of an item of Eagle.
     """
 
     files: list[tuple[str, _TagsFile]]
     scopes: list[str]
     captions: CaptionNames
     documents: frozenset[str]
+    is_item: bool
 
     def documents_of(self, name: str) -> list[str]:
-        """The JSON files of one image: ``pic.json``, ``pic.png.json``."""
+        """The JSON files of one image: ``pic.json``, ``pic.png.json``; of an item of Eagle, its own."""
         if not self.documents:
             return []
         stem = os.path.splitext(name)[0]  # noqa: PTH122 - a name
-        return [one for one in (f"{name}.json", f"{stem}.json") if one in self.documents]
+        named = [f"{name}.json", f"{stem}.json", *([ITEM_FILE] if self.is_item else [])]
+        return [one for one in named if one in self.documents]
 
 
 @dataclass

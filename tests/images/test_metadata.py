@@ -220,6 +220,42 @@ def test_gallery_dl(tmp_path: Path, name: str) -> None:
     }
 
 
+def test_eagle(tmp_path: Path) -> None:
+    item = "Name.library/images/KBKE04XSTXR7I.info"
+    put(tmp_path, f"{item}/A cat.png", f"{item}/A cat_thumbnail.png", "elsewhere/B.png")
+    document = {
+        "id": "KBKE04XSTXR7I",
+        "name": "A cat",
+        "size": 74106,
+        "btime": 1682948645123,
+        "mtime": 1682948645200,
+        "ext": "png",
+        "tags": ["Cat", "line art"],
+        "folders": ["KBJJSMMVF9WYL"],
+        "isDeleted": False,
+        "url": "https://example.org/cat",
+        "annotation": "for the ears, mostly",
+        "modificationTime": 1682948650000,
+        "star": 4,
+        "height": 623,
+        "width": 830,
+        "palettes": [{"color": [10, 20, 30], "ratio": 51}],
+    }
+    write(tmp_path / item / "metadata.json", json.dumps(document))
+    write(tmp_path / "elsewhere/metadata.json", json.dumps(document))
+    found = known(tmp_path, f"{item}/A cat.png")
+    assert names(found) == ["gene:cat", "gene:line art"]
+    assert found.facts == {
+        "stars": 4,
+        "note": "for the ears, mostly",
+        "date": "2023-05-01T13:44:05Z",
+        "source": "https://example.org/cat",
+    }
+    assert not known(tmp_path, "elsewhere/B.png")
+    write(tmp_path / item / "metadata.json", json.dumps({"tags": [], "isDeleted": True}))
+    assert known(tmp_path, f"{item}/A cat.png").facts == {"in_trash": 1}
+
+
 def test_webdataset(tmp_path: Path) -> None:
     members = {
         "000.jpg": b"",
