@@ -123,7 +123,9 @@ def _read_parquet(path: Path, column: str | None) -> GivenRows:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise QueryError(f"reading {path} requires pyarrow; install it with: pip install pyarrow") from error
+        raise QueryError(
+            f"reading {path} requires pyarrow; run: pip install 'i2v-search[parquet]'"
+        ) from error
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:

@@ -102,7 +102,7 @@ class CollectionTable(Mapping[str, NDArray[Any]]):
         try:
             import pyarrow
         except ImportError as error:
-            raise QueryError("to_arrow requires pyarrow; install it with: pip install pyarrow") from error
+            raise QueryError("to_arrow requires pyarrow; run: pip install 'i2v-search[parquet]'") from error
         lists = {
             "tags": pyarrow.list_(pyarrow.string()),
             "probabilities": pyarrow.list_(pyarrow.float32()),

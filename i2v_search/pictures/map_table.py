@@ -75,7 +75,9 @@ def write_map_table(
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise QueryError("a map in Parquet requires pyarrow; run: pip install pyarrow") from None
+        raise QueryError(
+            "a map in Parquet requires pyarrow; run: pip install 'i2v-search[parquet]'"
+        ) from None
     schema = _schema(pyarrow, collection.store.dimension)
     with replacing(Path(path)) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
         for start, values in _blocks(collection, drawn, neighbours, on_missing):

@@ -43,7 +43,9 @@ def write_parquet(path: Path, store: FeatureStore, blocks: Iterable[NDArray[np.i
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise QueryError("export to Parquet requires pyarrow; run: pip install pyarrow") from None
+        raise QueryError(
+            "export to Parquet requires pyarrow; run: pip install 'i2v-search[parquet]'"
+        ) from None
     columns = Columns.of(store)
     schema = _schema(pyarrow, columns)
     with parquet.ParquetWriter(path, schema) as writer:

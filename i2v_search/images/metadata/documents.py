@@ -168,7 +168,9 @@ def _rows(file: BinaryIO, name: str) -> Iterator[Entry]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise SourceError(f"{name}: Parquet requires pyarrow; run: pip install pyarrow") from None
+        raise SourceError(
+            f"{name}: Parquet requires pyarrow; run: pip install 'i2v-search[parquet]'"
+        ) from None
     number = 0
     try:
         for batch in ParquetFile(file).iter_batches(_ROWS):
