@@ -15,13 +15,13 @@ PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/pytest --numproces
 # run once more, alone; what fails then is a fault. Both runs are printed.
 AGAIN = echo "Once more, alone:" && $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 1
 
-.PHONY: demo test quick lint types contracts coverage lowest benchmarks mutants datasets lite tags site clean
+.PHONY: demo test quick lint types contracts collected coverage lowest benchmarks mutants datasets lite tags site clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
 
 test: .venv/installed-test
-	$(MAKE) --jobs=2 types contracts lint
+	$(MAKE) --jobs=2 types contracts lint collected
 	$(PYTEST) || { test $$? -eq 1 && $(AGAIN); }
 
 quick: .venv/installed-test
@@ -36,6 +36,10 @@ types: .venv/installed-test
 
 contracts: .venv/installed-test
 	$(BIN)/lint-imports
+
+# Compiles what the tests import, while mypy keeps one core busy: each of the workers would, for itself.
+collected: .venv/installed-test
+	@$(BIN)/pytest --collect-only --quiet > .venv/collected || { tail -40 .venv/collected; exit 1; }
 
 # In a separate, new environment: an existing one may have newer packages.
 lowest:

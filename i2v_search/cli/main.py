@@ -32,6 +32,7 @@ from i2v_search.cli.options import (
     open_collection,
 )
 from i2v_search.cli.order import order
+from i2v_search.cli.quiz import quiz
 from i2v_search.cli.renamed import RenamedOptions
 from i2v_search.cli.search import search
 from i2v_search.cli.serve import serve
@@ -69,6 +70,7 @@ app.command(
     epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png",
 )(morph)
 app.command(epilog="Example: i2v-search order --path birds --sheet birds.png --grid")(order)
+app.command(epilog="Example: i2v-search quiz answers.jsonl --methods gradual,line")(quiz)
 app.command(epilog="Example: i2v-search start")(start)
 app.command(cls=RenamedOptions, epilog="Example: i2v-search serve --collection index/art")(serve)
 app.command("mcp", epilog="Example: i2v-search mcp --collection index/art --allow ~/sketches")(serve_tools)

@@ -80,7 +80,7 @@ class Verdict(JsonReady):
         """
         opinions = {name: _opinion(between) for name, between in distances.items()}
         orders = [each.restored for each in opinions.values() if each.restored]
-        taus = [_tau(one, other) for one, other in combinations(orders, 2)]
+        taus = [tau_of(one, other) for one, other in combinations(orders, 2)]
         return cls(opinions, float(np.mean(taus)) if taus else None)
 
 
@@ -115,11 +115,11 @@ def _opinion(distances: NDArray[np.float64]) -> Opinion:
         mean_step=float(steps.mean()),
         order=order_along(-distances[:, [0, -1]]),
         restored=order,
-        restored_order=_tau(order, tuple(sorted(order))) if order else None,
+        restored_order=tau_of(order, tuple(sorted(order))) if order else None,
     )
 
 
-def _tau(one: tuple[int, ...], other: tuple[int, ...]) -> float:
+def tau_of(one: tuple[int, ...], other: tuple[int, ...]) -> float:
     """Kendall's tau of two orders of the same items."""
     place = {item: at for at, item in enumerate(other)}
     signs = [np.sign(place[second] - place[first]) for first, second in combinations(one, 2)]
