@@ -383,7 +383,7 @@ def test_the_command_writes_a_picture_a_page_and_json(tmp_path: Path) -> None:
 def test_another_ending_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
     code, text = run("--collection", str(tmp_path / "missing"), "--out", str(tmp_path / name))
     assert code == 2
-    assert ".png or .html" in " ".join(text.split())
+    assert ".html or .parquet" in " ".join(text.split())
 
 
 def test_a_second_map_reads_no_picture_and_arranges_nothing(tmp_path: Path) -> None:
