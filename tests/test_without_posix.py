@@ -13,10 +13,17 @@ from i2v_search.images.sample import sample_directory
 #: ask ``sys.platform`` and are right to take the functions for granted here, so these are imported before.
 WITHOUT = """
 import os, signal, sys
+from contextlib import suppress
+
+with suppress(ImportError):
+    import mcp.server.mcpserver  # which locks its output
+NAMES = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+for name in NAMES:
+    sys.modules.pop(name, None)
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name in {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}:
+        if name in NAMES:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())

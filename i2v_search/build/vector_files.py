@@ -31,7 +31,6 @@ from i2v_search.store.given_arrays import BLOCK_ROWS
 from i2v_search.tags.vocabulary import Tag
 
 _IDS, _PATHS = ("id", "ids"), ("path", "paths", "file_name")
-_MAX_FIELD = 2**20
 
 
 def read_vector_file(path: Path, column: str | None = None) -> GivenRows:
@@ -69,16 +68,15 @@ def read_row_table(path: Path) -> dict[str, Iterable[Any]]:
         raise QueryError(f"{path} does not exist")
     if path.suffix.lower() == ".jsonl":
         return {"paths": _of_lines(path, "path"), "tags": _of_lines(path, "tags")}
-    with _open_csv(path) as file:
-        names = next(csv.reader(file), [])
+    names = next(_csv_rows(path), [])
     found: dict[str, Iterable[Any]] = {}
-    for name in names:
+    for column, name in enumerate(names):
         if name in _IDS:
-            found["ids"] = _of_csv(path, name, _number)
+            found["ids"] = _of_csv(path, column, _number)
         elif name in _PATHS:
-            found["paths"] = _of_csv(path, name, str)
+            found["paths"] = _of_csv(path, column, str)
         elif name == "tags":
-            found["tags"] = _of_csv(path, name, _split)
+            found["tags"] = _of_csv(path, column, _split)
     if not found:
         raise QueryError(f"{path} has no column id, path or tags, but {', '.join(names) or 'none'}")
     return found
@@ -213,15 +211,20 @@ def _of_lines(path: Path, field: str) -> Iterator[Any]:
             yield getattr(line, field)
 
 
-def _of_csv(path: Path, column: str, convert: Callable[[str], Any]) -> Iterator[Any]:
-    with _open_csv(path) as file:
-        for row in csv.DictReader(file):
-            yield convert(row[column] or "")
+def _of_csv(path: Path, column: int, convert: Callable[[str], Any]) -> Iterator[Any]:
+    rows = _csv_rows(path)
+    next(rows)
+    for row in rows:
+        yield convert(row[column] if column < len(row) else "")
 
 
-def _open_csv(path: Path) -> Any:
-    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD))
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+def _csv_rows(path: Path) -> Iterator[list[str]]:
+    """The rows of a table, its heading first; empty lines are none."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        try:
+            yield from filter(None, csv.reader(file))
+        except csv.Error as error:  # of a field that is longer than any can be, for one
+            raise QueryError(f"{path}: not valid CSV ({error})") from error
 
 
 def _number(text: str) -> int:

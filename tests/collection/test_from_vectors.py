@@ -265,6 +265,9 @@ def test_import_makes_a_collection_and_adds_to_it(tmp_path: Path) -> None:
     ]
     for command in wrong:
         assert run(*command).returncode == 2
+    (tmp_path / "long.csv").write_text("id,tags\n1," + "x" * 200_000)
+    refused = run("import", tmp_path / "one.npy", "--rows", tmp_path / "long.csv", *place)
+    assert (refused.returncode, "not valid CSV" in refused.stderr) == (2, True)
 
 
 def test_the_server_says_that_there_is_no_picture_and_no_encoder(posts: Collection, tmp_path: Path) -> None:
