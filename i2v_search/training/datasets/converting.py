@@ -35,7 +35,7 @@ def convert_dataset(source: str | Path, out: str | Path) -> Dataset:
         >>> _ = convert_dataset(folder, folder / "tags.jsonl")
         >>> print((folder / "tags.jsonl").read_text(), end="")
         {"path": "1.png", "tags": ["hat", "^_^", "general"], "categories": {"general": "rating"}, \
-"rating": "general", "post_id": 1}
+"group": "post 1", "post_id": 1, "rating": "general"}
     """
     out = Path(out)
     if out.exists():
