@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from i2v_search.collection.collection import Collection
+    from i2v_search.images.sources import Skipped
     from i2v_search.morph.stops import Morph
     from i2v_search.training.evaluation.morph_quiz import Answer, QuizScore
 
@@ -172,13 +173,24 @@ def _ids(found: Morph) -> list[int]:
 def _draw(
     opened: Collection, captioned: Sequence[tuple[int, str]], drawn: Path, columns: int | None = None
 ) -> None:
-    """Draw images with captions that do not tell their names."""
+    """Draw images with captions that do not tell their names; without one of them there is no question."""
+    from i2v_search.cli import show
     from i2v_search.pictures.drawing.cards import Tile
     from i2v_search.pictures.drawing.sheets import contact_sheet
-    from i2v_search.pictures.thumbnails import missing, thumbnails
+    from i2v_search.pictures.thumbnails import thumbnails
 
-    found = thumbnails(opened, [image for image, _ in captioned], 200)
+    unread: list[Skipped] = []
+    found = list(thumbnails(opened, [image for image, _ in captioned], 200, on_missing=unread.append))
+    if None in found:
+        show.skipped(tuple(unread), show.err, "not readable")
+        show.err.print(
+            "Stopped: nobody can judge pictures that are not there. Connect their disk, or if they were "
+            "moved, run: i2v-search relocate"
+        )
+        raise typer.Exit(1)
     tiles = [
-        Tile(picture or missing(200), caption) for picture, (_, caption) in zip(found, captioned, strict=True)
+        Tile(picture, caption)
+        for picture, (_, caption) in zip(found, captioned, strict=True)
+        if picture is not None
     ]
     contact_sheet(tiles, columns=columns or len(tiles)).save(drawn)

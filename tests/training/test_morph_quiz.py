@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from grids import draw_folder
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -54,6 +55,18 @@ def test_questions_are_drawn_without_names_and_answers_are_kept(
     assert "of 1 decided answers; 0 alike" in said.output
     as_json = json.loads(CliRunner().invoke(app, ["quiz", str(file), "--score", "--json"]).output)
     assert as_json["orders"][order.method]["restored"]["count"] == 1
+
+
+@pytest.mark.usefixtures("loaded")
+def test_pictures_that_are_away_are_not_asked_about(tmp_path: Path) -> None:
+    images = draw_folder(tmp_path / "art", 9)
+    Collection.build(tmp_path / "c", [images], encoder="grid")
+    images.rename(tmp_path / "away")
+    asked = ["quiz", str(tmp_path / "answers.jsonl"), "-c", str(tmp_path / "c"), "-n", "2", "--seed", "3"]
+    done = CliRunner().invoke(app, asked, input="a b c d\n1\n")
+    assert done.exit_code == 1
+    assert "nobody can judge pictures" in done.stderr
+    assert not (tmp_path / "answers.jsonl").exists()
 
 
 @pytest.mark.parametrize("methods", ["gradual", "gradual,gradual", "gradual,zigzag"])
