@@ -48,9 +48,9 @@ pytestmark = [
 ]
 
 ON_CPU = Device(name="cpu", threads=1)
-IMAGES = 150
-#: Of the bundled sample, as good as any 150.
-EVERY = 4
+IMAGES = 60
+#: Of the bundled sample, as good as any 60.
+EVERY = 10
 
 
 def free_port() -> int:
@@ -120,7 +120,7 @@ def nodes() -> Iterator[TwoNodes]:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """150 pictures of the sample, and one that cannot be read."""
+    """60 pictures of the sample, and one that cannot be read."""
     folder = tmp_path_factory.mktemp("images")
     for image in sample_images()[::EVERY][:IMAGES]:
         (folder / image.path.parent.name).mkdir(exist_ok=True)
@@ -258,7 +258,7 @@ def test_a_worker_is_killed_and_a_node_is_lost(
         return bool(killed)
 
     kills, when_killed = once(1, kill)
-    loses, when_lost = once(30, lose)
+    loses, when_lost = once(12, lose)
 
     def report(progress: Progress) -> None:
         loses(progress)

@@ -33,7 +33,7 @@ CHECKS = [
     ignored_auth,
 ]
 #: Requests of each kind for each operation; with all of them it takes about half a minute.
-EXAMPLES = 12
+EXAMPLES = 8
 
 
 @pytest.fixture(scope="module")
