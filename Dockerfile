@@ -3,7 +3,7 @@
 # docker run --rm -p 127.0.0.1:8800:8800 -e I2V_SEARCH_TOKEN=choose-one -v ~/art:/art:ro -v i2v-search:/data i2v-search
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY i2v_search i2v_search
 RUN python -m venv /opt/i2v-search \
     && /opt/i2v-search/bin/pip install --no-cache-dir --no-compile -c constraints.txt '.[formats,milvus,text]'

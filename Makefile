@@ -1,6 +1,7 @@
 # make demo: set up and run the demo on the bundled sample.    make test: set up and run all checks.
 # make quick: the unit tests alone.    make coverage: what the tests reach.    make lowest: the oldest versions allowed.
 # make site: the documentation as a web site, in .site/html.
+# make pictures: the pictures of the documentation, from the bundled sample.
 # make lite: train the default encoder again, on the data sets of make datasets.    make tags: its tags alone.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +16,7 @@ PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/pytest --numproces
 # run once more, alone; what fails then is a fault. Both runs are printed.
 AGAIN = echo "Once more, alone:" && $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 1
 
-.PHONY: demo test quick lint types contracts collected coverage lowest benchmarks mutants datasets lite tags site clean
+.PHONY: demo pictures test quick lint types contracts collected coverage lowest benchmarks mutants datasets lite tags site clean
 
 demo: .venv/installed
 	$(BIN)/i2v-search demo
@@ -52,6 +53,9 @@ lowest:
 # Which test runs which line is recorded too, in .coverage.
 coverage: .venv/installed-test
 	$(PYTEST) -m "not browser and not cluster" --cov --cov-context=test --cov-report=term:skip-covered
+
+pictures: .venv/installed-test
+	$(BIN)/python -m scripts.make_pictures
 
 benchmarks: .venv/installed-test
 	for name in extraction search store; do $(BIN)/python -m benchmarks.$$name || exit 1; done

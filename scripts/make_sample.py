@@ -1,9 +1,10 @@
-"""Make the bundled sample collection: real public-domain illustrations from Openclipart 0.18.
+"""Make the bundled sample collection: real illustrations that anybody may use.
 
-The pictures come from the Debian package ``openclipart-svg``; which ones, under which category, and what they
-show is written in ``sample_selection.toml`` next to this script, so the result is reviewed and reproducible.
-Needs ``rsvg-convert`` (Debian: librsvg2-bin) and, unless ``--openclipart`` names an unpacked copy,
-``apt-get`` and ``dpkg-deb``. Three steps::
+Clip art comes from Openclipart 0.18 in the Debian package ``openclipart-svg``; which drawings, under which
+category, and what they show is written in ``sample_selection.toml`` next to this script, so the result is
+reviewed and reproducible. Pixel art, line art, painted and rendered things come from the packages named in
+``sample_art.toml`` (``sample_art.py``). Needs ``rsvg-convert`` (Debian: librsvg2-bin), ``npm``, ``pip`` and,
+unless ``--openclipart`` names an unpacked copy, ``apt-get`` and ``dpkg-deb``. Three steps::
 
     python scripts/make_sample.py survey --sheets /tmp/sheets   # score every candidate, draw contact sheets
     $EDITOR scripts/sample_selection.toml                       # choose
@@ -15,6 +16,7 @@ Running ``build`` twice with the same rsvg-convert and Pillow writes the same by
 import argparse
 import concurrent.futures
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -24,7 +26,7 @@ import sys
 import tempfile
 import threading
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,15 +43,14 @@ from scripts.lite.recipes.openclipart import (
     unpack,
 )
 from scripts.lite.recipes.writing import slug
+from scripts.sample_art import LONGEST_SIDE, MARGIN, Piece, read_pieces
 
 HERE = Path(__file__).resolve().parent
 SELECTION = HERE / "sample_selection.toml"
 SAMPLE = HERE.parent / "i2v_search" / "data" / "sample"
-LONGEST_SIDE = 320
-MARGIN = 6
 RENDER_SECONDS = 10
 WORKERS = 2
-MAX_TOTAL_BYTES = 8_000_000
+MAX_TOTAL_BYTES = 14_000_000
 WEBP_QUALITY = 85
 NEAR_DUPLICATE_SHARE = 0.25  # of the bits set in either hash: narrow drawings set few
 VARIANTS_KEPT = 2
@@ -213,8 +214,45 @@ def contact_sheets(pictures: Sequence[tuple[str, Image.Image]], folder: Path) ->
         sheet.save(folder / f"sheet-{start // (columns * rows):02d}.png")
 
 
-def build(root: Path, cache: Path, output: Path) -> None:
+def build(root: Path, cache: Path, output: Path, packages: Sequence[Path] = ()) -> None:
     """Write the chosen pictures and their tags.jsonl to `output`, replacing what was there."""
+    scratch = output.with_name(f".{output.name}.{os.getpid()}")
+    hashes, lines = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        art = read_pieces(Path(folder), packages, rasterise)
+        for piece in itertools.chain(clip_art(root, cache), art):
+            target = scratch / piece.folder / f"{piece.name}.webp"
+            if target.exists():
+                sys.exit(f"{piece.source}: another picture has the file name {piece.folder}/{target.name}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            piece.picture.save(target, quality=WEBP_QUALITY, method=6, lossless=piece.lossless)
+            hashes.append((piece.source, difference_hash(piece.picture)))
+            record = {
+                "path": target.relative_to(scratch).as_posix(),
+                "title": piece.title,
+                "author": piece.author,
+                "tags": piece.tags,
+                "source": piece.source,
+                "licence": piece.licence,
+            }
+            lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    lines.sort(key=lambda line: str(json.loads(line)["path"]))
+    (scratch / "tags.jsonl").write_text("".join(lines), encoding="utf-8")
+    for name, close in near_duplicates(hashes).items():
+        if len(close) >= VARIANTS_KEPT:
+            sys.exit(f"{name}: more than {VARIANTS_KEPT} variants of one drawing: {', '.join(close)}")
+        print(f"variant kept: {name} ~ {close[0]}")
+    total = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
+    if total > MAX_TOTAL_BYTES:
+        sys.exit(f"{total} bytes in all; at most {MAX_TOTAL_BYTES} are wanted: choose fewer pictures")
+    folders = sum(path.is_dir() for path in scratch.iterdir())
+    shutil.rmtree(output, ignore_errors=True)
+    scratch.rename(output)
+    print(f"{len(lines)} pictures in {folders} folders, {total} bytes, in {output}")
+
+
+def clip_art(root: Path, cache: Path) -> Iterator[Piece]:
+    """The chosen drawings of Openclipart."""
     selection = tomllib.loads(SELECTION.read_text(encoding="utf-8"))
     chosen = [
         (category, *entry) for category in sorted(selection) for entry in sorted(selection[category].items())
@@ -224,41 +262,24 @@ def build(root: Path, cache: Path, output: Path) -> None:
         name: [*depicts.split(), *subject_words(name, descriptions[name])] for _, name, depicts in chosen
     }
     common = common_words(words.values())
-    scratch = output.with_name(f".{output.name}.{os.getpid()}")
-    hashes, lines = [], []
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         pictures = pool.map(lambda entry: rasterise(root / entry[1], cache), chosen)
         for (category, name, depicts), picture in zip(chosen, pictures, strict=True):
             description = descriptions[name]
             if picture is None or description.licence is None:
                 sys.exit(f"{name}: cannot be drawn, or does not state that it is in the public domain")
-            target = scratch / category / f"{slug(Path(name).stem)}.webp"
-            if target.exists():
-                sys.exit(f"{name}: another picture of {category} has the file name {target.name}")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(target, quality=WEBP_QUALITY, method=6)
-            hashes.append((name, difference_hash(picture)))
             tags = [common[word] for word in words[name] if word in common and word not in depicts.split()]
-            record = {
-                "path": target.relative_to(scratch).as_posix(),
-                "title": title_of(description, depicts),
-                "author": description.author or "unknown",
-                "tags": list(dict.fromkeys([category, *depicts.split(), *tags])),
-                "source": f"Openclipart 0.18, {name}",
-                "licence": description.licence,
-            }
-            lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-    (scratch / "tags.jsonl").write_text("".join(lines), encoding="utf-8")
-    for name, close in near_duplicates(hashes).items():
-        if len(close) >= VARIANTS_KEPT:
-            sys.exit(f"{name}: more than {VARIANTS_KEPT} variants of one drawing: {', '.join(close)}")
-        print(f"variant kept: {name} ~ {close[0]}")
-    total = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
-    if total > MAX_TOTAL_BYTES:
-        sys.exit(f"{total} bytes in all; at most {MAX_TOTAL_BYTES} are wanted: choose fewer pictures")
-    shutil.rmtree(output, ignore_errors=True)
-    scratch.rename(output)
-    print(f"{len(lines)} pictures in {len(selection)} categories, {total} bytes, in {output}")
+            yield Piece(
+                folder=category,
+                name=slug(Path(name).stem),
+                picture=picture,
+                lossless=False,
+                title=title_of(description, depicts),
+                author=description.author or "unknown",
+                tags=tuple(dict.fromkeys([category, *depicts.split(), *tags])),
+                source=f"Openclipart 0.18, {name}",
+                licence=description.licence,
+            )
 
 
 def main() -> None:
@@ -268,6 +289,7 @@ def main() -> None:
     parser.add_argument("--openclipart", type=Path, metavar="DIR", help="the unpacked folder of SVG files")
     parser.add_argument("--cache", type=Path, help="keep renderings here between runs")
     parser.add_argument("--sheets", type=Path, default=Path("sheets"), help="survey: where contact sheets go")
+    parser.add_argument("--package", type=Path, action="append", default=[], help="a package file at hand")
     parser.add_argument("--output", type=Path, default=SAMPLE, help="build: where the sample goes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -277,7 +299,7 @@ def main() -> None:
         if arguments.step == "survey":
             survey(root, cache, arguments.sheets)
         else:
-            build(root, cache, arguments.output)
+            build(root, cache, arguments.output, arguments.package)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_the_dockerfile_serves_a_page_as_a_user_who_is_not_root() -> None:
     assert words["ENTRYPOINT"] == '["i2v-search"]'
     check(yaml.safe_load(words["CMD"]))
     kept = (ROOT / ".dockerignore").read_text().split()
-    for name in ["i2v_search", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"]:
+    for name in ["i2v_search", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "NOTICE"]:
         assert f"!{name}" in kept
         assert (ROOT / name).exists()
 

@@ -13,8 +13,8 @@ from i2v_search.images.sample import sample_directory
 from i2v_search.pictures.contact_sheets import search_picture
 from i2v_search.pictures.morph_strips import morph_picture
 
-QUERY = "dinosaurs/dino-architetto-francesc-03.webp"
-MORPH = ("cats-and-dogs/kitten-gerald-g-01.webp", "flowers/dream-flower-janet-theob-01.webp")
+QUERY = "pixel-art-people/wizard-purple-staff-4-22.webp"
+MORPH = ("space-stations/station-sphere.webp", "fruit/an-apple-01.webp")
 
 
 def run_demo(directory: Path, output: Path) -> None:

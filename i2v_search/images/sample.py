@@ -1,7 +1,7 @@
-"""The sample collection that comes with the package: public-domain drawings from Openclipart 0.18.
+"""The sample collection that comes with the package: clip art, pixel art, line art and digital paintings.
 
-`scripts/make_sample.py` made it; `data/sample/tags.jsonl` says of every picture what it shows and where it
-comes from.
+`scripts/make_sample.py` made it; `data/sample/tags.jsonl` says of every picture what it shows, who made it,
+where it comes from and under which licence: public domain, CC0 or CC BY.
 """
 
 import json
@@ -15,8 +15,8 @@ class SampleImage:
     """One picture of the sample.
 
     `path` is the WebP file (longest side 320 px, on white) and `category` its folder. `tags` are lower-case
-    words: the category, then what is drawn, then broader subjects. `source` is the file in Openclipart,
-    `licence` what that file states of itself.
+    words: the category, then what is drawn, then broader subjects. `source` is the package and its file,
+    `licence` what they state of it.
 
     Example:
         >>> image = next(image for image in sample_images() if image.title == "Owl on Branch")

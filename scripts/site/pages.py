@@ -17,6 +17,7 @@ PLACES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "LICENSE": "LICENSE.txt",
+    "NOTICE": "NOTICE.txt",
     "benchmarks/RESULTS.md": "benchmarks.md",
     "index/README.md": "formats.md",
     "examples/plugin/README.md": "plugin-example.md",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from commands import run, run_json
 from PIL import Image
 
+from i2v_search.cli import demo
 from i2v_search.cli.search import search
 from i2v_search.encoders.lite_tags import attributes
 from i2v_search.images.sample import sample_directory
@@ -287,8 +289,16 @@ def test_skipped_images_are_reported_and_strict_stops(tmp_path: Path) -> None:
     assert "bad.png" in strict.stderr
 
 
-def test_the_demo_runs_twice_and_reuses_what_it_built(tmp_path: Path) -> None:
-    first = run_process("demo", cwd=tmp_path)
+def test_the_demo_runs_twice_and_reuses_what_it_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a part of the sample, in which both ends of the morph and the query are."""
+    part = tmp_path / "sample"
+    for folder in {Path(name).parent for name in (demo.QUERY, *demo.MORPH)}:
+        shutil.copytree(sample_directory() / folder, part / folder)
+    monkeypatch.setattr(demo, "sample_directory", lambda: part)
+    monkeypatch.chdir(tmp_path)
+    first = run("demo")
     assert first.returncode == 0, first.stderr
     assert "encoded" in first.stdout
     assert "i2v-search build ~/Pictures/art" in first.stdout

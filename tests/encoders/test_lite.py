@@ -37,7 +37,7 @@ from i2v_search.encoders.networks.runtime import TorchRuntime
 from i2v_search.encoders.registry import load_encoder
 from i2v_search.encoders.tensors import map_tensors, write_tensors
 from i2v_search.errors import EncoderError, WeightsError
-from i2v_search.images.sample import sample_directory
+from i2v_search.images.sample import sample_directory, sample_images
 from i2v_search.tags.vocabulary import TAG_THRESHOLD, ImageTags, plausible_tags
 
 pytestmark = pytest.mark.integration
@@ -53,8 +53,10 @@ def encoder() -> LiteEncoder:
 
 @pytest.fixture(scope="module")
 def drawings() -> list[Image.Image]:
-    """One picture of each of sixteen folders of the sample."""
-    folders = sorted(path for path in sample_directory().iterdir() if path.is_dir())
+    """One picture of each of sixteen folders of the sample's clip art."""
+    folders = sorted(
+        {image.path.parent for image in sample_images() if image.source.startswith("Openclipart")}
+    )
     return [load_image(sorted(folder.iterdir())[0]) for folder in folders[::2][:16]]
 
 

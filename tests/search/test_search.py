@@ -314,9 +314,10 @@ def test_every_image_of_the_sample_finds_itself_first(
 
 
 @pytest.mark.integration
-def test_every_image_of_the_whole_sample_finds_itself_first_whatever_the_index(tmp_path: Path) -> None:
-    collection = Collection.build(tmp_path, [sample_directory()], device=Device(name="cpu", threads=1))
-    assert len(collection) == len(sample_images())
+def test_every_image_of_a_third_of_the_sample_finds_itself_first_whatever_the_index(tmp_path: Path) -> None:
+    folders = sorted(folder for folder in sample_directory().iterdir() if folder.is_dir())[::3]
+    collection = Collection.build(tmp_path, folders, device=Device(name="cpu", threads=1))
+    assert len(collection) == sum(image.path.parent in folders for image in sample_images())
     for name in get_args(SimilarityName):
         plan = collection.index(similarity=name, options=IndexOptions(kind="pca", graph=False))
         assert plan.kind == ("exact" if name == "hamming" else "pca")

