@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from i2v_search.index.mapping import CollectionMap
     from i2v_search.index.milvus.push import Push, push_to_milvus
     from i2v_search.index.planner import IndexOptions, IndexPlan
+    from i2v_search.morph.gaps import Gap, GapSide
     from i2v_search.morph.ordering import GradualOrder
     from i2v_search.morph.plane import MorphMap
     from i2v_search.morph.quality import MorphQuality
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from i2v_search.pictures.colours import colour_order
     from i2v_search.pictures.committee import judge_morph
     from i2v_search.pictures.contact_sheets import duplicates_picture, search_picture, searches_picture
+    from i2v_search.pictures.gap_sheets import gaps_picture
     from i2v_search.pictures.laid_boards import board_picture
     from i2v_search.pictures.map_drawing import map_picture
     from i2v_search.pictures.map_page import map_page
@@ -95,6 +97,8 @@ _HOMES = {
     "Export": "build.upkeep.exporting",
     "Extraction": "build.extract",
     "Filter": "search.filters",
+    "Gap": "morph.gaps",
+    "GapSide": "morph.gaps",
     "GradualOrder": "morph.ordering",
     "Hit": "search.results",
     "HitAcross": "search.results",
@@ -137,6 +141,7 @@ _HOMES = {
     "colour_order": "pictures.colours",
     "duplicates_picture": "pictures.contact_sheets",
     "evaluate": "training.evaluation.evaluation",
+    "gaps_picture": "pictures.gap_sheets",
     "judge_morph": "pictures.committee",
     "load_encoder": "encoders.registry",
     "load_image": "images.decoding",
@@ -191,6 +196,8 @@ __all__ = [
     "Export",
     "Extraction",
     "Filter",
+    "Gap",
+    "GapSide",
     "GradualOrder",
     "Hit",
     "HitAcross",
@@ -234,6 +241,7 @@ __all__ = [
     "colour_order",
     "duplicates_picture",
     "evaluate",
+    "gaps_picture",
     "i2v",
     "judge_morph",
     "load_encoder",

@@ -16,6 +16,7 @@ from i2v_search.cli.cluster import push, sync
 from i2v_search.cli.datasets import datasets_app
 from i2v_search.cli.duplicates import duplicates
 from i2v_search.cli.evaluate import evaluate
+from i2v_search.cli.gaps import gaps
 from i2v_search.cli.get_models import available, get
 from i2v_search.cli.import_vectors import import_vectors
 from i2v_search.cli.map import draw_map
@@ -70,6 +71,7 @@ app.command(
     epilog="Example: i2v-search morph cat.png 17 --via owl.png --steps 6 --strip morph.png",
 )(morph)
 app.command(epilog="Example: i2v-search order --path birds --sheet birds.png --grid")(order)
+app.command(epilog="Example: i2v-search gaps --sheet gaps.png")(gaps)
 app.command(epilog="Example: i2v-search quiz answers.jsonl --methods gradual,line")(quiz)
 app.command(epilog="Example: i2v-search start")(start)
 app.command(cls=RenamedOptions, epilog="Example: i2v-search serve --collection index/art")(serve)

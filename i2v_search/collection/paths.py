@@ -14,6 +14,7 @@ from i2v_search.choices import MorphMethod
 from i2v_search.collection.contents import Contents
 from i2v_search.errors import QueryError
 from i2v_search.morph.find import find_morph, needs_graph, require_method
+from i2v_search.morph.gaps import Gap, find_gaps
 from i2v_search.morph.ordering import GradualOrder, order_rows
 from i2v_search.morph.plane import MORPH_NEIGHBOURS, MorphMap, map_morph
 from i2v_search.morph.sequence import MOST_IN_SEQUENCE
@@ -177,6 +178,37 @@ class Paths(Contents):
         if width is not None and width < 1:
             raise QueryError(f"a grid has at least one column, got {width}")
         return order_rows(self.store, positions, rows.take(rows.numbers_of(positions)), width)
+
+    def gaps(self, count: SupportsIndex = 10, *, smallest: SupportsIndex = 1) -> tuple[Gap, ...]:
+        """Find what the collection lacks for its morphs.
+
+        Args:
+            count: gaps, at most.
+            smallest: images that both sides of a gap have at least. With 1, an image that has nothing like it
+                is on one side of a gap of its own.
+
+        Returns:
+            The gaps that images would have to fill for the largest hops of the best paths between all images
+            to become smaller, the first most.
+
+        Raises:
+            QueryError: `count` or `smallest` is below 1.
+            MorphError: there is no graph of neighbours.
+            IndexStaleError: the index is missing or older than the feature store.
+
+        Example:
+            >>> from i2v_search import Collection
+            >>> for gap in Collection.open("index/art").gaps(1):
+            ...     print(*(side.paths[0] for side in gap.sides))
+            fruit/bananas.webp birds/duck.webp
+        """
+        most, least = whole("count", count), whole("smallest", smallest)
+        for name, number in (("count", most), ("smallest", least)):
+            if number < 1:
+                raise QueryError(f"{name} is at least 1, got {number}")
+        state = self._state
+        network, rows = state.network, state.rows
+        return find_gaps(self.store, rows, network, count=most, smallest=least)
 
     def _in_turn(self, images: StoredImages) -> NDArray[np.int64]:
         """Positions of images, each once, in the order given."""

@@ -60,6 +60,7 @@ WALK: dict[str, list[str]] = {
     "search": ["1", "--tags", "plain"],
     "morph": ["1", "5", "--steps", "2"],
     "order": ["--like", "1", "--grid"],
+    "gaps": ["--top", "3"],
     "quiz": [NOBODY, "--score"],
     "serve": ["-c", NOBODY],
     "mcp": ["-c", NOBODY],
