@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias, get_args
 from i2v_search.arguments import plain_numbers, renamed, shown
 from i2v_search.errors import QueryError
 
+#: Parts of a data set that says itself how it is divided.
+SplitName: TypeAlias = Literal["training", "validation", "test"]
 #: How two vectors are compared: `i2v_search.index.similarity`.
 SimilarityName: TypeAlias = Literal["standardised", "centred", "cosine", "l2", "hamming"]
 #: How neighbours are found: `i2v_search.index.planner`.

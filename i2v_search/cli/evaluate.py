@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2v_search.choices import Device, DeviceName, SimilarityName
+from i2v_search.choices import Device, DeviceName, SimilarityName, SplitName
 from i2v_search.cli.options import ExcludeOption, JsonOption
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ def evaluate(
         typer.Option(
             "--held-out", help="Evaluate only the pictures held out by training with this --validation share."
         ),
+    ] = None,
+    split: Annotated[
+        SplitName | None,
+        typer.Option("--split", help="Evaluate only the pictures whose annotations say this split."),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Random seed of the held-out split and the samples.")
@@ -85,6 +89,7 @@ def evaluate(
             parts=parts,
             similarity=similarity,
             held_out=held_out,
+            split=split,
             seed=seed,
             device=Device(device, threads),
             report=report,

@@ -17,7 +17,7 @@ from i2v_search.files import read_regular
 from i2v_search.images.sources import Skipped
 from i2v_search.tags.vocabulary import CATEGORIES, Vocabulary
 from i2v_search.training.datasets.dataset import Dataset
-from i2v_search.training.datasets.splitting import Split
+from i2v_search.training.datasets.splitting import Split, split_of
 
 #: Mean loss of a tag beyond any that a network has that learns: of a coin's toss it is 0.69.
 DIVERGED = 2.0
@@ -143,7 +143,7 @@ def describe_datasets(datasets: Sequence[Dataset], split: Split) -> tuple[Datase
 
 
 def count_left_out(datasets: Sequence[Dataset], vocabulary: Vocabulary) -> dict[str, int]:
-    """Annotated pictures that are not there, and tags that are not learned."""
+    """Annotated pictures that are not there or kept for a test, and tags that are not learned."""
     known = set(zip(vocabulary.categories, vocabulary.names, strict=True))
     named = {
         (tag.category, tag.name)
@@ -153,6 +153,9 @@ def count_left_out(datasets: Sequence[Dataset], vocabulary: Vocabulary) -> dict[
     }
     counts = {
         "missing pictures": sum(len(dataset.skipped) for dataset in datasets),
+        "pictures kept for a test": sum(
+            split_of(picture) == "test" for dataset in datasets for picture in dataset.pictures
+        ),
         "rare tags": len(named - known),
     }
     return {name: count for name, count in counts.items() if count}

@@ -381,5 +381,12 @@ def _identity(plan: _Plan) -> str:
 
 
 def _hash_pictures(datasets: Sequence[Dataset]) -> str:
-    named = [(dataset.name, [picture.path for picture in dataset.pictures]) for dataset in datasets]
+    named = [
+        (dataset.name, [_told(picture.path, picture.facts.get("split")) for picture in dataset.pictures])
+        for dataset in datasets
+    ]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def _told(path: str, split: object) -> object:
+    return path if split is None else [path, split]

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from i2v_search.cli import show
 from i2v_search.cli.main import app, main
 from i2v_search.encoders import registry
 from i2v_search.encoders.base import EncoderInfo, Encoding
-from i2v_search.errors import EncoderError, QueryError
+from i2v_search.errors import EncoderError, QueryError, TrainingError
 from i2v_search.images.sample import sample_directory
 from i2v_search.tags.vocabulary import Vocabulary
-from i2v_search.training.datasets.dataset import Dataset, read_dataset
+from i2v_search.training.datasets.dataset import Dataset, choose_vocabulary, read_dataset
 from i2v_search.training.datasets.splitting import split
 from i2v_search.training.evaluation.evaluation import COPIES, PARTS, Evaluation, evaluate
 from i2v_search.training.evaluation.retrieval import retrieval
+from i2v_search.training.report import count_left_out
 
 COLOURS = ("red", "green", "blue")
 VOCABULARY = Vocabulary(("red", "green", "blue"), ("general", "general", "character"))
@@ -153,6 +155,36 @@ def test_held_out_pictures_are_those_that_training_leaves_out(colours: Dataset) 
     found = evaluate([colours], GridEncoder(), parts=["retrieval"], held_out=0.4, seed=3)
     kept = found.sets[0].dataset.pictures
     assert list(kept) == [colours.pictures[row] for row in chosen]
+
+
+def test_a_set_that_is_divided_already_is_taken_as_it_is(colours: Dataset) -> None:
+    names = ["train", "Test", "val", None]
+    told = tuple(
+        replace(picture, facts={} if (name := names[row % 4]) is None else {"split": name})
+        for row, picture in enumerate(colours.pictures)
+    )
+    divided = replace(colours, pictures=told)
+    found = split([divided, colours], validation=0.4, seed=3)
+    rows = np.arange(len(colours))
+    own = [part[part < len(colours)] for part in (found.training, found.validation)]
+    np.testing.assert_array_equal(own[0], rows[(rows % 4 == 0) | (rows % 4 == 3)])
+    np.testing.assert_array_equal(own[1], rows[rows % 4 == 2])
+    # The other set is divided as ever; its pictures are copies, and no choice of its own.
+    others = [part[part >= len(colours)] for part in (found.training, found.validation)]
+    assert sorted(np.concatenate(others)) == sorted(rows + len(colours))
+    assert all(map(len, others))
+    measured = evaluate([divided, colours], GridEncoder(), parts=["retrieval"], split="test")
+    assert [list(one.dataset.pictures) for one in measured.sets] == [list(told[1::4])]
+    assert measured.to_dict()["split"] == "test"
+    left_out = count_left_out([divided], choose_vocabulary([divided], minimum=2))
+    assert left_out["pictures kept for a test"] == len(told[1::4])
+    odd = replace(colours, pictures=(replace(told[0], facts={"split": "fold 3"}), *told[1:]))
+    with pytest.raises(TrainingError, match="split 'fold 3'; use one of train, "):
+        split([odd])
+    with pytest.raises(QueryError, match='no picture of these data sets says "split": "test"'):
+        evaluate([colours], GridEncoder(), split="test")
+    with pytest.raises(QueryError, match="not by both"):
+        evaluate([divided], GridEncoder(), split="test", held_out=0.1)
 
 
 def test_a_set_without_labels_or_with_few_pictures_is_measured_where_possible(tmp_path: Path) -> None:

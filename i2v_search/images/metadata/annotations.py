@@ -4,9 +4,9 @@ One JSON object a line: ``path`` relative to the file's own folder, ``tags`` a l
 ``categories`` from tag to category. A data set for training (`i2v_search.training.datasets.dataset`) may say
 more: ``unknown``, a list of tags that nobody looked for in this image, and the strings ``label``, ``group``,
 ``source`` and ``licence``. ``rating``, ``score``, ``favourites``, ``date``, ``post_id``, ``parent_id``,
-``source`` and ``licence`` become columns of a collection. Other keys (title, author) are the owner's
-business. A path is found too where it is written with backslashes, with ``./``, or with accents composed in
-another way than in the file's name.
+``source``, ``licence`` and ``split`` become columns of a collection. Other keys (title, author) are the
+owner's business. A path is found too where it is written with backslashes, with ``./``, or with accents
+composed in another way than in the file's name.
 """
 
 from __future__ import annotations
@@ -110,8 +110,9 @@ def line_facts(document: Mapping[str, Any], tags: Iterable[Tag]) -> dict[str, Fa
     facts.update({name: value for name, value in facts_of(document).items() if name != "post_id"})
     if (number := as_fact(document.get("post_id"))) is not None:
         facts["post_id"] = number
-    if isinstance(licence := document.get("licence"), str) and licence:
-        facts["licence"] = as_text(licence)
+    for name in ("licence", "split"):
+        if isinstance(text := document.get(name), str) and text:
+            facts[name] = as_text(text)
     return facts
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v_search.errors import ImageError
+from i2v_search.choices import SplitName
+from i2v_search.errors import ImageError, TrainingError
 from i2v_search.images.fingerprints import Fingerprint, duplicates, fingerprint
 from i2v_search.images.lookahead import map_ahead
 from i2v_search.progress import Progress, Report, silent
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
 
 _AHEAD = 32
 
+#: What data sets call the parts that they are divided into.
+SPLITS: Final[Mapping[str, SplitName]] = {
+    "train": "training",
+    "training": "training",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the pictures of all sets in order; together all of them, each once.
+    """Rows of the pictures of all sets in order, each once; what a set itself keeps for a test is in neither.
 
     Attributes:
         training: int64, ascending.
@@ -49,6 +62,9 @@ def split(
     from a hash of the seed and the group's name alone, so another order of the sets changes
     nothing. Every picture is opened once; one that cannot be read is divided by its group alone.
 
+    A set that says of any picture to which ``split`` it belongs is divided as it says; pictures of which it
+    says nothing are for training.
+
     Args:
         datasets: any number.
         validation: share of every set, in [0, 1]; a group is never cut, so a set of few groups comes only
@@ -59,6 +75,7 @@ def split(
 
     Raises:
         ValueError: `validation` is not in [0, 1].
+        TrainingError: a split has a name that is not in `SPLITS`.
 
     Example:
         >>> from i2v_search.images.sample import sample_directory
@@ -70,6 +87,10 @@ def split(
     if not 0 <= validation <= 1:
         raise ValueError(f"validation must be between 0 and 1, not {validation}")
     homes = [number for number, dataset in enumerate(datasets) for _ in dataset.pictures]
+    named = [split_of(picture) for _, picture in _pictures(datasets)]
+    own = {home for home, name in zip(homes, named, strict=True) if name}
+    if len(own) == len(datasets):
+        compare = False  # nothing is left to divide
     keys = [(homes[row], picture.group) for row, (_, picture) in enumerate(_pictures(datasets))]
     parts = joined(keys, duplicates(fingerprints(datasets, report=report)) if compare else ())
     chosen = np.zeros(len(keys), bool)
@@ -77,13 +98,37 @@ def split(
     for rows in parts:
         owners = [homes[row] for row in rows]
         by_home.setdefault(max(sorted(set(owners)), key=owners.count), []).append(rows)
-    for home, own in by_home.items():
+    for home, groups in by_home.items():
         wanted = round(validation * len(datasets[home]))
-        for rows in _choose(
-            own, [min(keys[row][1] for row in rows) for rows in own], wanted, validation, seed
-        ):
+        names = [min(keys[row][1] for row in rows) for rows in groups]
+        for rows in _choose(groups, names, wanted, validation, seed):
             chosen[rows] = True
-    return Split(np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64))
+    kept = np.ones(len(keys), bool)
+    for row, (home, name) in enumerate(zip(homes, named, strict=True)):
+        if home in own:
+            chosen[row], kept[row] = name == "validation", name != "test"
+    return Split(
+        np.flatnonzero(kept & ~chosen).astype(np.int64), np.flatnonzero(kept & chosen).astype(np.int64)
+    )
+
+
+def split_of(picture: Picture) -> SplitName | None:
+    """To which part of its data set a picture belongs, by its ``split``; None if nothing says so.
+
+    Raises:
+        TrainingError: that is no name of a part.
+
+    Example:
+        >>> from i2v_search.training.datasets.dataset import Picture
+        >>> split_of(Picture("a.png", (), frozenset(), "", "", "", "", {"split": "Dev"}))
+        'validation'
+    """
+    told = picture.facts.get("split")
+    if told is None:
+        return None
+    if (name := SPLITS.get(str(told).strip().lower())) is None:
+        raise TrainingError(f"{picture.path} is in split {str(told)!r}; use one of {', '.join(SPLITS)}")
+    return name
 
 
 def joined(keys: Sequence[object], pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from i2v_search.arguments import renamed, several
-from i2v_search.choices import Device, DeviceName, SimilarityName
+from i2v_search.choices import Device, DeviceName, SimilarityName, SplitName
 from i2v_search.encoders.base import Encoder
 from i2v_search.encoders.registry import load_encoder
 from i2v_search.errors import ImageError, QueryError
@@ -19,7 +19,8 @@ from i2v_search.escapes import printable
 from i2v_search.images.decoding import load_image
 from i2v_search.progress import Progress, Report, silent
 from i2v_search.training.datasets.dataset import Dataset, targets
-from i2v_search.training.datasets.splitting import split
+from i2v_search.training.datasets.splitting import split as divide
+from i2v_search.training.datasets.splitting import split_of
 from i2v_search.training.evaluation.edited_copies import CopyRecall, copy_recall
 from i2v_search.training.evaluation.encoding import Encoded, encode_copies, encode_pictures
 from i2v_search.training.evaluation.measures import Difference, Measures, differences
@@ -75,6 +76,7 @@ class Evaluation:
         similarity: similarity of the vectors.
         seed: random seed.
         held_out: fraction of each data set that was evaluated; None for all of it.
+        split: part of each data set that was evaluated, as the set is divided; None for all of it.
 
     Example:
         >>> from i2v_search import read_dataset
@@ -88,6 +90,7 @@ class Evaluation:
     similarity: SimilarityName
     seed: int
     held_out: float | None
+    split: SplitName | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -95,6 +98,7 @@ class Evaluation:
             "similarity": self.similarity,
             "seed": self.seed,
             "held_out": self.held_out,
+            "split": self.split,
             "sets": [found.to_dict() for found in self.sets],
         }
 
@@ -127,6 +131,7 @@ def evaluate(
     parts: Sequence[EvaluationPart] = PARTS,
     similarity: SimilarityName = "centred",
     held_out: float | None = None,
+    split: SplitName | None = None,
     seed: int = 0,
     device: Device | DeviceName = Device(),
     report: Report = silent,
@@ -145,6 +150,7 @@ def evaluate(
         similarity: how vectors are compared; centred by the mean of each set.
         held_out: evaluate only on the pictures that training on these same sets, with this validation share
             and this seed, leaves out.
+        split: evaluate only on the pictures that the sets themselves put into this part.
         seed: chooses the copies' originals, the queries of recall and the resamples.
         device: where and how encoders that are named run.
         report: called with the progress.
@@ -169,6 +175,8 @@ def evaluate(
         )
     if held_out is not None and not 0 < held_out <= 1:
         raise QueryError(f"held_out must be above 0 and at most 1, not {held_out}")
+    if held_out is not None and split is not None:
+        raise QueryError("choose pictures by held_out or by split, not by both")
     names = [_name(one) for one in (encoder, against) if one is not None]
     if len(set(names)) < len(names):
         raise QueryError(f"encoder {names[0]!r} cannot be compared with itself")
@@ -178,21 +186,35 @@ def evaluate(
         if one is not None
     ]
     chosen = datasets if held_out is None else _held_out(datasets, held_out, seed, report)
+    if split is not None:
+        chosen = _in_split(datasets, split)
     found = []
     for dataset in chosen:
         job = _Job(dataset, frozenset(parts), similarity, seed, report)
         measures = tuple(job.measure(name, one) for name, one in zip(names, loaded, strict=True))
         found.append(SetEvaluation(dataset, measures, differences(measures, seed=seed)))
-    return Evaluation(tuple(found), similarity, seed, held_out)
+    return Evaluation(tuple(found), similarity, seed, held_out, split)
 
 
 def _name(encoder: str | Encoder) -> str:
     return encoder if isinstance(encoder, str) else encoder.info.id
 
 
+def _in_split(datasets: Sequence[Dataset], name: SplitName) -> list[Dataset]:
+    """The pictures that belong to a part of each set that has any."""
+    kept = [
+        replace(dataset, pictures=pictures)
+        for dataset in datasets
+        if (pictures := tuple(picture for picture in dataset.pictures if split_of(picture) == name))
+    ]
+    if not kept:
+        raise QueryError(f'no picture of these data sets says "split": "{name}"')
+    return kept
+
+
 def _held_out(datasets: Sequence[Dataset], share: float, seed: int, report: Report) -> list[Dataset]:
     """The validation pictures of each set that has any."""
-    validation = split(datasets, validation=share, seed=seed, report=report).validation
+    validation = divide(datasets, validation=share, seed=seed, report=report).validation
     kept, start = [], 0
     for dataset in datasets:
         rows = validation[(validation >= start) & (validation < start + len(dataset))] - start
