@@ -81,6 +81,7 @@ lite: datasets
 	$(BIN)/python -m scripts.lite.train_text $(TITLED) --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_sketches data/emoji data/openclipart --out i2v_search/data/lite
 	$(BIN)/python -m scripts.lite.train_views data/emoji --out i2v_search/data/lite
+	$(BIN)/python -m scripts.lite.train_dials data/emoji --extra data/icons --out i2v_search/data/lite
 
 # The tags alone, from the vectors that the weights give; they and collections stay as they are.
 tags: datasets

@@ -66,6 +66,37 @@ def search(
             rich_help_panel=_QUERY,
         ),
     ] = None,
+    subjects: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subject-of",
+            help="Picture whose subject results should show, in any style; repeatable.",
+            rich_help_panel=_QUERY,
+        ),
+    ] = None,
+    styles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--style-of",
+            help="Picture whose style results should have, with any subject; repeatable.",
+            rich_help_panel=_QUERY,
+        ),
+    ] = None,
+    subject: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="How much the subject of the query pictures counts.", rich_help_panel=_QUERY
+        ),
+    ] = 1.0,
+    style: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How much the style of the query pictures counts; 0: the same subject in any style.",
+            rich_help_panel=_QUERY,
+        ),
+    ] = 1.0,
     crop: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +108,8 @@ def search(
     weights: Annotated[
         str,
         typer.Option(
-            help="Weights of the queries, then of texts and sketches: '1,0.5'.", rich_help_panel=_QUERY
+            help="Weights of the queries, then of texts, sketches, --subject-of and --style-of: '1,0.5'.",
+            rich_help_panel=_QUERY,
         ),
     ] = "",
     each: Annotated[
@@ -229,9 +261,13 @@ def search(
         "order": order or ("column" if by else "likeness"),
         "seed": seed,
         "by": by,
+        "subject": subject,
+        "style": style,
     }
     asked: list[Any] = [*(query or []), *map(Text, texts or [])]
     asked += [Example(sketch, kind="sketch") for sketch in sketches or []]
+    asked += [Example(picture, style=0) for picture in subjects or []]
+    asked += [Example(picture, subject=0) for picture in styles or []]
     if crop is not None:
         asked = _cropped(opened, asked, crop)
     if others:

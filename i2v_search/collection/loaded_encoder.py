@@ -19,7 +19,9 @@ from i2v_search.encoders.base import (
     text_encoder_of,
     text_mean_of,
 )
+from i2v_search.encoders.lite_dials import LiteDials
 from i2v_search.encoders.lite_text import LiteText
+from i2v_search.errors import QueryError
 from i2v_search.index.similarity import unit
 from i2v_search.search.looks import RecentLooks
 from i2v_search.search.resolved import QueryVectors
@@ -87,6 +89,26 @@ class LoadedEncoder:
         if directions is None or manifest.similarity == "l2":
             return QueryVectors(vectors.astype(np.float32), directions=False)
         return QueryVectors(directions, directions=True)
+
+    def dials(self, manifest: Manifest) -> LiteDials:
+        """What the encoder of a collection knows of subject and style; the encoder itself is not loaded.
+
+        Raises:
+            QueryError: it knows nothing of them.
+            EncoderError: they cannot be read.
+        """
+        made_by = manifest.encoder
+        if made_by.id != "lite":
+            raise QueryError(
+                f"encoder {made_by.id!r} does not tell subject from style; leave both at 1, or build the "
+                "collection with encoder 'lite'"
+            )
+        if (found := LiteDials.load()).encoder_sha256 != made_by.weights_sha256:
+            raise QueryError(
+                "the collection is of another version of encoder 'lite', whose subject and style are not "
+                "known; leave both at 1, or build it again"
+            )
+        return found
 
     def keep(self, encoder: Encoder, manifest: Manifest) -> None:
         """Take an encoder that is loaded already, with its tagger, for that of a collection."""

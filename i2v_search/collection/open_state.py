@@ -74,7 +74,14 @@ class OpenState:
 
     def forget_copies(self) -> None:
         """Look again which images are copies of one another."""
-        self.searcher = Searcher(self.store, self.catalogue, self.resolver, self.orders)
+        made_by = self.store.manifest
+        self.searcher = Searcher(
+            self.store,
+            self.catalogue,
+            self.resolver,
+            self.orders,
+            dials=lambda: self.encoder.dials(made_by),
+        )
 
     @cached_property
     def index(self) -> SearchIndex:

@@ -16,6 +16,7 @@ from i2v_search.arguments import number, several, shown
 from i2v_search.choices import ExampleKind
 from i2v_search.errors import QueryError
 from i2v_search.images.crops import Box
+from i2v_search.search.dials import Dials
 from i2v_search.search.resolved import EncodedImage
 from i2v_search.search.text import Text
 from i2v_search.store.given_arrays import Tensor, looks_like_vector, plain_array
@@ -52,9 +53,12 @@ class Example:
             count, as far as the encoder knows it (`lite` does).
         crop: the part of the picture to look at: left, top, width and height as shares of its sides, 0 to 1.
             Of an image of the collection the file is read again.
+        subject: how much what the picture shows counts, from 0 to 1, with encoder `lite`.
+        style: how much the way it is drawn counts, from 0 to 1.
 
     Raises:
-        QueryError: there is no such kind, or the crop is not inside the picture.
+        QueryError: there is no such kind, the crop is not inside the picture, or subject and style are out of
+            range or both 0.
 
     Example:
         >>> from i2v_search import Collection
@@ -64,18 +68,32 @@ class Example:
         'fruit/lemon.webp, not fruit/bananas.webp'
         >>> art.search(Example("birds/owl.webp", crop=(0.2, 0, 0.6, 0.5)), top=1).query
         'birds/owl.webp (crop 20,0,60,50 %)'
+        >>> art.search([Example("birds/owl.webp", style=0), Example("fruit/lemon.webp", subject=0)]).query
+        'birds/owl.webp (style 0), fruit/lemon.webp (subject 0)'
     """
 
     image: QueryImage
     weight: float = 1.0
     kind: ExampleKind = "picture"
     crop: Box | None = None
+    subject: float = 1.0
+    style: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ExampleKind):
             raise QueryError(f"the kind of an example must be 'picture' or 'sketch', not {shown(self.kind)}")
         if self.crop is not None:
             object.__setattr__(self, "crop", _inside(self.crop))
+        for name in ("subject", "style"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
+        self.dials.check()
+        if self.kind == "sketch" and not self.dials.neutral:
+            raise QueryError("a drawing of lines is compared by what it shows; leave subject and style at 1")
+
+    @property
+    def dials(self) -> Dials:
+        """How much subject and style count."""
+        return Dials(self.subject, self.style)
 
     @property
     def is_whole_picture(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self, SupportsIndex, Unpack, get_args
 from i2v_search.arguments import number, require_known, shown, whole
 from i2v_search.choices import SearchOrder
 from i2v_search.errors import QueryError
+from i2v_search.search.dials import Dials
 from i2v_search.search.filters import Filter, FilterShortcuts
 
 #: Diverse results are chosen one after the other, each compared with every one before it.
@@ -35,6 +36,9 @@ class RankingOptions(FilterShortcuts, total=False):
             those are all; with tags alone it sorts all that have them.
         seed: of the order ``"random"``, a whole number from 0 on.
         by: of the order ``"column"``: the name of a column, with ``-`` before it from the largest on.
+        subject: how much what the pictures of the query show counts, from 0 to 1, the default.
+        style: how much the way they are drawn counts, from 0 to 1, the default: ``style=0`` finds the same
+            thing in any style, ``subject=0`` anything in the same style. They multiply those of an `Example`.
     """
 
     min_score: float
@@ -45,6 +49,8 @@ class RankingOptions(FilterShortcuts, total=False):
     order: SearchOrder
     seed: int
     by: str
+    subject: float
+    style: float
 
 
 class SearchOptions(RankingOptions, total=False):
@@ -61,6 +67,8 @@ _READ: Final[Mapping[str, Callable[[str, Any], float]]] = {
     "tag_weight": number,
     "diverse": number,
     "seed": whole,
+    "subject": number,
+    "style": number,
 }
 
 
@@ -79,6 +87,8 @@ class Request:
     order: SearchOrder = "likeness"
     seed: int = 0
     by: str = ""
+    subject: float = 1.0
+    style: float = 1.0
 
     def __post_init__(self) -> None:
         for name, read in _READ.items():
@@ -98,6 +108,7 @@ class Request:
             raise QueryError(
                 f"diverse must be from 0 (as different as can be) to 1 (plain order), not {self.diverse}"
             )
+        self.dials.check()
         self._check_order()
         if self.diverse is not None and self.offset + self.top > MAX_DIVERSE:
             raise QueryError(
@@ -131,6 +142,11 @@ class Request:
         shortcuts = {name: given.pop(name) for name in FilterShortcuts.__annotations__ if name in given}
         return cls(Filter.of(where, shortcuts), **given)  # type: ignore[arg-type]
 
+    @property
+    def dials(self) -> Dials:
+        """How much subject and style of the query's pictures count."""
+        return Dials(self.subject, self.style)
+
     def without_query(self) -> Self:
         """The same where nothing is asked for: the images of a board then come in its order."""
         if self.order == "likeness" and not self.filter.wanted and self.filter.board is not None:
@@ -146,6 +162,10 @@ class Request:
         if not has_query and not self.filter.wanted and self.order == "likeness":
             raise QueryError(
                 "nothing to rank by; give a query, or at least one tag without a leading '-', or an order"
+            )
+        if not has_query and not self.dials.neutral:
+            raise QueryError(
+                "subject and style are dials of a query's pictures; give a picture, or leave them"
             )
         has_order = has_query or self.order != "likeness"
         if has_order and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):

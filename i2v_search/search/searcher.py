@@ -11,6 +11,8 @@ sketches, crops             the same, and by their similarity to views of the pi
                             has any (`i2v_search.search.views`)
 tags alone                  mean probability of the wanted ones
 examples and a tag weight   both: ``(1 - w) * similarity + w * mean probability``, `ranking.mix`
+dials                       with subject or style below 1, the pictures of the query as they are turned by
+                            `i2v_search.search.dials`, and no views
 an order                    the order alone, `i2v_search.search.orders`: all rows that qualify, or with
                             examples the best `SORTED_HITS`
 ==========================  =========================================================================
@@ -30,10 +32,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.encoders.lite_dials import LiteDials
 from i2v_search.errors import MorphError, QueryError
 from i2v_search.images.crops import Box
 from i2v_search.index.protocol import Conditions, SearchIndex
 from i2v_search.search.copies import CopyGroups
+from i2v_search.search.dials import Dials, turn
 from i2v_search.search.examples import Example, Query, examples_of
 from i2v_search.search.filters import Filter
 from i2v_search.search.orders import CollectionOrders
@@ -108,11 +112,19 @@ class Searcher:
         catalogue: catalogue of the same store.
         resolver: finds query images.
         orders: orders of the same collection.
+        dials: gives what the encoder of the collection knows of subject and style.
     """
 
     def __init__(
-        self, store: FeatureStore, catalogue: Catalogue, resolver: Resolver, orders: CollectionOrders
+        self,
+        store: FeatureStore,
+        catalogue: Catalogue,
+        resolver: Resolver,
+        orders: CollectionOrders,
+        *,
+        dials: Callable[[], LiteDials],
     ) -> None:
+        self._known_dials = dials
         self._orders = orders
         self._store, self._catalogue, self._resolver = store, catalogue, resolver
         self._table = TagTable(store, catalogue)
@@ -232,7 +244,7 @@ class Searcher:
         request: Request,
         index: SearchIndex,
     ) -> Iterator[_Page]:
-        vectors, away = self._embed(asked, index)
+        vectors, away = self._embed(asked, index, request.dials)
         own = self._own(asked, allowed) if request.exclude_query else [[] for _ in asked]
         batch = _Batch(index, vectors, allowed, max(map(len, own)), self._conditions(request.filter))
         total = len(self._store) if allowed is None else np.count_nonzero(allowed[self._store.live])
@@ -251,7 +263,10 @@ class Searcher:
             if wording is not None:
                 rank = mix(rank, compare, beside(wording.scores, mine), wording.weight)
                 compare = _mixed(compare, wording.scores, wording.weight)
-            views = None if index.similarity.euclidean else self._views.scores(*asked[line][1:])
+            plain = all(one.neutral for one in _dials_of(asked[line], request.dials))
+            views = None
+            if plain and not index.similarity.euclidean:
+                views = self._views.scores(*asked[line][1:])
             if views is not None:
                 rank = mix(rank, compare, beside(views.scores, mine), views.weight)
                 compare = _mixed(compare, views.scores, views.weight)
@@ -382,7 +397,7 @@ class Searcher:
         return _Page(page, more, copies, total=known)
 
     def _embed(
-        self, asked: Sequence[_Asked], index: SearchIndex
+        self, asked: Sequence[_Asked], index: SearchIndex, dials: Dials
     ) -> tuple[NDArray[np.float32], dict[int, _Away]]:
         """(m, d) float32: what each query wants, in the search space; and what some of them do not."""
         found = [item for query in asked for item in query.found]
@@ -399,6 +414,8 @@ class Searcher:
         for line, item in enumerate(found):
             if item.direction is not None:
                 embedded[line] = item.embed(self._store, index.similarity)
+        turned = [one for query in asked for one in _dials_of(query, dials)]
+        turn(embedded, turned, index.similarity, self._known_dials)
         if len(found) == len(asked) and all(query.examples[0].weight > 0 for query in asked):
             return embedded, {}
         wanted, away, end = np.empty((len(asked), self._store.dimension), np.float32), {}, 0
@@ -561,10 +578,32 @@ class _Batch:
 
 def _asked(examples: list[Example], found: list[Resolved]) -> _Asked:
     labels = (
-        item.label if example.weight > 0 else f"not {item.label}"
+        f"{'' if example.weight > 0 else 'not '}{example.dials.label_of(item.label)}"
         for example, item in zip(examples, found, strict=True)
     )
     return _Asked(", ".join(labels), examples, found)
+
+
+def _dials_of(query: _Asked, dials: Dials) -> list[Dials]:
+    """For each example how much of it counts; a text has neither subject nor style apart.
+
+    Raises:
+        QueryError: dials are for texts alone, or for a drawing of lines.
+    """
+    if dials.neutral and all(example.dials.neutral for example in query.examples):
+        return [Dials()] * len(query.examples)
+    found = []
+    for example, item in zip(query.examples, query.found, strict=True):
+        if item.text is not None and not example.dials.neutral:
+            raise QueryError(f"subject and style are dials of pictures, and {item.label} is a text")
+        if example.kind == "sketch":
+            raise QueryError("a drawing of lines is compared by what it shows; leave subject and style at 1")
+        found.append(Dials() if item.text is not None else example.dials.times(dials))
+    if all(one.neutral for one in found):
+        raise QueryError(f"subject and style are dials of pictures, and {query.label} is a text")
+    for one in found:
+        one.check()
+    return found
 
 
 def _mixed(compare: _Compare, scores: NDArray[np.float32], weight: float) -> _Compare:

@@ -285,7 +285,7 @@ def example_of(
     if isinstance(asked, ExampleByText):
         return Example(image, asked.weight)
     crop = None if asked.crop is None else (asked.crop[0], asked.crop[1], asked.crop[2], asked.crop[3])
-    example = Example(image, asked.weight, asked.kind, crop)
+    example = Example(image, asked.weight, asked.kind, crop, asked.subject, asked.style)
     if isinstance(image, int) and not example.is_whole_picture:
         try:
             picture = service.thumbnails.get(collection, image, LARGE_SIDE).content

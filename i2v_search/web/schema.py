@@ -90,6 +90,12 @@ class LookFields(RequestModel):
         description="left, top, width and height of the part to look at, as shares of the picture's sides",
         examples=[None],
     )
+    subject: Share = Field(
+        default=1.0, description="how much what the picture shows counts; of it and style one is above 0"
+    )
+    style: Share = Field(
+        default=1.0, description="how much the way it is drawn counts; 0: the same subject in any style"
+    )
 
 
 class ExampleById(ById, LookFields):

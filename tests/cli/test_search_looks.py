@@ -71,6 +71,18 @@ def test_each_sketch_is_searched_for_alone(art: str, drawing: str) -> None:
     assert [one["query"] for one in json.loads(output)] == [_path(art, 1), f"{drawing} (sketch)"]
 
 
+def test_dials_are_options_and_pictures_may_give_one_of_both(
+    art: str, sample_collection: Collection
+) -> None:
+    by_command = found(art, "3", "--style", "0.25")
+    assert by_command["hits"] == [hit.to_dict() for hit in sample_collection.search(3, style=0.25).hits]
+    both = found(art, "--subject-of", "3", "--style-of", "50", "--weights", "2,1")
+    expected = sample_collection.search([Example(3, 2, style=0), Example(50, subject=0)])
+    assert both["hits"] == [hit.to_dict() for hit in expected.hits]
+    assert both["query"] == f"{_path(art, 3)} (style 0), {_path(art, 50)} (subject 0)"
+    assert "both 0" in run("search", "3", "--style", "0", "--subject", "0", "--collection", art, code=1)
+
+
 @pytest.mark.parametrize("crop", ["10%,20%,40%,50%", "40,80,160,200", "10%, 80, 40%, 200"])
 def test_a_crop_is_in_percent_or_pixels_of_the_picture(art: str, drawing: str, crop: str) -> None:
     assert found(art, drawing, "--crop", crop)["query"] == f"{drawing} (crop 10,20,40,50 %)"

@@ -88,3 +88,12 @@ def test_an_image_whose_file_is_away_has_no_parts(server: Running, monkeypatch: 
     response = server.client.post("/api/v1/search", json={"examples": [{"id": 5, "crop": CROP}]})
     assert (response.status_code, error_of(response)) == (404, "picture_gone")
     assert "no such file" in response.json()["error"]["message"]
+
+
+def test_an_example_has_dials(server: Running, sample_collection: Collection) -> None:
+    both = [{"id": 3, "style": 0}, {"id": 50, "subject": 0}]
+    found = server.client.post("/api/v1/search", json={"examples": both, "top": 5}).json()
+    expected = sample_collection.search([Example(3, style=0), Example(50, subject=0)], top=5)
+    assert paths(found) == [hit.path for hit in expected.hits]
+    refused = server.client.post("/api/v1/search", json={"examples": [{"id": 3, "style": 0, "subject": 0}]})
+    assert (refused.status_code, "both 0" in refused.text) == (422, True)
