@@ -385,6 +385,7 @@ def _examples(queries: Sequence[Any], weights: str, unlike: Sequence[str]) -> li
 
 def _cropped(collection: Collection, queries: Sequence[Any], crop: str) -> list[Any]:
     """The queries, with the crop of the one among them that is a picture."""
+    from i2v_search.errors import QueryError
     from i2v_search.images.crops import read_box
     from i2v_search.search.examples import examples_of
     from i2v_search.search.text import Text
@@ -399,7 +400,14 @@ def _cropped(collection: Collection, queries: Sequence[Any], crop: str) -> list[
         raise typer.BadParameter(
             f"--crop must be left,top,width,height in pixels or percent, as 10%,10%,40%,40%, not {crop!r}"
         ) from None
-    return [replace(example, crop=box) if place in pictures else query for place, query in enumerate(queries)]
+    try:
+        part = replace(example, crop=box)
+    except QueryError:
+        width, height = collection.size_of(example.image)
+        raise QueryError(
+            f"--crop {crop} is not inside the picture, which has {width:,} x {height:,} pixels"
+        ) from None
+    return [part if place in pictures else query for place, query in enumerate(queries)]
 
 
 def _refuse_for_each(queries: Sequence[str], weights: str) -> None:

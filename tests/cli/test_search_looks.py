@@ -114,7 +114,7 @@ def test_a_sheet_begins_with_the_part_and_the_drawing(art: str, drawing: str, tm
         (["1", "2", "--crop", "0,0,9,9"], 2, "--crop takes a part of one query picture, not of 2"),
         (["--text", "owl", "--crop", "0,0,9,9"], 2, "--crop takes a part of one query picture, not of 0"),
         (["1", "--crop", "0,0,200%,10%"], 1, "is not inside the picture"),
-        (["1", "--crop", "0,0,9999,9"], 1, "is not inside the picture"),
+        (["1", "--crop", "0,0,9999,9"], 1, "--crop 0,0,9999,9 is not inside the picture, which has 320 x "),
         (["--sketch", "nowhere.png"], 1, "'nowhere.png' is not an id, a path in the collection or a file"),
         (["--sketch", "an owl"], 1, "'an owl' is not an id, a path in the collection or a file"),
     ],
