@@ -71,9 +71,7 @@ def test_each_sketch_is_searched_for_alone(art: str, drawing: str) -> None:
     assert [one["query"] for one in json.loads(output)] == [_path(art, 1), f"{drawing} (sketch)"]
 
 
-def test_dials_are_options_and_pictures_may_give_one_of_both(
-    art: str, sample_collection: Collection
-) -> None:
+def test_dials_are_options_and_pictures_may_give_one_of_both(art: str, sample_collection: Collection) -> None:
     by_command = found(art, "3", "--style", "0.25")
     assert by_command["hits"] == [hit.to_dict() for hit in sample_collection.search(3, style=0.25).hits]
     both = found(art, "--subject-of", "3", "--style-of", "50", "--weights", "2,1")
