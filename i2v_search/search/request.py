@@ -165,7 +165,7 @@ class Request:
             )
         if not has_query and not self.dials.neutral:
             raise QueryError(
-                "subject and style are dials of a query's pictures; give a picture, or leave them"
+                "subject and style are dials of a query's pictures; give one, or leave both at 1"
             )
         has_order = has_query or self.order != "likeness"
         if has_order and self.filter.wanted and not (self.tag_weight or self.filter.tag_threshold):

@@ -105,8 +105,8 @@ def test_a_text_beside_a_picture_stays_as_it_is(sample_collection: Collection) -
         (3, {"subject": 0, "style": 0}, "both 0"),
         (Text("an owl"), {"style": 0}, "dials of pictures"),
         (Example(3, kind="sketch"), {"style": 0}, "drawing of lines"),
-        (None, {"style": 0, "tags": "bird"}, "give a picture"),
-        (None, {"style": 0, "order": "name"}, "give a picture"),
+        (None, {"style": 0, "tags": "bird"}, "give one, or leave both at 1"),
+        (None, {"style": 0, "order": "name"}, "give one, or leave both at 1"),
     ],
 )
 def test_what_cannot_be_turned_says_so(
