@@ -93,6 +93,7 @@ def _show(found: Duplicates) -> None:
     show.out.print(table)
     copies = sum(len(group.copies) for group in found.groups)
     show.out.print(
-        f"[dim]{len(found.groups)} groups with {copies} copies, {size_text(found.freed_bytes)}, "
+        f"[dim]{len(found.groups)} group{'' if len(found.groups) == 1 else 's'} with {copies} "
+        f"{'copy' if copies == 1 else 'copies'}, {size_text(found.freed_bytes)}, "
         f"in {found.seconds:.1f} s; --paths-only lists the files of the copies[/dim]"
     )

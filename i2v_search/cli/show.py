@@ -99,7 +99,8 @@ def hits(result: SearchResult) -> None:
     more = "; more with --page" if result.more else ""
     if any(hit.copies for hit in result.hits):
         more += "; copies with --copies"
-    out.print(f"[dim]{len(result.hits)} hits{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
+    hits = f"{len(result.hits)} hit{'' if len(result.hits) == 1 else 's'}"
+    out.print(f"[dim]{hits}{place} in {result.seconds * 1000:.1f} ms{more}[/dim]")
 
 
 def _place(hit: Hit) -> str:
