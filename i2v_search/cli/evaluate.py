@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def evaluate(
     sets: Annotated[
-        list[Path], typer.Argument(help="Folders or archives with tags.jsonl.", metavar="SET...")
-    ],
+        list[Path] | None, typer.Argument(help="Folders or archives with tags.jsonl.", metavar="SET")
+    ] = None,
     exclude: ExcludeOption = None,
     encoder: Annotated[
         str, typer.Option("--encoder", help="Encoder name, or folder of a trained model.")
@@ -66,6 +66,10 @@ def evaluate(
     queries: Annotated[
         int, typer.Option("--queries", min=1, help="Number of queries on the contact sheet.")
     ] = 20,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", help="Measure nothing; compare two reports of --out.", metavar="OLD NEW"),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Evaluate an encoder: retrieval by label and shared tags, tags, edited copies, recall of indexes.
@@ -78,12 +82,22 @@ def evaluate(
     from i2v_search.training.datasets.dataset import read_dataset
     from i2v_search.training.evaluation.evaluation import PARTS
     from i2v_search.training.evaluation.evaluation import evaluate as measure
+    from i2v_search.training.evaluation.report_changes import report_changes
 
+    if (compare is None) == (not sets):
+        raise typer.BadParameter("give data sets to measure, or --compare OLD NEW")
+    if compare is not None:
+        changes = report_changes(*compare)
+        if json:
+            show.as_json([change.to_dict() for change in changes])
+        else:
+            scores.changes(changes)
+        return
     asked = {"retrieval": retrieval, "shared": shared, "tags": tags, "copies": copies, "recall": recall}
     parts: list[EvaluationPart] = [part for part in PARTS if asked[part]] or list(PARTS)
     with show.progress() as report:
         found = measure(
-            [read_dataset(source, exclude=exclude or ()) for source in sets],
+            [read_dataset(source, exclude=exclude or ()) for source in sets or ()],
             encoder,
             against=against,
             parts=parts,

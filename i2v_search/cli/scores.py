@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from i2v_search.training.evaluation.evaluation import Evaluation, SetEvaluation
     from i2v_search.training.evaluation.intervals import Estimate
     from i2v_search.training.evaluation.measures import Difference, Measures
+    from i2v_search.training.evaluation.report_changes import ReportChange
 
 
 def evaluation(found: Evaluation) -> None:
@@ -28,6 +30,24 @@ def evaluation(found: Evaluation) -> None:
             for part, reason in measures.left_out.items():
                 out.print(f"[dim]{escape(measures.encoder)}, no {part}: {escape(reason)}[/dim]")
         skipped((*one.dataset.skipped, *one.measures[0].encoded.skipped))
+
+
+def changes(found: Sequence[ReportChange]) -> None:
+    """Print what changed between two reports, set by set; in colour what lies apart."""
+    for (name, (old, new)), group in groupby(found, lambda change: (change.data_set, change.encoders)):
+        out.section(escape(name))
+        table = Table("", box=None, header_style="bold")
+        for heading in (escape(old), escape(new), "change"):
+            table.add_column(heading, justify="right")
+        for change in group:
+            colour = (
+                "dim" if not change.apart else "green" if change.after.value > change.before.value else "red"
+            )
+            moved = f"[{colour}]{change.after.value - change.before.value:+.3f}[/{colour}]"
+            table.add_row(escape(change.measure), _estimate(change.before), _estimate(change.after), moved)
+        out.print(table)
+    apart = sum(change.apart for change in found)
+    out.print(f"[dim]{apart} of {len(found)} measures changed by more than their intervals of 95 %[/dim]")
 
 
 def _ranking(found: SetEvaluation) -> Table:

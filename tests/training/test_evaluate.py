@@ -29,6 +29,7 @@ from i2v_search.tags.vocabulary import Vocabulary
 from i2v_search.training.datasets.dataset import Dataset, choose_vocabulary, read_dataset
 from i2v_search.training.datasets.splitting import split
 from i2v_search.training.evaluation.evaluation import COPIES, PARTS, Evaluation, evaluate
+from i2v_search.training.evaluation.report_changes import report_changes
 from i2v_search.training.evaluation.retrieval import retrieval
 from i2v_search.training.report import count_left_out
 
@@ -195,6 +196,36 @@ def test_a_set_without_labels_or_with_few_pictures_is_measured_where_possible(tm
     measures = evaluate([read_dataset(tmp_path)], GridEncoder(VOCABULARY)).sets[0].measures[0]
     assert measures.copies is not None
     assert set(measures.left_out) == {"retrieval", "tags", "recall"}
+
+
+def test_two_reports_are_compared(colours: Dataset, tmp_path: Path) -> None:
+    reports = []
+    for encoder in (GridEncoder(VOCABULARY), GreyEncoder()):
+        reports.append(tmp_path / f"{encoder.info.id}.json")
+        found = evaluate([colours], encoder, parts=["retrieval", "tags", "recall"])
+        reports[-1].write_text(json.dumps(found.to_dict()), encoding="utf-8")
+    changes = report_changes(*reports)
+    worse = {change.measure: change for change in changes}["retrieval precision_at_10"]
+    assert worse.encoders == (GridEncoder().info.id, "grey")
+    assert worse.apart
+    assert worse.after.value < worse.before.value
+    assert {change.measure.split()[0] for change in changes} == {"retrieval", "recall"}  # one has no tags
+    same = report_changes(reports[0], reports[0])
+    assert any(change.measure == "tags categories general over_tags" for change in same)
+    assert not any(change.apart for change in same)
+    shown = CliRunner().invoke(app, ["evaluate", "--compare", *map(str, reports)])
+    assert shown.exit_code == 0, shown.output
+    assert "retrieval precision_at_10" in shown.output
+    as_json = json.loads(
+        CliRunner().invoke(app, ["evaluate", "--json", "--compare", *map(str, reports)]).stdout
+    )
+    assert [change["apart"] for change in as_json] == [change.apart for change in changes]
+    for text in ("{", "[]", '{"sets": [{}]}', '{"sets": []}'):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(QueryError, match=r"no report of an evaluation|have no set"):
+            report_changes(reports[0], tmp_path / "other.json")
+    with pytest.raises(QueryError, match="cannot read"):
+        report_changes(reports[0], tmp_path / "missing.json")
 
 
 def test_what_cannot_be_evaluated_is_refused(colours: Dataset, tmp_path: Path) -> None:
