@@ -220,7 +220,9 @@ def test_two_reports_are_compared(colours: Dataset, tmp_path: Path) -> None:
         CliRunner().invoke(app, ["evaluate", "--json", "--compare", *map(str, reports)]).stdout
     )
     assert [change["apart"] for change in as_json] == [change.apart for change in changes]
-    for text in ("{", "[]", '{"sets": [{}]}', '{"sets": []}'):
+    odd = json.loads(reports[0].read_text())
+    odd["sets"][0]["measures"][0]["retrieval"]["precision_at_1"]["value"] = "much"
+    for text in ("{", "[]", '{"sets": [{}]}', '{"sets": []}', json.dumps(odd)):
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(QueryError, match=r"no report of an evaluation|have no set"):
             report_changes(reports[0], tmp_path / "other.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from i2v_search.escapes import JsonReady
 from i2v_search.files import read_regular
 from i2v_search.training.evaluation.intervals import Estimate
 
-_ESTIMATE: Final = frozenset(("value", "low", "high", "count"))
+_NUMBERS: Final = ("value", "low", "high")
 #: What names the entries of a list.
 _NAMES: Final = ("category", "index", "encoder")
 
@@ -70,10 +70,10 @@ def report_changes(before: Path, after: Path) -> list[ReportChange]:
         alone = len(encoders) == len(others) == 1
         for encoder, measures in encoders.items():
             other = next(iter(others)) if alone else encoder
-            values = dict(_estimates(others.get(other, {})))
+            values = others.get(other, {})
             found += [
                 ReportChange(name, (other, encoder), measure, values[measure], estimate)
-                for measure, estimate in _estimates(measures)
+                for measure, estimate in measures.items()
                 if measure in values
             ]
     if not found:
@@ -81,12 +81,12 @@ def report_changes(before: Path, after: Path) -> list[ReportChange]:
     return found
 
 
-def _sets(path: Path) -> dict[str, dict[str, Mapping[str, Any]]]:
+def _sets(path: Path) -> dict[str, dict[str, dict[str, Estimate]]]:
     """The measures of a report by set and encoder."""
     try:
         document = json.loads(read_regular(path))
         return {
-            one["name"]: {measures["encoder"]: dict(measures) for measures in one["measures"]}
+            one["name"]: {measures["encoder"]: dict(_estimates(measures)) for measures in one["measures"]}
             for one in document["sets"]
         }
     except OSError as error:
@@ -102,11 +102,10 @@ def _estimates(value: object, place: tuple[str, ...] = ()) -> Iterator[tuple[str
             names = [str(entry[name]) for name in _NAMES if name in entry] if isinstance(entry, dict) else []
             if names:
                 yield from _estimates(entry, (*place, *names))
-    elif isinstance(value, dict) and value.keys() == _ESTIMATE:
-        numbers = [
-            math.nan if value[name] is None else float(value[name]) for name in ("value", "low", "high")
-        ]
-        yield " ".join(place), Estimate(*numbers, int(value["count"]))
+    elif isinstance(value, dict) and value.keys() == {*_NUMBERS, "count"}:
+        count = int(value["count"])
+        value, low, high = (math.nan if value[name] is None else float(value[name]) for name in _NUMBERS)
+        yield " ".join(place), Estimate(value, low, high, count)
     elif isinstance(value, dict):
         for name, inner in value.items():
             yield from _estimates(inner, (*place, str(name)))
