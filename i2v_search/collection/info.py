@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from i2v_search.encoders.lite_dials import has_dials
 from i2v_search.escapes import JsonReady
 from i2v_search.index.index_files import unindexed
 from i2v_search.search.views import count_viewed
@@ -33,6 +34,7 @@ class CollectionInfo(JsonReady):
         bytes: size on disk, by file.
         tags: number of distinct tags.
         columns: kind of each column (`i2v_search.store.columns`), by name.
+        dials: whether subject and style of a query's pictures can count apart: ``search(image, style=0)``.
         views: number of different images with second vectors, by kind: ``lines`` for drawings, ``details``
             for parts; 0 where another version made them, and the next build makes them again.
 
@@ -55,6 +57,7 @@ class CollectionInfo(JsonReady):
     bytes: dict[str, int]
     tags: int
     columns: dict[str, ColumnKind]
+    dials: bool
     views: dict[ViewKind, int]
 
     @classmethod
@@ -76,6 +79,8 @@ class CollectionInfo(JsonReady):
             bytes={name: (directory / name).stat().st_size for name in files if (directory / name).exists()},
             tags=len(store.tag_counts()),
             columns=Columns.of(store).kinds,
+            dials=manifest.similarity == "standardised"
+            and has_dials(manifest.encoder.id, manifest.encoder.weights_sha256),
             views=count_viewed(store),
         )
 

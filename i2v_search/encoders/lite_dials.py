@@ -121,6 +121,11 @@ class LiteDials:
         return np.asarray(turned, np.float32)
 
 
+def has_dials(encoder: str, weights_sha256: str) -> bool:
+    """Whether vectors of an encoder are those that the dials were learned for."""
+    return encoder == "lite" and LiteDials.load().encoder_sha256 == weights_sha256
+
+
 def _along(
     rows: NDArray[np.float32], basis: NDArray[np.int8], shares: NDArray[np.float32]
 ) -> NDArray[np.float32]:

@@ -350,6 +350,7 @@ class CollectionModel(ResponseModel):
     tags: int = Field(description="number of distinct tags")
     ratings: list[str]
     has_graph: bool = Field(description="whether methods geodesic and minimax are available")
+    dials: bool = Field(description="whether subject and style of an example can count apart")
     upload_limits: UploadLimits
     desktop: bool = Field(description="whether the server may open files of this computer for its page")
 

@@ -345,3 +345,24 @@ def test_without_storage_all_works_for_the_visit(window: Opens) -> None:
     page.fill("#saved-name", "boats")
     page.click("#save")
     expect(page.locator("#saved-list a")).to_have_text("boats")
+
+
+def test_subject_and_style_are_balanced(visit: Visit, server: Running) -> None:
+    page = visit.open("?like=3&like=t%3Adog")
+    expect(page.locator("#grid")).not_to_have_attribute("aria-busy", "true")
+    page.click("#filters-button")
+    expect(page.locator("#balance-value")).to_have_text("both")
+    with page.expect_request("**/api/v1/search") as sent:
+        page.locator("#balance").press("Home")
+    of_picture, of_words = sent.value.post_data_json["examples"]
+    assert of_picture == {"id": 3, "weight": 1, "subject": 1, "style": 0}
+    assert of_words == {"text": "dog", "weight": 1}
+    expect(page).to_have_url(re.compile(r"balance=-10"))
+    expect(page.locator("#conditions .wanted")).to_have_text(["subject 100 %"])
+    until_shown(page, hits(server, examples=[of_picture, of_words]))
+    page.locator("#conditions .remove").click()
+    expect(page.locator("#balance")).to_have_value("0")
+    visit.open("?like=t%3Adog")  # words have neither
+    page.click("#filters-button")
+    expect(page.locator("#different-field")).to_be_visible()
+    expect(page.locator("#balance-field")).to_be_hidden()

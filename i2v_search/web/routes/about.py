@@ -70,6 +70,7 @@ def _facts(service: Service) -> CollectionModel:
         tags=facts.tags,
         ratings=service.tag_statistics(opened).ratings,
         has_graph="graph" in (opened.store.manifest.index.files if opened.store.manifest.index else {}),
+        dials=facts.dials,
         upload_limits=UploadLimits(bytes=limits.max_upload_bytes, pixels=limits.max_upload_pixels),
         desktop=limits.launch_token is not None,
     )

@@ -2,7 +2,7 @@
 
 import { TEXT, say } from "./strings.js";
 import { launchHeaders } from "./launch.js";
-import { imageOf, remember, toKey, toReference } from "./reference.js";
+import { hasDials, imageOf, remember, toKey, toReference } from "./reference.js";
 import { EMPTY, filtering, orderOf, usualOrder } from "./state.js";
 
 const TRIES = 3;
@@ -89,13 +89,14 @@ function conditions(state) {
     ...(starred ? { starred: true } : {}),
   };
 }
+/** How much of a picture counts: what it shows, and how it is drawn. */
+const dials = ({ balance }, key) =>
+  balance && hasDials(key) ? { subject: 1 - Math.max(0, balance) / 10, style: 1 - Math.max(0, -balance) / 10 } : {};
 /** What the state asks of a search. */
 function searchBody(state) {
+  const example = (weight) => (key) => ({ ...toReference(key), weight, ...dials(state, key) });
   const body = {
-    examples: [
-      ...state.like.map((key) => ({ ...toReference(key), weight: 1 })),
-      ...state.unlike.map((key) => ({ ...toReference(key), weight: -0.5 })),
-    ],
+    examples: [...state.like.map(example(1)), ...state.unlike.map(example(-0.5))],
     ...conditions(state),
   };
   if (state.order || ["name", "colour"].includes(usualOrder(state))) body.order = orderOf(state); // else the server's own

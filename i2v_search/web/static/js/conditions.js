@@ -3,12 +3,13 @@
 import { get, h, name } from "./dom.js";
 import { icon } from "./icons.js";
 import { change, clearFilters, state, subscribe } from "./state.js";
-import { TEXT, say } from "./strings.js";
+import { TEXT, balanceText, say } from "./strings.js";
 
 const EITHER = {
   rating: (value) => [say(TEXT.ratingIs, value), { rating: "" }],
   min: (value) => [say(TEXT.scoreFrom, value.toFixed(2)), { min: null }],
   different: (value) => [say(TEXT.diverseBy, value * 10), { different: 0 }],
+  balance: (value) => [balanceText(value), { balance: 0 }],
   copies: () => [TEXT.withCopies, { copies: "" }],
   shape: (value) => [TEXT.shapes[value], { shape: "" }],
   minside: (value) => [say(TEXT.sideFrom, value.toLocaleString()), { minside: null }],
@@ -20,7 +21,7 @@ const EITHER = {
   board: (value) => [say(TEXT.board.on, value), { board: "" }],
   starred: () => [TEXT.board.starred, { starred: "" }],
 };
-const LISTED = ["min", "different", "copies"]; // which say nothing of a map
+const LISTED = ["min", "different", "balance", "copies"]; // which say nothing of a map
 const dayOf = (text) => new Date(`${text}T00:00:00`).toLocaleDateString();
 
 /** Filters of a state: [field, words, what takes it away]. */

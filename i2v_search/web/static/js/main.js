@@ -130,6 +130,7 @@ async function learnCollection(tries = 0) {
   saved.load();
   stars.load();
   filters.setRatings(facts.ratings ?? []);
+  filters.setDials(facts.dials ?? false);
   results.setCollection(facts);
   takeone.setDesktop(facts.desktop ?? false);
 }

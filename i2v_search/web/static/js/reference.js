@@ -35,6 +35,8 @@ export const isKey = (text) => {
 export const imageOf = (key) => (isText(key) ? key : key.split("~")[0]);
 /** Whether an image is searched for as a drawing. */
 export const isSketch = (key) => !isText(key) && key.split("~")[1] === SKETCH;
+/** Whether subject and style of it can count apart: not of words, nor of lines. */
+export const hasDials = (key) => !isText(key) && !isSketch(key);
 /** The part of an image that is searched for, or null for all of it. */
 export function partOf(key) {
   const shares = isText(key) ? [] : (key.split("~").slice(isSketch(key) ? 2 : 1)[0] ?? "").split(",");

@@ -13,6 +13,7 @@ export const EMPTY = Object.freeze({
   rating: "",
   min: null, // least score
   different: 0, // 0 (plain order) to 10 (as different from one another as can be)
+  balance: 0, // -10 (by what pictures show alone) to 10 (by how they are drawn alone)
   copies: "", // "1" shows copies too
   order: "", // one of ORDERS; "" is the usual one for what is asked
   seed: 0, // of the order "random"
@@ -37,8 +38,8 @@ export const EMPTY = Object.freeze({
   beside: "", // compared with it
 });
 const LISTS = ["like", "unlike", "via"];
-const SEARCH = ["like", "unlike", "tags", "rating", "min", "different", "copies", "order", "seed", "folder", "name", "shape", "minside", "maxside", "animated", "after", "before", "colour", "board", "starred"];
-const FILTERS = ["rating", "min", "different", "copies", "shape", "minside", "maxside", "animated", "after", "before", "colour", "board", "starred"];
+const SEARCH = ["like", "unlike", "tags", "rating", "min", "different", "balance", "copies", "order", "seed", "folder", "name", "shape", "minside", "maxside", "animated", "after", "before", "colour", "board", "starred"];
+const FILTERS = ["rating", "min", "different", "balance", "copies", "shape", "minside", "maxside", "animated", "after", "before", "colour", "board", "starred"];
 const MOST_SIDE = 1_000_000, MOST_SEED = 2 ** 31 - 1, LONGEST_PATH = 1000, LONGEST_NAME = 100, LONGEST_BOARD = 200;
 const listeners = new Set();
 let now = EMPTY;
@@ -67,6 +68,7 @@ function read(query) {
     rating: given.get("rating") ?? "",
     min: number("min", -1, 1),
     different: number("different", 0, 10) ?? 0,
+    balance: number("balance", -10, 10) ?? 0,
     copies: given.get("copies") === "1" ? "1" : "",
     order: among("order", ORDERS),
     seed: whole("seed", 0, MOST_SEED) ?? 0,

@@ -126,6 +126,11 @@ export const TEXT = {
   diverseHint: "Best results that also differ from one another; off shows the most similar, even if all look the same",
   notDiverse: "off",
   diverseBy: "Diversity {0} %",
+  balance: "Subject or style",
+  balanceHint: "Left finds the same thing however it is drawn, right anything that is drawn the same way",
+  balanceEven: "both",
+  bySubject: "subject {0} %",
+  byStyle: "style {0} %",
   copies: "Show copies",
   copiesHelp: "Without it, one picture stands for all its copies and says how many there are",
   withCopies: "With copies",
@@ -758,6 +763,10 @@ export const TEXT = {
 
 /** Fill in the values of a text. */
 export const say = (text, ...values) => text.replace(/\{(\d)\}/g, (_, at) => values[at]);
+
+/** The balance of subject and style in words. */
+export const balanceText = (value) =>
+  value ? say(value < 0 ? TEXT.bySubject : TEXT.byStyle, Math.abs(value) * 10) : TEXT.balanceEven;
 
 /** Choose among the forms of a text for 0 (where there are three), 1 and many; {1} and on stand for other values. */
 export function count(forms, number, ...values) {
