@@ -164,8 +164,15 @@ def until(page: Any, condition: str, seconds: float = 120.0) -> None:
     raise AssertionError(f"never true: {condition}")
 
 
+#: Until nothing changes its colour or place any more; what turns for ever is left to turn.
+AT_REST = """() => Promise.all(document.getAnimations()
+    .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
+    .map((each) => each.finished.catch(() => null))).then(() => null)"""
+
+
 def serious_faults(page: Any, **options: Any) -> list[tuple[str, str]]:
     """What axe finds on the page that keeps people out: rule, and the first element that breaks it."""
+    page.evaluate(AT_REST)  # a button that just became usable is paler on its way there
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
     return [

@@ -57,17 +57,19 @@ function row(board) {
   return item;
 }
 
-const focusOn = (id) => list.querySelector(`[data-board="${id}"] a`)?.focus();
+const itemOf = (id) => list.querySelector(`[data-board="${id}"]`);
+const focusOn = (id) => itemOf(id)?.querySelector("a")?.focus();
 
 /** A field in place of the name; Enter takes what is written there, Escape leaves it as it was. */
 function askName(item, board) {
-  const field = h("input", { type: "text", maxlength: "200", "aria-label": say(TEXT.board.rename, board.name) });
+  const field = h("input", { type: "text", maxlength: "200", "data-of": board.id, "aria-label": say(TEXT.board.rename, board.name) });
   field.value = board.name;
   field.addEventListener("keydown", async (event) => {
     if (!["Enter", "Escape"].includes(event.key) || event.isComposing) return;
     event.preventDefault();
     event.stopPropagation();
     if (event.key === "Enter" && field.value.trim() && field.value.trim() !== board.name) await rename(board, field.value.trim());
+    field.remove();
     draw();
     focusOn(board.id);
   });
@@ -78,7 +80,11 @@ function askName(item, board) {
 function draw() {
   if (panel.hidden) return;
   const starred = opener(starredOnly(), Boolean(state().starred) && !state().board, icon("star"), h("span", { class: "name" }, TEXT.board.starred));
+  const field = list.querySelector("input"), held = document.activeElement;
+  const at = [...list.querySelectorAll("[data-board]")].map((item) => [item.dataset.board, [...item.children].indexOf(held)]).find(([, place]) => place >= 0);
   list.replaceChildren(h("li", { class: "starred" }, starred), ...(boards() ?? []).map(row));
+  if (field) itemOf(field.dataset.of)?.querySelector("a").replaceWith(field); // a name that is being written
+  if (at) itemOf(at[0])?.children[at[1]]?.focus();
   get("boards-none").hidden = !boards() || boards().length > 0;
 }
 
