@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.encoders.lite_arrays import require_shapes, take_arrays
 from i2v_search.encoders.lite_head import DIMENSION, model_folder
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
@@ -59,19 +60,14 @@ class LiteDials:
         Raises:
             WeightsError: one is missing, or they do not belong together.
         """
-        missing = [entry.name for entry in fields(cls) if f"dials.{entry.name}" not in weights]
-        if missing:
-            raise WeightsError(f"the weights have no 'dials.{missing[0]}'; they are not those of dials")
-        found = cls(**{entry.name: weights[f"dials.{entry.name}"] for entry in fields(cls)})
+        found = take_arrays(cls, "dials", weights, "dials")
         styles, subjects = len(found.style_basis), len(found.subject_basis)
         shapes = {
             "style_basis": (styles, DIMENSION), "style_scales": (styles,), "style_damping": (styles,),
             "subject_basis": (subjects, DIMENSION), "subject_scales": (subjects,),
             "subject_damping": (subjects,), "encoder": (32,),
         }  # fmt: skip
-        for name, shape in shapes.items():
-            if getattr(found, name).shape != shape:
-                raise WeightsError(f"'dials.{name}' is {getattr(found, name).shape}; expected {shape}")
+        require_shapes(found, "dials", shapes)
         return found
 
     @classmethod

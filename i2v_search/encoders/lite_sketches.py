@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.encoders.lite_arrays import require_shapes, take_arrays
 from i2v_search.encoders.lite_head import DIMENSION, model_folder, unit_rows
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
@@ -54,18 +55,13 @@ class LiteSketches:
         Raises:
             WeightsError: one is missing, or they do not belong together.
         """
-        missing = [entry.name for entry in fields(cls) if f"sketches.{entry.name}" not in weights]
-        if missing:
-            raise WeightsError(f"the weights have no 'sketches.{missing[0]}'; they are not those of drawings")
-        found = cls(**{entry.name: weights[f"sketches.{entry.name}"] for entry in fields(cls)})
+        found = take_arrays(cls, "sketches", weights, "drawings")
         count = len(found.basis)
         shapes = {
             "mean": (DIMENSION,), "basis": (count, DIMENSION), "basis_scales": (count,), "damping": (count,),
             "encoder": (32,),
         }  # fmt: skip
-        for name, shape in shapes.items():
-            if getattr(found, name).shape != shape:
-                raise WeightsError(f"'sketches.{name}' is {getattr(found, name).shape}; expected {shape}")
+        require_shapes(found, "sketches", shapes)
         return found
 
     @classmethod

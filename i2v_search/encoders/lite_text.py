@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v_search.encoders.lite_arrays import require_shapes, take_arrays
 from i2v_search.encoders.lite_head import DIMENSION, model_folder, unit_rows
 from i2v_search.encoders.tensors import map_tensors
 from i2v_search.errors import EncoderError, WeightsError
@@ -67,19 +68,13 @@ class LiteTextWeights:
         Raises:
             WeightsError: one is missing, or they do not belong together.
         """
-        names = [entry.name for entry in fields(cls)]
-        missing = [name for name in names if f"text.{name}" not in weights]
-        if missing:
-            raise WeightsError(f"the weights have no 'text.{missing[0]}'; they are not those of texts")
-        found = cls(**{name: weights[f"text.{name}"] for name in names})
+        found = take_arrays(cls, "text", weights, "texts")
         (n, k), (r, h) = found.rows.shape, found.output.shape
         shapes = {
             "scales": (n,), "linear": (r, k), "bias": (r,), "hidden": (h, k), "hidden_bias": (h,),
             "basis": (r, DIMENSION), "basis_scales": (r,), "encoder": (32,),
         }  # fmt: skip
-        for name, shape in shapes.items():
-            if getattr(found, name).shape != shape:
-                raise WeightsError(f"'text.{name}' is {getattr(found, name).shape}; expected {shape}")
+        require_shapes(found, "text", shapes)
         return found
 
     def to_weights(self) -> dict[str, NDArray[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from dataclasses import replace
 
 from PIL import Image
 
@@ -13,7 +13,8 @@ from i2v_search.errors import QueryError
 from i2v_search.morph.gaps import Gap, GapSide
 from i2v_search.pictures.drawing.cards import Tile, TileRow
 from i2v_search.pictures.drawing.sheets import row_sheet
-from i2v_search.pictures.thumbnails import OnMissing, missing, thumbnails, unmentioned
+from i2v_search.pictures.ordered_sheets import named_tiles
+from i2v_search.pictures.thumbnails import OnMissing, unmentioned
 
 #: Images drawn of a side, and pixels of each.
 _SHOWN, _TILE = 3, 160
@@ -66,8 +67,7 @@ def gap_line(gap: Gap) -> str:
 
 
 def _tiles(collection: Collection, side: GapSide, on_missing: OnMissing) -> list[Tile]:
-    found = thumbnails(collection, side.ids[:_SHOWN], _TILE, on_missing=on_missing)
-    return [
-        Tile(picture or missing(_TILE), PurePosixPath(path).stem, highlight=place == 0)
-        for place, (picture, path) in enumerate(zip(found, side.paths, strict=False))
-    ]
+    edge, *others = named_tiles(
+        collection, side.ids[:_SHOWN], side.paths[:_SHOWN], _TILE, on_missing=on_missing
+    )
+    return [replace(edge, highlight=True), *others]

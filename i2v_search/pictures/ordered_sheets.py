@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from PIL import Image
@@ -60,9 +61,24 @@ def order_picture(
         raise QueryError("no image meets the conditions: there is nothing to draw")
     wide = order.columns or columns or columns_for(len(order.ids))
     side = max(_SMALLEST, min(_TILE, _WIDEST // wide))
-    found = thumbnails(collection, order.ids, side, on_missing=on_missing)
-    tiles = [
-        Tile(picture or missing(side), PurePosixPath(path).stem)
-        for picture, path in zip(found, order.paths, strict=True)
-    ]
+    tiles = named_tiles(collection, order.ids, order.paths, side, on_missing=on_missing)
     return contact_sheet(tiles, columns=wide, tile_size=side)
+
+
+def named_tiles(
+    collection: Collection, ids: Sequence[int], paths: Sequence[str], side: int, *, on_missing: OnMissing
+) -> list[Tile]:
+    """Images with the names of their files; one that is no longer readable is grey.
+
+    Args:
+        collection: collection of the images.
+        ids: of the images.
+        paths: their paths in the collection.
+        side: longest side in pixels.
+        on_missing: called with each image that is no longer readable, and the reason.
+    """
+    found = thumbnails(collection, ids, side, on_missing=on_missing)
+    return [
+        Tile(picture or missing(side), PurePosixPath(path).stem)
+        for picture, path in zip(found, paths, strict=True)
+    ]

@@ -123,5 +123,7 @@ def test_nothing_and_nonsense(sample_collection: Collection) -> None:
     for options in ({"count": 0}, {"smallest": 0}):
         with pytest.raises(QueryError, match="at least 1"):
             sample_collection.gaps(**options)
+    none = run("gaps", "--smallest", "9999", "-c", sample_collection.directory)
+    assert (none.returncode, "smaller --smallest" in none.stdout) == (0, True)
     with pytest.raises(QueryError, match="no gap"):
         gaps_picture(sample_collection, ())

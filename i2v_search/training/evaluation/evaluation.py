@@ -208,7 +208,10 @@ def _in_split(datasets: Sequence[Dataset], name: SplitName) -> list[Dataset]:
         if (pictures := tuple(picture for picture in dataset.pictures if split_of(picture) == name))
     ]
     if not kept:
-        raise QueryError(f'no picture of these data sets says "split": "{name}"')
+        raise QueryError(
+            f'no picture of these data sets says "split": "{name}"; write it into their annotations, or hold '
+            "out a share"
+        )
     return kept
 
 
