@@ -167,8 +167,8 @@ def _query_tile(collection: Collection, query: QueryImage | Example, on_missing:
 
 
 def _caption(collection: Collection, image: QueryImage) -> str:
-    if isinstance(image, int):
-        return _name(collection.stored_path(image))
+    if isinstance(image, int | str) and image in collection:
+        return _name(collection[image].path)
     return _name(str(image)) if isinstance(image, str | Path) else "query"
 
 

@@ -34,3 +34,12 @@ def test_a_sheet_of_several_searches_has_a_row_for_each_that_found_something(tmp
     assert sheet.width > searches_picture(collection, results[2:], columns=3).width
     with pytest.raises(I2VSearchError, match="at least one row"):
         searches_picture(collection, [nothing])
+
+
+def test_a_query_given_by_its_number_is_named(sample_collection: Collection) -> None:
+    number = sample_collection.ids[4]
+    found = sample_collection.search(number, top=3)
+    sheets = [search_picture(sample_collection, found, [query]) for query in (number, str(number))]
+    assert sheets[0].tobytes() == sheets[1].tobytes()
+    named = search_picture(sample_collection, found, [sample_collection.stored_path(number)])
+    assert named.tobytes() == sheets[0].tobytes()
